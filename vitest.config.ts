@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+// Each file gets a database of its own; two files at a time is what two cores carry.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/global-setup.ts",
+    reporters: ["default", "./test/support/closing-line.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
