@@ -1,0 +1,62 @@
+/**
+ * Every error a caller can meet, in one table: code → HTTP status and what to do.
+ * The README's table of codes is checked against this one.
+ */
+export const errorCodes = {
+  invalid_request: {
+    status: 400,
+    says: "A field is missing, unknown or of the wrong shape; `details` points at it.",
+  },
+  invalid_json: { status: 400, says: "The body is not JSON; send one JSON object in UTF-8." },
+  unauthorized: {
+    status: 401,
+    says: "Send `Authorization: Bearer <key>` with one of the configured API keys.",
+  },
+  not_found: { status: 404, says: "Nothing has this path or id." },
+  method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
+  payload_too_large: { status: 413, says: "The body is over 64 KiB." },
+  unsupported_media_type: { status: 415, says: "Send the body as `content-type: application/json`." },
+  user_document_conflict: {
+    status: 409,
+    says: "The user's document cannot take the notification: `notifications` is no array, a schema rule refuses it, or it is full (16 MB).",
+  },
+  overloaded: {
+    status: 503,
+    says: "Too much is waiting to be stored; try again after `Retry-After` seconds.",
+  },
+  database_unavailable: {
+    status: 503,
+    says: "MongoDB did not confirm in time; the request may or may not have been stored. Try again.",
+  },
+  internal: { status: 500, says: "A defect on our side; the log has the cause under the request id." },
+} as const satisfies Record<string, { status: number; says: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** One problem in the caller's input: a JSON pointer (`/data/a`) or `?name`, and a sentence. */
+export interface ErrorDetail {
+  pointer: string;
+  detail: string;
+}
+
+/** An error meant for the caller. Anything else thrown is `internal` and stays opaque on the wire. */
+export class BelfryError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetail[];
+
+  constructor(
+    code: ErrorCode,
+    message: string = errorCodes[code].says,
+    details: ErrorDetail[] = [],
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+    this.name = "BelfryError";
+    this.code = code;
+    this.details = details;
+  }
+
+  get status(): number {
+    return errorCodes[this.code].status;
+  }
+}

@@ -1,0 +1,67 @@
+import type { DeliveryContent } from "./delivery.ts";
+
+/** Outbound channels. The inbox is not one: it is where a notification is kept, not sent. */
+export type Channel = "email";
+export const channels: readonly Channel[] = ["email"];
+
+/** What a caller asks for. `user`: 24 hex characters or any other string up to 128; `data`: checked free-form JSON. */
+export interface NotifyCommand {
+  user: string;
+  /** A key of the type registry. */
+  type: string;
+  title?: string;
+  body?: string;
+  /** 24 hex characters: what the notification is about. */
+  targetId?: string;
+  data?: Record<string, unknown>;
+}
+
+/**
+ * A notification as it lies in the `notifications` array of its user's document, oldest first.
+ * The names are the inbox dialect's; `rev` is added by the store at each change.
+ */
+export interface InboxItem {
+  id: string;
+  /** Unix seconds. */
+  timestamp: number;
+  /** True until read. */
+  is_new: boolean;
+  user_id: string;
+  key: string;
+  title?: string;
+  body?: string;
+  target_id?: string;
+  data?: Record<string, unknown>;
+}
+
+/** `skip` newest ones are passed over; `limit` 0 asks for the counts alone. */
+export interface InboxPage {
+  user: string;
+  skip: number;
+  limit: number;
+}
+
+export interface InboxView {
+  /** All that are kept. */
+  total: number;
+  unread: number;
+  /** Newest first. */
+  items: InboxItem[];
+}
+
+/** One notification, planned: what one commit must store whole or not at all. */
+export interface PlannedNotification {
+  /** 24 hex characters, made by us. */
+  id: string;
+  user: string;
+  /** Absent when the type keeps no record in the inbox. */
+  item?: InboxItem;
+  deliveries: PlannedDelivery[];
+}
+
+export interface PlannedDelivery {
+  /** 24 hex characters; the provider sees it on each attempt, so that a duplicate can be recognised. */
+  id: string;
+  channel: Channel;
+  content: DeliveryContent;
+}
