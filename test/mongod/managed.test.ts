@@ -1,0 +1,209 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Document, MongoClient } from "mongodb";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { defaultCacheDir } from "../../src/mongod/cache.ts";
+import { findMongod, mongodSources } from "../../src/mongod/find.ts";
+import { type ManagedMongodOptions, startManagedMongod } from "../../src/mongod/index.ts";
+import { processIdentity } from "../../src/mongod/lock.ts";
+
+const closers: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+// The first run on a machine fetches MongoDB.
+beforeAll(() => findMongod(sources()), 300_000);
+
+function sources() {
+  return mongodSources({ cacheDir: defaultCacheDir(), log: (line) => process.stderr.write(`${line}\n`) });
+}
+
+function dataDir() {
+  const dir = mkdtempSync(join(tmpdir(), "belfry-mongod-"));
+  closers.push(() => rmSync(dir, { recursive: true }));
+  return dir;
+}
+
+async function start(dir: string, options: Partial<ManagedMongodOptions> = {}) {
+  const mongod = await startManagedMongod({ dataDir: dir, log: () => {}, ...options });
+  closers.push(() => mongod.close());
+  return mongod;
+}
+
+async function client(uri: string) {
+  const opened = await new MongoClient(uri, { serverSelectionTimeoutMS: 5_000 }).connect();
+  closers.push(() => opened.close());
+  return opened;
+}
+
+const gone = (pid: number) => processIdentity(pid) === undefined;
+
+test("is a replica set: transactions and change streams work, and close() ends it", async () => {
+  const dir = join(dataDir(), "not", "there", "yet");
+  const mongod = await start(dir);
+  const db = await client(mongod.uri);
+  const things = db.db("test").collection("things");
+  expect(statSync(dir).mode & 0o777).toBe(0o700);
+
+  const stream = db.db("test").watch();
+  const changes: Document[] = [];
+  stream.on("change", (change) => changes.push(change));
+  await sleep(100);
+  await db.withSession((session) =>
+    session.withTransaction(async () => {
+      await things.insertOne({ n: 1 }, { session });
+      await db.db("test").collection("others").insertOne({ n: 2 }, { session });
+    }),
+  );
+  await expect.poll(() => changes.map(({ ns }) => ns.coll)).toEqual(["things", "others"]);
+  await stream.close();
+  await db.close();
+
+  await mongod.close();
+  expect(gone(mongod.pid)).toBe(true);
+  expect(await mongod.exited).toEqual({ code: 0, signal: null });
+  expect(readdirSync(dir)).not.toContain("belfry.lock");
+});
+
+test("keeps data and port over a restart, and moves when the port is taken", async () => {
+  const dir = dataDir();
+  const first = await start(dir);
+  await (await client(first.uri)).db("test").collection("things").insertOne({ n: 1 });
+  await first.close();
+
+  const second = await start(dir);
+  expect(second.uri).toBe(first.uri);
+  await second.close();
+
+  const other = createServer((socket) => socket.destroy()).listen(first.port, "127.0.0.1");
+  await once(other, "listening");
+  closers.push(() => other.close());
+  const third = await start(dir);
+  expect(third.port).not.toBe(first.port);
+  const things = (await client(third.uri)).db("test").collection("things");
+  await things.insertOne({ n: 2 }, { writeConcern: { w: "majority" } });
+  expect(await things.countDocuments()).toBe(2);
+});
+
+test("allows failpoints only when asked to", async () => {
+  const failPoint = { configureFailPoint: "failCommand", mode: "off" };
+  const plain = await client((await start(dataDir())).uri);
+  await expect(plain.db("admin").command(failPoint)).rejects.toThrow(/no such command/);
+  const testing = await client((await start(dataDir(), { testCommands: true })).uri);
+  expect((await testing.db("admin").command(failPoint)).ok).toBe(1);
+});
+
+test("a second start waits, then says who holds the data folder", async () => {
+  const dir = dataDir();
+  const first = await start(dir);
+  const logged: string[] = [];
+  const second = start(dir, { waitMs: 300, log: (message) => logged.push(message) });
+  await expect(second).rejects.toThrow(
+    new RegExp(`held by process ${process.pid} on .* since 20.*127.0.0.1:${first.port}; stop it`),
+  );
+  expect(logged).toHaveLength(1);
+  expect(logged[0]).toMatch(/waiting up to/);
+
+  const third = start(dir, { waitMs: 10_000 });
+  await sleep(200);
+  await first.close();
+  expect((await third).pid).not.toBe(first.pid);
+});
+
+test("a lock of a dead process, or of an earlier process with the same pid, is taken over", async () => {
+  const dir = dataDir();
+  const holder = {
+    pid: process.pid,
+    process: "an-earlier-boot/1",
+    host: (await import("node:os")).hostname(),
+  };
+  writeFileSync(join(dir, "belfry.lock"), JSON.stringify(holder));
+  await start(dir, { waitMs: 0 });
+  expect(JSON.parse(readFileSync(join(dir, "belfry.lock"), "utf8")).process).not.toBe(holder.process);
+});
+
+test("what was acknowledged by the majority outlives kill -9 of mongod", async () => {
+  const dir = dataDir();
+  const first = await start(dir);
+  const db = await client(first.uri);
+  const things = db.db("test").collection<{ _id: number }>("things", { writeConcern: { w: "majority" } });
+  const acknowledged: number[] = [];
+  const writing = (async () => {
+    for (let n = 0; ; n++) {
+      await things.insertOne({ _id: n });
+      acknowledged.push(n);
+    }
+  })().catch(() => {});
+  await expect.poll(() => acknowledged.length).toBeGreaterThan(50);
+  first.kill("SIGKILL");
+  expect(await first.exited).toEqual({ code: null, signal: "SIGKILL" });
+  await db.close();
+  await writing;
+  await first.close();
+
+  const second = await start(dir);
+  const stored = await (await client(second.uri)).db("test").collection("things").distinct("_id");
+  expect(stored).toEqual(expect.arrayContaining(acknowledged));
+});
+
+test("a start after kill -9 of the whole service finds the data", async () => {
+  const dir = dataDir();
+  const parent = spawn(process.execPath, [join(import.meta.dirname, "parent.mjs"), dir], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = await once(parent.stdout, "data");
+  const { uri, pid } = JSON.parse(String(line));
+  const db = await client(uri);
+  await db
+    .db("test")
+    .collection("things")
+    .insertOne({ n: 1 }, { writeConcern: { w: "majority" } });
+  await db.close();
+  parent.kill("SIGKILL");
+  await once(parent, "exit");
+
+  const mongod = await start(dir);
+  expect(gone(pid)).toBe(true);
+  expect(await (await client(mongod.uri)).db("test").collection("things").countDocuments()).toBe(1);
+});
+
+test("a mongod left running on the files is stopped first", async () => {
+  const dir = dataDir();
+  await (await start(dir)).close();
+  const { command } = await findMongod(sources());
+  const [file = "", ...args] = [
+    ...command,
+    "--dbpath",
+    join(dir, "mongodb"),
+    "--port",
+    "0",
+    "--nounixsocket",
+  ];
+  const orphan = spawn(file, args, { stdio: "ignore" });
+  closers.push(() => orphan.kill("SIGKILL"));
+  await expect
+    .poll(() => readFileSync(join(dir, "mongodb", "mongod.lock"), "utf8"), { timeout: 5_000 })
+    .not.toBe("");
+
+  const logged: string[] = [];
+  await start(dir, { log: (message) => logged.push(message) });
+  expect(logged[0]).toContain(`process ${orphan.pid}`);
+  expect(gone(orphan.pid ?? 0)).toBe(true);
+});
+
+test("a start that fails says mongod's reason and leaves nothing behind", async () => {
+  const dir = dataDir();
+  const taken = await start(dataDir());
+  await expect(start(dir, { port: taken.port })).rejects.toThrow(
+    /mongod ended at once .*(in use|SocketException)/i,
+  );
+  expect(existsSync(join(dir, "belfry.lock"))).toBe(false);
+  await start(dir);
+});
