@@ -1,0 +1,61 @@
+import type { Static } from "typebox";
+import { Type } from "typebox";
+
+/** A notification type as its file holds it. Templates are Liquid; a channel without any uses the default ones. */
+export const NotificationTypeSchema = Type.Object(
+  {
+    description: Type.Optional(Type.String({ maxLength: 500 })),
+    /** Whether a record is kept in the user's inbox. */
+    inbox: Type.Boolean(),
+    /** Outbound channels, each with its templates. */
+    channels: Type.Object(
+      {
+        email: Type.Optional(
+          Type.Object(
+            {
+              subject: Type.Optional(Type.String({ maxLength: 1_000 })),
+              text: Type.Optional(Type.String({ maxLength: 100_000 })),
+              html: Type.Optional(Type.String({ maxLength: 100_000 })),
+            },
+            { additionalProperties: false },
+          ),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export type NotificationType = Static<typeof NotificationTypeSchema>;
+
+/** `{"<key>": <type>, …}` */
+export const NotificationTypesSchema = Type.Record(
+  Type.String({ pattern: "^[A-Za-z0-9_.-]{1,64}$" }),
+  NotificationTypeSchema,
+  {
+    additionalProperties: false,
+  },
+);
+
+/** What is there without `NOTIFICATION_TYPES_FILE`, whose entries add to these or replace them by key. */
+export const builtInTypes: Record<string, NotificationType> = {
+  registration: { description: "A new account", inbox: false, channels: { email: {} } },
+  new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
+  new_post: { description: "Somebody the user follows has posted", inbox: true, channels: {} },
+  new_login: { description: "A sign-in to the user's account", inbox: true, channels: { email: {} } },
+};
+
+/** Used where a type has no template of its own. They carry the key, and title and body when given. */
+export const defaultEmail = {
+  subject: "{{ title | default: key }}",
+  text: "{% if title %}{{ title }}\n\n{% endif %}{% if body %}{{ body }}\n\n{% endif %}{{ key }}\n",
+  html: `<!doctype html>
+<html><body style="margin:0;padding:32px 16px;background:#f4f4f1;font:16px/1.5 system-ui,sans-serif;color:#1d1d1b">
+<div style="max-width:34em;margin:auto;padding:24px;background:#fff;border-radius:8px">
+{% if title %}<h1 style="margin:0 0 12px;font-size:20px">{{ title }}</h1>{% endif %}
+{% if body %}<p style="margin:0 0 16px;white-space:pre-line">{{ body }}</p>{% endif %}
+<p style="margin:0;color:#6b6b66;font-size:13px">{{ key }}</p>
+</div></body></html>
+`,
+};
