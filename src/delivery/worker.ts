@@ -1,0 +1,257 @@
+import { type Batcher, createBatcher } from "../model/batcher.ts";
+import type { AttemptOutcome, HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { RetryPolicy } from "../model/schedule.ts";
+import { configPauseMs, settlementOf } from "./settle.ts";
+
+/** The database's part. Every call may be repeated: each is conditional on the lease it names. */
+export interface DeliveryBooks {
+  /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
+  claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
+  /** Extends the leases of those still held; answers with their ids. */
+  renew(held: HeldDelivery[], until: number): Promise<Set<string>>;
+  /** Back to `pending`, unsent. */
+  release(held: HeldDelivery[], due: number): Promise<void>;
+  /** Writes outcomes; a delivery whose lease was lost keeps its state and counts as `lost`. */
+  settle(settlements: Settlement[], now: number): Promise<{ lost: number }>;
+  /** Expired leases go back to `pending`; how many. */
+  sweep(now: number): Promise<number>;
+  /** When the earliest pending delivery is due; undefined when none waits. */
+  nextDue(): Promise<number | undefined>;
+}
+
+export interface WorkerOptions {
+  books: DeliveryBooks;
+  /** Sends once; never throws. */
+  attempt: (delivery: HeldDelivery) => Promise<{ provider: string; outcome: AttemptOutcome }>;
+  policy: RetryPolicy;
+  /** Attempts under way at once. */
+  concurrency: number;
+  leaseMs: number;
+  /** How often to look for due work that nothing announced. */
+  pollMs: number;
+  now: () => number;
+  random: () => number;
+  newToken: () => string;
+  /** Told of each settled attempt (metrics). */
+  onSettled: (settlement: Settlement) => void;
+  log: { info(details: object, message: string): void; warn(details: object, message: string): void };
+}
+
+export interface Worker {
+  start(): void;
+  /** A lease for `count` deliveries about to be committed, or undefined when this process has enough to do. */
+  reserve(count: number): { token: string; until: number } | undefined;
+  /** Takes over deliveries committed under a reserved lease that runs until `until`. */
+  accept(deliveries: HeldDelivery[], until: number): void;
+  /** A hint that something may be due. */
+  wake(): void;
+  /** Stops claiming, gives back what has not begun, waits up to `graceMs` for what has. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Claims, sends and settles deliveries under leases.
+ *
+ * A slot stays taken until the outcome is stored, so a crash can repeat at most `concurrency` sends.
+ * Before a send the lease must have a third of its life left: a process that was stopped and resumed
+ * drops what it held instead of sending it beside its successor.
+ */
+export function createWorker(options: WorkerOptions): Worker {
+  const { books, policy, concurrency, leaseMs, now, log } = options;
+  /** Enough for the next claim's round trip, few enough that a crash delays little. */
+  const capacity = concurrency * 4;
+  const queue: HeldDelivery[] = [];
+  const active = new Set<HeldDelivery>();
+  const heldUntil = new Map<HeldDelivery, number>();
+  const timers = new Set<NodeJS.Timeout>();
+  /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
+  let mayBeDue = true;
+  let claiming = false;
+  let stopping = false;
+  let pausedUntil = 0;
+  let pollTimer: NodeJS.Timeout | undefined;
+  let activeDone: (() => void) | undefined;
+
+  const settlements: Batcher<Settlement, void> = createBatcher({
+    async run(batch) {
+      const { lost } = await books.settle(batch, now());
+      if (lost > 0) log.warn({ lost }, "late outcomes refused: their leases had passed to another worker");
+      return batch.map(() => undefined);
+    },
+    maxItems: 500,
+    maxWaiting: Number.POSITIVE_INFINITY,
+  });
+
+  const freshUntil = (delivery: HeldDelivery) => (heldUntil.get(delivery) ?? 0) - leaseMs / 3;
+
+  function pump(): void {
+    while (!stopping && active.size < concurrency && queue.length > 0) {
+      const delivery = queue.shift() as HeldDelivery;
+      if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
+      else void run(delivery);
+    }
+    if (mayBeDue && queue.length < concurrency) void claim();
+  }
+
+  async function run(delivery: HeldDelivery): Promise<void> {
+    active.add(delivery);
+    const at = now();
+    const { provider, outcome } = await options.attempt(delivery);
+    const settlement = settlementOf(
+      delivery,
+      outcome,
+      { at, provider, ms: now() - at },
+      policy,
+      options.random(),
+    );
+    if (outcome.kind === "config") await pause(provider, outcome);
+    if (await store(settlement)) options.onSettled(settlement);
+    if (settlement.due !== undefined) schedulePoll(settlement.due - now());
+    heldUntil.delete(delivery);
+    active.delete(delivery);
+    if (active.size === 0) activeDone?.();
+    pump();
+  }
+
+  /** Tries until it is stored or the lease has run out; after that the delivery is somebody else's. */
+  async function store(settlement: Settlement): Promise<boolean> {
+    for (;;) {
+      try {
+        await settlements.submit(settlement);
+        return true;
+      } catch (error) {
+        log.warn({ err: error, delivery: settlement.delivery.id }, "an outcome could not be stored yet");
+        if (now() > (heldUntil.get(settlement.delivery) ?? 0)) return false;
+        await new Promise((resolve) => setTimeout(resolve, 200 + 300 * options.random()));
+      }
+    }
+  }
+
+  /** A provider that refuses our credentials refuses them for everything that waits: give it back and look again later. */
+  async function pause(provider: string, outcome: { code: string; text: string }): Promise<void> {
+    if (pausedUntil > now()) return;
+    pausedUntil = now() + configPauseMs;
+    log.warn(
+      { provider, code: outcome.code, pauseMs: configPauseMs },
+      "provider refuses our configuration; paused",
+    );
+    await giveBack(queue.splice(0), pausedUntil);
+  }
+
+  async function giveBack(deliveries: HeldDelivery[], due: number): Promise<void> {
+    if (deliveries.length === 0) return;
+    for (const delivery of deliveries) heldUntil.delete(delivery);
+    await books.release(deliveries, due).catch((error: unknown) => {
+      log.warn(
+        { err: error, count: deliveries.length },
+        "could not give deliveries back; their leases will run out",
+      );
+    });
+  }
+
+  async function claim(): Promise<void> {
+    if (claiming || stopping || pausedUntil > now()) return;
+    claiming = true;
+    mayBeDue = false;
+    try {
+      const lease = { token: options.newToken(), until: now() + leaseMs };
+      const wanted = capacity - queue.length;
+      const claimed = await books.claim(wanted, lease, now());
+      take(claimed, lease.until);
+      if (claimed.length === wanted) mayBeDue = true;
+      else schedulePoll(((await books.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
+    } catch (error) {
+      log.warn({ err: error }, "could not look for due deliveries");
+    } finally {
+      claiming = false;
+    }
+    if (queue.length > 0) pump();
+  }
+
+  function take(deliveries: HeldDelivery[], until: number): void {
+    for (const delivery of deliveries) heldUntil.set(delivery, until);
+    if (stopping) void giveBack(deliveries, now());
+    else queue.push(...deliveries);
+  }
+
+  /** At most one poll is scheduled: the earlier of the two wins. */
+  let pollAt = Number.POSITIVE_INFINITY;
+  function schedulePoll(inMs: number): void {
+    const wait = Math.min(Math.max(inMs, 10), options.pollMs);
+    if (stopping || now() + wait >= pollAt) return;
+    clearTimeout(pollTimer);
+    pollAt = now() + wait;
+    pollTimer = setTimeout(() => {
+      pollAt = Number.POSITIVE_INFINITY;
+      mayBeDue = true;
+      schedulePoll(options.pollMs);
+      pump();
+    }, wait);
+  }
+
+  async function renew(): Promise<void> {
+    const held = [...heldUntil.keys()];
+    if (held.length === 0) return;
+    const until = now() + leaseMs;
+    const kept = await books.renew(held, until);
+    for (const delivery of held)
+      if (kept.has(delivery.id) && heldUntil.has(delivery)) heldUntil.set(delivery, until);
+  }
+
+  async function sweep(): Promise<void> {
+    const returned = await books.sweep(now());
+    if (returned === 0) return;
+    log.info({ returned }, "leases ran out; their deliveries are pending again");
+    mayBeDue = true;
+    pump();
+  }
+
+  /** Runs the task at once and then every `ms`, never twice at a time. */
+  function every(ms: number, task: () => Promise<void>, failure: string): void {
+    let busy = false;
+    const tick = () => {
+      if (busy) return;
+      busy = true;
+      task()
+        .catch((error: unknown) => log.warn({ err: error }, failure))
+        .finally(() => {
+          busy = false;
+        });
+    };
+    timers.add(setInterval(tick, ms));
+    tick();
+  }
+
+  return {
+    start() {
+      every(leaseMs / 3, renew, "could not renew leases");
+      every((leaseMs / 2) * (0.9 + 0.2 * options.random()), sweep, "could not look for expired leases");
+      schedulePoll(0);
+    },
+    reserve(count) {
+      if (stopping || pausedUntil > now() || queue.length + count > capacity) return undefined;
+      return { token: options.newToken(), until: now() + leaseMs };
+    },
+    accept(deliveries, until) {
+      take(deliveries, until);
+      pump();
+    },
+    wake() {
+      mayBeDue = true;
+      schedulePoll(0);
+    },
+    async stop(graceMs) {
+      stopping = true;
+      clearTimeout(pollTimer);
+      await giveBack(queue.splice(0), now());
+      if (active.size > 0) {
+        const finished = new Promise<void>((resolve) => {
+          activeDone = resolve;
+        });
+        const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
+        await Promise.race([finished, patience]);
+      }
+      for (const timer of timers) clearInterval(timer);
+    },
+  };
+}

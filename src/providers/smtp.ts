@@ -1,0 +1,73 @@
+import nodemailer from "nodemailer";
+import { type EmailProvider, SendError } from "../model/delivery.ts";
+import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
+
+export interface SmtpOptions {
+  host: string;
+  port: number;
+  login?: string | undefined;
+  password?: string | undefined;
+  /** The sender's address and display name. */
+  from: { address: string; name: string };
+  /** `auto`: STARTTLS when offered; `required`: refuse to send without; `none`: never. Port 465 is TLS from the start. */
+  tls: "auto" | "required" | "none";
+  /** Open connections at most. */
+  connections: number;
+}
+
+/** E-mail over SMTP with a pool of connections. The engine decides about retries, so nodemailer makes none. */
+export function createSmtpProvider(options: SmtpOptions): EmailProvider {
+  const implicitTls = options.port === 465;
+  const transport = nodemailer.createTransport({
+    pool: true,
+    host: options.host,
+    port: options.port,
+    secure: implicitTls,
+    requireTLS: options.tls === "required" && !implicitTls,
+    ignoreTLS: options.tls === "none",
+    ...(options.login !== undefined && { auth: { user: options.login, pass: options.password ?? "" } }),
+    maxConnections: options.connections,
+    maxMessages: 1_000,
+    maxRequeues: 0,
+    // All below the shortest lease, so that a stuck attempt ends before its lease does.
+    connectionTimeout: 10_000,
+    greetingTimeout: 10_000,
+    dnsTimeout: 10_000,
+    socketTimeout: 20_000,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const domain = options.from.address.split("@").at(-1) || "belfry.invalid";
+
+  return {
+    name: "smtp",
+    async send(message) {
+      const { id, to, subject, text, html } = message;
+      // nodemailer would take commas and angle brackets as several recipients; one delivery is one envelope.
+      if (!/^[^\s,;<>@"]+@[^\s,;<>@"]+$/.test(to))
+        throw new SendError({
+          kind: "no",
+          reason: "address",
+          code: "EADDRESS",
+          text: "the address is not one mailbox",
+        });
+      try {
+        const info = await transport.sendMail({
+          from: options.from,
+          to: { name: "", address: to },
+          envelope: { from: options.from.address, to: [to] },
+          messageId: `<${id}@${domain}>`,
+          subject,
+          text,
+          ...(html !== undefined && { html }),
+        });
+        return { providerId: info.messageId, text: info.response };
+      } catch (error) {
+        throw new SendError(smtpOutcome(error as SmtpFailure), error);
+      }
+    },
+    async close() {
+      transport.close();
+    },
+  };
+}
