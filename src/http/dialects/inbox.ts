@@ -1,0 +1,152 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { InboxPage, InboxView, NotifyCommand } from "../../model/notification.ts";
+import { prepareErrorReply } from "../errors.ts";
+
+export interface InboxDialectPartners {
+  notify: (command: NotifyCommand) => Promise<unknown>;
+  list: (page: InboxPage) => Promise<InboxView>;
+  markRead: (user: string, id: string) => Promise<void>;
+  /** The keys of the type registry. */
+  types: string[];
+}
+
+const Hex24 = Type.String({ pattern: "^[0-9a-fA-F]{24}$" });
+const Success = Type.Object({ success: Type.Literal(true) });
+const Failure = Type.Object({
+  success: Type.Literal(false),
+  error: Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+  }),
+});
+const failures = { "4xx": Failure, "5xx": Failure };
+
+const ReadQuery = Type.Object({ user_id: Hex24, notification_id: Hex24 }, { additionalProperties: false });
+const ListQuery = Type.Object(
+  {
+    user_id: Hex24,
+    skip: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
+    limit: Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      default: 10,
+      description: "0 asks for the counts alone.",
+    }),
+  },
+  { additionalProperties: false },
+);
+const Element = Type.Object({
+  id: Type.String(),
+  timestamp: Type.Integer({ description: "Unix seconds." }),
+  is_new: Type.Boolean({ description: "True until read." }),
+  user_id: Type.String(),
+  key: Type.String(),
+  target_id: Type.Optional(Type.String()),
+  data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+});
+const ListReply = Type.Object({
+  success: Type.Literal(true),
+  data: Type.Object({
+    elements: Type.Integer({ description: "All that are kept." }),
+    new: Type.Integer({ description: "Unread." }),
+    request: Type.Object({ user_id: Type.String(), skip: Type.Integer(), limit: Type.Integer() }),
+    list: Type.Array(Element),
+  }),
+});
+
+interface CreateBody {
+  user_id: string;
+  key: string;
+  target_id?: string;
+  data?: Record<string, unknown>;
+}
+
+/** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, over the same core as every other. */
+export async function inboxDialect(app: FastifyInstance, partners: InboxDialectPartners): Promise<void> {
+  app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const { code, message, details } = prepareErrorReply(error, request, reply);
+    return reply.send({ success: false, error: { code, message, ...(details.length > 0 && { details }) } });
+  });
+
+  const CreateRequest = Type.Object(
+    {
+      user_id: Hex24,
+      key: Type.String({ enum: partners.types, description: "A notification type." }),
+      target_id: Type.Optional(Hex24),
+      data: Type.Optional(
+        Type.Object({}, { additionalProperties: true, description: "At most 8 KiB as JSON." }),
+      ),
+    },
+    { additionalProperties: false },
+  );
+  const tags = ["inbox dialect"];
+
+  app.post<{ Body: CreateBody }>(
+    "/create",
+    {
+      schema: {
+        tags,
+        summary: "Notify a user",
+        body: CreateRequest,
+        response: { 201: Success, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, key, target_id, data } = request.body;
+      await partners.notify({
+        user: user_id.toLowerCase(),
+        type: key,
+        ...(target_id !== undefined && { targetId: target_id }),
+        ...(data !== undefined && { data }),
+      });
+      return reply.code(201).send({ success: true });
+    },
+  );
+
+  app.get<{ Querystring: { user_id: string; skip: number; limit: number } }>(
+    "/list",
+    {
+      schema: {
+        tags,
+        summary: "A user's inbox",
+        querystring: ListQuery,
+        response: { 200: ListReply, ...failures },
+      },
+    },
+    async (request) => {
+      const { user_id, skip, limit } = request.query;
+      const view = await partners.list({ user: user_id.toLowerCase(), skip, limit });
+      return {
+        success: true as const,
+        data: { elements: view.total, new: view.unread, request: { user_id, skip, limit }, list: view.items },
+      };
+    },
+  );
+
+  // Clients differ in what they send along with an empty POST; it is read by nobody.
+  await app.register(async (read) => {
+    read.removeAllContentTypeParsers();
+    read.addContentTypeParser("*", (_request, payload, done) => {
+      payload.resume();
+      done(null);
+    });
+    read.post<{ Querystring: { user_id: string; notification_id: string } }>(
+      "/read",
+      {
+        schema: {
+          tags,
+          summary: "Mark as read",
+          querystring: ReadQuery,
+          response: { 200: Success, ...failures },
+        },
+      },
+      async (request) => {
+        const { user_id, notification_id } = request.query;
+        await partners.markRead(user_id.toLowerCase(), notification_id.toLowerCase());
+        return { success: true as const };
+      },
+    );
+  });
+}

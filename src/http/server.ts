@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import { Ajv } from "ajv";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import { BelfryError } from "../model/errors.ts";
+import { requireKey } from "./auth.ts";
+import { type Captured, capturedRoutes } from "./captured.ts";
+import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
+import { sendProblem } from "./errors.ts";
+import { type HealthPartners, healthRoutes } from "./health.ts";
+
+export interface ServerPartners {
+  inbox: InboxDialectPartners;
+  captured: (skip: number, limit: number) => Promise<Captured[]>;
+  health: HealthPartners;
+  onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
+  /** Empty: nobody is asked for a key. */
+  apiKeys: string[];
+  version: string;
+  log: FastifyBaseLogger;
+}
+
+export const maxBodyBytes = 64 * 1024;
+
+/** The HTTP server with every route, not yet listening. */
+export async function buildServer(partners: ServerPartners): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: partners.log,
+    // One line a request costs more than the request; `debug` shows them, failures are always logged.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: maxBodyBytes,
+    requestTimeout: 30_000,
+    genReqId: (request) => {
+      const given = request.headers["x-request-id"];
+      return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+    },
+    routerOptions: { maxParamLength: 256 },
+  });
+  app.setValidatorCompiler(validatorCompiler());
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] as string;
+    const allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((method) =>
+      app.hasRoute({ url: path, method }),
+    );
+    if (allowed.length === 0) return sendProblem(new BelfryError("not_found"), request, reply);
+    reply.header("allow", allowed.join(", "));
+    return sendProblem(new BelfryError("method_not_allowed"), request, reply);
+  });
+  if (partners.apiKeys.length > 0) app.addHook("onRequest", requireKey(partners.apiKeys));
+  app.addHook("onSend", (request, reply, payload, done) => {
+    reply.header("x-request-id", request.id);
+    reply.header("x-content-type-options", "nosniff");
+    done(null, payload);
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    const route = request.routeOptions.url ?? "unknown";
+    partners.onRequestDone(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    request.log.debug(
+      { method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime },
+      "request",
+    );
+    done();
+  });
+
+  await registerDocs(app, partners.version, partners.apiKeys.length > 0);
+  await app.register(inboxDialect, partners.inbox);
+  await app.register(async (own) => {
+    healthRoutes(own, partners.health);
+    capturedRoutes(own, partners.captured);
+  });
+  return app;
+}
+
+/**
+ * Fastify's own validator would drop unknown fields and turn `"1"` into `1`. A body means what it says; only a query,
+ * which is all text, is read as numbers.
+ */
+function validatorCompiler() {
+  const common = { allErrors: true, removeAdditional: false, useDefaults: true, strict: false } as const;
+  const exact = new Ajv({ ...common, coerceTypes: false });
+  const reading = new Ajv({ ...common, coerceTypes: true });
+  return ({ schema, httpPart }: { schema: unknown; httpPart?: string }) =>
+    (httpPart === "body" ? exact : reading).compile(schema as object);
+}
+
+async function registerDocs(app: FastifyInstance, version: string, withKeys: boolean): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Belfry",
+        description: "Notifications on MongoDB: accepted, stored, delivered, accounted for.",
+        version,
+        license: { name: "MIT", identifier: "MIT" },
+      },
+      components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer" } } },
+      security: [{ apiKey: [] }],
+    },
+  });
+  app.addHook("onRoute", (route) => {
+    if (route.url.startsWith("/docs")) route.config = { ...route.config, public: true };
+  });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: true,
+    uiConfig: { url: "/openapi.json", persistAuthorization: withKeys },
+  });
+  app.get("/openapi.json", { config: { public: true }, schema: { hide: true } }, async () => app.swagger());
+}

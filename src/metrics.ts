@@ -1,0 +1,108 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export interface Depth {
+  pending: number;
+  sending: number;
+  /** Unix milliseconds. */
+  oldestDue: number | undefined;
+}
+
+/** Prometheus metrics of one process. Labels are names of ours, never ids or addresses. */
+export function createMetrics(now: () => number) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: "belfry_" });
+
+  const created = new Counter({
+    name: "belfry_notifications_total",
+    help: "Notifications asked for, by outcome: stored, or refused by the database.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const stored = created.labels("stored");
+  const refused = created.labels("refused");
+  const batchSize = new Histogram({
+    name: "belfry_commit_batch_size",
+    help: "Notifications stored by one commit.",
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 300],
+    registers,
+  });
+  const attempts = new Counter({
+    name: "belfry_delivery_attempts_total",
+    help: "Settled attempts by channel, provider and outcome.",
+    labelNames: ["channel", "provider", "outcome"],
+    registers,
+  });
+  const deliveries = new Counter({
+    name: "belfry_deliveries_total",
+    help: "Deliveries that reached a final state in this process, by channel and outcome.",
+    labelNames: ["channel", "outcome"],
+    registers,
+  });
+  const attemptSeconds = new Histogram({
+    name: "belfry_delivery_attempt_duration_seconds",
+    help: "How long providers take.",
+    labelNames: ["channel", "provider"],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
+    registers,
+  });
+  const requests = new Histogram({
+    name: "belfry_http_request_duration_seconds",
+    help: "HTTP latency by method, route and status.",
+    labelNames: ["method", "route", "status"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers,
+  });
+  /** prom-client looks labels up by hashing them, which costs more than the observation; each trio is looked up once. */
+  const requestSeries = new Map<string, ReturnType<typeof requests.labels>>();
+
+  return {
+    /** Of the delivery queue, read when the metrics are. `depth` rejecting leaves the gauges as they are. */
+    watchQueue(depth: () => Promise<Depth>): void {
+      const size = new Gauge({
+        name: "belfry_delivery_queue_depth",
+        help: "Deliveries that are not finished, by state.",
+        labelNames: ["state"],
+        registers,
+        async collect() {
+          const found = await depth().catch(() => undefined);
+          if (!found) return;
+          const { pending, sending, oldestDue } = found;
+          size.set({ state: "pending" }, pending);
+          size.set({ state: "sending" }, sending);
+          oldest.set(oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1000));
+        },
+      });
+      const oldest = new Gauge({
+        name: "belfry_delivery_queue_oldest_age_seconds",
+        help: "How long the longest waiting delivery has been due; 0 when none is.",
+        registers,
+      });
+    },
+    batch(size: number, count: number): void {
+      batchSize.observe(size);
+      stored.inc(count);
+      if (count < size) refused.inc(size - count);
+    },
+    attempt(facts: { channel: string; provider: string; outcome: string; ms: number; state: string }): void {
+      const { channel, provider, outcome, ms, state } = facts;
+      attempts.inc({ channel, provider, outcome });
+      attemptSeconds.observe({ channel, provider }, ms / 1000);
+      if (state !== "pending") deliveries.inc({ channel, outcome: state });
+    },
+    request(method: string, route: string, status: number, seconds: number): void {
+      const key = `${method} ${route} ${status}`;
+      let series = requestSeries.get(key);
+      if (!series) {
+        series = requests.labels(method, route, String(status));
+        requestSeries.set(key, series);
+      }
+      series.observe(seconds);
+    },
+    contentType: registry.contentType,
+    /** The text that a scrape reads. */
+    text: () => registry.metrics(),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
