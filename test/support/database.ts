@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import { type Db, MongoClient } from "mongodb";
+import { afterAll, inject } from "vitest";
+
+export interface TestDatabase {
+  /** For `DB_URI`: names a database that nobody else uses. */
+  uri: string;
+  client: MongoClient;
+  db: Db;
+}
+
+/** A database of this test file's own on the run's MongoDB, dropped at its end. Call at the top of the file. */
+export function freshDatabase(): TestDatabase {
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  const uri = new URL(inject("mongoUri"));
+  uri.pathname = `/${name}`;
+  const client = new MongoClient(uri.href);
+  const db = client.db(name);
+  afterAll(async () => {
+    await db.dropDatabase();
+    await client.close();
+  });
+  return { uri: uri.href, client, db };
+}
+
+/** Makes the server fail as told (`failCommand`) until the returned function is called. Only `appName` is hit. */
+export async function failCommands(
+  client: MongoClient,
+  mode: "alwaysOn" | { times: number },
+  data: {
+    failCommands: string[];
+    errorCode?: number;
+    closeConnection?: boolean;
+    errorLabels?: string[];
+    appName?: string;
+  },
+): Promise<() => Promise<void>> {
+  const admin = client.db("admin");
+  await admin.command({ configureFailPoint: "failCommand", mode, data });
+  return async () => {
+    await admin.command({ configureFailPoint: "failCommand", mode: "off" });
+  };
+}

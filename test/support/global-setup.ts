@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { startManagedMongod } from "../../src/mongod/index.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** A real replica set of one, with `failCommand`; each test file takes a database of its own. */
+    mongoUri: string;
+  }
+}
+
+/** One MongoDB for the whole run: the same managed one that `npm start` uses. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), "belfry-test-"));
+  const mongod = await startManagedMongod({
+    dataDir,
+    testCommands: true,
+    log: (message) => process.stdout.write(`${message}\n`),
+  });
+  project.provide("mongoUri", mongod.uri);
+  return async () => {
+    await mongod.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}

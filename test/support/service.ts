@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { afterEach } from "vitest";
+import { type App, startApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config.ts";
+
+export type Variables = Record<string, string>;
+
+/** Waits until `check` gives something truthy; fails with `what` after `seconds`. */
+export async function eventually<T>(
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  what: string,
+  seconds = 15,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const open = new Set<{ close(): Promise<unknown> }>();
+afterEach(async () => {
+  const all = [...open];
+  open.clear();
+  await Promise.all(all.map((one) => one.close()));
+});
+
+/** Belfry inside the test's process, on a free port; closed after the test. */
+export async function startService(variables: Variables): Promise<App & { url: string }> {
+  const { config } = loadConfig({ PORT: "0", RETRY_DELAY_MS: "100", ...variables });
+  const app = await startApp(config, pino({ level: process.env.TEST_LOG ?? "silent" }));
+  open.add(app);
+  return app as App & { url: string };
+}
+
+export interface ServiceProcess {
+  url: string;
+  child: ChildProcess;
+  /** Everything it wrote, both streams. */
+  output: () => string;
+  /** Resolves with the exit code, or the signal's name. */
+  ended: Promise<number | string>;
+  kill(signal: NodeJS.Signals): void;
+  close(): Promise<unknown>;
+}
+
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+/** Belfry as an operator runs it: the built program in a process of its own, killed after the test. Resolves when it is ready. */
+export async function spawnService(
+  variables: Variables,
+  options: { cwd?: string } = {},
+): Promise<ServiceProcess> {
+  const service = spawnMain(variables, options);
+  const { child, output } = service;
+  const ready = new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
+      const url = /"url":"([^"]+)"/.exec(line)?.[1];
+      if (url || /worker is ready/.test(line)) resolve(url ?? "");
+    });
+  });
+  const url = await Promise.race([ready, service.ended.then(() => undefined)]);
+  if (url === undefined) throw new Error(`the service did not start:\n${output()}`);
+  return Object.assign(service, { url });
+}
+
+/** The program without waiting for it to be ready: for starts that are meant to fail. */
+export function spawnMain(variables: Variables, options: { cwd?: string } = {}): Omit<ServiceProcess, "url"> {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(process.execPath, [main], {
+    env: { PATH, HOME, PORT: "0", LOG_FORMAT: "json", ...variables },
+    cwd: options.cwd ?? process.cwd(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    text += chunk;
+  });
+  const ended = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);
+  const service = {
+    child,
+    output: () => text,
+    ended,
+    kill: (signal: NodeJS.Signals) => void child.kill(signal),
+    close: () => {
+      child.kill("SIGKILL");
+      return ended;
+    },
+  };
+  open.add(service);
+  return service;
+}
