@@ -14,6 +14,7 @@ import { createBatcher } from "./model/batcher.ts";
 import type { EmailProvider } from "./model/delivery.ts";
 import { createCaptureProvider } from "./providers/capture.ts";
 import { createSmtpProvider } from "./providers/smtp.ts";
+import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
 import { createCommitter } from "./store/commit.ts";
@@ -35,10 +36,13 @@ export interface App {
 }
 
 const commitBatch = 300;
+/** At a stop a client that never finishes its request is cut off after this, or it would hold up all that follows. */
+const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
 const clockSyncMs = 30_000;
+const abandonedMs = 1_000;
 /** With neither EMAIL nor SMTP_HOST a newcomer still sees a mail captured; `.invalid` can never be delivered to. */
 const newcomerAddress = "newcomer@belfry.invalid";
 
@@ -82,6 +86,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     await Promise.all([clock.sync(), prepareCollections(db)]);
     const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs);
     closers.push(() => clearInterval(syncing));
+    if (transactions) {
+      const ending = setInterval(async () => {
+        const ended = await endAbandonedTransactions(client).catch(() => 0);
+        if (ended > 0) log.warn({ ended }, "ended transactions that a dead process had left open");
+      }, abandonedMs);
+      closers.push(() => clearInterval(ending));
+    }
 
     const metrics = createMetrics(clock.now);
     const books = createDeliveryBooks(db);
@@ -169,7 +180,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       inbox: { notify: notifier.notify, list: inbox.list, markRead: inbox.markRead, types: catalog.keys },
       captured: captured.list,
       health: {
-        ping: () => db.command({ ping: 1 }, { timeoutMS: 1_000 }),
+        // `timeoutMS` would not bound the driver's search for a server.
+        ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
         stopping: () => closing !== undefined,
         metrics,
       },
@@ -178,7 +190,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       version,
       log,
     });
-    closers.push(() => server.close());
+    closers.push(async () => {
+      const late = setTimeout(() => server.server.closeAllConnections(), requestGraceMs);
+      await server.close();
+      clearTimeout(late);
+    });
     return { url: await listen(server, config), broken, close };
   } catch (error) {
     await close();

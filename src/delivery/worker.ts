@@ -66,7 +66,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const timers = new Set<NodeJS.Timeout>();
   /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
   let mayBeDue = true;
-  let claiming = false;
+  let claiming: Promise<void> | undefined;
   let stopping = false;
   let pausedUntil = 0;
   let pollTimer: NodeJS.Timeout | undefined;
@@ -90,7 +90,11 @@ export function createWorker(options: WorkerOptions): Worker {
       if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
       else void run(delivery);
     }
-    if (mayBeDue && queue.length < concurrency) void claim();
+    if (!mayBeDue || claiming || stopping || pausedUntil > now() || queue.length >= concurrency) return;
+    claiming = claim().finally(() => {
+      claiming = undefined;
+      if (queue.length > 0) pump();
+    });
   }
 
   async function run(delivery: HeldDelivery): Promise<void> {
@@ -150,28 +154,24 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   async function claim(): Promise<void> {
-    if (claiming || stopping || pausedUntil > now()) return;
-    claiming = true;
     mayBeDue = false;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
       const wanted = capacity - queue.length;
       const claimed = await books.claim(wanted, lease, now());
-      take(claimed, lease.until);
+      await take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
       else schedulePoll(((await books.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
     } catch (error) {
       log.warn({ err: error }, "could not look for due deliveries");
-    } finally {
-      claiming = false;
     }
-    if (queue.length > 0) pump();
   }
 
-  function take(deliveries: HeldDelivery[], until: number): void {
+  /** What was on its way here when we stopped or paused goes back at once. */
+  async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
+    if (stopping || pausedUntil > now()) return giveBack(deliveries, stopping ? now() : pausedUntil);
     for (const delivery of deliveries) heldUntil.set(delivery, until);
-    if (stopping) void giveBack(deliveries, now());
-    else queue.push(...deliveries);
+    queue.push(...deliveries);
   }
 
   /** At most one poll is scheduled: the earlier of the two wins. */
@@ -233,7 +233,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return { token: options.newToken(), until: now() + leaseMs };
     },
     accept(deliveries, until) {
-      take(deliveries, until);
+      void take(deliveries, until);
       pump();
     },
     wake() {
@@ -244,6 +244,8 @@ export function createWorker(options: WorkerOptions): Worker {
       stopping = true;
       clearTimeout(pollTimer);
       await giveBack(queue.splice(0), now());
+      // A claim that the database is still answering would otherwise leave its leases behind.
+      await claiming;
       if (active.size > 0) {
         const finished = new Promise<void>((resolve) => {
           activeDone = resolve;

@@ -2,13 +2,20 @@ import { randomUUID } from "node:crypto";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { Ajv } from "ajv";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
 import { BelfryError } from "../model/errors.ts";
 import { requireKey } from "./auth.ts";
 import { type Captured, capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
-import { sendProblem } from "./errors.ts";
+import { clientErrorHandler, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
+import { readJsonExactly } from "./json-body.ts";
 
 export interface ServerPartners {
   inbox: InboxDialectPartners;
@@ -31,6 +38,14 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     requestTimeout: 30_000,
+    // While closing, requests on open connections are still answered, with `Connection: close`.
+    return503OnClosing: false,
+    clientErrorHandler,
+    // What fails before a route is found (`/%zz`) is told in the same words as everything else.
+    frameworkErrors(error, request, reply) {
+      addCommonHeaders(request, reply);
+      sendProblem(error, request, reply);
+    },
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
@@ -38,6 +53,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     routerOptions: { maxParamLength: 256 },
   });
   app.setValidatorCompiler(validatorCompiler());
+  readJsonExactly(app);
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] as string;
@@ -50,8 +66,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   });
   if (partners.apiKeys.length > 0) app.addHook("onRequest", requireKey(partners.apiKeys));
   app.addHook("onSend", (request, reply, payload, done) => {
-    reply.header("x-request-id", request.id);
-    reply.header("x-content-type-options", "nosniff");
+    addCommonHeaders(request, reply);
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -71,6 +86,11 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     capturedRoutes(own, partners.captured);
   });
   return app;
+}
+
+function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header("x-request-id", request.id);
+  reply.header("x-content-type-options", "nosniff");
 }
 
 /**

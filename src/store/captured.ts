@@ -1,5 +1,6 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
 import type { EmailMessage } from "../model/delivery.ts";
+import { orUnavailable } from "./failures.ts";
 
 interface CapturedDocument extends Omit<EmailMessage, "id"> {
   _id: ObjectId;
@@ -41,7 +42,8 @@ export function createCapturedStore(db: Db) {
 
     /** Newest first. */
     async list(skip: number, limit: number): Promise<CapturedMessage[]> {
-      const found = await captured.find().sort({ $natural: -1 }).skip(skip).limit(limit).toArray();
+      const newest = captured.find().sort({ $natural: -1 }).skip(skip).limit(limit);
+      const found = await orUnavailable(newest.toArray());
       return found.map(({ _id, at, user, ...rest }) => ({
         id: _id.toHexString(),
         at: at.getTime(),

@@ -1,5 +1,6 @@
-import type { Db, Document, MongoClient } from "mongodb";
-import { MongoServerError } from "mongodb";
+import { setTimeout as pause } from "node:timers/promises";
+import type { ClientSession, Db, Document, MongoClient } from "mongodb";
+import { MongoError, MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import type { PlannedNotification } from "../model/notification.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
@@ -21,8 +22,11 @@ export type Lease = { token: string; until: number } | undefined;
 /** One entry a notification, in order: nothing when it is stored, or why it is not. */
 export type CommitResults = Array<undefined | Error>;
 
-/** A commit that MongoDB has not confirmed by then is answered with 503. */
-const patienceMs = 10_000;
+/**
+ * A commit that MongoDB has not confirmed by then is answered with 503. A request can wait for the batch before its own
+ * as well, and must be answered within 20 s.
+ */
+const patienceMs = 8_000;
 
 /**
  * Stores a batch: all inbox changes of a user as one update, all deliveries as one insert, both in one transaction.
@@ -49,20 +53,42 @@ export function createCommitter(options: CommitOptions) {
     }
   };
 
-  /** `withTransaction` runs its body again on write conflicts and asks again for an unknown commit, within its time. */
+  /**
+   * The loop of the driver's `withTransaction`, which would go on for 120 s whatever its options say: the whole again
+   * after a write conflict or a lost primary, the commit alone again while nobody knows whether it was applied.
+   */
   async function commitTogether(batch: PlannedNotification[], lease: Lease): Promise<CommitResults> {
-    await client.withSession((session) =>
-      session.withTransaction(
-        async () => {
+    const deadline = now() + patienceMs;
+    const mayRepeat = (error: unknown, label: string) =>
+      error instanceof MongoError && error.hasErrorLabel(label) && now() < deadline;
+    await client.withSession(async (session) => {
+      for (let round = 0; ; round++) {
+        try {
+          session.startTransaction();
           await deliveriesOf(db).insertMany(deliveryDocuments(batch, lease), { session });
-          await db
-            .command({ update: "users", updates: updatesOf(batch).map((one) => one.statement) }, { session })
-            .then(throwWriteError);
-        },
-        { timeoutMS: patienceMs },
-      ),
-    );
+          const updates = updatesOf(batch).map((one) => one.statement);
+          throwWriteError(await db.command({ update: "users", updates }, { session }));
+          await commitKnown(session);
+          return;
+        } catch (error) {
+          if (session.inTransaction()) await session.abortTransaction();
+          if (!mayRepeat(error, "TransientTransactionError")) throw error;
+          await pause(Math.random() * Math.min(5 * 1.5 ** round, 500));
+        }
+      }
+    });
     return batch.map(() => undefined);
+
+    async function commitKnown(session: ClientSession): Promise<void> {
+      for (;;) {
+        try {
+          return await session.commitTransaction();
+        } catch (error) {
+          if (!mayRepeat(error, "UnknownTransactionCommitResult")) throw error;
+          await pause(50);
+        }
+      }
+    }
   }
 
   /** Standalone server: the deliveries come first, since a mail without a record is better than a record without its mail. */
@@ -105,13 +131,26 @@ export function createCommitter(options: CommitOptions) {
         const writeErrors: WriteError[] = reply.writeErrors ?? [];
         const passing = writeErrors.find((one) => unavailableCodes.has(one.code));
         if (passing) throw new MongoServerError({ message: passing.errmsg, code: passing.code });
-        return {
-          writeErrors: round === 0 ? writeErrors : writeErrors.filter((one) => one.code !== duplicateKey),
-        };
+        if (round === 0) return { writeErrors };
+        const collided = writeErrors.filter((one) => one.code === duplicateKey);
+        await mustBeStored(collided.map((one) => updates[one.index] as UserUpdate));
+        return { writeErrors: writeErrors.filter((one) => one.code !== duplicateKey) };
       } catch (error) {
         if (isRefusal(error) || now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** Math.min(round, 5)));
+        await pause(50 * 2 ** Math.min(round, 5));
       }
+    }
+  }
+
+  /**
+   * The collision may as well be with another process that has just created the user; then the items are not there.
+   * The server asks an upsert again only when it names nothing but the `_id`, which the repetition does not.
+   */
+  async function mustBeStored(updates: UserUpdate[]): Promise<void> {
+    for (const { statement, ids } of updates) {
+      const stored = { ...statement.q, "notifications.id": { $in: ids } };
+      if ((await db.collection("users").countDocuments(stored)) === 0)
+        throw new MongoServerError({ message: "the user was created meanwhile", code: writeConflict });
     }
   }
 
@@ -152,6 +191,7 @@ interface WriteError {
 }
 
 const duplicateKey = 11000;
+const writeConflict = 112;
 
 /**
  * The update of one user: create when missing, append, trim with slack, count `rev`.
@@ -197,15 +237,30 @@ function throwWriteError(reply: Document): void {
 
 /** NotWritablePrimary, stepping down, shutting down, time-outs, WriteConflict: the statement was fine, the moment was not. */
 const unavailableCodes = new Set([
-  6, 7, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+  6,
+  7,
+  50,
+  64,
+  89,
+  91,
+  writeConflict,
+  189,
+  262,
+  9001,
+  10107,
+  11600,
+  11602,
+  13435,
+  13436,
 ]);
 
 /** Whether the server looked at what we asked and said no. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return (
     error instanceof MongoServerError &&
     !(typeof error.code === "number" && unavailableCodes.has(error.code)) &&
     !error.hasErrorLabel("TransientTransactionError") &&
+    !error.hasErrorLabel("UnknownTransactionCommitResult") &&
     !error.hasErrorLabel("RetryableWriteError")
   );
 }

@@ -55,16 +55,18 @@ export function createDeliveryBooks(db: Db) {
       lease: { token: string; until: number },
       now: number,
     ): Promise<HeldDelivery[]> {
+      const due = { $lte: new Date(now) };
       const candidates = await deliveries
-        .find({ state: "pending", due: { $lte: new Date(now) } }, { projection: { _id: 1 } })
+        .find({ state: "pending", due }, { projection: { _id: 1 } })
         .sort({ due: 1 })
         .limit(limit)
         .toArray();
       if (candidates.length === 0) return [];
       const token = new ObjectId(lease.token);
       const _id = { $in: candidates.map((one) => one._id) };
+      // `due` once more: meanwhile another worker may have tried it and put it off.
       await deliveries.updateMany(
-        { _id, state: "pending" },
+        { _id, state: "pending", due },
         {
           $set: {
             state: "sending",
@@ -72,6 +74,8 @@ export function createDeliveryBooks(db: Db) {
             updatedAt: new Date(now),
           },
         },
+        // Index `due` would read the whole backlog to find these few.
+        { hint: { _id: 1 } },
       );
       const won = await deliveries
         .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })

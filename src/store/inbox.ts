@@ -1,5 +1,6 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
 import type { InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface UserDocument {
@@ -46,10 +47,10 @@ export function createInboxStore(db: Db, inboxLimit: number) {
 
     /** True when the user has such an item, read before or not; reading twice changes nothing. */
     async markRead(user: string, id: string): Promise<boolean> {
-      const { matchedCount } = await users.updateOne(
+      const marking = users.updateOne(
         { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
         [
-          { $set: { rev: { $add: ["$rev", { $cond: [unreadItem(id), 1, 0] }] } } },
+          { $set: { rev: { $add: [{ $ifNull: ["$rev", 0] }, { $cond: [unreadItem(id), 1, 0] }] } } },
           {
             $set: {
               notifications: {
@@ -68,7 +69,7 @@ export function createInboxStore(db: Db, inboxLimit: number) {
           },
         ],
       );
-      return matchedCount === 1;
+      return (await orUnavailable(marking)).matchedCount === 1;
     },
   };
 
@@ -81,13 +82,13 @@ export function createInboxStore(db: Db, inboxLimit: number) {
       // `$slice` refuses a length of 0.
       items: limit === 0 ? { $literal: [] } : page,
     };
-    const found = await users
+    const found = users
       .find<{ _id: ObjectId | string } & InboxView>(
         { _id: { $in: group.map((one) => storedUserId(one.user)) } },
         { projection, batchSize: group.length + 1 },
       )
       .toArray();
-    return new Map(found.map(({ _id, ...view }) => [wireUserId(_id), view]));
+    return new Map((await orUnavailable(found)).map(({ _id, ...view }) => [wireUserId(_id), view]));
   }
 }
 
