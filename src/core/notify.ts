@@ -41,24 +41,31 @@ export interface Notifier {
 export function createNotifier(partners: NotifyPartners): Notifier {
   const { catalog, worker, newId, now } = partners;
 
-  const commits: Batcher<PlannedNotification, undefined> = createBatcher({
-    async run(batch) {
-      const deliveries = batch.reduce((sum, one) => sum + one.deliveries.length, 0);
-      const lease = deliveries > 0 ? worker?.reserve(deliveries) : undefined;
-      const results = await partners.commit(batch, lease);
-      const stored = batch.filter((_, index) => results[index] === undefined);
-      if (lease)
-        worker?.accept(
-          stored.flatMap((one) => held(one, lease.token)),
-          lease.until,
-        );
-      else if (deliveries > 0) worker?.wake();
-      partners.onBatch(batch.length, stored.length);
-      return results as Array<undefined | Error>;
-    },
-    maxItems: partners.maxBatch,
-    maxWaiting: partners.maxWaiting,
-  });
+  /**
+   * Two batches in flight, so that MongoDB works on one while it waits for the other's journal. A user's notifications
+   * all take the same lane: they stay in order, and two transactions of this process never touch the same user.
+   */
+  const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
+    createBatcher({
+      async run(batch) {
+        const deliveries = batch.reduce((sum, one) => sum + one.deliveries.length, 0);
+        const lease = deliveries > 0 ? worker?.reserve(deliveries) : undefined;
+        const results = await partners.commit(batch, lease);
+        const stored = batch.filter((_, index) => results[index] === undefined);
+        if (lease)
+          worker?.accept(
+            stored.flatMap((one) => held(one, lease.token)),
+            lease.until,
+          );
+        else if (deliveries > 0) worker?.wake();
+        partners.onBatch(batch.length, stored.length);
+        return results as Array<undefined | Error>;
+      },
+      maxItems: partners.maxBatch,
+      maxWaiting: Number.POSITIVE_INFINITY,
+    }),
+  );
+  const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, 0);
 
   function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
@@ -104,15 +111,19 @@ export function createNotifier(partners: NotifyPartners): Notifier {
   return {
     async notify(command) {
       const planned = plan(command);
-      await commits.submit(planned);
+      if (waiting() >= partners.maxWaiting) throw new BelfryError("overloaded");
+      await (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned);
       return { id: planned.id };
     },
     get waiting() {
-      return commits.waiting;
+      return waiting();
     },
-    drained: () => commits.drained(),
+    drained: async () => void (await Promise.all(lanes.map((lane) => lane.drained()))),
   };
 }
+
+/** An ObjectId's last digits count up, other ids end in what tells them apart. */
+const laneOf = (user: string): number => user.charCodeAt(user.length - 1) & 1;
 
 function held(one: PlannedNotification, token: string): HeldDelivery[] {
   return one.deliveries.map(({ id, channel, content }) => ({
