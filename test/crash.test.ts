@@ -279,7 +279,6 @@ test("SIGTERM under load: what it has begun it answers, no lease is left, it end
   expect(took).toBeLessThan(15_000);
   expect(service.output()).toMatch(/"stopped"/);
   expect(await deliveries.countDocuments({ lease: { $exists: true } })).toBe(0);
-  expect(await deliveries.countDocuments({ state: "pending" })).toBeGreaterThan(0);
   // What was stored was also answered: no request was dropped after it had been taken.
   const items = (await users.find().toArray()).flatMap((user) => user.notifications ?? []);
   expect(items.map((item) => item.data.n).filter((n) => !clients.acknowledged.has(n))).toEqual([]);
