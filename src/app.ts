@@ -1,24 +1,22 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { type Config, ConfigError, senderOf } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { createCatalog } from "./core/catalog.ts";
 import { createInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
-import { attemptEmail } from "./delivery/attempt.ts";
-import { createWorker } from "./delivery/worker.ts";
+import { createEngine, type Engine } from "./delivery/engine.ts";
 import { buildServer } from "./http/server.ts";
+import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
-import type { EmailProvider } from "./model/delivery.ts";
-import { createCaptureProvider } from "./providers/capture.ts";
-import { createSmtpProvider } from "./providers/smtp.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
 import { createCommitter } from "./store/commit.ts";
 import { connect } from "./store/connect.ts";
-import { createDeliveryBooks } from "./store/deliveries.ts";
+import { createDeliveryBooks, deliveryDepth } from "./store/deliveries.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxStore } from "./store/inbox.ts";
 import { prepareCollections } from "./store/indexes.ts";
@@ -52,7 +50,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
 
   try {
-    const { catalog, problems } = createCatalog(await readTypes(config.NOTIFICATION_TYPES_FILE));
+    const general = {
+      delayMs: config.RETRY_DELAY_MS,
+      factor: config.RETRY_FACTOR,
+      maxRetries: config.MAX_RETRIES,
+    };
+    const { catalog, problems } = createCatalog(general, await readTypes(config.NOTIFICATION_TYPES_FILE));
     if (problems.length > 0)
       throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
 
@@ -84,63 +87,41 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     closers.push(() => clearInterval(syncing));
 
     const metrics = createMetrics(clock.now);
-    const books = createDeliveryBooks(db);
-    metrics.watchQueue(() => books.depth());
     const captured = createCapturedStore(db);
+    const profileStore = createProfileStore(db);
 
-    const isWorker = config.ROLES.includes("worker");
-    let worker: ReturnType<typeof createWorker> | undefined;
-    if (isWorker) {
-      const email: EmailProvider = config.SMTP_HOST
-        ? createSmtpProvider({
-            host: config.SMTP_HOST,
-            port: config.SMTP_PORT,
-            login: config.SMTP_LOGIN,
-            password: config.SMTP_PASSWORD,
-            from: { address: senderOf(config) ?? "", name: config.SMTP_NAME },
-            tls: config.SMTP_TLS,
-            connections: config.DELIVERY_CONCURRENCY,
-          })
-        : createCaptureProvider({
-            from: `${config.SMTP_NAME} <${senderOf(config) ?? "belfry@localhost"}>`,
-            add: (messages) => captured.add(messages, clock.now()),
-          });
-      closers.push(() => email.close());
+    let engine: Engine | undefined;
+    if (config.ROLES.includes("worker")) {
+      const lines = await openLines(config, { capture: captured.add, now: clock.now, log });
+      for (const { provider } of Object.values(lines).flat()) closers.push(() => provider.close());
       const profiles = createBatcher({
-        run: createProfileStore(db).many,
+        run: profileStore.many,
         maxItems: 200,
         maxWaiting: Number.POSITIVE_INFINITY,
       });
-      const started = createWorker({
-        books,
-        attempt: async (delivery) => ({
-          provider: email.name,
-          outcome: await attemptEmail(
-            delivery,
-            () => profiles.submit(delivery.user),
-            catalog.renderEmail,
-            email,
-          ),
-        }),
-        policy: {
-          delayMs: config.RETRY_DELAY_MS,
-          factor: config.RETRY_FACTOR,
-          maxRetries: config.MAX_RETRIES,
-        },
+      const started = createEngine({
+        lines,
+        books: (channel) => createDeliveryBooks(db, channel),
+        policy: catalog.policy,
+        render: catalog.render,
+        recipient: profiles.submit,
+        suppress: (user, channel, address, reason) =>
+          profileStore.suppress(user, channel, { address, reason, at: new Date(clock.now()) }),
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
         pollMs,
         now: clock.now,
+        sleep,
         random: () => randomInt(2 ** 32) / 2 ** 32,
         newToken: newId,
-        onSettled: ({ delivery, attempt, state }) =>
-          metrics.attempt({ ...attempt, channel: delivery.channel, state }),
+        onSettled: metrics.settled,
         log,
       });
       closers.push(() => started.stop(drainMs));
       started.start();
-      worker = started;
+      engine = started;
     }
+    metrics.watchQueue(() => deliveryDepth(db));
 
     if (!config.ROLES.includes("api")) return { url: undefined, broken, close };
 
@@ -155,7 +136,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const notifier = createNotifier({
       catalog,
       commit,
-      ...(worker && { worker }),
+      ...(engine && { engine }),
+      announce: (deliveries) => {
+        for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
+      },
       newId,
       now: clock.now,
       maxBatch: commitBatch,

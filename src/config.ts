@@ -52,6 +52,7 @@ const table = {
 
   EMAIL: inbox.mailbox({
     says: "E-mail address given to users that are created by their first notification.",
+    aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
   RECEIVER_PHONE_NUMBER: inbox.text({ says: "Phone number given to such users." }, "E.164 number"),
   INBOX_LIMIT: inbox.integer(1, 1000, {
@@ -82,6 +83,12 @@ const table = {
     default: "16",
   }),
 
+  EMAIL_PROVIDERS: mail.list(
+    "smtp, mailgun, capture",
+    { says: "The order in which e-mail providers are asked; by default those that are configured." },
+    (name) =>
+      ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
+  ),
   SMTP_HOST: mail.text({ says: "Without it mails are captured and shown at GET /v1/captured." }, "host name"),
   SMTP_PORT: mail.integer(1, 65535, {
     says: "465 is TLS from the start, any other STARTTLS when offered.",
@@ -91,6 +98,7 @@ const table = {
   SMTP_PASSWORD: mail.text({ says: "Its password.", secret: true }),
   SMTP_EMAIL: mail.mailbox({ says: "The sender's address; without it `SMTP_LOGIN` is the address." }),
   SMTP_NAME: mail.text({ says: "The sender's name.", default: "Belfry" }),
+  SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
     says: "`required` refuses to send without TLS, `none` never asks for it.",
     default: "auto",

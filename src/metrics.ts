@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Settlement } from "./model/delivery.ts";
 
 export interface Depth {
-  pending: number;
-  sending: number;
+  counts: Array<{ channel: string; state: string; count: number }>;
   /** Unix milliseconds. */
   oldestDue: number | undefined;
 }
@@ -61,16 +61,14 @@ export function createMetrics(now: () => number) {
     watchQueue(depth: () => Promise<Depth>): void {
       const size = new Gauge({
         name: "belfry_delivery_queue_depth",
-        help: "Deliveries that are not finished, by state.",
-        labelNames: ["state"],
+        help: "Deliveries that are not finished, by channel and state.",
+        labelNames: ["channel", "state"],
         registers,
         async collect() {
           const found = await depth().catch(() => undefined);
           if (!found) return;
-          const { pending, sending, oldestDue } = found;
-          size.set({ state: "pending" }, pending);
-          size.set({ state: "sending" }, sending);
-          oldest.set(oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1000));
+          for (const { channel, state, count } of found.counts) size.set({ channel, state }, count);
+          oldest.set(found.oldestDue === undefined ? 0 : Math.max(0, (now() - found.oldestDue) / 1000));
         },
       });
       const oldest = new Gauge({
@@ -84,10 +82,11 @@ export function createMetrics(now: () => number) {
       stored.inc(count);
       if (count < size) refused.inc(size - count);
     },
-    attempt(facts: { channel: string; provider: string; outcome: string; ms: number; state: string }): void {
-      const { channel, provider, outcome, ms, state } = facts;
-      attempts.inc({ channel, provider, outcome });
-      attemptSeconds.observe({ channel, provider }, ms / 1000);
+    settled({ delivery: { channel }, attempts: made, state }: Settlement): void {
+      for (const { provider, outcome, ms } of made) {
+        attempts.inc({ channel, provider, outcome });
+        attemptSeconds.observe({ channel, provider }, ms / 1000);
+      }
       if (state !== "pending") deliveries.inc({ channel, outcome: state });
     },
     request(method: string, route: string, status: number, seconds: number): void {

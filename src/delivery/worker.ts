@@ -1,9 +1,10 @@
 import { type Batcher, createBatcher } from "../model/batcher.ts";
-import type { AttemptOutcome, HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
-import { configPauseMs, settlementOf } from "./settle.ts";
+import type { Availability } from "./health.ts";
+import { settlementOf } from "./settle.ts";
 
-/** The database's part. Every call may be repeated: each is conditional on the lease it names. */
+/** The database's part, for one channel. Every call may be repeated: each is conditional on the lease it names. */
 export interface DeliveryBooks {
   /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
   claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
@@ -21,9 +22,11 @@ export interface DeliveryBooks {
 
 export interface WorkerOptions {
   books: DeliveryBooks;
-  /** Sends once; never throws. */
-  attempt: (delivery: HeldDelivery) => Promise<{ provider: string; outcome: AttemptOutcome }>;
-  policy: RetryPolicy;
+  /** Asks the providers; never throws. */
+  turn: (delivery: HeldDelivery) => Promise<Turn>;
+  /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
+  availability: () => Availability;
+  policy: (delivery: HeldDelivery) => RetryPolicy & { resendUnknown: boolean };
   /** Attempts under way at once. */
   concurrency: number;
   leaseMs: number;
@@ -32,7 +35,7 @@ export interface WorkerOptions {
   now: () => number;
   random: () => number;
   newToken: () => string;
-  /** Told of each settled attempt (metrics). */
+  /** Told of each settled turn (metrics). */
   onSettled: (settlement: Settlement) => void;
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
@@ -50,14 +53,14 @@ export interface Worker {
 }
 
 /**
- * Claims, sends and settles deliveries under leases.
+ * Claims, sends and settles one channel's deliveries under leases.
  *
  * A slot stays taken until the outcome is stored, so a crash can repeat at most `concurrency` sends.
  * Before a send the lease must have a third of its life left: a process that was stopped and resumed
  * drops what it held instead of sending it beside its successor.
  */
 export function createWorker(options: WorkerOptions): Worker {
-  const { books, policy, concurrency, leaseMs, now, log } = options;
+  const { books, concurrency, leaseMs, now, log } = options;
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
   const queue: HeldDelivery[] = [];
@@ -68,7 +71,6 @@ export function createWorker(options: WorkerOptions): Worker {
   let mayBeDue = true;
   let claiming = false;
   let stopping = false;
-  let pausedUntil = 0;
   let pollTimer: NodeJS.Timeout | undefined;
   let activeDone: (() => void) | undefined;
 
@@ -95,16 +97,10 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function run(delivery: HeldDelivery): Promise<void> {
     active.add(delivery);
-    const at = now();
-    const { provider, outcome } = await options.attempt(delivery);
-    const settlement = settlementOf(
-      delivery,
-      outcome,
-      { at, provider, ms: now() - at },
-      policy,
-      options.random(),
-    );
-    if (outcome.kind === "config") await pause(provider, outcome);
+    const turn = await options.turn(delivery);
+    const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
+    // Nobody can be asked: what waits here would only be told the same.
+    if (turn.result.kind === "hold") await giveBack(queue.splice(0), turn.result.until);
     if (await store(settlement)) options.onSettled(settlement);
     if (settlement.due !== undefined) schedulePoll(settlement.due - now());
     heldUntil.delete(delivery);
@@ -127,17 +123,6 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  /** A provider that refuses our credentials refuses them for everything that waits: give it back and look again later. */
-  async function pause(provider: string, outcome: { code: string; text: string }): Promise<void> {
-    if (pausedUntil > now()) return;
-    pausedUntil = now() + configPauseMs;
-    log.warn(
-      { provider, code: outcome.code, pauseMs: configPauseMs },
-      "provider refuses our configuration; paused",
-    );
-    await giveBack(queue.splice(0), pausedUntil);
-  }
-
   async function giveBack(deliveries: HeldDelivery[], due: number): Promise<void> {
     if (deliveries.length === 0) return;
     for (const delivery of deliveries) heldUntil.delete(delivery);
@@ -150,12 +135,14 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   async function claim(): Promise<void> {
-    if (claiming || stopping || pausedUntil > now()) return;
+    if (claiming || stopping) return;
+    const { limit, until } = options.availability();
+    if (limit === 0) return schedulePoll((until ?? now()) - now());
     claiming = true;
     mayBeDue = false;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
-      const wanted = capacity - queue.length;
+      const wanted = Math.min(capacity - queue.length, limit);
       const claimed = await books.claim(wanted, lease, now());
       take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
@@ -229,7 +216,8 @@ export function createWorker(options: WorkerOptions): Worker {
       schedulePoll(0);
     },
     reserve(count) {
-      if (stopping || pausedUntil > now() || queue.length + count > capacity) return undefined;
+      const { limit } = options.availability();
+      if (stopping || limit < count || queue.length + count > capacity) return undefined;
       return { token: options.newToken(), until: now() + leaseMs };
     },
     accept(deliveries, until) {

@@ -4,15 +4,16 @@ import swaggerUi from "@fastify/swagger-ui";
 import { Ajv } from "ajv";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { BelfryError } from "../model/errors.ts";
+import type { CapturedMessage } from "../model/provider.ts";
 import { requireKey } from "./auth.ts";
-import { type Captured, capturedRoutes } from "./captured.ts";
+import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
 
 export interface ServerPartners {
   inbox: InboxDialectPartners;
-  captured: (skip: number, limit: number) => Promise<Captured[]>;
+  captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   /** Empty: nobody is asked for a key. */

@@ -30,7 +30,14 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
   if (failure.code === "EAUTH" || failure.code === "ENOAUTH" || status === 535 || status === 530)
     return { kind: "config", code, text };
   if (status === undefined) return withoutAnswer(failure, code, text);
-  if (status < 500) return { kind: "retry", code, text, ...waitFor(status, detail, text) };
+  if (status < 500)
+    return {
+      kind: "retry",
+      code,
+      text,
+      ...waitFor(status, detail, text),
+      ...(status === 421 && { ailing: true }),
+    };
   if (detail.startsWith("7.")) return { kind: "no", reason: "policy", code, text };
   if (status === 552 || detail.startsWith("6.") || detail === "3.4")
     return { kind: "no", reason: "message", code, text };
@@ -47,7 +54,7 @@ function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcom
   if (failure.code === "ETLS") return { kind: "config", code, text };
   const beforeAnyMail =
     failure.command === "CONN" || failure.code === "EDNS" || failure.code === "ECONNREFUSED";
-  return beforeAnyMail ? { kind: "retry", code, text } : { kind: "unknown", code, text };
+  return beforeAnyMail ? { kind: "retry", code, text, ailing: true } : { kind: "unknown", code, text };
 }
 
 /** How long a transient answer asks for, if it does. */

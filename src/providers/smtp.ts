@@ -1,5 +1,6 @@
 import nodemailer from "nodemailer";
-import { type EmailProvider, SendError } from "../model/delivery.ts";
+import { SendError } from "../model/delivery.ts";
+import type { Provider } from "../model/provider.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 
 export interface SmtpOptions {
@@ -16,7 +17,7 @@ export interface SmtpOptions {
 }
 
 /** E-mail over SMTP with a pool of connections. The engine decides about retries, so nodemailer makes none. */
-export function createSmtpProvider(options: SmtpOptions): EmailProvider {
+export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
   const implicitTls = options.port === 465;
   const transport = nodemailer.createTransport({
     pool: true,
@@ -41,6 +42,7 @@ export function createSmtpProvider(options: SmtpOptions): EmailProvider {
 
   return {
     name: "smtp",
+    channel: "email",
     async send(message) {
       const { id, to, subject, text, html } = message;
       // nodemailer would take commas and angle brackets as several recipients; one delivery is one envelope.

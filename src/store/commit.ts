@@ -1,7 +1,7 @@
 import type { Db, Document, MongoClient } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
-import type { PlannedNotification } from "../model/notification.ts";
+import type { Channel, PlannedNotification } from "../model/notification.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
 import { storedUserId } from "./ids.ts";
 
@@ -16,7 +16,8 @@ export interface CommitOptions {
   now: () => number;
 }
 
-export type Lease = { token: string; until: number } | undefined;
+/** The channels whose deliveries this process holds from the start. */
+export type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 
 /** One entry a notification, in order: nothing when it is stored, or why it is not. */
 export type CommitResults = Array<undefined | Error>;
@@ -34,27 +35,27 @@ export function createCommitter(options: CommitOptions) {
   const { client, db, transactions, newUser, now } = options;
   const updateFor = userUpdate(options.inboxLimit, newUser);
 
-  return async function commit(batch: PlannedNotification[], lease: Lease): Promise<CommitResults> {
+  return async function commit(batch: PlannedNotification[], leases: Leases): Promise<CommitResults> {
     try {
       if (!batch.some((one) => one.deliveries.length > 0)) return await commitInboxes(batch);
-      if (transactions) return await commitTogether(batch, lease);
-      await insertDeliveries(batch, lease);
+      if (transactions) return await commitTogether(batch, leases);
+      await insertDeliveries(batch, leases);
       return await commitInboxes(batch);
     } catch (error) {
       // When the database is away it is away for each of them; only a refusal can be one item's own.
       if (batch.length === 1 || !isRefusal(error)) return batch.map(() => errorOf(error));
       const alone: CommitResults = [];
-      for (const one of batch) alone.push(...(await commit([one], lease)));
+      for (const one of batch) alone.push(...(await commit([one], leases)));
       return alone;
     }
   };
 
   /** `withTransaction` runs its body again on write conflicts and asks again for an unknown commit, within its time. */
-  async function commitTogether(batch: PlannedNotification[], lease: Lease): Promise<CommitResults> {
+  async function commitTogether(batch: PlannedNotification[], leases: Leases): Promise<CommitResults> {
     await client.withSession((session) =>
       session.withTransaction(
         async () => {
-          await deliveriesOf(db).insertMany(deliveryDocuments(batch, lease), { session });
+          await deliveriesOf(db).insertMany(deliveryDocuments(batch, leases), { session });
           await db
             .command({ update: "users", updates: updatesOf(batch).map((one) => one.statement) }, { session })
             .then(throwWriteError);
@@ -66,8 +67,8 @@ export function createCommitter(options: CommitOptions) {
   }
 
   /** Standalone server: the deliveries come first, since a mail without a record is better than a record without its mail. */
-  async function insertDeliveries(batch: PlannedNotification[], lease: Lease): Promise<void> {
-    await deliveriesOf(db).insertMany(deliveryDocuments(batch, lease));
+  async function insertDeliveries(batch: PlannedNotification[], leases: Leases): Promise<void> {
+    await deliveriesOf(db).insertMany(deliveryDocuments(batch, leases));
   }
 
   async function commitInboxes(batch: PlannedNotification[]): Promise<CommitResults> {
@@ -115,11 +116,11 @@ export function createCommitter(options: CommitOptions) {
     }
   }
 
-  function deliveryDocuments(batch: PlannedNotification[], lease: Lease) {
+  function deliveryDocuments(batch: PlannedNotification[], leases: Leases) {
     const at = new Date(now());
     return batch.flatMap((one) =>
       one.deliveries.map((delivery) =>
-        newDelivery(delivery, { notification: one.id, user: one.user }, at, lease),
+        newDelivery(delivery, { notification: one.id, user: one.user }, at, leases.get(delivery.channel)),
       ),
     );
   }

@@ -7,7 +7,7 @@ import type {
   Reason,
   Settlement,
 } from "../model/delivery.ts";
-import type { Channel } from "../model/notification.ts";
+import { type Channel, channels } from "../model/notification.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface DeliveryDocument {
@@ -23,10 +23,13 @@ export interface DeliveryDocument {
   tries: number;
   /** The newest 20. */
   attempts: Array<Omit<Attempt, "at"> & { at: Date }>;
-  lease?: { token: ObjectId; until: Date };
+  lease?: { token: ObjectId; until: Date /** A send that must not be repeated has begun. */; begun?: true };
   /** How often a lease ran out: its holder died or hung. */
   interruptions?: number;
   reason?: Reason;
+  /** A sentence for `skipped`, which has no attempt to tell it. */
+  detail?: string;
+  /** The provider's own id of the message. */
   providerId?: string;
   createdAt: Date;
   updatedAt: Date;
@@ -34,8 +37,8 @@ export interface DeliveryDocument {
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
-/** Every query of the delivery engine; each may be repeated, since each names the lease it depends on. */
-export function createDeliveryBooks(db: Db) {
+/** One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on. */
+export function createDeliveryBooks(db: Db, channel: Channel) {
   const deliveries = deliveriesOf(db);
 
   /** Those of ours among `held`: the id and the token must both match. */
@@ -43,6 +46,34 @@ export function createDeliveryBooks(db: Db) {
     _id: { $in: held.map((one) => new ObjectId(one.id)) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
+
+  /** A conditional update in which the loser of a race matches nothing, and a read of what was won by its token. */
+  async function take(
+    ids: ObjectId[],
+    lease: { token: string; until: number },
+    now: number,
+  ): Promise<HeldDelivery[]> {
+    const token = new ObjectId(lease.token);
+    const _id = { $in: ids };
+    await deliveries.updateMany(
+      { _id, channel, state: "pending", due: { $lte: new Date(now) } },
+      {
+        $set: { state: "sending", lease: { token, until: new Date(lease.until) }, updatedAt: new Date(now) },
+      },
+    );
+    const won = await deliveries
+      .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
+      .toArray();
+    return won.map((one) => ({
+      id: one._id.toHexString(),
+      notification: one.notification.toHexString(),
+      user: wireUserId(one.user),
+      channel: one.channel,
+      content: one.content,
+      tries: one.tries,
+      token: lease.token,
+    }));
+  }
 
   return {
     /**
@@ -56,35 +87,30 @@ export function createDeliveryBooks(db: Db) {
       now: number,
     ): Promise<HeldDelivery[]> {
       const candidates = await deliveries
-        .find({ state: "pending", due: { $lte: new Date(now) } }, { projection: { _id: 1 } })
+        .find({ channel, state: "pending", due: { $lte: new Date(now) } }, { projection: { _id: 1 } })
         .sort({ due: 1 })
         .limit(limit)
         .toArray();
-      if (candidates.length === 0) return [];
-      const token = new ObjectId(lease.token);
-      const _id = { $in: candidates.map((one) => one._id) };
-      await deliveries.updateMany(
-        { _id, state: "pending" },
-        {
-          $set: {
-            state: "sending",
-            lease: { token, until: new Date(lease.until) },
-            updatedAt: new Date(now),
-          },
-        },
+      return candidates.length === 0
+        ? []
+        : take(
+            candidates.map((one) => one._id),
+            lease,
+            now,
+          );
+    },
+
+    /** Takes those of `ids` that are due; a queue's message names them. */
+    async claimById(
+      ids: string[],
+      lease: { token: string; until: number },
+      now: number,
+    ): Promise<HeldDelivery[]> {
+      return take(
+        ids.map((id) => new ObjectId(id)),
+        lease,
+        now,
       );
-      const won = await deliveries
-        .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
-        .toArray();
-      return won.map((one) => ({
-        id: one._id.toHexString(),
-        notification: one.notification.toHexString(),
-        user: wireUserId(one.user),
-        channel: one.channel,
-        content: one.content,
-        tries: one.tries,
-        token: lease.token,
-      }));
     },
 
     async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
@@ -106,7 +132,7 @@ export function createDeliveryBooks(db: Db) {
 
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
       const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
-        const { delivery, attempt, state, tries } = one;
+        const { delivery, attempts, state, tries } = one;
         return {
           updateOne: {
             filter: { _id: new ObjectId(delivery.id), "lease.token": new ObjectId(delivery.token) },
@@ -117,10 +143,16 @@ export function createDeliveryBooks(db: Db) {
                 updatedAt: new Date(now),
                 ...(one.due !== undefined && { due: new Date(one.due) }),
                 ...(one.reason && { reason: one.reason }),
+                ...(one.detail && { detail: one.detail }),
                 ...(one.providerId && { providerId: one.providerId }),
               },
               $unset: { lease: 1 },
-              $push: { attempts: { $each: [{ ...attempt, at: new Date(attempt.at) }], $slice: -20 } },
+              $push: {
+                attempts: {
+                  $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+                  $slice: -20,
+                },
+              },
             },
           },
         };
@@ -129,38 +161,72 @@ export function createDeliveryBooks(db: Db) {
       return { lost: settlements.length - matchedCount };
     },
 
-    /** Index `lease`. */
+    /** Before a send that must not be repeated: true while the lease is ours. */
+    async begin(delivery: HeldDelivery): Promise<boolean> {
+      const { matchedCount } = await deliveries.updateOne(
+        { _id: new ObjectId(delivery.id), "lease.token": new ObjectId(delivery.token) },
+        { $set: { "lease.begun": true } },
+      );
+      return matchedCount === 1;
+    },
+
+    /** Index `lease`. What had begun and must not be repeated is `uncertain`; the rest is pending again. */
     async sweep(now: number): Promise<number> {
-      const { modifiedCount } = await deliveries.updateMany(
-        { state: "sending", "lease.until": { $lt: new Date(now) } },
+      const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
+      const at = new Date(now);
+      const uncertain = await deliveries.updateMany(
+        { ...expired, "lease.begun": true },
         {
-          $set: { state: "pending", due: new Date(now), updatedAt: new Date(now) },
+          $set: {
+            state: "uncertain",
+            reason: "unanswered",
+            detail: "its worker ended during the send",
+            updatedAt: at,
+          },
+          $unset: { lease: 1 },
+        },
+      );
+      const again = await deliveries.updateMany(
+        { ...expired, "lease.begun": { $exists: false } },
+        {
+          $set: { state: "pending", due: at, updatedAt: at },
           $unset: { lease: 1 },
           $inc: { interruptions: 1 },
         },
       );
-      return modifiedCount;
+      return uncertain.modifiedCount + again.modifiedCount;
     },
 
     async nextDue(): Promise<number | undefined> {
       const [first] = await deliveries
-        .find({ state: "pending" }, { projection: { due: 1 } })
+        .find({ channel, state: "pending" }, { projection: { due: 1 } })
         .sort({ due: 1 })
         .limit(1)
         .toArray();
       return first?.due.getTime();
     },
-
-    /** For the gauges: how many wait and since when (Unix ms) the longest overdue one has been due. */
-    async depth(): Promise<{ pending: number; sending: number; oldestDue: number | undefined }> {
-      const [pending, sending, oldestDue] = await Promise.all([
-        deliveries.countDocuments({ state: "pending" }),
-        deliveries.countDocuments({ state: "sending" }),
-        this.nextDue(),
-      ]);
-      return { pending, sending, oldestDue };
-    },
   };
+}
+
+/** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
+export async function deliveryDepth(db: Db): Promise<{
+  counts: Array<{ channel: Channel; state: "pending" | "sending"; count: number }>;
+  oldestDue: number | undefined;
+}> {
+  const deliveries = deliveriesOf(db);
+  // Each answered by its partial index alone.
+  const counts = await Promise.all(
+    channels.flatMap((channel) =>
+      (["pending", "sending"] as const).map(async (state) => ({
+        channel,
+        state,
+        count: await deliveries.countDocuments({ channel, state }),
+      })),
+    ),
+  );
+  const dues = await Promise.all(channels.map((channel) => createDeliveryBooks(db, channel).nextDue()));
+  const known = dues.filter((due) => due !== undefined);
+  return { counts, oldestDue: known.length > 0 ? Math.min(...known) : undefined };
 }
 
 /** A planned delivery as it is stored: held by this process under `lease`, or pending for anyone. */

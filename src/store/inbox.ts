@@ -1,11 +1,14 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
-import type { InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import type { Suppression } from "../model/provider.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface UserDocument {
   _id: ObjectId | string;
   email?: string;
   phone?: string;
+  webhook?: { url: string; secrets: string[] };
+  suppressed?: Partial<Record<Channel, Suppression>>;
   /** Grows by one with each change of `notifications`; each item carries the value of its last change. */
   rev?: number;
   /** Oldest first; up to `INBOX_LIMIT` + 25 %, of which readers see the newest `INBOX_LIMIT`. */

@@ -12,13 +12,13 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
     {
       name: "due",
       serves: "the worker's claim and its next wake-up: pending, earliest due first",
-      key: { due: 1 },
+      key: { channel: 1, due: 1 },
       partialFilterExpression: { state: "pending" },
     },
     {
       name: "lease",
       serves: "the sweeper: sending, lease run out",
-      key: { "lease.until": 1 },
+      key: { channel: 1, "lease.until": 1 },
       partialFilterExpression: { state: "sending" },
     },
   ],

@@ -1,0 +1,103 @@
+import { type Config, ConfigError, senderOf } from "./config.ts";
+import type { Line } from "./delivery/attempt.ts";
+import { ratePatienceMs } from "./delivery/attempt.ts";
+import { createHealth } from "./delivery/health.ts";
+import { createRateLimit, type Rate } from "./delivery/rate.ts";
+import type { Logger } from "./log.ts";
+import type { Channel } from "./model/notification.ts";
+import type { CapturedMessage, Messages, Provider } from "./model/provider.ts";
+import { createCaptureProvider } from "./providers/capture.ts";
+import { createSmtpProvider } from "./providers/smtp.ts";
+
+/** What it takes to offer a provider: the registry below has one entry each. */
+interface Offer<C extends Channel> {
+  /** Whether its variables are set. */
+  configured: boolean;
+  make: () => Promise<Provider<C>> | Provider<C>;
+  rate?: Rate | undefined;
+  cost?: (message: Messages[C]) => number;
+}
+
+export interface LinePartners {
+  capture: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
+  now: () => number;
+  log: Logger;
+}
+
+/** Every channel's providers in the order they are asked. Throws `ConfigError` when one is named that is not configured. */
+export async function openLines(config: Config, partners: LinePartners): Promise<Record<Channel, Line[]>> {
+  const { capture, now, log } = partners;
+  const from = senderOf(config) ?? "belfry@localhost";
+
+  const email: Record<string, Offer<"email">> = {
+    smtp: {
+      configured: config.SMTP_HOST !== undefined,
+      rate: config.SMTP_RATE,
+      make: () =>
+        createSmtpProvider({
+          host: config.SMTP_HOST as string,
+          port: config.SMTP_PORT,
+          login: config.SMTP_LOGIN,
+          password: config.SMTP_PASSWORD,
+          from: { address: from, name: config.SMTP_NAME },
+          tls: config.SMTP_TLS,
+          connections: config.DELIVERY_CONCURRENCY,
+        }),
+    },
+    capture: {
+      configured: true,
+      make: () =>
+        createCaptureProvider({ channel: "email", from: `${config.SMTP_NAME} <${from}>`, now, add: capture }),
+    },
+  };
+  const sms: Record<string, Offer<"sms">> = {
+    capture: {
+      configured: true,
+      make: () => createCaptureProvider({ channel: "sms", from: undefined, now, add: capture }),
+    },
+  };
+
+  const problems: string[] = [];
+  const lines = {
+    email: await open("EMAIL_PROVIDERS", email, config.EMAIL_PROVIDERS),
+    sms: await open("SMS_PROVIDERS", sms, undefined),
+    webhook: [],
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return lines as Record<Channel, Line[]>;
+
+  /** Those named, or else those configured; capture only when there is nothing else. */
+  async function open<C extends Channel>(
+    variable: string,
+    offers: Record<string, Offer<C>>,
+    named: string[] | undefined,
+  ): Promise<Array<Line<C>>> {
+    const configured = Object.keys(offers).filter((name) => offers[name]?.configured && name !== "capture");
+    const names = named ?? (configured.length > 0 ? configured : ["capture"]);
+    for (const name of names)
+      if (!offers[name]?.configured)
+        problems.push(`${variable}: ${name} is named but its variables are not set`);
+    if (problems.length > 0) return [];
+    return Promise.all(names.map((name) => lineOf(offers[name] as Offer<C>)));
+  }
+
+  async function lineOf<C extends Channel>(offer: Offer<C>): Promise<Line<C>> {
+    const provider = await offer.make();
+    const health = createHealth({
+      now,
+      onChange: (state) =>
+        state.state === "ok"
+          ? log.info({ provider: provider.name }, "provider answers again")
+          : log.warn(
+              { provider: provider.name, ...state },
+              `provider ${state.state === "open" ? "is ailing" : "refuses our configuration"}: it rests`,
+            ),
+    });
+    return {
+      provider,
+      health,
+      cost: offer.cost ?? (() => 1),
+      ...(offer.rate && { rate: createRateLimit(offer.rate, now, ratePatienceMs) }),
+    };
+  }
+}
