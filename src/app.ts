@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { type Config, ConfigError } from "./config.ts";
 import { createCatalog } from "./core/catalog.ts";
+import { createHistory } from "./core/history.ts";
 import { createInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
@@ -16,7 +17,7 @@ import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
 import { createCommitter } from "./store/commit.ts";
 import { connect } from "./store/connect.ts";
-import { createDeliveryBooks, deliveryDepth } from "./store/deliveries.ts";
+import { createDeliveryBooks, deliveriesOfUser, deliveryDepth } from "./store/deliveries.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxStore } from "./store/inbox.ts";
 import { prepareCollections } from "./store/indexes.ts";
@@ -151,6 +152,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     const server = await buildServer({
       inbox: { notify: notifier.notify, list: inbox.list, markRead: inbox.markRead, types: catalog.keys },
+      queue: {
+        notify: notifier.notify,
+        history: createHistory({
+          inbox: inbox.list,
+          deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
+        }),
+      },
       captured: captured.list,
       health: {
         ping: () => db.command({ ping: 1 }, { timeoutMS: 1_000 }),

@@ -1,4 +1,4 @@
-import type { HeldDelivery, Reason } from "../model/delivery.ts";
+import { type HeldDelivery, maxSmsCharacters, type Reason } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Messages, Recipient } from "../model/provider.ts";
 
@@ -7,9 +7,6 @@ export interface Compose {
   email(content: HeldDelivery["content"]): { subject: string; text: string; html?: string };
   sms(content: HeldDelivery["content"]): string;
 }
-
-/** Twilio's limit, and where a text stops being a text. */
-export const maxSmsCharacters = 1_600;
 
 type Composed = { message: Messages[Channel] } | { problem: { reason: Reason; code: string; text: string } };
 

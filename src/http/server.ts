@@ -8,11 +8,14 @@ import type { CapturedMessage } from "../model/provider.ts";
 import { requireKey } from "./auth.ts";
 import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
+import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
 import { sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
+import { pages } from "./pages.ts";
 
 export interface ServerPartners {
   inbox: InboxDialectPartners;
+  queue: QueueDialectPartners;
   captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
@@ -67,6 +70,8 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
 
   await registerDocs(app, partners.version, partners.apiKeys.length > 0);
   await app.register(inboxDialect, partners.inbox);
+  await app.register(queueDialect, partners.queue);
+  await app.register(pages);
   await app.register(async (own) => {
     healthRoutes(own, partners.health);
     capturedRoutes(own, partners.captured);

@@ -48,6 +48,9 @@ export interface HeldDelivery {
   token: string;
 }
 
+/** Twilio's limit, and where a text stops being a text. */
+export const maxSmsCharacters = 1_600;
+
 /** Why a delivery ended without arriving: reasons a person can act on. */
 export const reasons = [
   "address",

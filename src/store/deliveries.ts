@@ -208,6 +208,23 @@ export function createDeliveryBooks(db: Db, channel: Channel) {
   };
 }
 
+/** A user's newest deliveries, newest first. Index `user`. */
+export async function deliveriesOfUser(db: Db, user: string, limit: number) {
+  const projection = { notification: 1, channel: 1, content: 1, state: 1, updatedAt: 1 } as const;
+  const found = await deliveriesOf(db)
+    .find({ user: storedUserId(user) }, { projection, batchSize: limit + 1 })
+    .sort({ _id: -1 })
+    .limit(limit)
+    .toArray();
+  return found.map(({ notification, channel, content, state, updatedAt }) => ({
+    notification: notification.toHexString(),
+    channel,
+    content,
+    state,
+    changedAt: updatedAt.getTime(),
+  }));
+}
+
 /** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
 export async function deliveryDepth(db: Db): Promise<{
   counts: Array<{ channel: Channel; state: "pending" | "sending"; count: number }>;
