@@ -78,8 +78,8 @@ export type AttemptOutcome =
    * about this message, so enough of them in a row open its breaker.
    */
   | { kind: "retry"; code: string; text: string; afterMs?: number; ailing?: boolean }
-  /** The answer never came: it may have been sent. */
-  | { kind: "unknown"; code: string; text: string }
+  /** The answer never came: it may have been sent. Ailing too, unless it says that it tells of one target alone. */
+  | { kind: "unknown"; code: string; text: string; ailing?: false }
   /** Permanent. */
   | { kind: "no"; reason: Reason; code: string; text: string }
   /** Our credentials, sender or account: uses up no try, and the provider rests. */

@@ -39,6 +39,8 @@ export interface Provider<C extends Channel = Channel> {
   readonly channel: C;
   /** Resolves once the provider has taken the message; throws `SendError` for everything else. */
   send(message: Messages[C]): Promise<{ providerId?: string; text?: string }>;
+  /** Where a provider can be asked without sending: logs in. Throws `SendError`. */
+  verify?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -68,6 +68,13 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
         throw new SendError(smtpOutcome(error as SmtpFailure), error);
       }
     },
+    async verify() {
+      try {
+        await transport.verify();
+      } catch (error) {
+        throw new SendError(smtpOutcome(error as SmtpFailure), error);
+      }
+    },
     async close() {
       transport.close();
     },

@@ -1,0 +1,16 @@
+import type { Reason } from "./delivery.ts";
+import type { Channel } from "./notification.ts";
+import type { Suppression } from "./provider.ts";
+
+/** What a provider reports about a message after it took it. */
+export interface Receipt {
+  /** 24 hex characters. */
+  delivery: string;
+  channel: Channel;
+  /** The provider's own id of the copy that it speaks of. */
+  providerId?: string;
+  /** Absent when the report changes no state: a complaint after the mail was delivered. */
+  outcome?: { state: "delivered" } | { state: "failed"; reason: Reason; detail: string };
+  /** The address takes nothing more. */
+  suppress?: Pick<Suppression, "address" | "reason">;
+}
