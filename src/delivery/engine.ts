@@ -3,6 +3,7 @@ import { type Channel, channels, type PlannedDelivery } from "../model/notificat
 import type { RetryPolicy } from "../model/schedule.ts";
 import { type AttemptPartners, channelAvailability, type Line, takeTurn } from "./attempt.ts";
 import type { HealthState } from "./health.ts";
+import { giveUpPoison, type PoisonBooks } from "./poison.ts";
 import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
@@ -15,6 +16,10 @@ export interface Engine {
   accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void;
   /** A hint that deliveries of this channel may be waiting. */
   wake(channel: Channel): void;
+  /** A hint that these of this channel are due. Never rejects. */
+  offer(channel: Channel, ids: string[]): Promise<void>;
+  /** Whoever was to take these ended each time: too often, and they are given up. Rejects when the database does. */
+  bury(channel: Channel, ids: string[]): Promise<void>;
   /** Each provider's health by name. */
   health(): Record<string, HealthState>;
   stop(graceMs: number): Promise<void>;
@@ -29,7 +34,9 @@ export interface EngineOptions
   extends Shared,
     Pick<AttemptPartners, "render" | "recipient" | "suppress" | "sleep"> {
   lines: Record<Channel, Line[]>;
-  books: (channel: Channel) => DeliveryBooks & { begin(delivery: HeldDelivery): Promise<boolean> };
+  books: (
+    channel: Channel,
+  ) => DeliveryBooks & PoisonBooks & { begin(delivery: HeldDelivery): Promise<boolean> };
   policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
 }
 
@@ -37,6 +44,7 @@ export interface EngineOptions
 export function createEngine(options: EngineOptions): Engine {
   const { lines, policy, now } = options;
   const workers = new Map<Channel, Worker>();
+  const booksOf = new Map<Channel, PoisonBooks>();
   for (const channel of channels) {
     const books = options.books(channel);
     const partners = { ...options, lines: lines[channel] };
@@ -52,6 +60,7 @@ export function createEngine(options: EngineOptions): Engine {
         ),
     });
     workers.set(channel, worker);
+    booksOf.set(channel, books);
   }
   const workerOf = (channel: Channel) => workers.get(channel) as Worker;
 
@@ -72,6 +81,11 @@ export function createEngine(options: EngineOptions): Engine {
         workerOf(channel).accept(group, (leases.get(channel) as Lease).until);
     },
     wake: (channel) => workerOf(channel).wake(),
+    offer: (channel, ids) => workerOf(channel).offer(ids),
+    async bury(channel, ids) {
+      await giveUpPoison(ids, booksOf.get(channel) as PoisonBooks, options);
+      workerOf(channel).wake();
+    },
     health: () =>
       Object.fromEntries(
         Object.values(lines).flatMap((all) => all.map((line) => [line.provider.name, line.health.state()])),

@@ -53,7 +53,9 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
   }
 
   function learn(outcome: AttemptOutcome): void {
-    const ailing = outcome.kind === "unknown" || (outcome.kind === "retry" && outcome.ailing === true);
+    const ailing =
+      (outcome.kind === "unknown" && outcome.ailing !== false) ||
+      (outcome.kind === "retry" && outcome.ailing === true);
     if (outcome.kind === "config") {
       rest("paused", outcome.code, configPauseMs);
     } else if (!ailing) {

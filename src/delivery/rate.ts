@@ -6,7 +6,8 @@ export interface Rate {
 
 /**
  * A token bucket that holds one second's worth (at least one token). `take(cost)` books the cost and answers how many
- * milliseconds to wait before sending; when that is more than `patienceMs`, nothing is booked.
+ * milliseconds to wait before sending; when that is more than `patienceMs`, nothing is booked. A cost above what the
+ * bucket can hold goes when it is full and leaves a debt, or it would wait for ever.
  */
 export function createRateLimit(rate: Rate, now: () => number, patienceMs: number) {
   const perMs = rate.count / rate.perMs;
@@ -18,7 +19,7 @@ export function createRateLimit(rate: Rate, now: () => number, patienceMs: numbe
       const moment = now();
       tokens = Math.min(most, tokens + (moment - at) * perMs);
       at = moment;
-      const wait = Math.max(0, Math.ceil((cost - tokens) / perMs));
+      const wait = Math.max(0, Math.ceil((Math.min(cost, most) - tokens) / perMs));
       if (wait <= patienceMs) tokens -= cost;
       return wait;
     },

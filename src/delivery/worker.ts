@@ -8,6 +8,8 @@ import { settlementOf } from "./settle.ts";
 export interface DeliveryBooks {
   /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
   claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
+  /** Takes those of `ids` that are due. */
+  claimById(ids: string[], lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
   /** Extends the leases of those still held; answers with their ids. */
   renew(held: HeldDelivery[], until: number): Promise<Set<string>>;
   /** Back to `pending`, unsent. */
@@ -48,6 +50,8 @@ export interface Worker {
   accept(deliveries: HeldDelivery[], until: number): void;
   /** A hint that something may be due. */
   wake(): void;
+  /** A hint that these are due: claims as many as there is room for and leaves the rest to the next look. Never rejects. */
+  offer(ids: string[]): Promise<void>;
   /** Stops claiming, gives back what has not begun, waits up to `graceMs` for what has. */
   stop(graceMs: number): Promise<void>;
 }
@@ -70,6 +74,8 @@ export function createWorker(options: WorkerOptions): Worker {
   /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
   let mayBeDue = true;
   let claiming = false;
+  /** Places in the queue for offered deliveries that are being claimed. */
+  let offered = 0;
   let stopping = false;
   let pollTimer: NodeJS.Timeout | undefined;
   let activeDone: (() => void) | undefined;
@@ -92,7 +98,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
       else void run(delivery);
     }
-    if (mayBeDue && queue.length < concurrency) void claim();
+    if (mayBeDue && queue.length < concurrency) void awaited(claim());
   }
 
   async function run(delivery: HeldDelivery): Promise<void> {
@@ -144,7 +150,7 @@ export function createWorker(options: WorkerOptions): Worker {
       const lease = { token: options.newToken(), until: now() + leaseMs };
       const wanted = Math.min(capacity - queue.length, limit);
       const claimed = await books.claim(wanted, lease, now());
-      take(claimed, lease.until);
+      await take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
       else schedulePoll(((await books.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
     } catch (error) {
@@ -155,10 +161,38 @@ export function createWorker(options: WorkerOptions): Worker {
     if (queue.length > 0) pump();
   }
 
-  function take(deliveries: HeldDelivery[], until: number): void {
+  async function offer(ids: string[]): Promise<void> {
+    if (stopping) return;
+    const room = Math.max(0, Math.min(capacity - queue.length - offered, options.availability().limit));
+    const wanted = ids.slice(0, room);
+    if (wanted.length < ids.length) mayBeDue = true;
+    offered += wanted.length;
+    try {
+      const lease = { token: options.newToken(), until: now() + leaseMs };
+      const claimed = wanted.length > 0 ? await books.claimById(wanted, lease, now()) : [];
+      await take(claimed, lease.until);
+      // Somebody else's by now, or, by a clock a little behind the announcer's, not due yet.
+      if (claimed.length < wanted.length) schedulePoll(100);
+    } catch (error) {
+      log.warn({ err: error }, "could not claim announced deliveries; the next look finds them");
+      mayBeDue = true;
+    } finally {
+      offered -= wanted.length;
+    }
+    pump();
+  }
+
+  async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
     for (const delivery of deliveries) heldUntil.set(delivery, until);
-    if (stopping) void giveBack(deliveries, now());
+    if (stopping) await giveBack(deliveries, now());
     else queue.push(...deliveries);
+  }
+
+  /** A stop waits for the claims under way: what they bring would stay held until its lease runs out. */
+  const claims = new Set<Promise<void>>();
+  function awaited(claim: Promise<void>): Promise<void> {
+    claims.add(claim);
+    return claim.finally(() => claims.delete(claim));
   }
 
   /** At most one poll is scheduled: the earlier of the two wins. */
@@ -221,24 +255,23 @@ export function createWorker(options: WorkerOptions): Worker {
       return { token: options.newToken(), until: now() + leaseMs };
     },
     accept(deliveries, until) {
-      take(deliveries, until);
+      void take(deliveries, until);
       pump();
     },
     wake() {
       mayBeDue = true;
       schedulePoll(0);
     },
+    offer: (ids) => awaited(offer(ids)),
     async stop(graceMs) {
       stopping = true;
       clearTimeout(pollTimer);
-      await giveBack(queue.splice(0), now());
-      if (active.size > 0) {
-        const finished = new Promise<void>((resolve) => {
-          activeDone = resolve;
-        });
-        const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
-        await Promise.race([finished, patience]);
-      }
+      const finished = new Promise<void>((resolve) => {
+        activeDone = resolve;
+      });
+      const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
+      const done = [giveBack(queue.splice(0), now()), ...claims, ...(active.size > 0 ? [finished] : [])];
+      await Promise.race([Promise.all(done), patience]);
       for (const timer of timers) clearInterval(timer);
     },
   };
