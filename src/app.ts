@@ -1,27 +1,32 @@
 import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
+import type { Db } from "mongodb";
 import { type Config, ConfigError } from "./config.ts";
-import { createCatalog } from "./core/catalog.ts";
 import { createHistory } from "./core/history.ts";
 import { createInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
+import { createReceiver } from "./core/receipts.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
+import type { CallbackPartners } from "./http/callbacks.ts";
 import { buildServer } from "./http/server.ts";
 import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
+import type { Channel } from "./model/notification.ts";
+import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
+import { createRabbitmqQueue, type Queue } from "./queue/rabbitmq.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { createCommitter } from "./store/commit.ts";
 import { connect } from "./store/connect.ts";
-import { createDeliveryBooks, deliveriesOfUser, deliveryDepth } from "./store/deliveries.ts";
+import { createDeliveryBooks, deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxStore } from "./store/inbox.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
+import { createReceiptStore } from "./store/receipts.ts";
+import { answered } from "./store/unavailable.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -38,8 +43,6 @@ const commitBatch = 300;
 const drainMs = 10_000;
 const pollMs = 1_000;
 const clockSyncMs = 30_000;
-/** With neither EMAIL nor SMTP_HOST a newcomer still sees a mail captured; `.invalid` can never be delivered to. */
-const newcomerAddress = "newcomer@belfry.invalid";
 
 /** Builds every part, hands each its partners, and starts them. Whatever is opened pushes its closer. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -51,14 +54,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
 
   try {
-    const general = {
-      delayMs: config.RETRY_DELAY_MS,
-      factor: config.RETRY_FACTOR,
-      maxRetries: config.MAX_RETRIES,
-    };
-    const { catalog, problems } = createCatalog(general, await readTypes(config.NOTIFICATION_TYPES_FILE));
-    if (problems.length > 0)
-      throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
+    const catalog = await openCatalog(config);
 
     let broken: Promise<string> = new Promise(() => {});
     let uri = config.DB_URI;
@@ -76,14 +72,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       uri = mongod.uri;
     }
 
-    const { client, db, transactions } = await connect(uri);
+    const connection = await connect(uri);
+    const { client, db, transactions } = connection;
     closers.push(() => client.close());
     if (!transactions)
       log.warn(
         "MongoDB is a standalone server: an inbox and its deliveries are stored one after the other, not together",
       );
     const clock = createServerClock(db);
-    await Promise.all([clock.sync(), prepareCollections(db)]);
+    const [prepared] = await Promise.all([prepareCollections(db), clock.sync()]);
     const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs);
     closers.push(() => clearInterval(syncing));
 
@@ -100,12 +97,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         maxItems: 200,
         maxWaiting: Number.POSITIVE_INFINITY,
       });
+      const everyone = targetOfAll(config);
       const started = createEngine({
         lines,
-        books: (channel) => createDeliveryBooks(db, channel),
+        books: (channel) => createDeliveryBooks(db, channel, config.DELIVERY_RETENTION_DAYS),
         policy: catalog.policy,
         render: catalog.render,
-        recipient: profiles.submit,
+        recipient: async (user) => ({ ...everyone, ...(await profiles.submit(user)) }),
         suppress: (user, channel, address, reason) =>
           profileStore.suppress(user, channel, { address, reason, at: new Date(clock.now()) }),
         concurrency: config.DELIVERY_CONCURRENCY,
@@ -121,26 +119,37 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       closers.push(() => started.stop(drainMs));
       started.start();
       engine = started;
+      metrics.watchProviders(started.health);
     }
     metrics.watchQueue(() => deliveryDepth(db));
 
+    let queue: Queue | undefined;
+    if (config.AMQP_URL !== undefined) {
+      const opened = createRabbitmqQueue({
+        url: config.AMQP_URL,
+        exchange: config.RABBITMQ_EXCHANGE,
+        queue: config.RABBITMQ_QUEUE,
+        routingKey: config.RABBITMQ_ROUTING_KEY,
+        ...(config.ROLES.includes("api") && { backlog: () => pendingDue(db, clock.now()) }),
+        ...(engine && { worker: { take: engine.offer, bury: engine.bury } }),
+        now: clock.now,
+        log,
+      });
+      closers.push(() => opened.close());
+      queue = opened;
+    }
+
     if (!config.ROLES.includes("api")) return { url: undefined, broken, close };
 
-    const commit = createCommitter({
-      client,
-      db,
-      transactions,
-      inboxLimit: config.INBOX_LIMIT,
-      newUser: newUserOf(config),
-      now: clock.now,
-    });
+    const announce = (deliveries: Array<{ id: string; channel: Channel }>) => {
+      queue?.announce(deliveries);
+      for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
+    };
     const notifier = createNotifier({
       catalog,
-      commit,
+      commit: openCommitter(config, connection, prepared, clock.now),
       ...(engine && { engine }),
-      announce: (deliveries) => {
-        for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
-      },
+      announce,
       newId,
       now: clock.now,
       maxBatch: commitBatch,
@@ -160,9 +169,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         }),
       },
       captured: captured.list,
+      operate: openOperate(config, connection, clock.now, announce),
+      callbacks: callbackPartners(config, db, profileStore, clock.now),
       health: {
         ping: () => db.command({ ping: 1 }, { timeoutMS: 1_000 }),
         stopping: () => closing !== undefined,
+        ...(engine && { providers: engine.health }),
+        ...(queue && { broker: queue.state }),
         metrics,
       },
       onRequestDone: metrics.request,
@@ -178,10 +191,27 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
-function newUserOf(config: Config): { email?: string; phone?: string } {
-  const email = config.EMAIL ?? (config.SMTP_HOST ? undefined : newcomerAddress);
-  const phone = config.RECEIVER_PHONE_NUMBER;
-  return { ...(email && { email }), ...(phone && { phone }) };
+function callbackPartners(
+  config: Config,
+  db: Db,
+  profiles: ReturnType<typeof createProfileStore>,
+  now: () => number,
+): CallbackPartners {
+  const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
+  const receipts = createReceiptStore(db, config.DELIVERY_RETENTION_DAYS);
+  return {
+    ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
+    ...(signingKey !== undefined && { mailgun: { signingKey } }),
+    receive: createReceiver({
+      ...receipts,
+      recipient: async (user) => (await answered(() => profiles.many([user])))[0] ?? {},
+      suppress: (...entry) => answered(() => profiles.suppress(...entry)),
+      now,
+    }),
+    useToken: receipts.useToken,
+    returnToken: receipts.returnToken,
+    now,
+  };
 }
 
 async function listen(server: FastifyInstance, config: Config): Promise<string> {
@@ -196,15 +226,6 @@ async function listen(server: FastifyInstance, config: Config): Promise<string> 
     if (code === "EACCES")
       throw new ConfigError([`PORT: ${config.PORT} needs more rights than this user has`]);
     throw error;
-  }
-}
-
-async function readTypes(file: string | undefined): Promise<unknown> {
-  if (file === undefined) return undefined;
-  try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: ${(error as Error).message}`]);
   }
 }
 

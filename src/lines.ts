@@ -6,8 +6,12 @@ import { createRateLimit, type Rate } from "./delivery/rate.ts";
 import type { Logger } from "./log.ts";
 import type { Channel } from "./model/notification.ts";
 import type { CapturedMessage, Messages, Provider } from "./model/provider.ts";
+import { smsSegments } from "./model/sms.ts";
 import { createCaptureProvider } from "./providers/capture.ts";
+import { createMailgunProvider } from "./providers/mailgun.ts";
 import { createSmtpProvider } from "./providers/smtp.ts";
+import { createTwilioProvider } from "./providers/twilio.ts";
+import { createWebhookProvider } from "./providers/webhook.ts";
 
 /** What it takes to offer a provider: the registry below has one entry each. */
 interface Offer<C extends Channel> {
@@ -30,6 +34,19 @@ export async function openLines(config: Config, partners: LinePartners): Promise
   const from = senderOf(config) ?? "belfry@localhost";
 
   const email: Record<string, Offer<"email">> = {
+    mailgun: {
+      configured: config.MAILGUN_API_KEY !== undefined,
+      rate: config.MAILGUN_RATE,
+      make: () =>
+        createMailgunProvider({
+          apiKey: config.MAILGUN_API_KEY as string,
+          domain: config.MAILGUN_DOMAIN as string,
+          baseUrl: config.MAILGUN_BASE_URL,
+          from: { address: senderOf(config) ?? `belfry@${config.MAILGUN_DOMAIN}`, name: config.SMTP_NAME },
+          timeoutMs: config.PROVIDER_TIMEOUT_MS,
+          now,
+        }),
+    },
     smtp: {
       configured: config.SMTP_HOST !== undefined,
       rate: config.SMTP_RATE,
@@ -51,17 +68,49 @@ export async function openLines(config: Config, partners: LinePartners): Promise
     },
   };
   const sms: Record<string, Offer<"sms">> = {
+    twilio: {
+      configured: config.TWILIO_SID !== undefined,
+      rate: config.TWILIO_RATE,
+      cost: (message) => smsSegments(message.text),
+      make: () =>
+        createTwilioProvider({
+          sid: config.TWILIO_SID as string,
+          authToken: config.TWILIO_AUTH_TOKEN as string,
+          from: config.TWILIO_PHONE_NUMBER as string,
+          baseUrl: config.TWILIO_BASE_URL,
+          validitySeconds: config.TWILIO_VALIDITY_SECONDS,
+          statusCallback:
+            config.PUBLIC_URL === undefined
+              ? undefined
+              : (id) => `${config.PUBLIC_URL}/v1/callbacks/twilio?delivery=${id}`,
+          timeoutMs: config.PROVIDER_TIMEOUT_MS,
+          connections: config.DELIVERY_CONCURRENCY,
+        }),
+    },
     capture: {
       configured: true,
       make: () => createCaptureProvider({ channel: "sms", from: undefined, now, add: capture }),
     },
   };
 
+  const webhook: Offer<"webhook"> = {
+    configured: true,
+    rate: config.WEBHOOK_RATE,
+    make: () =>
+      createWebhookProvider({
+        allowHttp: config.WEBHOOK_ALLOW_HTTP,
+        allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
+        ports: config.WEBHOOK_PORTS.map(Number),
+        now,
+      }),
+  };
+
   const problems: string[] = [];
   const lines = {
     email: await open("EMAIL_PROVIDERS", email, config.EMAIL_PROVIDERS),
-    sms: await open("SMS_PROVIDERS", sms, undefined),
-    webhook: [],
+    sms: await open("SMS_PROVIDERS", sms, config.SMS_PROVIDERS),
+    // One way out, always there: whether it has somewhere to go is the user's.
+    webhook: [await lineOf(webhook)],
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return lines as Record<Channel, Line[]>;

@@ -77,6 +77,19 @@ export function createMetrics(now: () => number) {
         registers,
       });
     },
+    /** Each provider's health by name, read when the metrics are. */
+    watchProviders(health: () => Record<string, { state: string }>): void {
+      const available = new Gauge({
+        name: "belfry_provider_available",
+        help: "1 while the provider is asked, 0 while it rests: ailing, or refusing our configuration.",
+        labelNames: ["provider"],
+        registers,
+        collect() {
+          for (const [provider, { state }] of Object.entries(health()))
+            available.set({ provider }, state === "ok" ? 1 : 0);
+        },
+      });
+    },
     batch(size: number, count: number): void {
       batchSize.observe(size);
       stored.inc(count);

@@ -6,17 +6,21 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { BelfryError } from "../model/errors.ts";
 import type { CapturedMessage } from "../model/provider.ts";
 import { requireKey } from "./auth.ts";
+import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
 import { sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
+import { type OperatePartners, operateRoutes } from "./operate.ts";
 import { pages } from "./pages.ts";
 
 export interface ServerPartners {
   inbox: InboxDialectPartners;
   queue: QueueDialectPartners;
   captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
+  operate: OperatePartners;
+  callbacks: CallbackPartners;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   /** Empty: nobody is asked for a key. */
@@ -75,6 +79,8 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   await app.register(async (own) => {
     healthRoutes(own, partners.health);
     capturedRoutes(own, partners.captured);
+    operateRoutes(own, partners.operate);
+    await callbackRoutes(own, partners.callbacks);
   });
   return app;
 }

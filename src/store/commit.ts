@@ -1,9 +1,10 @@
-import type { Db, Document, MongoClient } from "mongodb";
+import type { ClientSession, Db, Document, MongoClient } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel, PlannedNotification } from "../model/notification.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
 import { storedUserId } from "./ids.ts";
+import { bucketsOf, type Tally } from "./tally.ts";
 
 export interface CommitOptions {
   client: MongoClient;
@@ -13,6 +14,10 @@ export interface CommitOptions {
   inboxLimit: number;
   /** Where a user that does not exist yet is reached. */
   newUser: { email?: string; phone?: string };
+  /** Counts what is accepted. */
+  tally: Tally;
+  /** Whether the server has the `bulkWrite` command: `prepareCollections` knows. */
+  bulkWrites: boolean;
   now: () => number;
 }
 
@@ -39,6 +44,7 @@ export function createCommitter(options: CommitOptions) {
     try {
       if (!batch.some((one) => one.deliveries.length > 0)) return await commitInboxes(batch);
       if (transactions) return await commitTogether(batch, leases);
+      // Standalone server: the deliveries come first, since a mail without a record is better than a record without its mail.
       await insertDeliveries(batch, leases);
       return await commitInboxes(batch);
     } catch (error) {
@@ -55,7 +61,7 @@ export function createCommitter(options: CommitOptions) {
     await client.withSession((session) =>
       session.withTransaction(
         async () => {
-          await deliveriesOf(db).insertMany(deliveryDocuments(batch, leases), { session });
+          await insertDeliveries(batch, leases, session);
           await db
             .command({ update: "users", updates: updatesOf(batch).map((one) => one.statement) }, { session })
             .then(throwWriteError);
@@ -66,9 +72,37 @@ export function createCommitter(options: CommitOptions) {
     return batch.map(() => undefined);
   }
 
-  /** Standalone server: the deliveries come first, since a mail without a record is better than a record without its mail. */
-  async function insertDeliveries(batch: PlannedNotification[], leases: Leases): Promise<void> {
-    await deliveriesOf(db).insertMany(deliveryDocuments(batch, leases));
+  /**
+   * The deliveries and their number, apart from them, so that the books can be checked against each other. In one command
+   * where the server has it: as a round trip of its own the count took 12 to 15 % of the creates (32 clients); so it takes
+   * nothing that stands out of the noise.
+   */
+  async function insertDeliveries(
+    batch: PlannedNotification[],
+    leases: Leases,
+    session?: ClientSession,
+  ): Promise<void> {
+    const at = new Date(now());
+    const documents = deliveryDocuments(batch, leases, at);
+    const { filter, update } = options.tally(documents, at);
+    if (!session || !options.bulkWrites) {
+      await deliveriesOf(db).insertMany(documents, session && { session });
+      await bucketsOf(db).updateOne(filter, update, { upsert: true, ...(session && { session }) });
+      return;
+    }
+    const reply = await db.admin().command(
+      {
+        bulkWrite: 1,
+        ops: [
+          ...documents.map((document) => ({ insert: 0, document })),
+          { update: 1, filter, updateMods: update, upsert: true },
+        ],
+        nsInfo: [{ ns: deliveriesOf(db).namespace }, { ns: bucketsOf(db).namespace }],
+        errorsOnly: true,
+      },
+      { session },
+    );
+    throwWriteError({ writeErrors: reply.cursor.firstBatch });
   }
 
   async function commitInboxes(batch: PlannedNotification[]): Promise<CommitResults> {
@@ -116,8 +150,7 @@ export function createCommitter(options: CommitOptions) {
     }
   }
 
-  function deliveryDocuments(batch: PlannedNotification[], leases: Leases) {
-    const at = new Date(now());
+  function deliveryDocuments(batch: PlannedNotification[], leases: Leases, at: Date) {
     return batch.flatMap((one) =>
       one.deliveries.map((delivery) =>
         newDelivery(delivery, { notification: one.id, user: one.user }, at, leases.get(delivery.channel)),
@@ -202,7 +235,7 @@ const unavailableCodes = new Set([
 ]);
 
 /** Whether the server looked at what we asked and said no. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return (
     error instanceof MongoServerError &&
     !(typeof error.code === "number" && unavailableCodes.has(error.code)) &&

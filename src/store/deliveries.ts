@@ -31,15 +31,25 @@ export interface DeliveryDocument {
   detail?: string;
   /** The provider's own id of the message. */
   providerId?: string;
+  /** Of a finished one: when MongoDB forgets it. */
+  expireAt?: Date;
   createdAt: Date;
   updatedAt: Date;
 }
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
-/** One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on. */
-export function createDeliveryBooks(db: Db, channel: Channel) {
+const dayMs = 24 * 60 * 60_000;
+/** A delivery whose workers end this often is what ends them. */
+const maxInterruptions = 3;
+
+/**
+ * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
+ * `retentionDays`: how long a finished delivery is kept.
+ */
+export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: number) {
   const deliveries = deliveriesOf(db);
+  const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
 
   /** Those of ours among `held`: the id and the token must both match. */
   const stillHeld = (held: HeldDelivery[]) => ({
@@ -113,6 +123,21 @@ export function createDeliveryBooks(db: Db, channel: Channel) {
       );
     },
 
+    /** Those of `ids` that have now been interrupted as often as a delivery may be. */
+    async interrupt(ids: string[], now: number): Promise<string[]> {
+      const due = { $lte: new Date(now) };
+      const waiting = {
+        _id: { $in: ids.map((id) => new ObjectId(id)) },
+        channel,
+        state: "pending",
+        due,
+      } as const;
+      await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
+      const enough = { ...waiting, interruptions: { $gte: maxInterruptions } };
+      const found = await deliveries.find(enough, { projection: { _id: 1 } }).toArray();
+      return found.map((one) => one._id.toHexString());
+    },
+
     async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
       const ours = stillHeld(held);
       const { matchedCount } = await deliveries.updateMany(ours, {
@@ -130,35 +155,46 @@ export function createDeliveryBooks(db: Db, channel: Channel) {
       );
     },
 
+    /**
+     * A provider's report may have been faster and moved the state on (`store/receipts.ts`): then a second, rare round
+     * trip adds the attempt and leaves the state. What was held under a lost lease matches neither.
+     */
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
+      const held = ({ delivery }: Settlement) => ({
+        _id: new ObjectId(delivery.id),
+        "lease.token": new ObjectId(delivery.token),
+      });
+      const history = ({ tries, attempts, providerId }: Settlement) => ({
+        set: { tries, ...(providerId && { providerId }) },
+        $unset: { lease: 1 } as const,
+        $push: {
+          attempts: { $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })), $slice: -20 },
+        },
+      });
       const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
-        const { delivery, attempts, state, tries } = one;
-        return {
-          updateOne: {
-            filter: { _id: new ObjectId(delivery.id), "lease.token": new ObjectId(delivery.token) },
-            update: {
-              $set: {
-                state,
-                tries,
-                updatedAt: new Date(now),
-                ...(one.due !== undefined && { due: new Date(one.due) }),
-                ...(one.reason && { reason: one.reason }),
-                ...(one.detail && { detail: one.detail }),
-                ...(one.providerId && { providerId: one.providerId }),
-              },
-              $unset: { lease: 1 },
-              $push: {
-                attempts: {
-                  $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
-                  $slice: -20,
-                },
-              },
-            },
-          },
+        const { state, due, reason, detail } = one;
+        const { set, ...update } = history(one);
+        const $set = {
+          ...set,
+          state,
+          updatedAt: new Date(now),
+          ...(state === "pending"
+            ? due !== undefined && { due: new Date(due) }
+            : { expireAt: expireAt(now) }),
+          ...(reason && { reason }),
+          ...(detail && { detail }),
         };
+        return { updateOne: { filter: { ...held(one), state: "sending" }, update: { $set, ...update } } };
       });
       const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
-      return { lost: settlements.length - matchedCount };
+      if (matchedCount === settlements.length) return { lost: 0 };
+
+      const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+        const { set, ...update } = history(one);
+        return { updateOne: { filter: held(one), update: { $set: set, ...update } } };
+      });
+      const late = await deliveries.bulkWrite(overtaken, { ordered: false });
+      return { lost: settlements.length - matchedCount - late.matchedCount };
     },
 
     /** Before a send that must not be repeated: true while the lease is ours. */
@@ -182,6 +218,7 @@ export function createDeliveryBooks(db: Db, channel: Channel) {
             reason: "unanswered",
             detail: "its worker ended during the send",
             updatedAt: at,
+            expireAt: expireAt(now),
           },
           $unset: { lease: 1 },
         },
@@ -197,15 +234,17 @@ export function createDeliveryBooks(db: Db, channel: Channel) {
       return uncertain.modifiedCount + again.modifiedCount;
     },
 
-    async nextDue(): Promise<number | undefined> {
-      const [first] = await deliveries
-        .find({ channel, state: "pending" }, { projection: { due: 1 } })
-        .sort({ due: 1 })
-        .limit(1)
-        .toArray();
-      return first?.due.getTime();
-    },
+    nextDue: () => nextDue(db, channel),
   };
+}
+
+async function nextDue(db: Db, channel: Channel): Promise<number | undefined> {
+  const [first] = await deliveriesOf(db)
+    .find({ channel, state: "pending" }, { projection: { due: 1 } })
+    .sort({ due: 1 })
+    .limit(1)
+    .toArray();
+  return first?.due.getTime();
 }
 
 /** A user's newest deliveries, newest first. Index `user`. */
@@ -225,6 +264,30 @@ export async function deliveriesOfUser(db: Db, user: string, limit: number) {
   }));
 }
 
+/** What any worker could take now, in pages, longest waiting first. Index `due`. */
+export async function* pendingDue(
+  db: Db,
+  now: number,
+): AsyncGenerator<Array<{ id: string; channel: Channel }>> {
+  const pageSize = 1_000;
+  for (const channel of channels) {
+    const found = deliveriesOf(db)
+      .find(
+        { channel, state: "pending", due: { $lte: new Date(now) } },
+        { projection: { _id: 1 }, batchSize: pageSize },
+      )
+      .sort({ due: 1 });
+    let page: Array<{ id: string; channel: Channel }> = [];
+    for await (const { _id } of found) {
+      page.push({ id: _id.toHexString(), channel });
+      if (page.length < pageSize) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
+  }
+}
+
 /** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
 export async function deliveryDepth(db: Db): Promise<{
   counts: Array<{ channel: Channel; state: "pending" | "sending"; count: number }>;
@@ -241,7 +304,7 @@ export async function deliveryDepth(db: Db): Promise<{
       })),
     ),
   );
-  const dues = await Promise.all(channels.map((channel) => createDeliveryBooks(db, channel).nextDue()));
+  const dues = await Promise.all(channels.map((channel) => nextDue(db, channel)));
   const known = dues.filter((due) => due !== undefined);
   return { counts, oldestDue: known.length > 0 ? Math.min(...known) : undefined };
 }
