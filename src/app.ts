@@ -17,16 +17,17 @@ import { createBatcher } from "./model/batcher.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
 import { createRabbitmqQueue, type Queue } from "./queue/rabbitmq.ts";
+import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
 import { connect } from "./store/connect.ts";
 import { createDeliveryBooks, deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
+import { orUnavailable } from "./store/failures.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxStore } from "./store/inbox.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
 import { createReceiptStore } from "./store/receipts.ts";
-import { answered } from "./store/unavailable.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -39,10 +40,13 @@ export interface App {
 }
 
 const commitBatch = 300;
+/** At a stop a client that never finishes its request is cut off after this, or it would hold up all that follows. */
+const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
 const clockSyncMs = 30_000;
+const abandonedMs = 1_000;
 
 /** Builds every part, hands each its partners, and starts them. Whatever is opened pushes its closer. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -83,6 +87,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const [prepared] = await Promise.all([prepareCollections(db), clock.sync()]);
     const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs);
     closers.push(() => clearInterval(syncing));
+    if (transactions) {
+      const ending = setInterval(async () => {
+        const ended = await endAbandonedTransactions(client).catch(() => 0);
+        if (ended > 0) log.warn({ ended }, "ended transactions that a dead process had left open");
+      }, abandonedMs);
+      closers.push(() => clearInterval(ending));
+    }
 
     const metrics = createMetrics(clock.now);
     const captured = createCapturedStore(db);
@@ -172,7 +183,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       operate: openOperate(config, connection, clock.now, announce),
       callbacks: callbackPartners(config, db, profileStore, clock.now),
       health: {
-        ping: () => db.command({ ping: 1 }, { timeoutMS: 1_000 }),
+        // `timeoutMS` would not bound the driver's search for a server.
+        ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
         stopping: () => closing !== undefined,
         ...(engine && { providers: engine.health }),
         ...(queue && { broker: queue.state }),
@@ -183,7 +195,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       version,
       log,
     });
-    closers.push(() => server.close());
+    closers.push(async () => {
+      const late = setTimeout(() => server.server.closeAllConnections(), requestGraceMs);
+      await server.close();
+      clearTimeout(late);
+    });
     return { url: await listen(server, config), broken, close };
   } catch (error) {
     await close();
@@ -204,8 +220,8 @@ function callbackPartners(
     ...(signingKey !== undefined && { mailgun: { signingKey } }),
     receive: createReceiver({
       ...receipts,
-      recipient: async (user) => (await answered(() => profiles.many([user])))[0] ?? {},
-      suppress: (...entry) => answered(() => profiles.suppress(...entry)),
+      recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
+      suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
       now,
     }),
     useToken: receipts.useToken,

@@ -234,13 +234,17 @@ export function loadConfig(
 ): { config: Config; unknown: string[] } {
   const problems: string[] = [];
   const fromFile = parseEnv(envFile) as Record<string, string>;
-  const given = {
-    ...fromFile,
-    ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
-  };
-  const values = variables.map((variable) => [variable.name, readVariable(variable, given, problems)]);
+  const wrong = new Set<string>();
+  const values = variables.map((variable) => {
+    // Whichever of its names they use, the process's variables win.
+    const given = namesOf(variable).some((name) => env[name] !== undefined) ? env : fromFile;
+    const before = problems.length;
+    const value = readVariable(variable, given, problems);
+    if (problems.length > before) wrong.add(variable.name);
+    return [variable.name, value];
+  });
   const config = Object.fromEntries(values) as Config;
-  if (problems.length === 0) problems.push(...contradictions(config));
+  problems.push(...contradictions(config, wrong));
   if (problems.length > 0) throw new ConfigError(problems);
   const known = new Set(variables.flatMap((one) => namesOf(one)));
   return { config, unknown: Object.keys(fromFile).filter((name) => !known.has(name)) };
@@ -261,7 +265,10 @@ function readVariable(
     const text = given[name] as string;
     if (!variable.secret || !name.endsWith("_FILE")) return text.trim();
     try {
-      return readFileSync(text, "utf8").trim();
+      const held = readFileSync(text, "utf8").trim();
+      // Taken for unset it would open the service to everyone.
+      if (held === "") problems.push(`${name}: the file it names is empty`);
+      return held;
     } catch (error) {
       problems.push(`${name}: cannot read the file it names (${(error as NodeJS.ErrnoException).code})`);
       return "";
@@ -277,15 +284,17 @@ function readVariable(
   return undefined;
 }
 
-function contradictions(config: Config): string[] {
+/** `wrong`: variables that are told as wrong already; nothing is concluded from their absence. */
+function contradictions(config: Config, wrong: Set<string>): string[] {
   const problems: string[] = [];
-  if (!isLoopback(config.HOST) && !config.API_KEYS && config.AUTH === "on")
+  const keyless = !config.API_KEYS && !wrong.has("API_KEYS");
+  if (!isLoopback(config.HOST) && keyless && config.AUTH === "on")
     problems.push(
       `HOST: ${config.HOST} can be reached by others and no key is asked for: set API_KEYS, or AUTH=off if that is meant`,
     );
   if (config.DB_URI && !/^mongodb(\+srv)?:\/\/[^/]+/.test(config.DB_URI))
     problems.push("DB_URI: must begin with mongodb:// or mongodb+srv:// and name a host");
-  if (config.SMTP_HOST && !senderOf(config))
+  if (config.SMTP_HOST && !senderOf(config) && !wrong.has("SMTP_EMAIL"))
     problems.push("SMTP_EMAIL: is the sender's address; set it, or an address as SMTP_LOGIN");
   if (config.SMTP_PASSWORD && !config.SMTP_LOGIN)
     problems.push("SMTP_LOGIN: is missing beside SMTP_PASSWORD");

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Settlement } from "./model/delivery.ts";
 
@@ -6,6 +7,9 @@ export interface Depth {
   /** Unix milliseconds. */
   oldestDue: number | undefined;
 }
+
+/** A scraper gives up after some seconds; while MongoDB is away it must still get the rest. */
+const lookMs = 2_000;
 
 /** Prometheus metrics of one process. Labels are names of ours, never ids or addresses. */
 export function createMetrics(now: () => number) {
@@ -59,22 +63,38 @@ export function createMetrics(now: () => number) {
   return {
     /** Of the delivery queue, read when the metrics are. `depth` rejecting leaves the gauges as they are. */
     watchQueue(depth: () => Promise<Depth>): void {
+      // A scrape collects all gauges at once: both wait for the same look.
+      let looking: Promise<Depth | undefined> | undefined;
+      const look = () => {
+        looking ??= Promise.race([
+          depth().catch(() => undefined),
+          setTimeout(lookMs, undefined, { ref: false }),
+        ]).finally(() => {
+          looking = undefined;
+        });
+        return looking;
+      };
       const size = new Gauge({
         name: "belfry_delivery_queue_depth",
         help: "Deliveries that are not finished, by channel and state.",
         labelNames: ["channel", "state"],
         registers,
         async collect() {
-          const found = await depth().catch(() => undefined);
+          const found = await look();
           if (!found) return;
           for (const { channel, state, count } of found.counts) size.set({ channel, state }, count);
-          oldest.set(found.oldestDue === undefined ? 0 : Math.max(0, (now() - found.oldestDue) / 1000));
         },
       });
       const oldest = new Gauge({
         name: "belfry_delivery_queue_oldest_age_seconds",
         help: "How long the longest waiting delivery has been due; 0 when none is.",
         registers,
+        async collect() {
+          const found = await look();
+          if (!found) return;
+          const { oldestDue } = found;
+          oldest.set(oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1000));
+        },
       });
     },
     /** Each provider's health by name, read when the metrics are. */

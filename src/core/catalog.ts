@@ -126,10 +126,15 @@ const oneLine = (value: string): string =>
   value
     .replace(/\p{Cc}+/gu, " ")
     .trim()
-    .slice(0, 500);
+    .slice(0, 500)
+    // The cut may have halved a surrogate pair.
+    .replace(/\p{Cs}$/u, "");
 
 function schemaProblems(file: unknown): string[] {
-  return [...Value.Errors(NotificationTypesSchema, file)].map(
-    (error) => `${error.instancePath || "/"}: ${error.message}`,
-  );
+  // TypeBox tells a name that is not allowed twice: at its object, and as "schema is false" at the name itself.
+  return [...Value.Errors(NotificationTypesSchema, file)]
+    .filter(({ keyword }) => keyword !== "additionalProperties")
+    .map(({ instancePath, keyword, message }) =>
+      keyword === "boolean" ? `${instancePath}: is not known here` : `${instancePath || "/"}: ${message}`,
+    );
 }

@@ -48,24 +48,29 @@ export interface Notifier {
 export function createNotifier(partners: NotifyPartners): Notifier {
   const { catalog, engine, newId, now } = partners;
 
-  const commits: Batcher<PlannedNotification, undefined> = createBatcher({
-    async run(batch) {
-      const deliveries = batch.flatMap((one) => one.deliveries);
-      const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
-      const results = await partners.commit(batch, leases);
-      const stored = batch.filter((_, index) => results[index] === undefined);
-      engine?.accept(
-        stored.flatMap((one) => heldOf(one, leases)),
-        leases,
-      );
-      const waiting = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
-      if (waiting.length > 0) partners.announce(waiting);
-      partners.onBatch(batch.length, stored.length);
-      return results as Array<undefined | Error>;
-    },
-    maxItems: partners.maxBatch,
-    maxWaiting: partners.maxWaiting,
-  });
+  /**
+   * Two batches in flight, so that MongoDB works on one while it waits for the other's journal. A user's notifications
+   * all take the same lane: they stay in order, and two transactions of this process never touch the same user.
+   */
+  const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
+    createBatcher({ run: commit, maxItems: partners.maxBatch, maxWaiting: Number.POSITIVE_INFINITY }),
+  );
+  const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+
+  async function commit(batch: PlannedNotification[]): Promise<Array<undefined | Error>> {
+    const deliveries = batch.flatMap((one) => one.deliveries);
+    const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
+    const results = await partners.commit(batch, leases);
+    const stored = batch.filter((_, index) => results[index] === undefined);
+    engine?.accept(
+      stored.flatMap((one) => heldOf(one, leases)),
+      leases,
+    );
+    const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
+    if (free.length > 0) partners.announce(free);
+    partners.onBatch(batch.length, stored.length);
+    return results;
+  }
 
   function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
@@ -113,15 +118,19 @@ export function createNotifier(partners: NotifyPartners): Notifier {
   return {
     async notify(command) {
       const planned = plan(command);
-      await commits.submit(planned);
+      if (waiting() >= partners.maxWaiting) throw new BelfryError("overloaded");
+      await (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned);
       return { id: planned.id };
     },
     get waiting() {
-      return commits.waiting;
+      return waiting();
     },
-    drained: () => commits.drained(),
+    drained: async () => void (await Promise.all(lanes.map((lane) => lane.drained()))),
   };
 }
+
+/** An ObjectId's last digits count up, other ids end in what tells them apart. */
+const laneOf = (user: string): number => user.charCodeAt(user.length - 1) & 1;
 
 function heldOf({ id: notification, user, deliveries }: PlannedNotification, leases: Leases): HeldDelivery[] {
   return deliveries.flatMap(({ id, channel, content }) => {

@@ -98,7 +98,17 @@ export function createWorker(options: WorkerOptions): Worker {
       if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
       else void run(delivery);
     }
-    if (mayBeDue && queue.length < concurrency) void awaited(claim());
+    if (!mayBeDue || claiming || stopping || queue.length >= concurrency) return;
+    const { limit, until } = options.availability();
+    if (limit === 0) {
+      schedulePoll((until ?? now()) - now());
+      return;
+    }
+    claiming = true;
+    void awaited(claim(Math.min(capacity - queue.length - offered, limit))).finally(() => {
+      claiming = false;
+      if (queue.length > 0) pump();
+    });
   }
 
   async function run(delivery: HeldDelivery): Promise<void> {
@@ -140,25 +150,17 @@ export function createWorker(options: WorkerOptions): Worker {
     });
   }
 
-  async function claim(): Promise<void> {
-    if (claiming || stopping) return;
-    const { limit, until } = options.availability();
-    if (limit === 0) return schedulePoll((until ?? now()) - now());
-    claiming = true;
+  async function claim(wanted: number): Promise<void> {
     mayBeDue = false;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
-      const wanted = Math.min(capacity - queue.length, limit);
       const claimed = await books.claim(wanted, lease, now());
       await take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
       else schedulePoll(((await books.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
     } catch (error) {
       log.warn({ err: error }, "could not look for due deliveries");
-    } finally {
-      claiming = false;
     }
-    if (queue.length > 0) pump();
   }
 
   async function offer(ids: string[]): Promise<void> {
@@ -182,10 +184,12 @@ export function createWorker(options: WorkerOptions): Worker {
     pump();
   }
 
+  /** What was on its way here when we stopped, or when the providers went to rest, goes back at once. */
   async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
+    const { limit, until: restsUntil } = options.availability();
+    if (stopping || limit === 0) return giveBack(deliveries, stopping ? now() : (restsUntil ?? now()));
     for (const delivery of deliveries) heldUntil.set(delivery, until);
-    if (stopping) await giveBack(deliveries, now());
-    else queue.push(...deliveries);
+    queue.push(...deliveries);
   }
 
   /** A stop waits for the claims under way: what they bring would stay held until its lease runs out. */

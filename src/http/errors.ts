@@ -1,5 +1,8 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { BelfryError, type ErrorCode, type ErrorDetail } from "../model/errors.ts";
+import { escapePointer } from "../model/free-data.ts";
 
 /** Retry soon: what fills the queue is a burst, and a replica set elects a primary within seconds. */
 const retryAfterSeconds = "2";
@@ -24,8 +27,6 @@ export function publicError(error: FastifyError | Error): BelfryError {
   }
   const mapped = fastifyCodes[code];
   if (mapped) return new BelfryError(mapped);
-  if (error instanceof SyntaxError)
-    return new BelfryError("invalid_json", `The body is not acceptable JSON: ${error.message}.`);
   if (statusCode !== undefined && statusCode < 500) return new BelfryError("invalid_request", error.message);
   return new BelfryError("internal", undefined, [], error);
 }
@@ -37,8 +38,10 @@ function detailOf(
 ): ErrorDetail {
   const { missingProperty, additionalProperty, allowedValues } = error.params;
   const field = missingProperty ?? additionalProperty;
-  const path = field === undefined ? error.instancePath : `${error.instancePath}/${String(field)}`;
-  const pointer = context === "querystring" ? `?${path.slice(1)}` : path;
+  const inQuery = context === "querystring";
+  const name = field === undefined ? undefined : inQuery ? String(field) : escapePointer(String(field));
+  const path = name === undefined ? error.instancePath : `${error.instancePath}/${name}`;
+  const pointer = inQuery ? `?${path.slice(1)}` : path;
   if (missingProperty !== undefined) return { pointer, detail: "is required" };
   if (additionalProperty !== undefined) return { pointer, detail: "is not a field of this request" };
   if (Array.isArray(allowedValues)) return { pointer, detail: `must be one of ${allowedValues.join(", ")}` };
@@ -80,4 +83,18 @@ export function sendProblem(
       code,
       ...(details.length > 0 && { errors: details }),
     });
+}
+
+/** What no request came of: garbage, a head that is too large, a request that never ends. Node's parser names it. */
+export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const known: Record<string, [number, string]> = {
+    ERR_HTTP_REQUEST_TIMEOUT: [408, "The request did not arrive in time."],
+    HPE_HEADER_OVERFLOW: [431, "The request's head is over 16 KiB."],
+  };
+  const [status, detail] = known[error.code ?? ""] ?? [400, "This is not an HTTP request."];
+  const title = STATUS_CODES[status] as string;
+  const body = JSON.stringify({ type: "about:blank", title, status, detail, code: "invalid_request" });
+  const head = `HTTP/1.1 ${status} ${title}\r\nconnection: close\r\ncontent-type: application/problem+json`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { Ajv } from "ajv";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
 import { BelfryError } from "../model/errors.ts";
 import type { CapturedMessage } from "../model/provider.ts";
 import { requireKey } from "./auth.ts";
@@ -10,8 +16,9 @@ import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
-import { sendProblem } from "./errors.ts";
+import { clientErrorHandler, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
+import { readJsonExactly } from "./json-body.ts";
 import { type OperatePartners, operateRoutes } from "./operate.ts";
 import { pages } from "./pages.ts";
 
@@ -39,6 +46,14 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     requestTimeout: 30_000,
+    // While closing, requests on open connections are still answered, with `Connection: close`.
+    return503OnClosing: false,
+    clientErrorHandler,
+    // What fails before a route is found (`/%zz`) is told in the same words as everything else.
+    frameworkErrors(error, request, reply) {
+      addCommonHeaders(request, reply);
+      sendProblem(error, request, reply);
+    },
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
@@ -46,6 +61,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     routerOptions: { maxParamLength: 256 },
   });
   app.setValidatorCompiler(validatorCompiler());
+  readJsonExactly(app);
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] as string;
@@ -58,8 +74,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   });
   if (partners.apiKeys.length > 0) app.addHook("onRequest", requireKey(partners.apiKeys));
   app.addHook("onSend", (request, reply, payload, done) => {
-    reply.header("x-request-id", request.id);
-    reply.header("x-content-type-options", "nosniff");
+    addCommonHeaders(request, reply);
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -83,6 +98,11 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     await callbackRoutes(own, partners.callbacks);
   });
   return app;
+}
+
+function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header("x-request-id", request.id);
+  reply.header("x-content-type-options", "nosniff");
 }
 
 /**

@@ -33,39 +33,34 @@ export function createBatcher<Item, Result>(options: {
   let waiting: Entry[] = [];
   let running = 0;
   let scheduled = false;
-  let idle: Array<() => void> = [];
+  const idle: Array<() => void> = [];
 
-  function schedule(): void {
-    if (scheduled || running >= inFlight || waiting.length === 0) return;
-    scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
+  function start(): void {
+    while (running < inFlight && waiting.length > 0) {
       const batch = waiting.length <= maxItems ? waiting : waiting.slice(0, maxItems);
       waiting = waiting.length <= maxItems ? [] : waiting.slice(maxItems);
       running++;
-      void settle(batch).finally(() => {
-        running--;
-        schedule();
-        if (running === 0 && waiting.length === 0) {
-          for (const done of idle) done();
-          idle = [];
-        }
-      });
-      schedule();
-    });
+      void settle(batch);
+    }
   }
 
   async function settle(batch: Entry[]): Promise<void> {
+    let results: Array<Result | Error>;
     try {
-      const results = await run(batch.map((entry) => entry.item));
-      for (const [index, entry] of batch.entries()) {
-        const result = results[index] as Result | Error;
-        if (result instanceof Error) entry.reject(result);
-        else entry.resolve(result);
-      }
+      results = await run(batch.map((entry) => entry.item));
     } catch (error) {
-      for (const entry of batch) entry.reject(error);
+      const failure = error instanceof Error ? error : new Error(String(error));
+      results = batch.map(() => failure);
     }
+    running--;
+    // The next batch leaves before these are answered: its receiver works while we do.
+    start();
+    for (const [index, entry] of batch.entries()) {
+      const result = results[index] as Result | Error;
+      if (result instanceof Error) entry.reject(result);
+      else entry.resolve(result);
+    }
+    if (running === 0 && waiting.length === 0) for (const done of idle.splice(0)) done();
   }
 
   return {
@@ -73,7 +68,12 @@ export function createBatcher<Item, Result>(options: {
       if (waiting.length >= maxWaiting) return Promise.reject(new BelfryError("overloaded"));
       return new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject });
-        schedule();
+        if (running >= inFlight || scheduled) return;
+        scheduled = true;
+        setImmediate(() => {
+          scheduled = false;
+          start();
+        });
       });
     },
     get waiting() {

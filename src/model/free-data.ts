@@ -24,6 +24,11 @@ function problemIn(value: unknown, pointer: string, depth: number): ErrorDetail 
     return { pointer, detail: "is a number too large for a double; send it as a string" };
   if (typeof value !== "object" || value === null) return undefined;
   if (depth > maxDataDepth) return { pointer, detail: `is nested deeper than ${maxDataDepth} levels` };
+  if (Object.hasOwn(value, "$ref") && Object.hasOwn(value, "$id"))
+    return {
+      pointer: `${pointer}/$ref`,
+      detail: "beside $id is a reference in MongoDB's wire format; rename it",
+    };
   for (const [key, child] of Object.entries(value)) {
     const at = `${pointer}/${escapePointer(key)}`;
     const found = problemInKey(key, at) ?? problemIn(child, at, depth + 1);
@@ -47,4 +52,5 @@ export function problemInText(text: string, pointer: string): ErrorDetail | unde
     : { pointer, detail: "holds half of a surrogate pair, which is not text" };
 }
 
-const escapePointer = (key: string): string => key.replaceAll("~", "~0").replaceAll("/", "~1");
+/** RFC 6901, section 3. */
+export const escapePointer = (key: string): string => key.replaceAll("~", "~0").replaceAll("/", "~1");

@@ -2,10 +2,19 @@ import type { SendError } from "../model/delivery.ts";
 
 type Outcome = SendError["outcome"];
 
-/** What nodemailer throws: `code` is its own word, `responseCode` and `response` are the server's. */
+/**
+ * What nodemailer throws: `code` is its own word, `responseCode` and `response` are the server's. `command` is the
+ * SMTP command refused, or `CONN` for whatever befell the connection, after DATA too.
+ */
 export interface SmtpFailure {
   code?: string;
   command?: string;
+  /** Of the operating system's error: `connect` when there was no connection yet. */
+  syscall?: string;
+  /** The system's own word, where nodemailer put its own in `code`. */
+  originalCode?: string;
+  /** Which of nodemailer's time-outs it was. */
+  timeoutType?: string;
   responseCode?: number;
   response?: string;
   message: string;
@@ -13,6 +22,9 @@ export interface SmtpFailure {
 
 const greylistWaitMs = 5 * 60_000;
 const rateWaitMs = 60_000;
+
+/** Node's words for a certificate that it does not accept. */
+const badCertificate = /CERT_|_CERT|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA/;
 
 /**
  * What an SMTP failure means (RFC 5321, RFC 3463; `docs/providers/smtp.md` has the table and the tests).
@@ -22,15 +34,14 @@ const rateWaitMs = 60_000;
 export function smtpOutcome(failure: SmtpFailure): Outcome {
   const text = (failure.response ?? failure.message).slice(0, 500);
   const status = failure.responseCode;
-  const enhanced = /\b[245]\.(\d{1,3})\.(\d{1,3})\b/.exec(failure.response ?? "");
+  // Three numbers, not four: answers name IP addresses as well.
+  const enhanced = /(?<![\d.])[245]\.(\d{1,3})\.(\d{1,3})(?!\.?\d)/.exec(failure.response ?? "");
   const detail = enhanced ? `${enhanced[1]}.${enhanced[2]}` : "";
   const code =
     status === undefined ? (failure.code ?? "ERROR") : [status, enhanced?.[0]].filter(Boolean).join(" ");
 
-  if (failure.code === "EAUTH" || failure.code === "ENOAUTH" || status === 535 || status === 530)
-    return { kind: "config", code, text };
-  if (status === undefined) return withoutAnswer(failure, code, text);
-  if (status < 500)
+  // First of all: 454 to AUTH or STARTTLS is the server's trouble, not our configuration's.
+  if (status !== undefined && status < 500)
     return {
       kind: "retry",
       code,
@@ -38,9 +49,16 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
       ...waitFor(status, detail, text),
       ...(status === 421 && { ailing: true }),
     };
+  if (/^(EAUTH|ENOAUTH|ETLS)$/.test(failure.code ?? "") || status === 535 || status === 530)
+    return { kind: "config", code, text };
+  if (status === undefined) return withoutAnswer(failure, code, text);
+  // A 5xx to the greeting or to EHLO speaks of us; whatever is waiting would get the same.
+  if (failure.code === "EPROTOCOL" || failure.command === "EHLO") return { kind: "config", code, text };
   if (detail.startsWith("7.")) return { kind: "no", reason: "policy", code, text };
   if (status === 552 || detail.startsWith("6.") || detail === "3.4")
     return { kind: "no", reason: "message", code, text };
+  // It is our sender's address that this refuses, not the recipient's.
+  if (failure.command === "MAIL FROM") return { kind: "config", code, text };
   if (status === 551 || status === 553 || /^(1\.[1236]|2\.1)$/.test(detail))
     return { kind: "no", reason: "address", code, text };
   // RFC 5321 4.2.2: a bare 550 to RCPT speaks of the mailbox, to DATA of the message.
@@ -51,9 +69,13 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
 function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcome {
   if (failure.code === "EENVELOPE" || failure.code === "EMESSAGE")
     return { kind: "no", reason: failure.code === "EENVELOPE" ? "address" : "message", code, text };
-  if (failure.code === "ETLS") return { kind: "config", code, text };
+  if (badCertificate.test(failure.originalCode ?? "")) return { kind: "config", code, text };
   const beforeAnyMail =
-    failure.command === "CONN" || failure.code === "EDNS" || failure.code === "ECONNREFUSED";
+    failure.code === "EDNS" ||
+    failure.syscall === "connect" ||
+    /^(CONNECT|GREETING|UPGRADE)_TIMEOUT$/.test(failure.timeoutType ?? "") ||
+    // The pool's own words, without a command: the connection was gone before it was given the message.
+    (failure.code === "ECONNECTION" && failure.command === undefined);
   return beforeAnyMail ? { kind: "retry", code, text, ailing: true } : { kind: "unknown", code, text };
 }
 

@@ -46,7 +46,7 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     async send(message) {
       const { id, to, subject, text, html } = message;
       // nodemailer would take commas and angle brackets as several recipients; one delivery is one envelope.
-      if (!/^[^\s,;<>@"]+@[^\s,;<>@"]+$/.test(to))
+      if (!/^[^\s\p{Cc},;<>@"]+@[^\s\p{Cc},;<>@"]+$/u.test(to))
         throw new SendError({
           kind: "no",
           reason: "address",

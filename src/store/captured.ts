@@ -1,6 +1,7 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
 import type { Channel } from "../model/notification.ts";
 import type { CapturedMessage } from "../model/provider.ts";
+import { orUnavailable } from "./failures.ts";
 
 type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at: Date; channel: Channel };
 
@@ -25,7 +26,8 @@ export function createCapturedStore(db: Db) {
 
     /** Newest first. */
     async list(skip: number, limit: number): Promise<CapturedMessage[]> {
-      const found = await captured.find().sort({ $natural: -1 }).skip(skip).limit(limit).toArray();
+      const newest = captured.find().sort({ $natural: -1 }).skip(skip).limit(limit);
+      const found = await orUnavailable(() => newest.toArray());
       return found.map(({ _id, at, ...rest }) => ({ id: _id.toHexString(), at: at.getTime(), ...rest }));
     },
   };

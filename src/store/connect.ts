@@ -8,12 +8,14 @@ export interface Connection {
   serverVersion: string;
 }
 
+export const appName = "belfry";
+
 /**
  * The driver waits long or for ever by default; these bounds make every failure an answer.
  * Majority is set here and not trusted to the URI: a 2xx must survive a lost primary.
  */
 const clientOptions: MongoClientOptions = {
-  appName: "belfry",
+  appName,
   w: "majority",
   wtimeoutMS: 10_000,
   serverSelectionTimeoutMS: 5_000,
@@ -21,6 +23,8 @@ const clientOptions: MongoClientOptions = {
   waitQueueTimeoutMS: 2_000,
   socketTimeoutMS: 30_000,
   maxPoolSize: 20,
+  // The driver looks names up in its default, `{}`, and finds `valueOf`: a list under such a name came back as raw bytes.
+  fieldsAsRaw: Object.create(null),
 };
 
 /** The database that the URI names after its hosts, or `belfry`. */

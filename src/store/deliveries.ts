@@ -96,8 +96,9 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       lease: { token: string; until: number },
       now: number,
     ): Promise<HeldDelivery[]> {
+      const due = { $lte: new Date(now) };
       const candidates = await deliveries
-        .find({ channel, state: "pending", due: { $lte: new Date(now) } }, { projection: { _id: 1 } })
+        .find({ channel, state: "pending", due }, { projection: { _id: 1 } })
         .sort({ due: 1 })
         .limit(limit)
         .toArray();

@@ -1,6 +1,7 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
 import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
 import type { Suppression } from "../model/provider.ts";
+import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface UserDocument {
@@ -49,29 +50,30 @@ export function createInboxStore(db: Db, inboxLimit: number) {
 
     /** True when the user has such an item, read before or not; reading twice changes nothing. */
     async markRead(user: string, id: string): Promise<boolean> {
-      const { matchedCount } = await users.updateOne(
-        { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
-        [
-          { $set: { rev: { $add: ["$rev", { $cond: [unreadItem(id), 1, 0] }] } } },
-          {
-            $set: {
-              notifications: {
-                $map: {
-                  input: "$notifications",
-                  in: {
-                    $cond: [
-                      { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] },
-                      { $mergeObjects: ["$$this", { is_new: false, rev: "$rev" }] },
-                      "$$this",
-                    ],
+      const marking = () =>
+        users.updateOne(
+          { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
+          [
+            { $set: { rev: { $add: [{ $ifNull: ["$rev", 0] }, { $cond: [unreadItem(id), 1, 0] }] } } },
+            {
+              $set: {
+                notifications: {
+                  $map: {
+                    input: "$notifications",
+                    in: {
+                      $cond: [
+                        { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] },
+                        { $mergeObjects: ["$$this", { is_new: false, rev: "$rev" }] },
+                        "$$this",
+                      ],
+                    },
                   },
                 },
               },
             },
-          },
-        ],
-      );
-      return matchedCount === 1;
+          ],
+        );
+      return (await orUnavailable(marking)).matchedCount === 1;
     },
   };
 
@@ -84,12 +86,14 @@ export function createInboxStore(db: Db, inboxLimit: number) {
       // `$slice` refuses a length of 0.
       items: limit === 0 ? { $literal: [] } : page,
     };
-    const found = await users
-      .find<{ _id: ObjectId | string } & InboxView>(
-        { _id: { $in: group.map((one) => storedUserId(one.user)) } },
-        { projection, batchSize: group.length + 1 },
-      )
-      .toArray();
+    const found = await orUnavailable(() =>
+      users
+        .find<{ _id: ObjectId | string } & InboxView>(
+          { _id: { $in: group.map((one) => storedUserId(one.user)) } },
+          { projection, batchSize: group.length + 1 },
+        )
+        .toArray(),
+    );
     return new Map(found.map(({ _id, ...view }) => [wireUserId(_id), view]));
   }
 }

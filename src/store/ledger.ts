@@ -2,8 +2,8 @@ import type { Db, MongoClient } from "mongodb";
 import type { DeliveryState } from "../model/delivery.ts";
 import { type Channel, channels } from "../model/notification.ts";
 import { deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
 import { bucketsOf, sinceId } from "./tally.ts";
-import { answered } from "./unavailable.ts";
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -34,7 +34,7 @@ export function createLedgerReader(options: {
 
   /** `from` and `to` in Unix ms are widened to whole minutes and cut to what the books reach back to. */
   return function read(from: number, to: number): Promise<LedgerFacts> {
-    return answered(() =>
+    return orUnavailable(() =>
       client.withSession({ snapshot: transactions }, async (session) => {
         const bounds = { session, maxTimeMS: patienceMs };
         const since = await db

@@ -9,8 +9,8 @@ import {
   retryableStates,
 } from "../model/operate.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
-import { answered } from "./unavailable.ts";
 
 /** How far an id's time may be from `createdAt`: ids have the local clock and are made before their commit. */
 const idSlackMs = 5 * 60_000;
@@ -25,7 +25,7 @@ export function createOperateStore(db: Db) {
   return {
     /** Newest first, those whose id is below `before`. An insert never shifts the pages: its id is above them. */
     page(filter: DeliveryFilter, before: string | undefined, limit: number): Promise<DeliverySummary[]> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const found = await deliveries
           .find(queryOf(filter, before), {
             projection: { content: 0, lease: 0 },
@@ -40,7 +40,7 @@ export function createOperateStore(db: Db) {
     },
 
     one(id: string): Promise<DeliveryRecord | undefined> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const found = await deliveries.findOne({ _id: new ObjectId(id) }, { projection: { content: 0 } });
         return found ? recordOf(found) : undefined;
       });
@@ -52,7 +52,7 @@ export function createOperateStore(db: Db) {
       before: string | undefined,
       limit: number,
     ): Promise<RedriveCandidate[]> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const found = await deliveries
           .find(queryOf(filter, before), {
             projection: { user: 1, channel: 1, reason: 1 },
@@ -73,7 +73,7 @@ export function createOperateStore(db: Db) {
 
     /** At most 100,000. */
     count(filter: DeliveryFilter): Promise<number> {
-      return answered(() =>
+      return orUnavailable(() =>
         deliveries.countDocuments(queryOf(filter, undefined), { limit: mostCounted, maxTimeMS: patienceMs }),
       );
     },
@@ -84,7 +84,7 @@ export function createOperateStore(db: Db) {
      * lets one of two simultaneous calls win.
      */
     retry(id: string, now: number): Promise<boolean> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] } };
         return (await deliveries.updateOne(again, pendingAgain(now))).modifiedCount === 1;
       });
@@ -92,7 +92,7 @@ export function createOperateStore(db: Db) {
 
     /** The same for many; how many of them were moved. */
     redrive(ids: string[], now: number): Promise<number> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const _id = { $in: ids.map((id) => new ObjectId(id)) };
         const again = { _id, state: { $in: [...redrivableStates] } };
         return (await deliveries.updateMany(again, pendingAgain(now), { hint: { _id: 1 } })).modifiedCount;

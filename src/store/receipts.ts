@@ -2,8 +2,8 @@ import { type Collection, type Db, type Filter, MongoServerError, ObjectId } fro
 import type { DeliveryState } from "../model/delivery.ts";
 import type { Receipt } from "../model/receipt.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
-import { answered } from "./unavailable.ts";
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -14,7 +14,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
 
   return {
     find({ delivery, channel }: Receipt): Promise<{ user: string; state: DeliveryState } | undefined> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const found = await deliveries.findOne(
           { _id: new ObjectId(delivery), channel },
           { projection: { user: 1, state: 1 } },
@@ -41,7 +41,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
           ? [{ state: { $in: [...before, "sent"] } }]
           : [{ state: { $in: before } }, { state: { $in: ["sent", "delivered"] }, ...copy }];
       const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
-      await answered(() =>
+      await orUnavailable(() =>
         deliveries.updateOne(
           { _id: new ObjectId(delivery), channel, $or: movable },
           outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
@@ -51,7 +51,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
 
     /** False when the token was used before. Index `age` forgets it after a day. */
     useToken(token: string, now: number): Promise<boolean> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         try {
           await tokens.insertOne({ _id: token, at: new Date(now) });
           return true;

@@ -1,9 +1,9 @@
 import { type Db, type Document, type Filter, ObjectId } from "mongodb";
 import { type Channel, channels } from "../model/notification.ts";
 import type { SuppressionEntry } from "../model/operate.ts";
+import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
-import { answered } from "./unavailable.ts";
 
 /** The addresses that take nothing more, as they stand in their users' documents. */
 export function createSuppressionStore(db: Db) {
@@ -23,7 +23,7 @@ export function createSuppressionStore(db: Db) {
         ...(channel && { [`suppressed.${channel}`]: { $exists: true } }),
         $and: [user === undefined ? {} : { _id: storedUserId(user) }, after ? notBefore(after.user) : {}],
       };
-      return answered(async () => {
+      return orUnavailable(async () => {
         // Each has an entry at least, but the first may have been told of already.
         const found = await users
           .find(query, { projection: { suppressed: 1 }, batchSize: limit + 2 })
@@ -46,7 +46,7 @@ export function createSuppressionStore(db: Db) {
 
     /** False when there is none. The next delivery is tried again. */
     remove(user: string, channel: Channel): Promise<boolean> {
-      return answered(async () => {
+      return orUnavailable(async () => {
         const path = `suppressed.${channel}`;
         const none: Document = { $eq: ["$suppressed", {}] };
         const { matchedCount } = await users.updateOne(

@@ -5,11 +5,11 @@ const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
 /**
- * What was accepted, counted by the transaction that stores it: one document a minute and a process, so that no two
- * commits ever wait for each other here. The deliveries themselves are the other side of the comparison.
+ * What was accepted, counted by the transaction that stores it: one document a minute and a commit of a process, so that
+ * no two commits ever wait for each other here. The deliveries themselves are the other side of the comparison.
  */
 export interface BucketDocument {
-  /** `<begin of the minute, ISO 8601>/<process>`: ranges of it are ranges of time. */
+  /** `<begin of the minute, ISO 8601>/<process>.<slot>`: ranges of it are ranges of time. */
   _id: string;
   accepted: Partial<Record<Channel, number>>;
   /** The earliest moment at which one of its deliveries may be forgotten. */
@@ -43,19 +43,21 @@ export async function beginLedger(db: Db): Promise<boolean> {
   return together;
 }
 
-/** Counts deliveries stored at `at`: an upsert. `processId`: unlike that of any other process. */
+/** Counts deliveries stored at `at`: an upsert. `slot`: unlike that of any other commit under way in this process. */
 export type Tally = (
   stored: Array<{ channel: Channel }>,
   at: Date,
+  slot: number,
 ) => { filter: { _id: string }; update: UpdateFilter<BucketDocument> };
 
+/** `processId`: unlike that of any other process. */
 export function createTally(processId: string, retentionDays: number): Tally {
-  return (stored, at) => {
+  return (stored, at, slot) => {
     const added: Record<string, number> = {};
     for (const { channel } of stored) added[`accepted.${channel}`] = (added[`accepted.${channel}`] ?? 0) + 1;
     const minute = Math.floor(at.getTime() / minuteMs) * minuteMs;
     return {
-      filter: { _id: `${new Date(minute).toISOString()}/${processId}` },
+      filter: { _id: `${new Date(minute).toISOString()}/${processId}.${slot}` },
       update: { $inc: added, $setOnInsert: { expireAt: new Date(minute + retentionDays * dayMs) } },
     };
   };

@@ -1,0 +1,80 @@
+import { type Db, ObjectId } from "mongodb";
+
+/** Both sides choose at random among the same users. `load.lua` makes the same ids. */
+export const userCount = 10_000;
+export const userId = (index: number) => `64b000000000000000${index.toString(16).padStart(6, "0")}`;
+export const randomUser = () => userId(Math.floor(Math.random() * userCount));
+export const targetId = "64c000000000000000000000";
+
+/** An item as Belfry stores it for the request that `load.lua` sends. */
+export const newItem = (user: string, key: string, rev: number) => ({
+  id: new ObjectId().toHexString(),
+  timestamp: Math.floor(Date.now() / 1000),
+  is_new: true,
+  user_id: user,
+  key,
+  target_id: targetId,
+  rev,
+});
+
+/** A delivery document as Belfry stores it when another process is to send it. */
+export function newDelivery(user: string, notification: string) {
+  const at = new Date();
+  return {
+    _id: new ObjectId(),
+    notification: new ObjectId(notification),
+    user: new ObjectId(user),
+    type: "new_login",
+    channel: "email",
+    content: { key: "new_login", at: at.getTime(), targetId },
+    state: "pending",
+    due: at,
+    tries: 0,
+    attempts: [],
+    createdAt: at,
+    updatedAt: at,
+  };
+}
+
+export function inboxDocument(user: string, size: number) {
+  return {
+    _id: new ObjectId(user),
+    email: "someone@belfry.invalid",
+    rev: size,
+    notifications: Array.from({ length: size }, (_, index) => newItem(user, "new_message", index + 1)),
+  };
+}
+
+/** Every user anew with `size` items, and no deliveries: the state that each measurement starts from. */
+export async function fill(db: Db, size: number, users = userCount): Promise<void> {
+  await empty(db, "users");
+  await empty(db, "deliveries");
+  for (let from = 0; from < users; from += 1000) {
+    const ids = Array.from({ length: Math.min(1000, users - from) }, (_, index) => userId(from + index));
+    await db.collection("users").insertMany(ids.map((id) => inboxDocument(id, size)) as never[]);
+  }
+}
+
+/** Far quicker than `deleteMany`, and leaves the oplog alone; its indexes are made again. */
+async function empty(db: Db, name: string): Promise<void> {
+  const indexes = await db
+    .collection(name)
+    .indexes()
+    .catch(() => []);
+  await db.dropCollection(name);
+  await db.createCollection(name);
+  for (const { key, name: indexName, partialFilterExpression } of indexes.filter(
+    (one) => one.name !== "_id_",
+  ))
+    await db.collection(name).createIndex(key, { name: indexName, partialFilterExpression } as object);
+}
+
+/** What the reference's deliveries carry, so that both sides keep the same indexes. */
+export async function deliveryIndexes(db: Db): Promise<void> {
+  await db
+    .collection("deliveries")
+    .createIndex({ due: 1 }, { name: "due", partialFilterExpression: { state: "pending" } });
+  await db
+    .collection("deliveries")
+    .createIndex({ "lease.until": 1 }, { name: "lease", partialFilterExpression: { state: "sending" } });
+}

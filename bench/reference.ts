@@ -1,0 +1,97 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { MongoClient, ObjectId } from "mongodb";
+import { newDelivery, newItem, randomUser } from "./data.ts";
+import type { Load } from "./load.ts";
+
+export type ReferenceKind = "create" | "login" | "list";
+
+interface Task {
+  kind: ReferenceKind;
+  database: string;
+  seconds: number;
+}
+
+const inFlight = 32;
+
+/** What a program without Belfry would do, in a process of its own: 32 loops over the plain driver. */
+export function startReference(uri: string) {
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [uri]);
+  return {
+    pid: child.pid as number,
+    async run(task: Task): Promise<Load> {
+      child.send(task);
+      const [answer] = await once(child, "message");
+      if (answer.error) throw new Error(`the reference failed: ${answer.error}`);
+      return answer;
+    },
+    async stop() {
+      child.disconnect();
+      await once(child, "exit");
+    },
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const client = new MongoClient(process.argv[2] as string, { w: "majority" });
+  process.on("message", (task: Task) => {
+    measure(client, task).then(
+      (result) => process.send?.(result),
+      (error: Error) => process.send?.({ error: error.stack }),
+    );
+  });
+  process.on("disconnect", () => void client.close());
+}
+
+async function measure(client: MongoClient, { kind, database, seconds }: Task): Promise<Load> {
+  const users = client.db(database).collection("users");
+  const deliveries = client.db(database).collection("deliveries");
+
+  const push = (user: string, key: string) => {
+    const item = newItem(user, key, 1);
+    const update = { $push: { notifications: { $each: [item], $position: 0, $slice: 100 } } };
+    return { id: item.id, filter: { _id: new ObjectId(user) }, update: update as object };
+  };
+  const act = {
+    async create() {
+      const { filter, update } = push(randomUser(), "new_message");
+      await users.updateOne(filter, update, { upsert: true });
+    },
+    async login() {
+      const user = randomUser();
+      const { id, filter, update } = push(user, "new_login");
+      const session = client.startSession();
+      try {
+        await session.withTransaction(async () => {
+          await users.updateOne(filter, update, { upsert: true, session });
+          await deliveries.insertOne(newDelivery(user, id), { session });
+        });
+      } finally {
+        await session.endSession();
+      }
+    },
+    async list() {
+      await users.findOne({ _id: new ObjectId(randomUser()) });
+    },
+  }[kind];
+
+  const took: number[] = [];
+  const began = performance.now();
+  const end = began + seconds * 1000;
+  await Promise.all(
+    Array.from({ length: inFlight }, async () => {
+      for (let at = performance.now(); at < end; ) {
+        await act();
+        const now = performance.now();
+        took.push(now - at);
+        at = now;
+      }
+    }),
+  );
+  const rate = (took.length / (performance.now() - began)) * 1000;
+  const sorted = Float64Array.from(took).sort();
+  const percentile = (share: number) =>
+    Math.round((sorted[Math.floor(sorted.length * share)] ?? 0) * 1000) / 1000;
+  return { rate, p50: percentile(0.5), p99: percentile(0.99), failed: 0 };
+}

@@ -1,0 +1,60 @@
+import { MongoError, MongoServerError } from "mongodb";
+import { BelfryError } from "../model/errors.ts";
+
+export const writeConflict = 112;
+
+/**
+ * The statement was fine, the moment was not: HostUnreachable, HostNotFound, MaxTimeMSExpired, WriteConcernTimeout,
+ * NetworkTimeout, ShutdownInProgress, WriteConflict, PrimarySteppedDown, ExceededTimeLimit, SocketException,
+ * NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange, and the two NotPrimary… of secondaries.
+ */
+export const unavailableCodes = new Set([
+  6,
+  7,
+  50,
+  64,
+  89,
+  91,
+  writeConflict,
+  189,
+  262,
+  9001,
+  10107,
+  11600,
+  11602,
+  13435,
+  13436,
+]);
+
+/** Whether the server looked at what we asked and said no. */
+export function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof MongoServerError &&
+    !(typeof error.code === "number" && unavailableCodes.has(error.code)) &&
+    !error.hasErrorLabel("TransientTransactionError") &&
+    !error.hasErrorLabel("UnknownTransactionCommitResult") &&
+    !error.hasErrorLabel("RetryableWriteError")
+  );
+}
+
+/** A failed commit, in the caller's words. */
+export function storeError(error: unknown): BelfryError {
+  const code = isRefusal(error) ? "user_document_conflict" : "database_unavailable";
+  return new BelfryError(code, undefined, [], error);
+}
+
+const maxTimeExpired = 50;
+
+/** Runs a query; one that MongoDB does not answer is the caller's to repeat, a refused one is our defect. */
+export async function orUnavailable<Found>(query: () => Promise<Found>): Promise<Found> {
+  try {
+    return await query();
+  } catch (error) {
+    if (!(error instanceof MongoError) || isRefusal(error)) throw error;
+    const says =
+      error.code === maxTimeExpired
+        ? "MongoDB could not look through all of it in time: ask for less, with from and to for example."
+        : undefined;
+    throw new BelfryError("database_unavailable", says, [], error);
+  }
+}

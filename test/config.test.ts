@@ -1,0 +1,430 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { ConfigError, exampleFile, loadConfig, senderOf, variables } from "../src/config.ts";
+import { freshDatabase } from "./support/database.ts";
+import { call } from "./support/http.ts";
+import { eventually, spawnMain, spawnService, type Variables } from "./support/service.ts";
+
+const { uri } = freshDatabase();
+const folder = mkdtempSync(join(tmpdir(), "belfry-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+function file(text: string, name = `file-${files++}`): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const key = "k3y-that-nobody-should-see";
+const config = (env: Variables, envFile?: string) => loadConfig(env, envFile).config;
+
+function problemsOf(env: Variables, envFile?: string): string[] {
+  try {
+    loadConfig(env, envFile);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).problems;
+  }
+  return [];
+}
+
+/** A start that must end by itself: its exit code and everything it wrote. */
+async function failedStart(env: Variables, options?: { cwd?: string }) {
+  const service = spawnMain(env, { cwd: folder, ...options });
+  const code = await service.ended;
+  const said = await eventually(
+    () =>
+      service.child.stderr?.readableEnded &&
+      service.child.stdout?.readableEnded && { text: service.output() },
+    "the end of its output",
+  );
+  return { code, output: said.text };
+}
+
+describe("with nothing set", () => {
+  test("every setting has the default that the documentation names", () => {
+    const { config: found, unknown } = loadConfig({});
+    expect(unknown).toStrictEqual([]);
+    expect(found).toStrictEqual({
+      HOST: "127.0.0.1",
+      PORT: 3000,
+      API_KEYS: undefined,
+      AUTH: "on",
+      ROLES: ["api", "worker"],
+      LOG_LEVEL: "info",
+      LOG_FORMAT: "auto",
+      DB_URI: undefined,
+      DATA_DIR: "./data",
+      MONGOD_BINARY: undefined,
+      EMAIL: undefined,
+      RECEIVER_PHONE_NUMBER: undefined,
+      INBOX_LIMIT: 100,
+      NOTIFICATION_TYPES_FILE: undefined,
+      COMMIT_QUEUE_LIMIT: 10_000,
+      RETRY_DELAY_MS: 10_000,
+      RETRY_FACTOR: 2,
+      MAX_RETRIES: 5,
+      LEASE_MS: 30_000,
+      DELIVERY_CONCURRENCY: 16,
+      SMTP_HOST: undefined,
+      SMTP_PORT: 587,
+      SMTP_LOGIN: undefined,
+      SMTP_PASSWORD: undefined,
+      SMTP_EMAIL: undefined,
+      SMTP_NAME: "Belfry",
+      SMTP_TLS: "auto",
+    });
+  });
+
+  test("the example file, copied to .env as it is and with every line switched on, changes nothing", () => {
+    const text = exampleFile();
+    expect(loadConfig({}, text)).toStrictEqual(loadConfig({}));
+    const switchedOn = text.replace(/^# ([A-Z_]+=)/gm, "$1");
+    expect(switchedOn.match(/^[A-Z_]+=/gm)).toHaveLength(variables.length);
+    expect(loadConfig({}, switchedOn)).toStrictEqual(loadConfig({}));
+  });
+
+  test("an empty or blank value is as good as none", () => {
+    const blank = Object.fromEntries(variables.map(({ name }, index) => [name, index % 2 ? "" : "  "]));
+    expect(config(blank)).toStrictEqual(config({}));
+  });
+});
+
+describe("values", () => {
+  test("are read as what they are, blanks around them left out", () => {
+    expect(
+      config({
+        HOST: "::1",
+        PORT: " 0 ",
+        API_KEYS: `${key} , another-key-of-26-letters`,
+        ROLES: "worker",
+        RETRY_FACTOR: "1.5",
+        EMAIL: "someone@users.example",
+        SMTP_HOST: "mail.example",
+        SMTP_LOGIN: "sender@sender.example",
+        SMTP_PASSWORD: "p a$$ word",
+        SMTP_NAME: "Night Desk",
+      }),
+    ).toMatchObject({
+      HOST: "::1",
+      PORT: 0,
+      API_KEYS: [key, "another-key-of-26-letters"],
+      ROLES: ["worker"],
+      RETRY_FACTOR: 1.5,
+      EMAIL: "someone@users.example",
+      SMTP_PASSWORD: "p a$$ word",
+      SMTP_NAME: "Night Desk",
+    });
+  });
+
+  test("the sender is SMTP_EMAIL, else SMTP_LOGIN when that is an address", () => {
+    const both = { SMTP_EMAIL: "from@sender.example", SMTP_LOGIN: "login@sender.example" };
+    expect(senderOf(config(both))).toBe("from@sender.example");
+    expect(senderOf(config({ SMTP_LOGIN: "login@sender.example" }))).toBe("login@sender.example");
+    expect(senderOf(config({ SMTP_LOGIN: "login" }))).toBeUndefined();
+  });
+
+  test.each([
+    ["PORT", "abc"],
+    ["PORT", "65536"],
+    ["PORT", "-1"],
+    ["PORT", "80.5"],
+    ["PORT", "0x50"],
+    ["PORT", "1e3"],
+    ["AUTH", "no"],
+    ["ROLES", "api,reader"],
+    ["ROLES", "api,"],
+    ["LOG_LEVEL", "loud"],
+    ["LOG_FORMAT", "xml"],
+    ["EMAIL", "nobody"],
+    ["EMAIL", "a@users.example,b@users.example"],
+    ["EMAIL", "A <a@users.example>"],
+    ["INBOX_LIMIT", "0"],
+    ["INBOX_LIMIT", "1001"],
+    ["COMMIT_QUEUE_LIMIT", "0"],
+    ["RETRY_DELAY_MS", "0"],
+    ["RETRY_FACTOR", "0.5"],
+    ["RETRY_FACTOR", "Infinity"],
+    ["MAX_RETRIES", "-1"],
+    ["LEASE_MS", "999"],
+    ["DELIVERY_CONCURRENCY", "0"],
+    ["SMTP_PORT", "0"],
+    ["SMTP_EMAIL", "sender"],
+    ["SMTP_TLS", "maybe"],
+  ])("%s=%s is refused and shown", (name, value) => {
+    const [problem, ...more] = problemsOf({ [name]: value });
+    expect(problem).toMatch(new RegExp(`^${name}: `));
+    expect(problem).toContain(JSON.stringify(value));
+    expect(more).toStrictEqual([]);
+  });
+
+  test.each([
+    ["API_KEYS", "short", "short"],
+    ["API_KEYS", `${key},tooshort`, "tooshort"],
+    ["API_KEYS", `${key},`, key],
+    ["API_KEYS", "sixteen letters ü", "sixteen"],
+    ["DB_URI", "postgres://canary-host/db", "canary"],
+    ["DB_URI", "mongodb://", "mongodb:// "],
+  ])("%s=%s is refused and not shown", (name, value, canary) => {
+    const [problem, ...more] = problemsOf({ [name]: value });
+    expect(problem).toMatch(new RegExp(`^${name}: `));
+    expect(problem?.replace(/mongodb(\+srv)?:\/\/ /g, "")).not.toContain(canary);
+    expect(more).toStrictEqual([]);
+  });
+
+  test.each<[string, Variables, string]>([
+    ["an SMTP server without a sender", { SMTP_HOST: "mail.example" }, "SMTP_EMAIL"],
+    [
+      "a login that is no address as only sender",
+      { SMTP_HOST: "m.example", SMTP_LOGIN: "joe" },
+      "SMTP_EMAIL",
+    ],
+    ["a password without a login", { SMTP_PASSWORD: key }, "SMTP_LOGIN"],
+  ])("%s is refused", (_what, env, name) => {
+    const [problem, ...more] = problemsOf(env);
+    expect(problem).toMatch(new RegExp(`^${name}: `));
+    expect(problem).not.toContain(key);
+    expect(more).toStrictEqual([]);
+  });
+});
+
+describe("secrets", () => {
+  test.each(["API_KEYS", "DB_URI", "MONGO_URI", "MONGODB_URI", "SMTP_PASSWORD"])(
+    "%s may come from the file that its _FILE twin names",
+    (name) => {
+      const canonical = /URI/.test(name) ? "DB_URI" : name;
+      const value = canonical === "DB_URI" ? "mongodb://one.example/shop" : key;
+      const env = { [`${name}_FILE`]: file(`${value}\n`), SMTP_LOGIN: "joe" };
+      const found = config(env) as Record<string, unknown>;
+      expect(found[canonical]).toStrictEqual(canonical === "API_KEYS" ? [value] : value);
+    },
+  );
+
+  test("a file that is missing, or empty, stops the start", () => {
+    expect(problemsOf({ API_KEYS_FILE: join(folder, "missing") })).toStrictEqual([
+      "API_KEYS_FILE: cannot read the file it names (ENOENT)",
+    ]);
+    expect(problemsOf({ API_KEYS_FILE: file(" \n") })).toStrictEqual([
+      "API_KEYS_FILE: the file it names is empty",
+    ]);
+  });
+
+  test("only secrets have such a twin", () => {
+    expect(loadConfig({}, "PORT_FILE=/nowhere\n").unknown).toStrictEqual(["PORT_FILE"]);
+    expect(config({ PORT_FILE: "/nowhere" }).PORT).toBe(3000);
+  });
+
+  test("a name, its twin and its older names must not contradict each other; saying the same twice is fine", () => {
+    const [one, two] = ["mongodb://one.example/a", "mongodb://two.example/b"];
+    for (const env of [
+      { DB_URI: one, MONGO_URI: two },
+      { MONGO_URI: one, MONGODB_URI: two },
+      { DB_URI: one, DB_URI_FILE: file(two) },
+      { API_KEYS: key, API_KEYS_FILE: file("another-key-of-26-letters") },
+    ] as Variables[]) {
+      const problems = problemsOf(env);
+      expect(problems).toStrictEqual([
+        `${Object.keys(env).join(" and ")} contradict each other: set one of them`,
+      ]);
+    }
+    expect(config({ DB_URI: one, MONGO_URI: one, MONGODB_URI_FILE: file(one) }).DB_URI).toBe(one);
+  });
+});
+
+describe(".env", () => {
+  test("is read, and the process's variables win over it", () => {
+    const envFile =
+      'PORT=4000\n# HOST=0.0.0.0\nSMTP_NAME="Night Desk" # the name\nEMAIL=from-file@users.example\n';
+    expect(config({}, envFile)).toMatchObject({ PORT: 4000, HOST: "127.0.0.1", SMTP_NAME: "Night Desk" });
+    expect(config({ PORT: "5000" }, envFile)).toMatchObject({ PORT: 5000, EMAIL: "from-file@users.example" });
+  });
+
+  test("the process's variable wins over the file's under another of its names, too", () => {
+    const [one, two] = ["mongodb://one.example/a", "mongodb://two.example/b"];
+    expect(config({ DB_URI: one }, `MONGO_URI=${two}`).DB_URI).toBe(one);
+    expect(config({ DB_URI_FILE: file(one) }, `DB_URI=${two}`).DB_URI).toBe(one);
+  });
+
+  test("names that mean nothing here are told, not refused", () => {
+    const { unknown } = loadConfig(
+      { ELSEWHERE: "1" },
+      "RABBITMQ_QUEUE=q\nPORT=1\nMONGO_URI=mongodb://a/b\nFOO=1\n",
+    );
+    expect(unknown.sort()).toStrictEqual(["FOO", "RABBITMQ_QUEUE"]);
+  });
+
+  test("a started service has read it from the folder it was started in, and warns of names it does not know", async () => {
+    const cwd = mkdtempSync(join(folder, "start-"));
+    writeFileSync(
+      join(cwd, ".env"),
+      `DB_URI=${uri}\nINBOX_LIMIT=2\nLOG_LEVEL=fatal\nRABBITMQ_QUEUE=secret-queue\n`,
+    );
+    const service = await spawnService({ LOG_LEVEL: "info" }, { cwd });
+    const user = "638f394d4b7243fc0399ea67";
+    for (let n = 0; n < 3; n++)
+      await call(service.url, "POST", "/create", { user_id: user, key: "new_post" });
+    const { body } = await call(service.url, "GET", `/list?user_id=${user}`);
+    expect(body.data.elements).toBe(2);
+    const warning = service
+      .output()
+      .split("\n")
+      .find((line) => line.includes("RABBITMQ_QUEUE"));
+    expect(JSON.parse(warning ?? "{}")).toMatchObject({ level: 40, names: ["RABBITMQ_QUEUE"] });
+    expect(service.output()).not.toContain("secret-queue");
+  });
+});
+
+describe("who may reach it", () => {
+  const cases = ["127.0.0.1", "0.0.0.0"].flatMap((HOST) =>
+    [undefined, key].flatMap((API_KEYS) =>
+      ["on", "off"].map((AUTH) => [HOST, API_KEYS ? "a key" : "no key", AUTH, API_KEYS] as const),
+    ),
+  );
+  test.each(cases)("HOST=%s with %s and AUTH=%s", (HOST, _with, AUTH, API_KEYS) => {
+    const env = { HOST, AUTH, ...(API_KEYS && { API_KEYS }) };
+    const refused = HOST === "0.0.0.0" && !API_KEYS && AUTH === "on";
+    const problems = problemsOf(env);
+    expect(problems).toHaveLength(refused ? 1 : 0);
+    if (refused) expect(problems[0]).toMatch(/^HOST: 0\.0\.0\.0 .*API_KEYS.*AUTH=off/);
+  });
+
+  test.each([
+    ["127.0.0.1", true],
+    ["127.9.9.9", true],
+    ["localhost", true],
+    ["::1", true],
+    ["::", false],
+    ["192.0.2.7", false],
+    ["127.0.0.1.example.org", false],
+    ["127.example.org", false],
+    ["localhost.example.org", false],
+    ["belfry.example.org", false],
+  ])("HOST=%s counts as loopback: %s", (HOST, loopback) => {
+    expect(problemsOf({ HOST })).toHaveLength(loopback ? 0 : 1);
+  });
+});
+
+describe("a start with a wrong environment", () => {
+  test("stops with code 1 and tells every problem at once, and no secret", async () => {
+    const env = {
+      PORT: "http",
+      HOST: "0.0.0.0",
+      INBOX_LIMIT: "many",
+      LOG_LEVEL: "loud",
+      EMAIL: "nobody",
+      SMTP_HOST: "mail.example",
+      SMTP_PASSWORD: "canary-password",
+      DB_URI: "mongodb://canary-user:canary-pass@one.example",
+      MONGO_URI: "mongodb://canary-user:canary-pass@two.example",
+    };
+    const { code, output } = await failedStart(env);
+    expect(code).toBe(1);
+    const lines = output.split("\n").filter((line) => line.startsWith("- "));
+    const named = lines.map((line) => /^- ([A-Z_]+)/.exec(line)?.[1]).sort();
+    expect(named, output).toStrictEqual(
+      ["DB_URI", "EMAIL", "HOST", "INBOX_LIMIT", "LOG_LEVEL", "PORT", "SMTP_EMAIL", "SMTP_LOGIN"].sort(),
+    );
+    expect(output).toContain("8 problems");
+    expect(output).not.toContain("canary");
+    expect(output).not.toMatch(/\n\s+at /);
+  });
+
+  test("a wrong API key list is not mistaken for a missing one, nor a wrong sender", () => {
+    expect(problemsOf({ HOST: "0.0.0.0", API_KEYS: "short" })).toHaveLength(1);
+    expect(problemsOf({ SMTP_HOST: "mail.example", SMTP_EMAIL: "sender" })).toHaveLength(1);
+  });
+
+  test.each<[string, string | undefined, RegExp[]]>([
+    ["is missing", undefined, [/NOTIFICATION_TYPES_FILE: .*ENOENT/]],
+    ["is not JSON", "{types}", [/NOTIFICATION_TYPES_FILE: .*JSON/]],
+    ["is a list", "[]", [/NOTIFICATION_TYPES_FILE: \/: /]],
+    [
+      "has unknown channels and fields and wrong types",
+      JSON.stringify({
+        pigeon: { inbox: true, channels: { pigeon: {} } },
+        half: { channels: {} },
+        wrong: { inbox: "yes", channels: { email: { subject: 1 } } },
+        more: { inbox: true, channels: {}, colour: "red" },
+        "a key with blanks": { inbox: true, channels: {} },
+      }),
+      [
+        /\/pigeon\/channels/,
+        /\/half/,
+        /\/wrong\/inbox/,
+        /\/wrong\/channels\/email\/subject/,
+        /\/more/,
+        /blanks/,
+      ],
+    ],
+    [
+      "has templates that cannot be rendered",
+      JSON.stringify({
+        open: { inbox: true, channels: { email: { text: "{% if title %}never closed" } } },
+        filter: { inbox: true, channels: { email: { subject: "{{ title | shout }}" } } },
+        hidden: { inbox: true, channels: { email: { html: "{% if data.x %}{{ key | shout }}{% endif %}" } } },
+        tag: { inbox: true, channels: { email: { text: "{% dance %}" } } },
+        fine: { inbox: true, channels: { email: { text: "{{ data.x | upcase }}" } } },
+      }),
+      [
+        /type open, channel email, text: /,
+        /type filter.*subject.*shout/,
+        /type hidden.*html.*shout/,
+        /type tag.*dance/,
+      ],
+    ],
+  ])("a types file that %s stops it, each problem told", async (_what, text, wanted) => {
+    const path = text === undefined ? join(folder, "no-such.json") : file(text);
+    const { code, output } = await failedStart({ DB_URI: uri, NOTIFICATION_TYPES_FILE: path });
+    expect(code).toBe(1);
+    for (const pattern of wanted) expect(output).toMatch(pattern);
+    expect(output).not.toContain("type fine");
+    expect(output).not.toMatch(/\n\s+at /);
+  });
+
+  test("an argument is refused: it takes variables only", async () => {
+    const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+    const child = spawn(process.execPath, [main, "--port", "4000"], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let text = "";
+    child.stderr.on("data", (chunk) => {
+      text += chunk;
+    });
+    const [code] = await once(child, "close");
+    expect(code).toBe(1);
+    expect(text).toContain("unknown argument --port 4000");
+  });
+
+  test("a port that is taken is named, and nothing is left running", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as AddressInfo;
+    const { code, output } = await failedStart({ DB_URI: uri, PORT: String(port) });
+    holder.close();
+    expect(code).toBe(1);
+    expect(output).toContain(`PORT: ${port} is taken by another program on 127.0.0.1`);
+    expect(output).not.toMatch(/\n\s+at /);
+  });
+
+  test("an address that this machine does not have is named", async () => {
+    const { code, output } = await failedStart({ DB_URI: uri, HOST: "192.0.2.7", AUTH: "off" });
+    expect(code).toBe(1);
+    expect(output).toContain("HOST: 192.0.2.7 is no address of this machine");
+  });
+
+  test("a MongoDB that is not there stops it without showing the URI's password", async () => {
+    const DB_URI = "mongodb://canary-user:canary-pass@127.0.0.1:9/x?serverSelectionTimeoutMS=300";
+    const { code, output } = await failedStart({ DB_URI });
+    expect(code).toBe(1);
+    expect(output).toContain("could not start");
+    expect(output).not.toContain("canary");
+  });
+});

@@ -1,0 +1,495 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createWorker, type DeliveryBooks, type WorkerOptions } from "../../src/delivery/worker.ts";
+import type { AttemptOutcome, HeldDelivery, Settlement } from "../../src/model/delivery.ts";
+
+const leaseMs = 3_000;
+const pollMs = 1_000;
+const sent: AttemptOutcome = { kind: "sent" };
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+interface Entry {
+  state: string;
+  due: number;
+  tries: number;
+  token?: string | undefined;
+  until?: number;
+}
+
+/** What the database would answer, kept in a Map; `away` makes every call fail. */
+function ledger(count: number) {
+  const entries = new Map<string, Entry>();
+  for (let n = 0; n < count; n++) entries.set(`d${n}`, { state: "pending", due: 0, tries: 0 });
+  const calls = { claim: 0, renew: 0, release: 0, settle: 0, sweep: 0, lost: 0 };
+  const control = { away: false, settleMs: 0, claimMs: 0 };
+  const ask = async (name: keyof typeof calls, ms = 0) => {
+    calls[name]++;
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    if (control.away) throw new Error("no database");
+  };
+  const held = (id: string, entry: Entry): HeldDelivery => ({
+    id,
+    notification: id,
+    user: "u",
+    channel: "email",
+    content: { key: "new_login", at: 0 },
+    tries: entry.tries,
+    token: entry.token as string,
+  });
+  const ours = (one: HeldDelivery) => {
+    const entry = entries.get(one.id);
+    return entry?.token === one.token ? entry : undefined;
+  };
+  const books: DeliveryBooks = {
+    async claim(limit, lease, now) {
+      await ask("claim");
+      const won: HeldDelivery[] = [];
+      for (const [id, entry] of entries) {
+        if (won.length === limit) break;
+        if (entry.state !== "pending" || entry.due > now) continue;
+        Object.assign(entry, { state: "sending", ...lease });
+        won.push(held(id, entry));
+      }
+      if (control.claimMs > 0) await new Promise((resolve) => setTimeout(resolve, control.claimMs));
+      return won;
+    },
+    async renew(all, until) {
+      await ask("renew");
+      const kept = all.filter(ours);
+      for (const one of kept) Object.assign(ours(one) as Entry, { until });
+      return new Set(kept.map((one) => one.id));
+    },
+    async release(all, due) {
+      await ask("release");
+      for (const one of all) Object.assign(ours(one) ?? {}, { state: "pending", due, token: undefined });
+    },
+    async settle(settlements: Settlement[]) {
+      await ask("settle", control.settleMs);
+      let lost = 0;
+      for (const { delivery, state, due, tries } of settlements) {
+        const entry = ours(delivery);
+        if (!entry) lost++;
+        else Object.assign(entry, { state, tries, token: undefined, ...(due !== undefined && { due }) });
+      }
+      calls.lost += lost;
+      return { lost };
+    },
+    async sweep(now) {
+      await ask("sweep");
+      const expired = [...entries.values()].filter(
+        (one) => one.state === "sending" && (one.until ?? 0) < now,
+      );
+      for (const entry of expired) Object.assign(entry, { state: "pending", due: now, token: undefined });
+      return expired.length;
+    },
+    async nextDue() {
+      const pending = [...entries.values()].filter((one) => one.state === "pending");
+      return pending.length > 0 ? Math.min(...pending.map((one) => one.due)) : undefined;
+    },
+  };
+  return {
+    entries,
+    calls,
+    control,
+    books,
+    states: () => {
+      const count: Record<string, number> = {};
+      for (const { state } of entries.values()) count[state] = (count[state] ?? 0) + 1;
+      return count;
+    },
+    /** Deliveries that a commit stored under a lease of ours. */
+    commit(ids: string[], lease: { token: string; until: number }) {
+      for (const id of ids) entries.set(id, { state: "sending", due: 0, tries: 0, ...lease });
+      return ids.map((id) => held(id, entries.get(id) as Entry));
+    },
+  };
+}
+
+let tokens = 0;
+
+/** A worker whose sends are `send`; counts how many run at once and tells every line it logs. */
+function worker(
+  books: DeliveryBooks,
+  send: (delivery: HeldDelivery) => AttemptOutcome | Promise<AttemptOutcome> = () => sent,
+  options: Partial<WorkerOptions> = {},
+) {
+  const sends: string[] = [];
+  const settled: Settlement[] = [];
+  const lines: string[] = [];
+  const running = { now: 0, most: 0 };
+  const made = createWorker({
+    books,
+    async attempt(delivery) {
+      sends.push(delivery.id);
+      running.most = Math.max(running.most, ++running.now);
+      const outcome = await send(delivery);
+      running.now--;
+      return { provider: "test", outcome };
+    },
+    policy: { delayMs: 1_000, factor: 2, maxRetries: 5 },
+    concurrency: 3,
+    leaseMs,
+    pollMs,
+    now: () => Date.now(),
+    random: () => 0.5,
+    newToken: () => `t${tokens++}`,
+    onSettled: (settlement) => settled.push(settlement),
+    log: {
+      info: (_details, message) => lines.push(message),
+      warn: (_details, message) => lines.push(message),
+    },
+    ...options,
+  });
+  return Object.assign(made, { sends, settled, lines, running });
+}
+
+/** Lets `ms` pass with everything that happens meanwhile. */
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+/** A process that is stopped and resumed: the clock goes on, its timers do not. */
+const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms);
+const after = (ms: number, outcome: AttemptOutcome = sent) =>
+  new Promise<AttemptOutcome>((resolve) => setTimeout(() => resolve(outcome), ms));
+/** Sends that wait until the test answers them. */
+function answering() {
+  const open = new Map<string, (outcome: AttemptOutcome) => void>();
+  return {
+    open,
+    send: (delivery: HeldDelivery) =>
+      new Promise<AttemptOutcome>((resolve) => open.set(delivery.id, resolve)),
+    answer(id: string, outcome: AttemptOutcome = sent) {
+      open.get(id)?.(outcome);
+      open.delete(id);
+    },
+  };
+}
+
+test("everything due is sent once, never more than `concurrency` at a time", async () => {
+  const { books, states } = ledger(50);
+  const one = worker(books, () => after(20));
+  one.start();
+  await pass(2_000);
+  expect(states()).toEqual({ sent: 50 });
+  expect(new Set(one.sends).size).toBe(50);
+  expect(one.sends).toHaveLength(50);
+  expect(one.running.most).toBe(3);
+  expect(one.settled).toHaveLength(50);
+  await one.stop(0);
+});
+
+test("a slot stays taken until the outcome is stored: a crash can repeat no more than `concurrency` sends", async () => {
+  const { books, states, control } = ledger(10);
+  control.settleMs = 500;
+  const one = worker(books);
+  one.start();
+  await pass(400);
+  expect(one.sends).toHaveLength(3);
+  expect(states()).toEqual({ sending: 10 });
+  await pass(5_000);
+  expect(states()).toEqual({ sent: 10 });
+  await one.stop(0);
+});
+
+test("an idle worker looks once a poll; deliveries handed to it cost no look at all", async () => {
+  const { books, calls, commit, states } = ledger(0);
+  const one = worker(books);
+  one.start();
+  await pass(10 * pollMs);
+  expect(calls.claim).toBeGreaterThanOrEqual(9);
+  expect(calls.claim).toBeLessThanOrEqual(12);
+  const before = calls.claim;
+  for (let batch = 0; batch < 20; batch++) {
+    const lease = one.reserve(5);
+    if (!lease) throw new Error("an idle worker takes five");
+    const ids = [0, 1, 2, 3, 4].map((n) => `own ${batch}.${n}`);
+    one.accept(commit(ids, lease), lease.until);
+    await pass(20);
+  }
+  expect(states()).toEqual({ sent: 100 });
+  expect(one.sends).toHaveLength(100);
+  expect(calls.claim - before).toBeLessThanOrEqual(1);
+  await one.stop(0);
+});
+
+test("a backlog is taken in claims of four times the concurrency, not one by one", async () => {
+  const { books, calls, states } = ledger(120);
+  const one = worker(books, () => after(5));
+  one.start();
+  await pass(900);
+  expect(states()).toEqual({ sent: 120 });
+  expect(calls.claim).toBeLessThanOrEqual(20);
+  await one.stop(0);
+});
+
+test("a hint is followed within a hundredth of a second", async () => {
+  const { books, entries, states } = ledger(0);
+  const one = worker(books);
+  one.start();
+  await pass(1_500);
+  entries.set("new", { state: "pending", due: Date.now(), tries: 0 });
+  one.wake();
+  await pass(15);
+  expect(states()).toEqual({ sent: 1 });
+  await one.stop(0);
+});
+
+test("what is due between two polls is sent when it is due", async () => {
+  const { books, entries, states } = ledger(0);
+  const one = worker(books);
+  entries.set("soon", { state: "pending", due: Date.now() + 350, tries: 0 });
+  one.start();
+  await pass(340);
+  expect(one.sends).toEqual([]);
+  await pass(30);
+  expect(states()).toEqual({ sent: 1 });
+  await one.stop(0);
+});
+
+test("a transient failure comes back at its due time and counts its tries", async () => {
+  const { books, states } = ledger(1);
+  const times: number[] = [];
+  const one = worker(books, () => {
+    times.push(Date.now());
+    return times.length < 3 ? { kind: "retry", code: "451", text: "later" } : sent;
+  });
+  one.start();
+  await pass(5_000);
+  expect(states()).toEqual({ sent: 1 });
+  const [first = 0, second = 0, third = 0] = times;
+  // 1 s, then 2 s, and what a poll adds at most.
+  expect(second - first).toBeGreaterThanOrEqual(1_000);
+  expect(second - first).toBeLessThan(1_100);
+  expect(third - second).toBeGreaterThanOrEqual(2_000);
+  expect(third - second).toBeLessThan(2_100);
+  expect(one.settled.map((settlement) => settlement.tries)).toEqual([1, 2, 3]);
+  await one.stop(0);
+});
+
+test("a send that outlasts its lease ten times keeps it, and no other worker gets it", async () => {
+  const { books, states, calls } = ledger(2);
+  const slow = worker(books, () => after(10 * leaseMs));
+  const other = worker(books);
+  slow.start();
+  await pass(50);
+  other.start();
+  await pass(10 * leaseMs + 100);
+  expect(states()).toEqual({ sent: 2 });
+  expect(slow.sends).toHaveLength(2);
+  expect(other.sends).toEqual([]);
+  expect(calls.lost).toBe(0);
+  await Promise.all([slow.stop(0), other.stop(0)]);
+});
+
+test("a process stopped for two leases drops what it had not begun, and its late outcomes are refused", async () => {
+  const { books, entries, calls, states } = ledger(9);
+  const hand = answering();
+  const stopped = worker(books, hand.send);
+  stopped.start();
+  await pass(50);
+  expect([...hand.open.keys()]).toEqual(["d0", "d1", "d2"]);
+
+  freeze(2 * leaseMs);
+  const successor = await books
+    .sweep(Date.now())
+    .then(() => books.claim(9, { token: "next", until: Date.now() + leaseMs }, Date.now()));
+  expect(successor).toHaveLength(9);
+  for (const id of ["d0", "d1", "d2"]) hand.answer(id);
+  await pass(100);
+  // The three under way at the stop are sent twice; the six behind them are not begun.
+  expect(stopped.sends).toEqual(["d0", "d1", "d2"]);
+  expect(calls.lost).toBe(3);
+  expect(states()).toEqual({ sending: 9 });
+  expect([...entries.values()].every((entry) => entry.token === "next")).toBe(true);
+  expect(stopped.lines).toContain("late outcomes refused: their leases had passed to another worker");
+  await stopped.stop(0);
+});
+
+test("without a successor the same process sweeps and sends what it dropped, once", async () => {
+  const { books, states } = ledger(9);
+  const one = worker(books, () => after(20));
+  one.start();
+  await pass(15);
+  freeze(2 * leaseMs);
+  await pass(2 * leaseMs);
+  expect(states()).toEqual({ sent: 9 });
+  for (const id of ["d3", "d4", "d5", "d6", "d7", "d8"])
+    expect(one.sends.filter((other) => other === id)).toHaveLength(1);
+  await one.stop(0);
+});
+
+test("when renewing fails for long, nothing is begun on the last third of a lease", async () => {
+  const { books, control, states } = ledger(6);
+  const one = worker(books, () => after(2 * leaseMs));
+  one.start();
+  await pass(50);
+  control.away = true;
+  await pass(2 * leaseMs);
+  expect(one.sends).toHaveLength(3);
+  control.away = false;
+  await pass(6 * leaseMs);
+  expect(states()).toEqual({ sent: 6 });
+  await one.stop(0);
+});
+
+test("a stop gives back what has not begun and waits for what has", async () => {
+  const { books, entries, states } = ledger(12);
+  const one = worker(books, () => after(700));
+  one.start();
+  await pass(50);
+  let stopped = false;
+  const stopping = one.stop(5_000).then(() => {
+    stopped = true;
+  });
+  await pass(50);
+  expect(states()).toEqual({ sending: 3, pending: 9 });
+  expect(stopped).toBe(false);
+  await pass(700);
+  await stopping;
+  expect(states()).toEqual({ sent: 3, pending: 9 });
+  expect(one.sends).toHaveLength(3);
+  expect([...entries.values()].filter((entry) => entry.token)).toEqual([]);
+  const { due } = entries.get("d11") as Entry;
+  expect(due).toBeLessThanOrEqual(Date.now());
+  expect(one.reserve(1)).toBeUndefined();
+});
+
+test("a claim that is answered during the stop is given back before the stop ends", async () => {
+  const { books, control, states } = ledger(5);
+  control.claimMs = 300;
+  const one = worker(books);
+  one.start();
+  await pass(50);
+  expect(states()).toEqual({ sending: 5 });
+  const atItsEnd = one.stop(5_000).then(states);
+  await pass(400);
+  expect(await atItsEnd).toEqual({ pending: 5 });
+  expect(one.sends).toEqual([]);
+});
+
+test("a stop does not wait longer than its grace for a provider that hangs", async () => {
+  const { books } = ledger(1);
+  const one = worker(books, () => new Promise(() => {}));
+  one.start();
+  await pass(50);
+  const begun = Date.now();
+  let waited: number | undefined;
+  void one.stop(2_000).then(() => {
+    waited = Date.now() - begun;
+  });
+  await pass(10_000);
+  expect(waited).toBe(2_000);
+});
+
+test("a provider that refuses our configuration gets one round of tries, then rests for a minute and is asked again", async () => {
+  const { books, entries, states } = ledger(10);
+  let repaired = false;
+  const one = worker(books, () => (repaired ? sent : { kind: "config", code: "535", text: "no" }));
+  one.start();
+  await pass(100);
+  expect(one.sends.length).toBeLessThanOrEqual(3);
+  expect(states()).toEqual({ pending: 10 });
+  for (const { due, tries } of entries.values()) {
+    expect(due).toBeGreaterThanOrEqual(1_060_000);
+    expect(tries).toBe(0);
+  }
+  expect(one.lines).toContain("provider refuses our configuration; paused");
+  expect(one.reserve(1)).toBeUndefined();
+
+  const before = one.sends.length;
+  await pass(55_000);
+  expect(one.sends).toHaveLength(before);
+  repaired = true;
+  await pass(10_000);
+  expect(states()).toEqual({ sent: 10 });
+});
+
+test("what was committed for us while the provider was found to refuse us goes back unsent", async () => {
+  const { books, commit, entries } = ledger(0);
+  const hand = answering();
+  const one = worker(books, hand.send);
+  one.start();
+  const first = one.reserve(1) as { token: string; until: number };
+  const second = one.reserve(3) as { token: string; until: number };
+  one.accept(commit(["a"], first), first.until);
+  hand.answer("a", { kind: "config", code: "535", text: "no" });
+  await pass(20);
+  one.accept(commit(["b", "c", "d"], second), second.until);
+  await pass(20);
+  expect(one.sends).toEqual(["a"]);
+  for (const entry of entries.values()) expect(entry).toMatchObject({ state: "pending", tries: 0 });
+});
+
+test("an outcome is stored when the database is back, and the mail is not sent again", async () => {
+  const { books, control, states } = ledger(1);
+  const hand = answering();
+  const one = worker(books, hand.send);
+  one.start();
+  await pass(50);
+  control.away = true;
+  hand.answer("d0");
+  await pass(1_500);
+  expect(states()).toEqual({ sending: 1 });
+  expect(one.lines).toContain("an outcome could not be stored yet");
+  control.away = false;
+  await pass(2_000);
+  expect(states()).toEqual({ sent: 1 });
+  await pass(4 * leaseMs);
+  expect(one.sends).toEqual(["d0"]);
+  expect(one.settled).toHaveLength(1);
+  await one.stop(0);
+});
+
+test("an outcome that cannot be stored within the lease frees its slot for others", async () => {
+  const { books, control, states } = ledger(6);
+  const hand = answering();
+  const one = worker(books, hand.send);
+  one.start();
+  await pass(50);
+  control.away = true;
+  for (const id of ["d0", "d1", "d2"]) hand.answer(id);
+  await pass(3 * leaseMs);
+  expect(one.settled).toEqual([]);
+  control.away = false;
+  await pass(2 * leaseMs);
+  for (const id of [...hand.open.keys()]) hand.answer(id);
+  await pass(2 * leaseMs);
+  for (const id of [...hand.open.keys()]) hand.answer(id);
+  await pass(2 * leaseMs);
+  expect(states()).toEqual({ sent: 6 });
+  await one.stop(0);
+});
+
+test("a database that is away at the start is asked again until it answers", async () => {
+  const { books, control, states } = ledger(3);
+  control.away = true;
+  const one = worker(books);
+  one.start();
+  await pass(5_000);
+  expect(one.sends).toEqual([]);
+  control.away = false;
+  await pass(2_000);
+  expect(states()).toEqual({ sent: 3 });
+  await one.stop(0);
+});
+
+test("a process reserves no more than it will soon send", async () => {
+  const { books, commit } = ledger(0);
+  const one = worker(books, () => new Promise(() => {}));
+  one.start();
+  expect(one.reserve(13)).toBeUndefined();
+  const lease = one.reserve(12);
+  expect(lease?.until).toBe(Date.now() + leaseMs);
+  if (lease) {
+    const ids = Array.from({ length: 12 }, (_, n) => `r${n}`);
+    one.accept(commit(ids, lease), lease.until);
+  }
+  // Three are under way, nine wait.
+  expect(one.reserve(4)).toBeUndefined();
+  expect(one.reserve(3)).toBeDefined();
+  void one.stop(0);
+  await pass(1);
+});

@@ -1,0 +1,140 @@
+import diagnostics from "node:diagnostics_channel";
+import type { FastifyInstance, RouteOptions } from "fastify";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { exampleFile } from "../src/config.ts";
+import { createCatalog } from "../src/core/catalog.ts";
+import { buildServer } from "../src/http/server.ts";
+import { version } from "../src/version.ts";
+
+// The committed files that the code generates. `npm run generate` writes them anew.
+
+interface Operation {
+  summary?: string;
+  tags?: string[];
+  parameters?: Array<{ name: string; in: string; required?: boolean; schema?: { type?: string } }>;
+  requestBody?: { content: Record<string, { schema?: object }> };
+  responses?: Record<string, { description?: string; content?: Record<string, { schema?: object }> }>;
+  security?: object[];
+}
+interface Document {
+  openapi: string;
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components?: { securitySchemes?: Record<string, object> };
+}
+
+let server: FastifyInstance;
+let document: Document;
+const routes: RouteOptions[] = [];
+
+beforeAll(async () => {
+  const unused = () => {
+    throw new Error("the documents are made without calling a route");
+  };
+  // Fastify announces each instance that is made: early enough to hear of every route.
+  const channel = diagnostics.channel("fastify.initialization");
+  const listen = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance };
+    fastify.addHook("onRoute", (route) => void routes.push(route));
+  };
+  channel.subscribe(listen);
+  server = await buildServer({
+    inbox: { notify: unused, list: unused, markRead: unused, types: createCatalog().catalog.keys },
+    captured: unused,
+    health: { ping: unused, stopping: unused, metrics: { contentType: "text/plain", text: unused } },
+    onRequestDone: () => {},
+    apiKeys: [],
+    version,
+    log: pino({ level: "silent" }),
+  });
+  channel.unsubscribe(listen);
+  await server.ready();
+  document = server.swagger() as unknown as Document;
+});
+afterAll(() => server.close());
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      operation,
+    })),
+  );
+
+test("config.example.env is what the table of variables says (else: npm run generate)", async () => {
+  await expect(exampleFile()).toMatchFileSnapshot("../config.example.env");
+});
+
+test("openapi.json is what the routes say (else: npm run generate)", async () => {
+  await expect(`${JSON.stringify(document, null, 2)}\n`).toMatchFileSnapshot("../openapi.json");
+});
+
+test("the document that is served is the one that is committed", async () => {
+  const { statusCode, body } = await server.inject("/openapi.json");
+  expect(statusCode).toBe(200);
+  expect(JSON.parse(body)).toStrictEqual(JSON.parse(JSON.stringify(document)));
+});
+
+test("the document lists every route of the server and no other", () => {
+  const served = routes
+    .filter(({ url }) => !url.startsWith("/docs") && url !== "/openapi.json")
+    .flatMap(({ method, url }) => [method].flat().map((one) => `${one} ${url.replace(/:(\w+)/g, "{$1}")}`))
+    .filter((name) => !name.startsWith("HEAD "));
+  expect(served).toContain("POST /create");
+  expect(
+    operations()
+      .map(({ name }) => name)
+      .sort(),
+  ).toStrictEqual(served.sort());
+});
+
+test("every operation says what it does, under a heading, and what it answers", () => {
+  for (const { name, operation } of operations()) {
+    expect(operation.summary, name).toMatch(/^\S.*[^.\s]$/);
+    expect(operation.tags, name).toHaveLength(1);
+    const responses = Object.entries(operation.responses ?? {});
+    expect(
+      responses.some(([status]) => /^2\d\d$/.test(status)),
+      name,
+    ).toBe(true);
+    for (const [status, response] of responses) {
+      expect(status, name).toMatch(/^([1-5]\d\d|[1-5]XX|default)$/);
+      expect(response.description, name).toEqual(expect.any(String));
+    }
+  }
+});
+
+test("its parts have the form that OpenAPI 3.1 asks for", () => {
+  expect(document.openapi).toBe("3.1.0");
+  expect(document.info).toMatchObject({ title: "Belfry", version });
+  expect(document.components?.securitySchemes).toStrictEqual({ apiKey: { type: "http", scheme: "bearer" } });
+  for (const { name, operation } of operations()) {
+    const inPath = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
+    const parameters = operation.parameters ?? [];
+    expect(
+      parameters.filter((one) => one.in === "path").map((one) => one.name),
+      name,
+    ).toStrictEqual(inPath);
+    for (const parameter of parameters) {
+      expect(["path", "query", "header"], name).toContain(parameter.in);
+      expect(parameter.schema?.type, `${name} ${parameter.name}`).toMatch(/^(string|integer|boolean)$/);
+      if (parameter.in === "path") expect(parameter.required).toBe(true);
+    }
+    const bodies = [operation.requestBody, ...Object.values(operation.responses ?? {})];
+    for (const content of bodies.flatMap((one) => Object.values(one?.content ?? {})))
+      expect(content.schema, name).toEqual(expect.objectContaining({ type: "object" }));
+  }
+  // Every reference leads somewhere.
+  for (const [, pointer] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+    const steps = (pointer as string).split("/");
+    expect(
+      steps.reduce<unknown>((at, step) => (at as Record<string, unknown>)?.[step], document),
+    ).toBeDefined();
+  }
+});
+
+test("only health needs no key", () => {
+  const open = operations().filter(({ operation }) => operation.security?.length === 0);
+  expect(open.map(({ name }) => name).sort()).toStrictEqual(["GET /livez", "GET /readyz"]);
+});

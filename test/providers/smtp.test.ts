@@ -1,0 +1,473 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { ObjectId } from "mongodb";
+import { pino } from "pino";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { startApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config.ts";
+import { type SmtpFailure, smtpOutcome } from "../../src/providers/smtp-outcome.ts";
+import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
+import { freshDatabase } from "../support/database.ts";
+import { call } from "../support/http.ts";
+import { eventually, startService } from "../support/service.ts";
+import { type SmtpBehaviour, type SmtpSink, startSmtp } from "../support/smtp.ts";
+
+const minute = 60_000;
+
+describe("what an answer means", () => {
+  const answer = (response: string, more: Partial<SmtpFailure> = {}): SmtpFailure => ({
+    code: "EENVELOPE",
+    command: "RCPT TO",
+    responseCode: Number(response.slice(0, 3)),
+    response,
+    message: `refused: ${response}`,
+    ...more,
+  });
+  const data = { code: "EMESSAGE", command: "DATA" };
+  const retry = { kind: "retry" };
+  const patient = { kind: "retry", afterMs: 5 * minute };
+  const slower = { kind: "retry", afterMs: minute };
+  const address = { kind: "no", reason: "address" };
+  const message = { kind: "no", reason: "message" };
+  const policy = { kind: "no", reason: "policy" };
+  const config = { kind: "config" };
+  const unknown = { kind: "unknown" };
+
+  const rows: Array<[string, SmtpFailure, object]> = [
+    ...["421 4.3.2 closing", "450 mailbox busy", "451 4.3.0 try again", "452 4.2.2 full", "454 4.3.0 no"].map(
+      (text): [string, SmtpFailure, object] => [text, answer(text), retry],
+    ),
+    ["4.x.x to DATA", answer("451 4.4.1 no route", data), retry],
+    [
+      "a temporary failure of the login",
+      answer("454 4.7.0 later", { code: "EAUTH", command: "AUTH" }),
+      slower,
+    ],
+    ["STARTTLS not to be had just now", answer("454 TLS off", { code: "ETLS", command: "STARTTLS" }), retry],
+
+    ["450 4.7.1", answer("450 4.7.1 try again later"), patient],
+    ["451 4.7.1", answer("451 4.7.1 please wait"), patient],
+    ["451 that says greylisted", answer("451 You are greylisted"), patient],
+    ["450 that says gray-listing", answer("450 4.2.0 Gray-listing in effect"), patient],
+
+    ["421 4.7.0 rate", answer("421 4.7.0 too many connections"), slower],
+    ["421 4.7.1 rate", answer("421 4.7.1 too fast"), slower],
+    ["450 4.7.28 rate", answer("450 4.7.28 unusual rate"), slower],
+    ["451 4.7.650 rate", answer("451 4.7.650 rate limited"), slower],
+    ["452 4.5.3", answer("452 4.5.3 too many recipients"), slower],
+
+    ...["1.1", "1.2", "1.3", "1.6", "2.1"].map((detail): [string, SmtpFailure, object] => [
+      `550 5.${detail}`,
+      answer(`550 5.${detail} no such user`),
+      address,
+    ]),
+    ["550 5.1.1 on several lines", answer("550-5.1.1 The account\n550 5.1.1 does not exist"), address],
+    ["a bare 550 to RCPT", answer("550 no mailbox here"), address],
+    ["551", answer("551 User not local"), address],
+    ["553", answer("553 mailbox name not allowed"), address],
+    ["an IP address is no status", answer("550 listed: 203.5.7.1, see 5.7.1.99"), address],
+
+    ["552", answer("552 5.2.2 over quota", data), message],
+    ["554 5.6.0", answer("554 5.6.0 bad content", data), message],
+    ["554 5.3.4", answer("554 5.3.4 too big", data), message],
+    ["550 5.3.4", answer("550 5.3.4 too big", data), message],
+    ["a bare 550 to DATA", answer("550 refused", data), message],
+    ["a bare 554", answer("554 transaction failed", data), message],
+
+    ["550 5.7.1", answer("550 5.7.1 blocked"), policy],
+    ["550 5.7.26", answer("550 5.7.26 unauthenticated mail", data), policy],
+    ["554 5.7.1", answer("554 5.7.1 spam", data), policy],
+
+    ["535", answer("535 5.7.8 bad credentials", { code: "EAUTH", command: "AUTH PLAIN" }), config],
+    ["530", answer("530 5.7.0 authenticate first", { command: "MAIL FROM" }), config],
+    ["EAUTH without an answer", { code: "EAUTH", command: "API", message: "no credentials" }, config],
+    ["STARTTLS refused", answer("502 5.5.1 no", { code: "ETLS", command: "STARTTLS" }), config],
+    ["a greeting of 554", answer("554 5.7.1 no service", { code: "EPROTOCOL", command: "CONN" }), config],
+    ["our sender refused", answer("553 5.1.8 sender unknown", { command: "MAIL FROM" }), config],
+    ["a size refused at MAIL FROM", answer("552 5.3.4 too big", { command: "MAIL FROM" }), message],
+
+    [
+      "connection refused",
+      { code: "ESOCKET", command: "CONN", syscall: "connect", message: "connect ECONNREFUSED" },
+      retry,
+    ],
+    ["no such host", { code: "EDNS", command: "CONN", message: "queryA ENOTFOUND" }, retry],
+    ["connecting timed out", timedOut("CONNECT_TIMEOUT"), retry],
+    ["no greeting", timedOut("GREETING_TIMEOUT"), retry],
+    ["silence in the middle", timedOut("SOCKET_TIMEOUT"), unknown],
+    ["closed, who knows when", { code: "ECONNECTION", command: "CONN", message: "closed" }, unknown],
+    [
+      "reset, who knows when",
+      { code: "ESOCKET", command: "CONN", syscall: "read", message: "ECONNRESET" },
+      unknown,
+    ],
+    [
+      "a certificate that is not accepted",
+      {
+        code: "ESOCKET",
+        command: "CONN",
+        originalCode: "DEPTH_ZERO_SELF_SIGNED_CERT",
+        message: "self-signed",
+      },
+      config,
+    ],
+    ["an error nobody has seen before", { message: "?" }, unknown],
+  ];
+
+  function timedOut(timeoutType: string): SmtpFailure {
+    return { code: "ETIMEDOUT", command: "CONN", timeoutType, message: "timed out" };
+  }
+
+  test.each(rows)("%s", (_name, failure, expected) => {
+    const { code, text, ...outcome } = smtpOutcome(failure);
+    expect(outcome).toEqual(expected);
+    expect(text).toBe(failure.response ?? failure.message);
+    if (failure.responseCode) expect(code).toMatch(new RegExp(`^${failure.responseCode}\\b`));
+  });
+
+  test("the status is kept with the code, and a long answer is cut", () => {
+    expect(smtpOutcome(answer("550 5.1.1 nobody"))).toMatchObject({ code: "550 5.1.1" });
+    expect(smtpOutcome(answer(`451 ${"x".repeat(5_000)}`)).text).toHaveLength(500);
+  });
+});
+
+describe("through a running service and a real SMTP server", () => {
+  const database = freshDatabase();
+  const deliveries = deliveriesOf(database.db);
+  const users = database.db.collection<{ _id: ObjectId; email?: string; name?: string }>("users");
+  beforeEach(async () => {
+    await deliveries.deleteMany({});
+  });
+
+  const newUser = () => randomBytes(12).toString("hex");
+  const variables = (sink: SmtpSink, more: Record<string, string> = {}) => ({
+    DB_URI: database.uri,
+    EMAIL: "user@receiver.example",
+    RETRY_DELAY_MS: "50",
+    RETRY_FACTOR: "1",
+    ...sink.variables,
+    ...more,
+  });
+  async function smtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink> {
+    const sink = await startSmtp(behaviour);
+    onTestFinished(() => sink.close());
+    return sink;
+  }
+  async function login(url: string, user = newUser()): Promise<string> {
+    const { status } = await call(url, "POST", "/create", { user_id: user, key: "new_login" });
+    expect(status).toBe(201);
+    return user;
+  }
+  const deliveryOf = async (user: string) =>
+    (await deliveries.findOne({ user: new ObjectId(user) })) as DeliveryDocument;
+  const inState = (user: string, state: string) =>
+    eventually(async () => {
+      const found = await deliveryOf(user);
+      return found?.state === state && found;
+    }, `the delivery is ${state}`);
+  /** After so many attempts, whatever they came to. */
+  const attempted = (user: string, count = 1) =>
+    eventually(async () => {
+      const found = await deliveryOf(user);
+      return found?.attempts.length >= count && !found.lease && found;
+    }, `${count} attempts`);
+  const outcomes = (delivery: DeliveryDocument) => delivery.attempts.map((one) => one.outcome);
+
+  test("451 first and 250 then: one mail, two attempts on record, the same Message-ID both times", async () => {
+    const offered: string[] = [];
+    const sink = await smtp({
+      onData(mail, before) {
+        offered.push(mail.messageId);
+        return before === 0 ? { code: 451, text: "4.3.0 try again later" } : undefined;
+      },
+    });
+    const { url } = await startService(variables(sink));
+    const delivery = await inState(await login(url), "sent");
+    const id = `<${delivery._id.toHexString()}@sender.example>`;
+    expect(offered).toEqual([id, id]);
+    expect(sink.mails).toHaveLength(1);
+    expect(delivery).toMatchObject({ state: "sent", tries: 2, providerId: id });
+    expect(delivery.attempts).toMatchObject([
+      { provider: "smtp", outcome: "retry", code: "451 4.3.0", text: "451 4.3.0 try again later" },
+      { provider: "smtp", outcome: "sent", text: expect.stringMatching(/^250/) },
+    ]);
+    expect(delivery).not.toHaveProperty("lease");
+    expect(delivery).not.toHaveProperty("reason");
+    const [first, second] = delivery.attempts.map(({ at, ms }) => ({ began: at.getTime(), ms }));
+    const gap = (second?.began ?? 0) - (first?.began ?? 0) - (first?.ms ?? 0);
+    expect(gap).toBeGreaterThanOrEqual(40);
+  });
+
+  const permanent: Array<[string, SmtpBehaviour, { reason: string; code: string; text: string }]> = [
+    [
+      "550 5.1.1 to the recipient",
+      { onRecipient: () => ({ code: 550, text: "5.1.1 nobody here" }) },
+      { reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody here" },
+    ],
+    [
+      "553 to the recipient",
+      { onRecipient: () => ({ code: 553, text: "not a mailbox" }) },
+      { reason: "address", code: "553", text: "553 not a mailbox" },
+    ],
+    [
+      "552 after DATA",
+      { onData: () => ({ code: 552, text: "5.3.4 too big" }) },
+      { reason: "message", code: "552 5.3.4", text: "552 5.3.4 too big" },
+    ],
+    [
+      "554 5.6.0 after DATA",
+      { onData: () => ({ code: 554, text: "5.6.0 malformed" }) },
+      { reason: "message", code: "554 5.6.0", text: "554 5.6.0 malformed" },
+    ],
+    [
+      "550 5.7.1 to the recipient",
+      { onRecipient: () => ({ code: 550, text: "5.7.1 blocked" }) },
+      { reason: "policy", code: "550 5.7.1", text: "550 5.7.1 blocked" },
+    ],
+    [
+      "554 5.7.1 after DATA",
+      { onData: () => ({ code: 554, text: "5.7.1 looks like spam" }) },
+      { reason: "policy", code: "554 5.7.1", text: "554 5.7.1 looks like spam" },
+    ],
+  ];
+  test.each(permanent)("%s: one attempt, failed, and the next mail is tried on its own", async (...given) => {
+    const [, refusing, { reason, code, text }] = given;
+    let refused = true;
+    let offered = 0;
+    const sink = await smtp({
+      onRecipient: (to, asked) => (refused ? refusing.onRecipient?.(to, asked) : undefined),
+      onData(mail, before) {
+        offered++;
+        return refused ? refusing.onData?.(mail, before) : undefined;
+      },
+    });
+    const { url } = await startService(variables(sink));
+    const user = await login(url);
+    const delivery = await inState(user, "failed");
+    expect(delivery).toMatchObject({ state: "failed", tries: 1, reason });
+    expect(delivery.attempts).toMatchObject([{ outcome: "no", code, text }]);
+    expect(delivery).not.toHaveProperty("lease");
+    refused = false;
+    await inState(await login(url), "sent");
+    expect(await deliveryOf(user)).toEqual(delivery);
+    expect(sink.mails).toHaveLength(1);
+    expect(offered).toBe(refusing.onData ? 2 : 1);
+  });
+
+  test("closed after DATA without a reply: recorded as unknown, tried again under the same Message-ID", async () => {
+    const offered: string[] = [];
+    const sink = await smtp({
+      onData(mail, before) {
+        offered.push(mail.messageId);
+        return before === 0 ? "hang up" : undefined;
+      },
+    });
+    const { url } = await startService(variables(sink));
+    const delivery = await inState(await login(url), "sent");
+    expect(delivery.attempts).toMatchObject([
+      { outcome: "unknown", code: "ECONNECTION" },
+      { outcome: "sent" },
+    ]);
+    expect(delivery.tries).toBe(2);
+    expect(offered).toHaveLength(2);
+    expect(new Set(offered).size).toBe(1);
+    expect(sink.mails).toHaveLength(1);
+  });
+
+  test("a server that closes without a greeting has got nothing: tried again", async () => {
+    const closing = await rawServer((socket) => socket.end());
+    const { url } = await startService(variables(await smtp(), { SMTP_PORT: String(closing.port) }));
+    const user = await login(url);
+    const delivery = await attempted(user);
+    expect(delivery.attempts[0]).toMatchObject({ outcome: "retry" });
+    expect(delivery.reason).toBeUndefined();
+  });
+
+  test("a server that has nothing but 554 for us is our configuration's trouble, not each mail's", async () => {
+    const refusing = await rawServer((socket) => socket.end("554 5.7.1 no service for you\r\n"));
+    const { url } = await startService(variables(await smtp(), { SMTP_PORT: String(refusing.port) }));
+    const delivery = await attempted(await login(url));
+    expect(delivery).toMatchObject({ state: "pending", tries: 0 });
+    expect(delivery.attempts).toMatchObject([{ outcome: "config", code: "554 5.7.1" }]);
+  });
+
+  test("a server that is down for a while: every mail arrives once it is back, each once", async () => {
+    const gone = await startSmtp();
+    await gone.close();
+    const { url } = await startService(variables(gone, { MAX_RETRIES: "100", RETRY_DELAY_MS: "100" }));
+    const all = await Promise.all(Array.from({ length: 30 }, () => login(url)));
+    await eventually(
+      async () => (await deliveries.countDocuments({ tries: { $gte: 2 } })) === 30,
+      "each was tried twice",
+    );
+    for (const delivery of await deliveries.find().toArray())
+      expect(new Set(outcomes(delivery))).toEqual(new Set(["retry"]));
+    const back = await smtp({ port: gone.port });
+    await Promise.all(all.map((user) => inState(user, "sent")));
+    expect(back.mails).toHaveLength(30);
+    expect(new Set(back.mails.map((mail) => mail.messageId)).size).toBe(30);
+  });
+
+  test("535: nothing is lost or used up, the provider rests, and the log says so without the secrets", async () => {
+    let logins = 0;
+    const sink = await smtp({
+      options: {
+        authOptional: false,
+        allowInsecureAuth: true,
+        onAuth(_auth, _session, callback) {
+          logins++;
+          callback(Object.assign(new Error("5.7.8 bad credentials"), { responseCode: 535 }));
+        },
+      },
+    });
+    const lines: string[] = [];
+    const { config } = loadConfig({
+      PORT: "0",
+      DELIVERY_CONCURRENCY: "2",
+      SMTP_LOGIN: "belfry@sender.example",
+      SMTP_PASSWORD: "open sesame",
+      ...variables(sink),
+    });
+    const app = await startApp(config, pino({ base: null }, { write: (line: string) => lines.push(line) }));
+    onTestFinished(() => app.close());
+    await Promise.all(Array.from({ length: 40 }, () => login(app.url as string)));
+    await eventually(
+      async () => (await deliveries.countDocuments({ lease: { $exists: false }, state: "pending" })) === 40,
+      "all are given back",
+    );
+    const found = await deliveries.find().toArray();
+    for (const { tries, due, attempts } of found) {
+      expect(tries).toBe(0);
+      expect(attempts.length).toBeLessThanOrEqual(1);
+      for (const attempt of attempts)
+        expect(attempt).toMatchObject({ outcome: "config", code: expect.stringMatching(/^535/) });
+      if (attempts.length > 0) expect(due.getTime()).toBeGreaterThan(Date.now() + 50_000);
+    }
+    expect(logins).toBeGreaterThanOrEqual(1);
+    expect(logins).toBeLessThanOrEqual(4);
+    const said = lines.map((line) => JSON.parse(line)).find((line) => /configuration/.test(line.msg));
+    expect(said).toMatchObject({ level: 40, provider: "smtp", code: expect.stringMatching(/^535/) });
+    expect(lines.join("")).not.toMatch(/open sesame|@receiver\.example|@sender\.example/);
+  });
+
+  test("greylisted: due again in five minutes at the earliest, not by the short schedule", async () => {
+    const sink = await smtp({ onRecipient: () => ({ code: 450, text: "4.7.1 Greylisted, come back" }) });
+    const { url } = await startService(variables(sink));
+    const delivery = await attempted(await login(url));
+    expect(delivery).toMatchObject({ state: "pending", tries: 1 });
+    expect(delivery.attempts).toMatchObject([{ outcome: "retry", code: "450 4.7.1" }]);
+    const [ended = Number.NaN] = delivery.attempts.map(({ at, ms }) => at.getTime() + ms);
+    expect(delivery.due.getTime() - ended).toBeGreaterThanOrEqual(5 * minute);
+  });
+
+  test("MAX_RETRIES used up: failed as exhausted, with every attempt on record", async () => {
+    const offered: string[] = [];
+    const sink = await smtp({
+      onData(mail) {
+        offered.push(mail.messageId);
+        return { code: 451, text: "4.3.0 never" };
+      },
+    });
+    const { url } = await startService(variables(sink, { MAX_RETRIES: "3" }));
+    const delivery = await inState(await login(url), "failed");
+    expect(delivery).toMatchObject({ reason: "exhausted", tries: 4 });
+    expect(outcomes(delivery)).toEqual(["retry", "retry", "retry", "retry"]);
+    expect(offered).toHaveLength(4);
+    expect(new Set(offered).size).toBe(1);
+    expect(sink.mails).toEqual([]);
+  });
+
+  test.each(["a@x.example, b@y.example", "Bob <b@y.example>", "nobody", "a@b@c", "a b@c.example"])(
+    "an address that is not one mailbox (%s) fails without asking the server",
+    async (email) => {
+      let asked = 0;
+      const sink = await smtp({ onRecipient: () => void asked++ });
+      const user = newUser();
+      await users.insertOne({ _id: new ObjectId(user), email });
+      const { url } = await startService(variables(sink));
+      const delivery = await inState(await login(url, user), "failed");
+      expect(delivery).toMatchObject({ reason: "address", tries: 1 });
+      expect(delivery.attempts).toMatchObject([{ outcome: "no", code: "EADDRESS" }]);
+      expect(asked).toBe(0);
+    },
+  );
+
+  test("a user without an address: skipped, with the reason, and the inbox has it all the same", async () => {
+    const sink = await smtp();
+    const user = newUser();
+    await users.insertOne({ _id: new ObjectId(user), name: "Ada" });
+    const { url } = await startService(variables(sink));
+    const delivery = await inState(await login(url, user), "skipped");
+    expect(delivery).toMatchObject({ reason: "no_address", tries: 0 });
+    expect(delivery.attempts).toMatchObject([{ outcome: "skip", text: "the user has no e-mail address" }]);
+    const { body } = await call(url, "GET", `/list?user_id=${user}`);
+    expect(body.data.elements).toBe(1);
+    expect(sink.mails).toEqual([]);
+  });
+
+  test("each mail goes to its own user, from the configured sender, under its delivery's id", async () => {
+    const sink = await smtp();
+    const { url } = await startService(variables(sink));
+    const all = Array.from({ length: 10 }, newUser);
+    await users.insertMany(
+      all.map((user) => ({ _id: new ObjectId(user), email: `${user}@receiver.example` })),
+    );
+    await Promise.all(all.map((user) => login(url, user)));
+    for (const user of all) {
+      const { _id } = await inState(user, "sent");
+      const mails = sink.mails.filter((mail) => mail.to === `${user}@receiver.example`);
+      expect(mails).toMatchObject([
+        { messageId: `<${_id.toHexString()}@sender.example>`, subject: "new_login" },
+      ]);
+      expect(mails[0]?.raw).toMatch(/^From: Belfry <belfry@sender\.example>\r$/m);
+      expect(mails[0]?.raw).toMatch(new RegExp(`^To: ${user}@receiver\\.example\r$`, "m"));
+    }
+  });
+
+  test("SMTP_TLS=required against a server without STARTTLS: nothing is handed over in clear text", async () => {
+    let asked = 0;
+    const sink = await smtp({ onRecipient: () => void asked++ });
+    const { url } = await startService(variables(sink, { SMTP_TLS: "required" }));
+    const delivery = await attempted(await login(url));
+    expect(delivery).toMatchObject({ state: "pending", tries: 0 });
+    expect(delivery.attempts).toMatchObject([{ outcome: "config" }]);
+    expect(asked).toBe(0);
+    expect(sink.mails).toEqual([]);
+  });
+
+  test("a server that offers STARTTLS with a certificate that is not accepted gets no mail, unless SMTP_TLS=none", async () => {
+    const secure: boolean[] = [];
+    const offering: SmtpBehaviour = {
+      options: {
+        disabledCommands: ["AUTH"],
+        onMailFrom(_address, session, callback) {
+          secure.push(session.secure);
+          callback();
+        },
+      },
+    };
+    const sink = await smtp(offering);
+    const careful = await startService(variables(sink));
+    const delivery = await attempted(await login(careful.url));
+    expect(delivery).toMatchObject({ state: "pending", tries: 0 });
+    expect(delivery.attempts).toMatchObject([
+      { outcome: "config", text: expect.stringMatching(/certificate/) },
+    ]);
+    expect(secure).toEqual([]);
+    await careful.close();
+    const careless = await startService(variables(sink, { SMTP_TLS: "none" }));
+    await inState(await login(careless.url), "sent");
+    expect(new Set(secure)).toEqual(new Set([false]));
+  });
+});
+
+/** A server that speaks no SMTP of its own. */
+async function rawServer(onConnection: (socket: Socket) => void): Promise<{ port: number }> {
+  const server = createServer();
+  server.on("connection", onConnection);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return { port: (server.address() as AddressInfo).port };
+}
