@@ -16,8 +16,11 @@ import { createTally } from "./store/tally.ts";
 
 /** The parts that the service and the command line both have, made of the configuration in the same way. */
 
-/** With neither EMAIL nor a provider a newcomer still sees a mail captured; `.invalid` can never be delivered to. */
-const newcomerAddress = "newcomer@belfry.invalid";
+/**
+ * With no provider and no address configured a newcomer still sees every channel captured: `.invalid` can never be
+ * delivered to, and 555-0100 belongs to nobody.
+ */
+const newcomer = { email: "newcomer@belfry.invalid", phone: "+12025550100" };
 
 /** The registry of types. Throws `ConfigError` with every problem of the operator's file. */
 export async function openCatalog(config: Config): Promise<Catalog> {
@@ -86,9 +89,9 @@ export function targetOfAll({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: Confi
 }
 
 function newUserOf(config: Config): { email?: string; phone?: string } {
-  const sends = config.SMTP_HOST !== undefined || config.MAILGUN_API_KEY !== undefined;
-  const email = config.EMAIL ?? (sends ? undefined : newcomerAddress);
-  const phone = config.RECEIVER_PHONE_NUMBER;
+  const mails = config.SMTP_HOST !== undefined || config.MAILGUN_API_KEY !== undefined;
+  const email = config.EMAIL ?? (mails ? undefined : newcomer.email);
+  const phone = config.RECEIVER_PHONE_NUMBER ?? (config.TWILIO_SID ? undefined : newcomer.phone);
   return { ...(email && { email }), ...(phone && { phone }) };
 }
 

@@ -87,6 +87,7 @@ test("a failed send is pending until the tries are used up, then failed", async 
 test("a user without an address is a skipped delivery that its list shows as failed, not an error", async () => {
   const { url } = await startService({ DB_URI: uri });
   const user = nextUser++;
+  await db.collection<{ _id: string }>("users").insertOne({ _id: String(user) });
   expect((await post(url, { user_id: user, notification_type: "sms", content: "hello" })).status).toBe(201);
   await eventually(async () => (await list(url, user)).body.data[0].status === "failed", "it is settled");
   expect(await db.collection("deliveries").findOne({ user: String(user) })).toMatchObject({
