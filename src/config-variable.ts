@@ -1,3 +1,5 @@
+import { isMailbox } from "./model/mailbox.ts";
+
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
 export interface Variable<Value> {
   group: string;
@@ -86,7 +88,7 @@ export function inGroup(group: string) {
       ),
     mailbox: <const F extends Facts>(facts: F) =>
       define<string, F>(facts, "e-mail address", (text) =>
-        /^[^\s,;<>@"]+@[^\s,;<>@"]+$/.test(text) ? text : new Problem("must be one e-mail address"),
+        isMailbox(text) ? text : new Problem("must be one e-mail address"),
       ),
     list: <const F extends Facts>(form: string, facts: F, problemIn: (item: string) => string | undefined) =>
       define<string[], F>(facts, form, (text) => {

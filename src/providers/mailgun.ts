@@ -1,4 +1,4 @@
-import { SendError } from "../model/delivery.ts";
+import { isMailbox, notOneMailbox } from "../model/mailbox.ts";
 import type { Provider } from "../model/provider.ts";
 import { answerWithin } from "./http-answer.ts";
 import { type MailgunFailure, mailgunOutcome } from "./mailgun-outcome.ts";
@@ -29,14 +29,7 @@ export async function createMailgunProvider(options: MailgunOptions): Promise<Pr
     name: "mailgun",
     channel: "email",
     async send({ id, to, subject, text, html }) {
-      // Mailgun reads commas and angle brackets as several recipients; one delivery has one.
-      if (!/^[^\s,;<>@"]+@[^\s,;<>@"]+$/.test(to))
-        throw new SendError({
-          kind: "no",
-          reason: "address",
-          code: "EADDRESS",
-          text: "the address is not one mailbox",
-        });
+      if (!isMailbox(to)) throw notOneMailbox();
       const sending = messages.create(domain, {
         from: sender,
         to,

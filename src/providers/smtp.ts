@@ -1,5 +1,6 @@
 import nodemailer from "nodemailer";
 import { SendError } from "../model/delivery.ts";
+import { isMailbox, notOneMailbox } from "../model/mailbox.ts";
 import type { Provider } from "../model/provider.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 
@@ -45,14 +46,7 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     channel: "email",
     async send(message) {
       const { id, to, subject, text, html } = message;
-      // nodemailer would take commas and angle brackets as several recipients; one delivery is one envelope.
-      if (!/^[^\s\p{Cc},;<>@"]+@[^\s\p{Cc},;<>@"]+$/u.test(to))
-        throw new SendError({
-          kind: "no",
-          reason: "address",
-          code: "EADDRESS",
-          text: "the address is not one mailbox",
-        });
+      if (!isMailbox(to)) throw notOneMailbox();
       try {
         const info = await transport.sendMail({
           from: options.from,
