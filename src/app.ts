@@ -7,9 +7,10 @@ import { createHistory } from "./core/history.ts";
 import { createInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
 import { createReceiver } from "./core/receipts.ts";
+import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
 import type { CallbackPartners } from "./http/callbacks.ts";
-import { buildServer } from "./http/server.ts";
+import { type ApiPartners, buildServer } from "./http/server.ts";
 import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -31,8 +32,8 @@ import { createReceiptStore } from "./store/receipts.ts";
 import { version } from "./version.ts";
 
 export interface App {
-  /** Where it listens; undefined when this process has no `api` role. */
-  url: string | undefined;
+  /** Where it listens; a process without the `api` role shows its health and metrics there. */
+  url: string;
   /** Resolves when a part the service cannot live without has ended by itself, with why. */
   broken: Promise<string>;
   /** Stops taking requests, answers those under way, finishes or gives back deliveries, closes everything. May be called again. */
@@ -150,38 +151,45 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       queue = opened;
     }
 
-    if (!config.ROLES.includes("api")) return { url: undefined, broken, close };
-
     const announce = (deliveries: Array<{ id: string; channel: Channel }>) => {
       queue?.announce(deliveries);
       for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
     };
-    const notifier = createNotifier({
-      catalog,
-      commit: openCommitter(config, connection, prepared, clock.now),
-      ...(engine && { engine }),
-      announce,
-      newId,
-      now: clock.now,
-      maxBatch: commitBatch,
-      maxWaiting: config.COMMIT_QUEUE_LIMIT,
-      onBatch: metrics.batch,
-    });
-    closers.push(() => notifier.drained());
-    const inbox = createInbox(createInboxStore(db, config.INBOX_LIMIT), config.COMMIT_QUEUE_LIMIT);
+    const openApi = (): ApiPartners => {
+      const notifier = createNotifier({
+        catalog,
+        commit: openCommitter(config, connection, prepared, clock.now),
+        ...(engine && { engine }),
+        announce,
+        newId,
+        now: clock.now,
+        maxBatch: commitBatch,
+        maxWaiting: config.COMMIT_QUEUE_LIMIT,
+        onBatch: metrics.batch,
+      });
+      closers.push(() => notifier.drained());
+      const { notify } = notifier;
+      const inbox = createInbox(createInboxStore(db, config.INBOX_LIMIT), config.COMMIT_QUEUE_LIMIT);
+      const history = createHistory({
+        inbox: inbox.list,
+        deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
+      });
+      return {
+        inbox: {
+          notify,
+          list: inbox.list,
+          markRead: inbox.markRead,
+          types: catalog.keys.filter((key) => key !== directType),
+        },
+        queue: { notify, history },
+        captured: captured.list,
+        operate: openOperate(config, connection, clock.now, announce),
+        callbacks: callbackPartners(config, db, profileStore, clock.now),
+      };
+    };
 
     const server = await buildServer({
-      inbox: { notify: notifier.notify, list: inbox.list, markRead: inbox.markRead, types: catalog.keys },
-      queue: {
-        notify: notifier.notify,
-        history: createHistory({
-          inbox: inbox.list,
-          deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
-        }),
-      },
-      captured: captured.list,
-      operate: openOperate(config, connection, clock.now, announce),
-      callbacks: callbackPartners(config, db, profileStore, clock.now),
+      ...(config.ROLES.includes("api") && { api: openApi() }),
       health: {
         // `timeoutMS` would not bound the driver's search for a server.
         ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
@@ -192,6 +200,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       },
       onRequestDone: metrics.request,
       apiKeys: config.API_KEYS ?? [],
+      loopbackOnly: !config.API_KEYS && config.AUTH === "on",
       version,
       log,
     });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { parseEnv } from "node:util";
+import { contradictions } from "./config-rules.ts";
 import { inGroup, Problem, type Variable } from "./config-variable.ts";
 import { parseNetwork } from "./providers/webhook-guard.ts";
 import { webhookKey } from "./providers/webhook-signature.ts";
@@ -23,7 +23,10 @@ const table = {
   ),
   API_KEYS: server.list(
     "keys of at least 16 characters, separated by commas",
-    { says: "When set, every route but health and docs wants `Authorization: Bearer <key>`.", secret: true },
+    {
+      says: "When set, every route but health, docs, the page at / and signed callbacks wants `Authorization: Bearer <key>`.",
+      secret: true,
+    },
     (key) =>
       /^[\x21-\x7e]{16,}$/.test(key) ? undefined : "each key must have at least 16 printable characters",
   ),
@@ -132,7 +135,7 @@ const table = {
   SMTP_PASSWORD: mail.text({ says: "Its password.", secret: true }),
   SMTP_EMAIL: mail.mailbox({ says: "The sender's address; without it `SMTP_LOGIN` is the address." }),
   SMTP_NAME: mail.text({ says: "The sender's name.", default: "Belfry" }),
-  SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most." }),
+  SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most, by each process." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
     says: "`required` refuses to send without TLS, `none` never asks for it.",
     default: "auto",
@@ -282,61 +285,6 @@ function readVariable(
   const shown = variable.secret ? "" : ` (it is ${JSON.stringify(text)})`;
   problems.push(`${set[0] ?? variable.name}: ${value.text}${shown}`);
   return undefined;
-}
-
-/** `wrong`: variables that are told as wrong already; nothing is concluded from their absence. */
-function contradictions(config: Config, wrong: Set<string>): string[] {
-  const problems: string[] = [];
-  const keyless = !config.API_KEYS && !wrong.has("API_KEYS");
-  if (!isLoopback(config.HOST) && keyless && config.AUTH === "on")
-    problems.push(
-      `HOST: ${config.HOST} can be reached by others and no key is asked for: set API_KEYS, or AUTH=off if that is meant`,
-    );
-  if (config.DB_URI && !/^mongodb(\+srv)?:\/\/[^/]+/.test(config.DB_URI))
-    problems.push("DB_URI: must begin with mongodb:// or mongodb+srv:// and name a host");
-  if (config.SMTP_HOST && !senderOf(config) && !wrong.has("SMTP_EMAIL"))
-    problems.push("SMTP_EMAIL: is the sender's address; set it, or an address as SMTP_LOGIN");
-  if (config.SMTP_PASSWORD && !config.SMTP_LOGIN)
-    problems.push("SMTP_LOGIN: is missing beside SMTP_PASSWORD");
-  problems.push(
-    ...missingParts(config, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
-    ...missingParts(config, ["TWILIO_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"], ["TWILIO_RATE"]),
-  );
-  if (config.TWILIO_SID && !config.TWILIO_SID.startsWith("AC"))
-    problems.push("TWILIO_SID: must be the account's, which begins with AC");
-  problems.push(...webhookProblems(config));
-  return problems;
-}
-
-function webhookProblems({ WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_HTTP }: Config): string[] {
-  if ((WEBHOOK_URL === undefined) !== (WEBHOOK_SECRET === undefined))
-    return ["WEBHOOK_URL: goes with WEBHOOK_SECRET; set both or neither"];
-  if (WEBHOOK_URL === undefined) return [];
-  const problems: string[] = [];
-  const schemes = WEBHOOK_ALLOW_HTTP ? ["https:", "http:"] : ["https:"];
-  if (!URL.canParse(WEBHOOK_URL) || !schemes.includes(new URL(WEBHOOK_URL).protocol))
-    problems.push(
-      `WEBHOOK_URL: must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`,
-    );
-  if ((WEBHOOK_SECRET?.length ?? 0) > 2) problems.push("WEBHOOK_SECRET: holds two secrets at most");
-  return problems;
-}
-
-/** A provider is configured whole or not at all. */
-function missingParts(config: Config, needed: Array<keyof Config>, others: Array<keyof Config>): string[] {
-  const given = [...needed, ...others].filter((name) => config[name] !== undefined);
-  if (given.length === 0) return [];
-  const missing = needed.filter((name) => config[name] === undefined);
-  return missing.map((name) => `${name}: is missing beside ${given.join(", ")}`);
-}
-
-/** The address that mails come from; undefined when neither variable holds one. */
-export function senderOf(config: Config): string | undefined {
-  return config.SMTP_EMAIL ?? (config.SMTP_LOGIN?.includes("@") ? config.SMTP_LOGIN : undefined);
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** `config.example.env`: every variable with its sentence, form and default. */

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, senderOf } from "./config.ts";
+import type { Config } from "./config.ts";
+import { senderOf } from "./config-rules.ts";
 import type { Line } from "./delivery/attempt.ts";
 import { ratePatienceMs } from "./delivery/attempt.ts";
 import { createHealth } from "./delivery/health.ts";
@@ -28,7 +29,7 @@ export interface LinePartners {
   log: Logger;
 }
 
-/** Every channel's providers in the order they are asked. Throws `ConfigError` when one is named that is not configured. */
+/** Every channel's providers in the order they are asked. */
 export async function openLines(config: Config, partners: LinePartners): Promise<Record<Channel, Line[]>> {
   const { capture, now, log } = partners;
   const from = senderOf(config) ?? "belfry@localhost";
@@ -105,28 +106,21 @@ export async function openLines(config: Config, partners: LinePartners): Promise
       }),
   };
 
-  const problems: string[] = [];
   const lines = {
-    email: await open("EMAIL_PROVIDERS", email, config.EMAIL_PROVIDERS),
-    sms: await open("SMS_PROVIDERS", sms, config.SMS_PROVIDERS),
+    email: await open(email, config.EMAIL_PROVIDERS),
+    sms: await open(sms, config.SMS_PROVIDERS),
     // One way out, always there: whether it has somewhere to go is the user's.
     webhook: [await lineOf(webhook)],
   };
-  if (problems.length > 0) throw new ConfigError(problems);
   return lines as Record<Channel, Line[]>;
 
   /** Those named, or else those configured; capture only when there is nothing else. */
   async function open<C extends Channel>(
-    variable: string,
     offers: Record<string, Offer<C>>,
     named: string[] | undefined,
   ): Promise<Array<Line<C>>> {
     const configured = Object.keys(offers).filter((name) => offers[name]?.configured && name !== "capture");
     const names = named ?? (configured.length > 0 ? configured : ["capture"]);
-    for (const name of names)
-      if (!offers[name]?.configured)
-        problems.push(`${variable}: ${name} is named but its variables are not set`);
-    if (problems.length > 0) return [];
     return Promise.all(names.map((name) => lineOf(offers[name] as Offer<C>)));
   }
 
@@ -136,9 +130,9 @@ export async function openLines(config: Config, partners: LinePartners): Promise
       now,
       onChange: (state) =>
         state.state === "ok"
-          ? log.info({ provider: provider.name }, "provider answers again")
+          ? log.info({ channel: provider.channel, provider: provider.name }, "provider answers again")
           : log.warn(
-              { provider: provider.name, ...state },
+              { channel: provider.channel, provider: provider.name, ...state },
               `provider ${state.state === "open" ? "is ailing" : "refuses our configuration"}: it rests`,
             ),
     });

@@ -97,16 +97,17 @@ export function createMetrics(now: () => number) {
         },
       });
     },
-    /** Each provider's health by name, read when the metrics are. */
-    watchProviders(health: () => Record<string, { state: string }>): void {
+    /** Each provider's health by channel and name, read when the metrics are. */
+    watchProviders(health: () => Record<string, Record<string, { state: string }>>): void {
       const available = new Gauge({
         name: "belfry_provider_available",
         help: "1 while the provider is asked, 0 while it rests: ailing, or refusing our configuration.",
-        labelNames: ["provider"],
+        labelNames: ["channel", "provider"],
         registers,
         collect() {
-          for (const [provider, { state }] of Object.entries(health()))
-            available.set({ provider }, state === "ok" ? 1 : 0);
+          for (const [channel, providers] of Object.entries(health()))
+            for (const [provider, { state }] of Object.entries(providers))
+              available.set({ channel, provider }, state === "ok" ? 1 : 0);
         },
       });
     },

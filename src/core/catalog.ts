@@ -71,7 +71,14 @@ export function createCatalog(
   function render(part: Part, content: DeliveryContent): string {
     const template = templates.get(`${part}:${content.key}`);
     if (!template) throw new Error(`the type ${content.key} has no such template any more`);
-    return (part === "html" ? html : text).renderSync(template, variables(content));
+    const once = () => (part === "html" ? html : text).renderSync(template, variables(content));
+    try {
+      return once();
+    } catch (error) {
+      // The limit is one of wall time: a process that was stopped meanwhile, or got no processor, is over it as well.
+      if (!/render limit exceeded/.test((error as Error).message)) throw error;
+      return once();
+    }
   }
 
   const entries = new Map(
@@ -105,9 +112,9 @@ export function createCatalog(
   return { catalog, problems };
 }
 
-/** A type's template sources by part, the default ones where it has none. */
-function templatesOf({ email, sms }: NotificationType["channels"]): Partial<Record<Part, string>> {
-  return { ...(email && { ...defaultEmail, ...email }), ...(sms && { sms: sms.text ?? defaultSms }) };
+/** A type's template sources by part, the default ones where it has none: a caller may name any channel. */
+function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
+  return { ...defaultEmail, ...email, sms: sms?.text ?? defaultSms };
 }
 
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */

@@ -1,11 +1,10 @@
-import type { DeliveryState } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { addressOf, type Recipient, type Suppression } from "../model/provider.ts";
-import type { Receipt } from "../model/receipt.ts";
+import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 
 export interface ReceiptPartners {
   /** The delivery's user and state; undefined when there is no such delivery. */
-  find: (receipt: Receipt) => Promise<{ user: string; state: DeliveryState } | undefined>;
+  find: (receipt: Receipt) => Promise<KnownDelivery | undefined>;
   /** Moves the delivery forward, never back; may be repeated. */
   move: (receipt: Receipt, now: number) => Promise<void>;
   recipient: (user: string) => Promise<Recipient>;
@@ -17,7 +16,7 @@ export interface ReceiptPartners {
 export function createReceiver(partners: ReceiptPartners) {
   return async (receipt: Receipt): Promise<void> => {
     const found = await partners.find(receipt);
-    if (!found) return;
+    if (!found || isOfFormerCopy(receipt, found)) return;
     // Before the move: when we die in between, the repeat still finds a delivery that has not failed. After it a repeat
     // must not bring back what an operator has removed.
     if (receipt.suppress && found.state !== "failed") await suppress(found.user, receipt);
@@ -32,6 +31,12 @@ export function createReceiver(partners: ReceiptPartners) {
     const at = new Date(partners.now());
     await partners.suppress(user, channel, { address, reason: report.reason, at });
   }
+}
+
+/** After an operator had it sent again, a repeated report of the old failure must not end the new copy. */
+function isOfFormerCopy({ outcome, at, providerId }: Receipt, { former, againAt }: KnownDelivery): boolean {
+  if (outcome?.state === "delivered" || againAt === undefined) return false;
+  return (at !== undefined && at < againAt) || (providerId !== undefined && former.includes(providerId));
 }
 
 /** Providers write addresses in their own way: mailboxes in lower case, numbers without spaces. */

@@ -61,8 +61,9 @@ export function createRedrive(partners: RedrivePartners) {
     const states = redrivableStates.filter((state) => wanted.includes(state));
     const counts: RedriveCounts = { redriven: 0, suppressed: 0, no_address: 0, expired: 0, changed: 0 };
     let before = cursor && decodeCursor(cursor.text, filter, idForm, cursor.pointer);
+    // What was sent has no reason, so that there is none to count by; and no index would find that out quickly.
     const sent = before === undefined && {
-      already_sent: await deliveries.count({ ...filter, states: ["sent", "delivered"] }),
+      already_sent: filter.reason ? 0 : await deliveries.count({ ...filter, states: ["sent", "delivered"] }),
     };
     if (states.length === 0) return { ...counts, ...sent };
 

@@ -59,14 +59,17 @@ export const NotificationTypesSchema = Type.Record(
   },
 );
 
+/** The queue dialect's type: a text for a channel that each caller names. */
+export const directType = "direct";
+
 /** What is there without `NOTIFICATION_TYPES_FILE`, whose entries add to these or replace them by key. */
 export const builtInTypes: Record<string, NotificationType> = {
   registration: { description: "A new account", inbox: false, channels: { email: {} } },
   new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
   new_post: { description: "Somebody the user follows has posted", inbox: true, channels: {} },
   new_login: { description: "A sign-in to the user's account", inbox: true, channels: { email: {} } },
-  // The queue dialect's: the caller names the channel. Its clients count on a fixed wait between tries.
-  direct: {
+  // Its callers count on a fixed wait between tries.
+  [directType]: {
     description: "A text for one channel that the caller chooses",
     inbox: true,
     channels: {

@@ -24,10 +24,10 @@ export interface AttemptPartners {
   /** The channel's providers, in order of preference. */
   lines: Line[];
   render: Compose;
-  recipient: (user: string) => Promise<Recipient>;
+  recipient: (delivery: HeldDelivery) => Promise<Recipient>;
   /** Remembers that an address takes nothing more. */
   suppress: (user: string, channel: Channel, address: string, reason: "address" | "opt_out") => Promise<void>;
-  /** For types that would rather not send twice: marks the send as begun; false when the lease is lost. */
+  /** For a send whose end must be known even if we do not live to see it: marks it as begun; false when the lease is lost. */
   begin?: (delivery: HeldDelivery) => Promise<boolean>;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
@@ -47,7 +47,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
 
   let recipient: Recipient;
   try {
-    recipient = await partners.recipient(delivery.user);
+    recipient = await partners.recipient(delivery);
   } catch (error) {
     return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
   }
@@ -102,6 +102,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
       ...("code" in outcome && { code: outcome.code }),
       ...(outcome.text !== undefined && { text: outcome.text.slice(0, 500) }),
       ms: now() - at,
+      ...("providerId" in outcome && outcome.providerId && { providerId: outcome.providerId }),
     });
     return outcome;
   }

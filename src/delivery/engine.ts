@@ -1,5 +1,6 @@
 import type { HeldDelivery } from "../model/delivery.ts";
 import { type Channel, channels, type PlannedDelivery } from "../model/notification.ts";
+import type { Recipient } from "../model/provider.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import { type AttemptPartners, channelAvailability, type Line, takeTurn } from "./attempt.ts";
 import type { HealthState } from "./health.ts";
@@ -19,9 +20,9 @@ export interface Engine {
   /** A hint that these of this channel are due. Never rejects. */
   offer(channel: Channel, ids: string[]): Promise<void>;
   /** Whoever was to take these ended each time: too often, and they are given up. Rejects when the database does. */
-  bury(channel: Channel, ids: string[]): Promise<void>;
-  /** Each provider's health by name. */
-  health(): Record<string, HealthState>;
+  bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
+  /** Each provider's health, by channel and name: one name may serve two channels. */
+  health(): Record<Channel, Record<string, HealthState>>;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -30,13 +31,13 @@ type Shared = Pick<
   "concurrency" | "leaseMs" | "pollMs" | "now" | "random" | "newToken" | "onSettled" | "log"
 >;
 
-export interface EngineOptions
-  extends Shared,
-    Pick<AttemptPartners, "render" | "recipient" | "suppress" | "sleep"> {
+export interface EngineOptions extends Shared, Pick<AttemptPartners, "render" | "suppress" | "sleep"> {
+  recipient: (user: string) => Promise<Recipient>;
   lines: Record<Channel, Line[]>;
   books: (
     channel: Channel,
-  ) => DeliveryBooks & PoisonBooks & { begin(delivery: HeldDelivery): Promise<boolean> };
+  ) => DeliveryBooks &
+    PoisonBooks & { begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> };
   policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
 }
 
@@ -47,17 +48,21 @@ export function createEngine(options: EngineOptions): Engine {
   const booksOf = new Map<Channel, PoisonBooks>();
   for (const channel of channels) {
     const books = options.books(channel);
-    const partners = { ...options, lines: lines[channel] };
+    const ahead = readAhead(options.recipient, now);
+    const partners = { ...options, lines: lines[channel], recipient: ahead.recipient };
+    // What must not be sent twice, and what has ended a worker before, is marked; all others save the write.
+    const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
+      const once = !policy(content.key).resendUnknown;
+      if (!once && interruptions === undefined) return partners;
+      return { ...partners, begin: (delivery) => books.begin(delivery, once ? "once" : "again") };
+    };
     const worker = createWorker({
       ...options,
+      onTaken: ahead.read,
       books,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(lines[channel], now()),
-      turn: (delivery) =>
-        takeTurn(
-          delivery,
-          policy(delivery.content.key).resendUnknown ? partners : { ...partners, begin: books.begin },
-        ),
+      turn: (delivery) => takeTurn(delivery, partnersFor(delivery)),
     });
     workers.set(channel, worker);
     booksOf.set(channel, books);
@@ -82,16 +87,42 @@ export function createEngine(options: EngineOptions): Engine {
     },
     wake: (channel) => workerOf(channel).wake(),
     offer: (channel, ids) => workerOf(channel).offer(ids),
-    async bury(channel, ids) {
-      await giveUpPoison(ids, booksOf.get(channel) as PoisonBooks, options);
+    async bury(channel, ids, repeated) {
+      await giveUpPoison(ids, repeated, booksOf.get(channel) as PoisonBooks, options);
       workerOf(channel).wake();
     },
     health: () =>
       Object.fromEntries(
-        Object.values(lines).flatMap((all) => all.map((line) => [line.provider.name, line.health.state()])),
-      ),
+        channels.map((channel) => [
+          channel,
+          Object.fromEntries(lines[channel].map((line) => [line.provider.name, line.health.state()])),
+        ]),
+      ) as Record<Channel, Record<string, HealthState>>,
     async stop(graceMs) {
       await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
+    },
+  };
+}
+
+/** What was read ahead is used for as long as this; a delivery that waited longer has its user read again. */
+const freshMs = 1_000;
+
+/**
+ * Reads the users of all deliveries of a claim in one query. Read in its turn, a delivery's user cost a query for every
+ * eight deliveries and a wait in each slot.
+ */
+function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
+  const known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
+  return {
+    read(delivery: HeldDelivery): void {
+      const recipient = read(delivery.user);
+      // Whoever waits for it is told; nobody may.
+      recipient.catch(() => {});
+      known.set(delivery, { at: now(), recipient });
+    },
+    recipient(delivery: HeldDelivery): Promise<Recipient> {
+      const ahead = known.get(delivery);
+      return ahead && now() - ahead.at < freshMs ? ahead.recipient : read(delivery.user);
     },
   };
 }

@@ -2,8 +2,8 @@ import type { Settlement } from "../model/delivery.ts";
 import type { DeliveryBooks, WorkerOptions } from "./worker.ts";
 
 export interface PoisonBooks extends Pick<DeliveryBooks, "claimById" | "settle"> {
-  /** Counts an interruption of those of `ids` that are pending and due; answers with those that have had enough. */
-  interrupt(ids: string[], now: number): Promise<string[]>;
+  /** Counts an interruption (or only looks) of those of `ids` that are pending and due; answers with those that have had enough. */
+  interrupt(ids: string[], now: number, count: boolean): Promise<string[]>;
 }
 
 /**
@@ -12,11 +12,12 @@ export interface PoisonBooks extends Pick<DeliveryBooks, "claimById" | "settle">
  */
 export async function giveUpPoison(
   ids: string[],
+  repeated: boolean,
   books: PoisonBooks,
   options: Pick<WorkerOptions, "leaseMs" | "now" | "newToken" | "onSettled" | "log">,
 ): Promise<void> {
   const { now, log } = options;
-  const enough = await books.interrupt(ids, now());
+  const enough = await books.interrupt(ids, now(), !repeated);
   if (enough.length === 0) return;
   const lease = { token: options.newToken(), until: now() + options.leaseMs };
   const held = await books.claimById(enough, lease, now());

@@ -19,7 +19,12 @@ export function settlementOf(
     case "skip":
       return { ...base, state: "skipped", reason: result.reason, detail: result.text };
     case "no":
-      return { ...base, state: "failed", reason: result.reason };
+      return {
+        ...base,
+        state: "failed",
+        reason: result.reason,
+        ...(attempts.length === 0 && { detail: result.text }),
+      };
     case "hold":
       return { ...base, state: "pending", due: result.until };
     case "unknown":

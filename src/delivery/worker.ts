@@ -37,6 +37,8 @@ export interface WorkerOptions {
   now: () => number;
   random: () => number;
   newToken: () => string;
+  /** Told of each delivery that is taken: what its turn needs can be read now, for all of a claim at once. */
+  onTaken?: (delivery: HeldDelivery) => void;
   /** Told of each settled turn (metrics). */
   onSettled: (settlement: Settlement) => void;
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
@@ -77,6 +79,10 @@ export function createWorker(options: WorkerOptions): Worker {
   /** Places in the queue for offered deliveries that are being claimed. */
   let offered = 0;
   let stopping = false;
+  /** Until then nothing is claimed: a turn was told to wait. */
+  let restUntil = 0;
+  const availability = (): Availability =>
+    restUntil > now() ? { limit: 0, until: restUntil } : options.availability();
   let pollTimer: NodeJS.Timeout | undefined;
   let activeDone: (() => void) | undefined;
 
@@ -99,13 +105,16 @@ export function createWorker(options: WorkerOptions): Worker {
       else void run(delivery);
     }
     if (!mayBeDue || claiming || stopping || queue.length >= concurrency) return;
-    const { limit, until } = options.availability();
+    const { limit, until } = availability();
     if (limit === 0) {
       schedulePoll((until ?? now()) - now());
       return;
     }
+    const wanted = Math.min(capacity - queue.length - offered, limit);
+    // What is being offered fills the queue; its end pumps again.
+    if (wanted < 1) return;
     claiming = true;
-    void awaited(claim(Math.min(capacity - queue.length - offered, limit))).finally(() => {
+    void awaited(claim(wanted)).finally(() => {
       claiming = false;
       if (queue.length > 0) pump();
     });
@@ -113,10 +122,16 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function run(delivery: HeldDelivery): Promise<void> {
     active.add(delivery);
-    const turn = await options.turn(delivery);
+    const turn = await options.turn(delivery).catch((error: unknown): Turn => {
+      log.warn({ err: error, delivery: delivery.id }, "a defect: a delivery's turn failed");
+      return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
+    });
     const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
-    // Nobody can be asked: what waits here would only be told the same.
-    if (turn.result.kind === "hold") await giveBack(queue.splice(0), turn.result.until);
+    // Nobody can be asked, for health or rate: what waits here would only be told the same.
+    if (turn.result.kind === "hold") {
+      restUntil = turn.result.until;
+      await giveBack(queue.splice(0), restUntil);
+    }
     if (await store(settlement)) options.onSettled(settlement);
     if (settlement.due !== undefined) schedulePoll(settlement.due - now());
     heldUntil.delete(delivery);
@@ -165,7 +180,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function offer(ids: string[]): Promise<void> {
     if (stopping) return;
-    const room = Math.max(0, Math.min(capacity - queue.length - offered, options.availability().limit));
+    const room = Math.max(0, Math.min(capacity - queue.length - offered, availability().limit));
     const wanted = ids.slice(0, room);
     if (wanted.length < ids.length) mayBeDue = true;
     offered += wanted.length;
@@ -186,9 +201,12 @@ export function createWorker(options: WorkerOptions): Worker {
 
   /** What was on its way here when we stopped, or when the providers went to rest, goes back at once. */
   async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
-    const { limit, until: restsUntil } = options.availability();
+    const { limit, until: restsUntil } = availability();
     if (stopping || limit === 0) return giveBack(deliveries, stopping ? now() : (restsUntil ?? now()));
-    for (const delivery of deliveries) heldUntil.set(delivery, until);
+    for (const delivery of deliveries) {
+      heldUntil.set(delivery, until);
+      options.onTaken?.(delivery);
+    }
     queue.push(...deliveries);
   }
 
@@ -254,7 +272,7 @@ export function createWorker(options: WorkerOptions): Worker {
       schedulePoll(0);
     },
     reserve(count) {
-      const { limit } = options.availability();
+      const { limit } = availability();
       if (stopping || limit < count || queue.length + count > capacity) return undefined;
       return { token: options.newToken(), until: now() + leaseMs };
     },

@@ -5,8 +5,8 @@ export interface HealthPartners {
   /** Rejects when MongoDB does not answer. */
   ping: () => Promise<unknown>;
   stopping: () => boolean;
-  /** Each provider's health by name, where this process sends. Times in Unix milliseconds. */
-  providers?: () => Record<string, PartState>;
+  /** Each provider's health by channel and name, where this process sends. Times in Unix milliseconds. */
+  providers?: () => Record<string, Record<string, PartState>>;
   /** RabbitMQ's, where it is used. */
   broker?: () => PartState;
   metrics: { contentType: string; text(): Promise<string> };
@@ -36,7 +36,11 @@ const Broker = Type.Object(
 const Status = Type.Object({
   status: Type.String(),
   checks: Type.Optional(Type.Record(Type.String(), Type.String())),
-  providers: Type.Optional(Type.Record(Type.String(), Provider, { description: "With `?verbose`." })),
+  providers: Type.Optional(
+    Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
+      description: "By channel and name, with `?verbose`.",
+    }),
+  ),
   broker: Type.Optional(Broker),
 });
 
@@ -67,7 +71,7 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
         status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
         checks: { mongodb },
         ...(request.query.verbose !== undefined && {
-          ...(providers && { providers: eachOnWire(providers()) }),
+          ...(providers && { providers: mapValues(providers(), (one) => mapValues(one, onWire)) }),
           ...(broker && { broker: onWire(broker()) }),
         }),
       });
@@ -81,8 +85,8 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
   );
 }
 
-function eachOnWire(parts: Record<string, PartState>) {
-  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, onWire(part)]));
+function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }
 
 function onWire({ state, code, since, until }: PartState) {

@@ -41,7 +41,13 @@ export function mailgunReceipt({ "event-data": data }: MailgunCallback): Receipt
   const delivery = textAt(data, "user-variables", "delivery_id") ?? messageId?.split("@")[0] ?? "";
   if (!/^[0-9a-f]{24}$/.test(delivery)) return undefined;
   const address = textAt(data, "recipient");
-  const base = { delivery, channel: "email", ...(messageId && { providerId: messageId }) } as const;
+  const seconds = Number(textAt(data, "timestamp"));
+  const base = {
+    delivery,
+    channel: "email",
+    ...(messageId && { providerId: messageId }),
+    ...(seconds > 0 && { at: seconds * 1_000 }),
+  } as const;
   const optOut = address === undefined ? {} : { suppress: { address, reason: "opt_out" as const } };
   switch (data.event) {
     case "delivered":

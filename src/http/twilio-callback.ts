@@ -30,7 +30,8 @@ export function twilioReceipt(delivery: string, form: URLSearchParams): Receipt 
       const refusal = twilioRefusals.get(code);
       const address = form.get("To");
       const detail = `Twilio: ${form.get("MessageStatus")} ${code} ${form.get("ErrorMessage") ?? ""}`;
-      const reason = refusal === "opt_out" ? "opt_out" : "undelivered";
+      const told = refusal === "opt_out" || refusal === "expired" || refusal === "policy";
+      const reason = told ? refusal : "undelivered";
       return {
         ...base,
         outcome: { state: "failed", reason, detail: detail.trim().slice(0, 500) },

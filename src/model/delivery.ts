@@ -45,6 +45,8 @@ export interface HeldDelivery {
   content: DeliveryContent;
   /** Attempts made that count against the retry policy. */
   tries: number;
+  /** How often a worker ended while it held this; absent when never. */
+  interruptions?: number;
   token: string;
 }
 
@@ -95,6 +97,8 @@ export interface Attempt {
   text?: string;
   /** How long it took. */
   ms: number;
+  /** The provider's own id of the copy it took. */
+  providerId?: string;
 }
 
 /** One turn of a delivery: the providers asked, in order, and what it came to. */
@@ -118,7 +122,7 @@ export interface Settlement {
   /** For `pending`: Unix milliseconds. */
   due?: number;
   reason?: Reason;
-  /** A sentence for `skipped`, which has no attempt to tell it. */
+  /** A sentence where no attempt tells it. */
   detail?: string;
   providerId?: string;
 }

@@ -17,6 +17,10 @@ export const errorCodes = {
     status: 406,
     says: "A provider's callback whose signature is missing, wrong, too old or was used before.",
   },
+  foreign_host: {
+    status: 403,
+    says: "Without API_KEYS requests are answered under a loopback name only: call 127.0.0.1 or localhost, or set API_KEYS.",
+  },
   not_found: { status: 404, says: "Nothing has this path or id." },
   method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
   payload_too_large: { status: 413, says: "The body is over 64 KiB." },

@@ -8,3 +8,7 @@ export const isMailbox = (text: string): boolean => /^[^\s\p{Cc},;<>@"]+@[^\s\p{
 
 export const notOneMailbox = (): SendError =>
   new SendError({ kind: "no", reason: "address", code: "EADDRESS", text: "the address is not one mailbox" });
+
+/** The same on every attempt and by every provider. */
+export const messageIdOf = (delivery: string, sender: string): string =>
+  `<${delivery}@${sender.split("@").at(-1) || "belfry.invalid"}>`;

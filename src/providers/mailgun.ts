@@ -1,4 +1,4 @@
-import { isMailbox, notOneMailbox } from "../model/mailbox.ts";
+import { isMailbox, messageIdOf, notOneMailbox } from "../model/mailbox.ts";
 import type { Provider } from "../model/provider.ts";
 import { answerWithin } from "./http-answer.ts";
 import { type MailgunFailure, mailgunOutcome } from "./mailgun-outcome.ts";
@@ -36,7 +36,8 @@ export async function createMailgunProvider(options: MailgunOptions): Promise<Pr
         subject,
         text,
         ...(html !== undefined && { html }),
-        "h:Message-Id": `<${id}@${domain}>`,
+        // As every e-mail provider writes it, so that a copy by another one can be recognised.
+        "h:Message-Id": messageIdOf(id, from.address),
         "v:delivery_id": id,
       });
       const taken = await answerWithin(timeoutMs, sending, (error) =>

@@ -62,7 +62,7 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
   if (status === 551 || status === 553 || /^(1\.[1236]|2\.1)$/.test(detail))
     return { kind: "no", reason: "address", code, text };
   // RFC 5321 4.2.2: a bare 550 to RCPT speaks of the mailbox, to DATA of the message.
-  const reason = status === 550 && failure.command !== "DATA" ? "address" : "message";
+  const reason = status === 550 && detail === "" && failure.command !== "DATA" ? "address" : "message";
   return { kind: "no", reason, code, text };
 }
 
@@ -80,8 +80,9 @@ function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcom
 }
 
 /** How long a transient answer asks for, if it does. */
-function waitFor(status: number, detail: string, text: string): { afterMs?: number } {
+function waitFor(status: number, detail: string, text: string): { afterMs?: number; ailing?: true } {
   if (/gr[ae]y-?list/i.test(text) || (status !== 421 && detail === "7.1")) return { afterMs: greylistWaitMs };
-  if (detail.startsWith("7.") || detail === "5.3") return { afterMs: rateWaitMs };
+  // Too fast or too many: that is said to all of us, not to this mail.
+  if (detail.startsWith("7.") || detail === "5.3") return { afterMs: rateWaitMs, ailing: true };
   return {};
 }

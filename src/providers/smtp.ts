@@ -1,7 +1,8 @@
 import nodemailer from "nodemailer";
 import { SendError } from "../model/delivery.ts";
-import { isMailbox, notOneMailbox } from "../model/mailbox.ts";
+import { isMailbox, messageIdOf, notOneMailbox } from "../model/mailbox.ts";
 import type { Provider } from "../model/provider.ts";
+import { smtpMessage } from "./smtp-message.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 
 export interface SmtpOptions {
@@ -31,7 +32,7 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     maxConnections: options.connections,
     maxMessages: 1_000,
     maxRequeues: 0,
-    // All below the shortest lease, so that a stuck attempt ends before its lease does.
+    // A stuck attempt ends; its lease is renewed meanwhile.
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
     dnsTimeout: 10_000,
@@ -39,7 +40,6 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const domain = options.from.address.split("@").at(-1) || "belfry.invalid";
 
   return {
     name: "smtp",
@@ -48,14 +48,11 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
       const { id, to, subject, text, html } = message;
       if (!isMailbox(to)) throw notOneMailbox();
       try {
+        const messageId = messageIdOf(id, options.from.address);
         const info = await transport.sendMail({
-          from: options.from,
-          to: { name: "", address: to },
           envelope: { from: options.from.address, to: [to] },
-          messageId: `<${id}@${domain}>`,
-          subject,
-          text,
-          ...(html !== undefined && { html }),
+          messageId,
+          raw: smtpMessage({ id, from: options.from, to, messageId, subject, text, html }),
         });
         return { providerId: info.messageId, text: info.response };
       } catch (error) {

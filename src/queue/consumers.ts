@@ -7,8 +7,8 @@ import type { Topology } from "./topology.ts";
 export interface ConsumerPartners {
   /** Claims what is due of these, as far as there is room. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
-  /** Notes that handling these ended its process time and again. Rejects when it could not be noted. */
-  bury: (channel: Channel, ids: string[]) => Promise<void>;
+  /** Notes that handling these ended its process time and again; when `repeated`, it may be noted already. Rejects when it could not be noted. */
+  bury: (channel: Channel, ids: string[], repeated: boolean) => Promise<void>;
 }
 
 interface Partners extends ConsumerPartners {
@@ -63,14 +63,14 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     return consumer;
   };
 
-  const dead = consume("dead", async ({ body }) => {
+  const dead = consume("dead", async ({ body, redelivered }) => {
     const ours = readAnnouncement(body);
     if (!ours) {
       notOurs();
       return ConsumerStatus.ACK;
     }
     try {
-      await bury(ours.channel, ours.ids);
+      await bury(ours.channel, ours.ids, redelivered);
       return ConsumerStatus.ACK;
     } catch {
       // MongoDB is away, which is said elsewhere.

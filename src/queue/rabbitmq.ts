@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Connection } from "rabbitmq-client";
 import type { Channel } from "../model/notification.ts";
 import { createAnnouncer } from "./announcer.ts";
+import { BoundedConnection } from "./connection.ts";
 import { type ConsumerPartners, startConsumers } from "./consumers.ts";
 import { topologyOf } from "./topology.ts";
 
@@ -47,7 +47,7 @@ const closeMs = 2_000;
 export function createRabbitmqQueue(options: RabbitmqOptions): Queue {
   const { now, log } = options;
   const topology = topologyOf(options);
-  const connection = new Connection({
+  const connection = new BoundedConnection({
     url: options.url,
     connectionName: "belfry",
     heartbeat: 20,

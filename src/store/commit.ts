@@ -42,8 +42,9 @@ export function createCommitter(options: CommitOptions) {
       await insertDeliveries(batch, leases, 0);
       return await inboxes.alone(batch);
     } catch (error) {
-      // When the database is away it is away for each of them; only a refusal can be one item's own.
-      if (batch.length === 1 || !isRefusal(error)) return batch.map(() => storeError(error));
+      // When the database is away it is away for each of them; a refusal, or a command too large to be sent, is not.
+      if (batch.length === 1 || (error instanceof MongoError && !isRefusal(error)))
+        return batch.map(() => storeError(error));
       const alone: CommitResults = [];
       for (const one of batch) alone.push(...(await commit([one], leases)));
       return alone;

@@ -8,6 +8,7 @@ import type {
   Settlement,
 } from "../model/delivery.ts";
 import { type Channel, channels } from "../model/notification.ts";
+import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface DeliveryDocument {
@@ -21,16 +22,19 @@ export interface DeliveryDocument {
   /** When a pending one may be sent. */
   due: Date;
   tries: number;
-  /** The newest 20. */
+  /** The newest `keptAttempts`. */
   attempts: Array<Omit<Attempt, "at"> & { at: Date }>;
-  lease?: { token: ObjectId; until: Date /** A send that must not be repeated has begun. */; begun?: true };
+  /** `begun`: a send is under way that must happen `once`, or that has been interrupted before (`again`). */
+  lease?: { token: ObjectId; until: Date; begun?: "once" | "again" };
   /** How often a lease ran out: its holder died or hung. */
   interruptions?: number;
   reason?: Reason;
-  /** A sentence for `skipped`, which has no attempt to tell it. */
+  /** A sentence where no attempt tells it. */
   detail?: string;
   /** The provider's own id of the message. */
   providerId?: string;
+  /** When an operator last had it sent again. */
+  againAt?: Date;
   /** Of a finished one: when MongoDB forgets it. */
   expireAt?: Date;
   createdAt: Date;
@@ -39,6 +43,8 @@ export interface DeliveryDocument {
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
+/** More than `MAX_RETRIES` and the pauses of a bad week; a bound all the same. */
+const keptAttempts = 200;
 const dayMs = 24 * 60 * 60_000;
 /** A delivery whose workers end this often is what ends them. */
 const maxInterruptions = 3;
@@ -65,12 +71,23 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
   ): Promise<HeldDelivery[]> {
     const token = new ObjectId(lease.token);
     const _id = { $in: ids };
-    await deliveries.updateMany(
-      { _id, channel, state: "pending", due: { $lte: new Date(now) } },
-      {
-        $set: { state: "sending", lease: { token, until: new Date(lease.until) }, updatedAt: new Date(now) },
-      },
-    );
+    await deliveries
+      .updateMany(
+        { _id, channel, state: "pending", due: { $lte: new Date(now) } },
+        {
+          $set: {
+            state: "sending",
+            lease: { token, until: new Date(lease.until) },
+            updatedAt: new Date(now),
+          },
+        },
+        // Index `due` would read the whole backlog to find these few.
+        { hint: { _id: 1 } },
+      )
+      .catch((error: unknown) => {
+        // Its answer may be lost and it applied all the same: the read knows.
+        if (isRefusal(error)) throw error;
+      });
     const won = await deliveries
       .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
       .toArray();
@@ -81,6 +98,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       channel: one.channel,
       content: one.content,
       tries: one.tries,
+      ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
       token: lease.token,
     }));
   }
@@ -125,7 +143,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
     },
 
     /** Those of `ids` that have now been interrupted as often as a delivery may be. */
-    async interrupt(ids: string[], now: number): Promise<string[]> {
+    async interrupt(ids: string[], now: number, count: boolean): Promise<string[]> {
       const due = { $lte: new Date(now) };
       const waiting = {
         _id: { $in: ids.map((id) => new ObjectId(id)) },
@@ -133,7 +151,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
         state: "pending",
         due,
       } as const;
-      await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
+      if (count) await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
       const enough = { ...waiting, interruptions: { $gte: maxInterruptions } };
       const found = await deliveries.find(enough, { projection: { _id: 1 } }).toArray();
       return found.map((one) => one._id.toHexString());
@@ -169,7 +187,10 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
         set: { tries, ...(providerId && { providerId }) },
         $unset: { lease: 1 } as const,
         $push: {
-          attempts: { $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })), $slice: -20 },
+          attempts: {
+            $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+            $slice: -keptAttempts,
+          },
         },
       });
       const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
@@ -198,21 +219,25 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       return { lost: settlements.length - matchedCount - late.matchedCount };
     },
 
-    /** Before a send that must not be repeated: true while the lease is ours. */
-    async begin(delivery: HeldDelivery): Promise<boolean> {
+    /** Before a send whose end must be known: true while the lease is ours. */
+    async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
       const { matchedCount } = await deliveries.updateOne(
-        { _id: new ObjectId(delivery.id), "lease.token": new ObjectId(delivery.token) },
-        { $set: { "lease.begun": true } },
+        { _id: new ObjectId(delivery.id), state: "sending", "lease.token": new ObjectId(delivery.token) },
+        { $set: { "lease.begun": begun } },
       );
       return matchedCount === 1;
     },
 
-    /** Index `lease`. What had begun and must not be repeated is `uncertain`; the rest is pending again. */
+    /**
+     * Index `lease`. What had begun and must not be repeated is `uncertain`; what ends its worker each time it is sent
+     * is given up; the rest is pending again. Only a send that had begun counts against a delivery: what merely waited
+     * in a worker that died is innocent.
+     */
     async sweep(now: number): Promise<number> {
       const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
       const at = new Date(now);
       const uncertain = await deliveries.updateMany(
-        { ...expired, "lease.begun": true },
+        { ...expired, "lease.begun": "once" },
         {
           $set: {
             state: "uncertain",
@@ -224,15 +249,29 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
           $unset: { lease: 1 },
         },
       );
+      const poison = await deliveries.updateMany(
+        { ...expired, "lease.begun": "again", interruptions: { $gte: maxInterruptions - 1 } },
+        {
+          $set: {
+            state: "failed",
+            reason: "poison",
+            detail: "each worker that sent it ended",
+            updatedAt: at,
+            expireAt: expireAt(now),
+          },
+          $unset: { lease: 1 },
+          $inc: { interruptions: 1 },
+        },
+      );
       const again = await deliveries.updateMany(
-        { ...expired, "lease.begun": { $exists: false } },
+        { ...expired, "lease.begun": { $ne: "once" } },
         {
           $set: { state: "pending", due: at, updatedAt: at },
           $unset: { lease: 1 },
           $inc: { interruptions: 1 },
         },
       );
-      return uncertain.modifiedCount + again.modifiedCount;
+      return uncertain.modifiedCount + poison.modifiedCount + again.modifiedCount;
     },
 
     nextDue: () => nextDue(db, channel),
@@ -251,11 +290,13 @@ async function nextDue(db: Db, channel: Channel): Promise<number | undefined> {
 /** A user's newest deliveries, newest first. Index `user`. */
 export async function deliveriesOfUser(db: Db, user: string, limit: number) {
   const projection = { notification: 1, channel: 1, content: 1, state: 1, updatedAt: 1 } as const;
-  const found = await deliveriesOf(db)
-    .find({ user: storedUserId(user) }, { projection, batchSize: limit + 1 })
-    .sort({ _id: -1 })
-    .limit(limit)
-    .toArray();
+  const found = await orUnavailable(() =>
+    deliveriesOf(db)
+      .find({ user: storedUserId(user) }, { projection, batchSize: limit + 1 })
+      .sort({ _id: -1 })
+      .limit(limit)
+      .toArray(),
+  );
   return found.map(({ notification, channel, content, state, updatedAt }) => ({
     notification: notification.toHexString(),
     channel,

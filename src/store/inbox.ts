@@ -94,7 +94,9 @@ export function createInboxStore(db: Db, inboxLimit: number) {
         )
         .toArray(),
     );
-    return new Map(found.map(({ _id, ...view }) => [wireUserId(_id), view]));
+    return new Map(
+      found.map(({ _id, ...view }) => [wireUserId(_id), { ...view, items: view.items.filter(isItem) }]),
+    );
   }
 }
 
@@ -108,3 +110,11 @@ const unreadItem = (id: string) => ({
     0,
   ],
 });
+
+/** The array is the product team's own, too: what is no item is passed over. */
+const isItem = (item: Partial<InboxItem> | null): boolean =>
+  typeof item?.id === "string" &&
+  typeof item.timestamp === "number" &&
+  typeof item.is_new === "boolean" &&
+  typeof item.user_id === "string" &&
+  typeof item.key === "string";

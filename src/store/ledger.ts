@@ -3,6 +3,7 @@ import type { DeliveryState } from "../model/delivery.ts";
 import { type Channel, channels } from "../model/notification.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
+import { idsBetween } from "./operate.ts";
 import { bucketsOf, sinceId } from "./tally.ts";
 
 const minuteMs = 60_000;
@@ -63,7 +64,7 @@ export function createLedgerReader(options: {
         const states = await deliveriesOf(db)
           .aggregate<{ channel: Channel; state: DeliveryState; count: number }>(
             [
-              { $match: { createdAt } },
+              { $match: { _id: idsBetween(first, last), createdAt } },
               { $group: { _id: { channel: "$channel", state: "$state" }, count: { $sum: 1 } } },
               { $project: { _id: 0, channel: "$_id.channel", state: "$_id.state", count: 1 } },
             ],

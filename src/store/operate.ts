@@ -104,7 +104,13 @@ export function createOperateStore(db: Db) {
 export type OperateStore = ReturnType<typeof createOperateStore>;
 
 const pendingAgain = (now: number) => ({
-  $set: { state: "pending" as const, due: new Date(now), tries: 0, updatedAt: new Date(now) },
+  $set: {
+    state: "pending" as const,
+    due: new Date(now),
+    tries: 0,
+    againAt: new Date(now),
+    updatedAt: new Date(now),
+  },
   $unset: { reason: 1, detail: 1, providerId: 1, interruptions: 1, expireAt: 1 } as const,
 });
 
@@ -141,6 +147,11 @@ function stateQuery(states: DeliveryState[]) {
   return states.every((state) => endedBadly.includes(state))
     ? { $in: endedBadly, $nin: endedBadly.filter((state) => !states.includes(state)) }
     : { $in: states };
+}
+
+/** Bounds for the ids of what was created in a time, for the index that every collection has. */
+export function idsBetween(from: Date, to: Date): { $gte: ObjectId; $lt: ObjectId } {
+  return { $gte: idAt(from.getTime() - idSlackMs), $lt: idAt(to.getTime() + idSlackMs) };
 }
 
 /** The lowest id of a second; ids have four bytes for it. */

@@ -1,6 +1,7 @@
 import type { Db } from "mongodb";
 import type { Channel } from "../model/notification.ts";
 import type { Recipient, Suppression } from "../model/provider.ts";
+import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 
@@ -13,7 +14,9 @@ export function createProfileStore(db: Db) {
     /** One entry a user, in order; empty for a user that does not exist. */
     async many(ids: string[]): Promise<Recipient[]> {
       const _id = { $in: [...new Set(ids)].map(storedUserId) };
-      const found = await users.find({ _id }, { projection, batchSize: ids.length + 1 }).toArray();
+      const found = await orUnavailable(() =>
+        users.find({ _id }, { projection, batchSize: ids.length + 1 }).toArray(),
+      );
       const byId = new Map(found.map((one) => [wireUserId(one._id), recipientOf(one)]));
       return ids.map((id) => byId.get(id) ?? {});
     },
@@ -33,6 +36,16 @@ function recipientOf({ email, phone, webhook, suppressed }: UserDocument): Recip
     ...(typeof email === "string" && { email }),
     ...(typeof phone === "string" && { phone }),
     ...(typeof webhook?.url === "string" && Array.isArray(webhook.secrets) && { webhook }),
-    ...(suppressed && { suppressed }),
+    ...(typeof suppressed === "object" && { suppressed: wellFormed(suppressed) }),
   };
+}
+
+/** A restored document may hold its dates as texts, for example. */
+export function wellFormed(
+  suppressed: NonNullable<UserDocument["suppressed"]>,
+): Recipient["suppressed"] & object {
+  const entries = Object.entries(suppressed ?? {}).filter(
+    ([, one]) => typeof one?.address === "string" && typeof one.reason === "string" && one.at instanceof Date,
+  );
+  return Object.fromEntries(entries);
 }

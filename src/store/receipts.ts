@@ -1,6 +1,6 @@
 import { type Collection, type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
 import type { DeliveryState } from "../model/delivery.ts";
-import type { Receipt } from "../model/receipt.ts";
+import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
@@ -13,13 +13,18 @@ export function createReceiptStore(db: Db, retentionDays: number) {
   const tokens: Collection<{ _id: string; at: Date }> = db.collection("callback_tokens");
 
   return {
-    find({ delivery, channel }: Receipt): Promise<{ user: string; state: DeliveryState } | undefined> {
+    find({ delivery, channel }: Receipt): Promise<KnownDelivery | undefined> {
       return orUnavailable(async () => {
         const found = await deliveries.findOne(
           { _id: new ObjectId(delivery), channel },
-          { projection: { user: 1, state: 1 } },
+          { projection: { user: 1, state: 1, providerId: 1, againAt: 1, "attempts.providerId": 1 } },
         );
-        return found ? { user: wireUserId(found.user), state: found.state } : undefined;
+        if (!found) return undefined;
+        const { user, state, providerId, againAt, attempts } = found;
+        const former = attempts
+          .map((one) => one.providerId)
+          .filter((id) => id !== undefined && id !== providerId);
+        return { user: wireUserId(user), state, former: former as string[], againAt: againAt?.getTime() };
       });
     },
 
@@ -28,7 +33,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
      * ends in the same state. The report may come before our own books say `sent`: while the delivery is `sending` (its
      * lease stays, and `settle` adds the attempt without taking the state back), or `pending` or `uncertain` after an
      * attempt whose answer was lost; then it also spares the second copy. Of several copies one that arrives is enough,
-     * but only the failure of the copy in the books is the delivery's.
+     * even after we had given up without an answer, but only the failure of the copy in the books is the delivery's.
      */
     async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
       if (!outcome) return;
@@ -38,7 +43,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
         providerId === undefined ? {} : { providerId: { $in: [providerId, null as unknown as string] } };
       const movable: Array<Filter<DeliveryDocument>> =
         outcome.state === "delivered"
-          ? [{ state: { $in: [...before, "sent"] } }]
+          ? [{ state: { $in: [...before, "sent"] } }, { state: "failed", reason: "exhausted" }]
           : [{ state: { $in: before } }, { state: { $in: ["sent", "delivered"] }, ...copy }];
       const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
       await orUnavailable(() =>

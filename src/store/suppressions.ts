@@ -4,6 +4,7 @@ import type { SuppressionEntry } from "../model/operate.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
+import { wellFormed } from "./profiles.ts";
 
 /** The addresses that take nothing more, as they stand in their users' documents. */
 export function createSuppressionStore(db: Db) {
@@ -32,7 +33,7 @@ export function createSuppressionStore(db: Db) {
           .toArray();
         const entries = found.flatMap(({ _id, suppressed = {} }) =>
           wanted.flatMap((one) => {
-            const known = suppressed[one];
+            const known = wellFormed(suppressed)[one];
             return known ? [{ user: wireUserId(_id), channel: one, ...known }] : [];
           }),
         );

@@ -446,7 +446,7 @@ describe("data is stored to the letter", () => {
     same(body.data.list[0].data, odd);
     const found = await users.findOne({ _id: new ObjectId(own) }, toTheLetter);
     same(found.notifications[0].data, odd);
-    expect(Object.keys(found).sort()).toStrictEqual(["_id", "email", "notifications", "rev"]);
+    expect(Object.keys(found).sort()).toStrictEqual(["_id", "email", "notifications", "phone", "rev"]);
   });
 
   test("and each of these alone", async () => {

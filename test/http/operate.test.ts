@@ -532,6 +532,19 @@ test("suppressed addresses are listed by page, and one that is removed is tried 
   await smtp.close();
 });
 
+test("a provider that serves two channels is shown for each of them", async () => {
+  const app = await startService({ DB_URI: uri });
+  const { body } = await call(app.url, "GET", "/readyz?verbose");
+  expect(body.providers).toStrictEqual({
+    email: { capture: { state: "ok" } },
+    sms: { capture: { state: "ok" } },
+    webhook: { webhook: { state: "ok" } },
+  });
+  const metrics = await call(app.url, "GET", "/metrics");
+  for (const channel of ["email", "sms"])
+    expect(metrics.body).toContain(`belfry_provider_available{channel="${channel}",provider="capture"} 1`);
+});
+
 test("a provider that refuses our login shows in /readyz?verbose and in the metrics", async () => {
   const smtp = await startSmtp({
     options: {
@@ -552,16 +565,33 @@ test("a provider that refuses our login shows in /readyz?verbose and in the metr
   const verbose = await eventually(async () => {
     const { status, body } = await call(app.url, "GET", "/readyz?verbose");
     expect(status).toBe(200);
-    return body.providers.smtp.state === "paused" && body;
+    return body.providers.email.smtp.state === "paused" && body;
   }, "the provider to rest");
   expect(verbose).toMatchObject({
     status: "ready",
-    providers: { smtp: { code: expect.stringContaining("535"), until: expect.stringMatching(isoTime) } },
+    providers: {
+      email: { smtp: { code: expect.stringContaining("535"), until: expect.stringMatching(isoTime) } },
+      sms: { capture: { state: "ok" } },
+      webhook: { webhook: { state: "ok" } },
+    },
   });
   expect(JSON.stringify(verbose)).not.toContain("secret-word");
   expect((await call(app.url, "GET", "/readyz")).body).not.toHaveProperty("providers");
   const metrics = await call(app.url, "GET", "/metrics");
-  expect(metrics.body).toContain('belfry_provider_available{provider="smtp"} 0');
-  expect(metrics.body).toContain('belfry_provider_available{provider="webhook"} 1');
+  expect(metrics.body).toContain('belfry_provider_available{channel="email",provider="smtp"} 0');
+  expect(metrics.body).toContain('belfry_provider_available{channel="webhook",provider="webhook"} 1');
   await smtp.close();
+});
+
+test("a provider that serves two channels is shown for each of them", async () => {
+  const app = await startService({ DB_URI: uri });
+  const { body } = await call(app.url, "GET", "/readyz?verbose");
+  expect(body.providers).toStrictEqual({
+    email: { capture: { state: "ok" } },
+    sms: { capture: { state: "ok" } },
+    webhook: { webhook: { state: "ok" } },
+  });
+  const metrics = await call(app.url, "GET", "/metrics");
+  for (const channel of ["email", "sms"])
+    expect(metrics.body).toContain(`belfry_provider_available{channel="${channel}",provider="capture"} 1`);
 });

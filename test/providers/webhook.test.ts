@@ -340,7 +340,7 @@ describe("through the service", () => {
     await call(url, "POST", "/create", { user_id: good, key: "ping" });
     await eventually(async () => (await deliveryOf(good))?.state === "sent", "the good one is sent");
     const { providers } = (await call(url, "GET", "/readyz?verbose")).body;
-    expect(providers.webhook).toEqual({ state: "ok" });
+    expect(providers.webhook).toEqual({ webhook: { state: "ok" } });
   });
 
   test("a private target ends at once, and one that nobody has set is skipped", async () => {

@@ -231,3 +231,37 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(await deliveries.findOne({ _id: new ObjectId(ids[1]) })).toMatchObject({ interruptions: 1 });
   });
 });
+
+describe("an AMQP_URL that is no broker's", () => {
+  const words: Array<[string, string]> = [
+    ["an HTTP server", "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"],
+    ["a mail server", "220 mail.example ESMTP ready\r\n"],
+    ["noise", "\u00ff".repeat(64)],
+  ];
+  test.each(words)("%s: said once, and deliveries go by MongoDB alone", async (_what, greeting) => {
+    let greeted = 0;
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.write(greeting, "latin1", () => greeted++);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const sink = await mailServer();
+    const { app, lines, url } = await loggedService({
+      DB_URI: uri,
+      EMAIL: "someone@receiver.example",
+      AMQP_URL: `amqp://someone:hush-hush@127.0.0.1:${(server.address() as AddressInfo).port}`,
+      ...sink.variables,
+    });
+    await eventually(() => greeted >= 3, "it was tried some times");
+    await createMails(url, 20);
+    await eventually(() => sink.mails.length === 20, "all are sent");
+    expect(await brokerState(url)).toMatchObject({ state: "away", code: "NOT_AMQP" });
+    await app.close();
+    const said = lines.filter((line) => /RabbitMQ/.test(line));
+    expect(said.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, code: "NOT_AMQP", reason: "what answers at AMQP_URL does not speak AMQP 0-9-1" },
+    ]);
+    expect(lines.join()).not.toContain("hush-hush");
+  });
+});

@@ -71,7 +71,7 @@ describe.each([
     expect(await db.collection("deliveries").countDocuments()).toBe(2 * count);
     expect(await db.collection("ledger").find().toArray()).toStrictEqual([
       {
-        _id: "2026-01-31T12:34:00.000Z/me",
+        _id: "2026-01-31T12:34:00.000Z/me.0",
         accepted: { email: count, sms: count },
         expireAt: new Date("2026-05-01T12:34:00.000Z"),
       },

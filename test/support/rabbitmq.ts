@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { eventually } from "./service.ts";
+import { eventually } from "./eventually.ts";
 
 const program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -13,6 +13,8 @@ const program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 export interface Broker {
   /** For `AMQP_URL`. */
   url: string;
+  /** The process group that it runs in. */
+  group: number;
   /** `kill -9`; what it has confirmed is on its disk. */
   kill(): Promise<void>;
   /** Starts it again on the same port and data, and waits until it takes connections. */
@@ -123,6 +125,9 @@ export async function startRabbitmq(): Promise<Broker> {
   await start();
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
+    get group() {
+      return node?.pid as number;
+    },
     kill,
     start,
     async close() {

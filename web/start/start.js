@@ -42,6 +42,7 @@ async function show() {
   document.querySelector("#who").textContent = user || "…";
   if (!user) return;
   let data = [];
+  const stale = () => form.elements.user_id.value !== user;
   try {
     ({ data } = await call(`/users/${encodeURIComponent(user)}/notifications`));
   } catch (error) {
@@ -52,6 +53,7 @@ async function show() {
         true,
       );
   }
+  if (stale()) return;
   document.querySelector("#nothing").hidden = data.length > 0;
   const now = JSON.stringify(data);
   if (now === shown) return;

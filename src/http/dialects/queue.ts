@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { directType } from "../../core/types.ts";
 import { maxSmsCharacters } from "../../model/delivery.ts";
 import { BelfryError } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
@@ -85,7 +86,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
         );
       const { id } = await partners.notify({
         user: String(user_id),
-        type: "direct",
+        type: directType,
         body: content,
         channels: [channelOf[notification_type]],
       });
