@@ -263,14 +263,24 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
           $inc: { interruptions: 1 },
         },
       );
-      const again = await deliveries.updateMany(
-        { ...expired, "lease.begun": { $ne: "once" } },
+      const again = await deliveries.updateMany({ ...expired, "lease.begun": { $ne: "once" } }, [
         {
-          $set: { state: "pending", due: at, updatedAt: at },
-          $unset: { lease: 1 },
-          $inc: { interruptions: 1 },
+          $set: {
+            state: "pending",
+            due: at,
+            updatedAt: at,
+            // The first time nothing says whether it had begun; from then on only a send does count.
+            interruptions: {
+              $cond: [
+                { $eq: ["$lease.begun", "again"] },
+                { $add: ["$interruptions", 1] },
+                { $max: ["$interruptions", 1] },
+              ],
+            },
+          },
         },
-      );
+        { $unset: "lease" },
+      ]);
       return uncertain.modifiedCount + poison.modifiedCount + again.modifiedCount;
     },
 
