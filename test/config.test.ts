@@ -153,10 +153,11 @@ describe("values", () => {
   });
 
   test("the sender is SMTP_EMAIL, else SMTP_LOGIN when that is an address", () => {
+    const sender = (more: object) => senderOf(config({ SMTP_HOST: "mail.example", ...more }));
     const both = { SMTP_EMAIL: "from@sender.example", SMTP_LOGIN: "login@sender.example" };
-    expect(senderOf(config(both))).toBe("from@sender.example");
-    expect(senderOf(config({ SMTP_LOGIN: "login@sender.example" }))).toBe("login@sender.example");
-    expect(senderOf(config({ SMTP_LOGIN: "login" }))).toBeUndefined();
+    expect(sender(both)).toBe("from@sender.example");
+    expect(sender({ SMTP_LOGIN: "login@sender.example" })).toBe("login@sender.example");
+    expect(senderOf(config({}))).toBeUndefined();
   });
 
   test.each([
@@ -229,7 +230,8 @@ describe("secrets", () => {
     (name) => {
       const canonical = /URI/.test(name) ? "DB_URI" : name;
       const value = canonical === "DB_URI" ? "mongodb://one.example/shop" : key;
-      const env = { [`${name}_FILE`]: file(`${value}\n`), SMTP_LOGIN: "joe" };
+      const smtp = { SMTP_HOST: "mail.example", SMTP_LOGIN: "joe@sender.example" };
+      const env = { [`${name}_FILE`]: file(`${value}\n`), ...smtp };
       const found = config(env) as Record<string, unknown>;
       expect(found[canonical]).toStrictEqual(canonical === "API_KEYS" ? [value] : value);
     },

@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exampleFile } from "../src/config.ts";
 import { createCatalog } from "../src/core/catalog.ts";
+import { directType } from "../src/core/types.ts";
 import { buildServer } from "../src/http/server.ts";
 import { version } from "../src/version.ts";
 
@@ -46,7 +47,12 @@ beforeAll(async () => {
   const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
   server = await buildServer({
     api: {
-      inbox: { notify: unused, list: unused, markRead: unused, types: catalog.keys },
+      inbox: {
+        notify: unused,
+        list: unused,
+        markRead: unused,
+        types: catalog.keys.filter((key) => key !== directType),
+      },
       queue: { notify: unused, history: unused },
       captured: unused,
       operate: {

@@ -49,7 +49,9 @@ export function createEngine(options: EngineOptions): Engine {
   for (const channel of channels) {
     const books = options.books(channel);
     const ahead = readAhead(options.recipient, now);
-    const partners = { ...options, lines: lines[channel], recipient: ahead.recipient };
+    const suppress: AttemptPartners["suppress"] = (...entry) =>
+      options.suppress(...entry).finally(ahead.forget);
+    const partners = { ...options, lines: lines[channel], recipient: ahead.recipient, suppress };
     // What must not be sent twice, and what has ended a worker before, is marked; all others save the write.
     const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
       const once = !policy(content.key).resendUnknown;
@@ -112,8 +114,12 @@ const freshMs = 1_000;
  * eight deliveries and a wait in each slot.
  */
 function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
-  const known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
+  let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
   return {
+    /** An address is suppressed: others that are held may be its user's too. */
+    forget(): void {
+      known = new WeakMap();
+    },
     read(delivery: HeldDelivery): void {
       const recipient = read(delivery.user);
       // Whoever waits for it is told; nobody may.

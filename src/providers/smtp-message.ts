@@ -15,7 +15,7 @@ export interface SmtpMessage {
 
 /**
  * A mail as it goes over the wire, with the headers and encodings that nodemailer chooses. Left to itself it writes the
- * same through a dozen streams and in ten packets: a mail took 230 µs of processor time, in one piece 130.
+ * same through a dozen streams and in ten packets: a mail took 215 µs of processor time, in one piece 145.
  */
 export function smtpMessage({ id, from, to, messageId, subject, text, html }: SmtpMessage): Buffer {
   // Without a name for the boundary each node would fetch random bytes.

@@ -308,16 +308,16 @@ describe("answers outside the routes", () => {
   test("an unknown path is 404 and a wrong method 405 with Allow, as problem details", async () => {
     const app = await startService({ DB_URI: newDatabase() });
     for (const [method, path, status, code, allow] of [
-      ["POST", "/", 405, "method_not_allowed", "GET"],
+      ["POST", "/", 405, "method_not_allowed", "GET, HEAD"],
       ["GET", "/start", 404, "not_found", null],
       ["GET", "/nothing/here?user_id=canary", 404, "not_found", null],
       ["POST", "/createx", 404, "not_found", null],
       ["GET", "/create", 405, "method_not_allowed", "POST"],
       ["DELETE", "/create", 405, "method_not_allowed", "POST"],
       ["PUT", "/read?user_id=1", 405, "method_not_allowed", "POST"],
-      ["POST", "/list", 405, "method_not_allowed", "GET"],
-      ["PATCH", "/livez", 405, "method_not_allowed", "GET"],
-      ["POST", "/openapi.json", 405, "method_not_allowed", "GET"],
+      ["POST", "/list", 405, "method_not_allowed", "GET, HEAD"],
+      ["PATCH", "/livez", 405, "method_not_allowed", "GET, HEAD"],
+      ["POST", "/openapi.json", 405, "method_not_allowed", "GET, HEAD"],
     ] as const) {
       const { status: got, body, headers } = await call(app.url, method, path);
       const what = `${method} ${path}`;

@@ -122,7 +122,7 @@ describe("Twilio", () => {
 
   test.each([
     { code: "30003", reason: "undelivered", suppressed: undefined },
-    { code: "30007", reason: "undelivered", suppressed: undefined },
+    { code: "30007", reason: "policy", suppressed: undefined },
     { code: "30005", reason: "undelivered", suppressed: "address" },
     { code: "21610", reason: "opt_out", suppressed: "opt_out" },
   ])(

@@ -48,16 +48,20 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ as the queue", () => {
     const since = new Date();
     await createMails(api.url, 1);
     const raw = await rawClient(broker());
+    const waiting = async (queue: string) =>
+      (await raw.queueDeclare({ queue, passive: true }).catch(() => undefined))?.messageCount;
+    // To ask for a message of a queue that is not there yet would close the channel.
+    await eventually(async () => (await waiting("documented.queue")) === 1, "it is published");
     const channel = await raw.acquire();
     const messages: SyncMessage[] = [];
     await eventually(async () => {
-      const message = await channel.basicGet("documented.queue").catch(() => undefined);
-      if (!message) return false;
+      const message = await channel.basicGet("documented.queue");
+      // It is moved a moment after the last return.
+      if (!message) return (await waiting("documented.queue.dead")) === 1;
       messages.push(message);
       // As if the worker that has it ended, again and again.
       channel.basicNack({ deliveryTag: message.deliveryTag, requeue: true });
-      const dead = await raw.queueDeclare({ queue: "documented.queue.dead", passive: true });
-      return dead.messageCount === 1;
+      return false;
     }, "it is dead-lettered");
     expect(messages).toHaveLength(6);
     expect(messages[0]).toMatchObject({
