@@ -23,6 +23,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY --from=modules /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY web ./web
 # The base image's `node` user, by number: Kubernetes' runAsNonRoot cannot judge a name.
 USER 1000:1000
 EXPOSE 3000

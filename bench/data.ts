@@ -18,7 +18,7 @@ export const newItem = (user: string, key: string, rev: number) => ({
 });
 
 /** A delivery document as Belfry stores it when another process is to send it. */
-export function newDelivery(user: string, notification: string) {
+export function newDelivery(user: string, notification: string, due?: Date) {
   const at = new Date();
   return {
     _id: new ObjectId(),
@@ -28,7 +28,7 @@ export function newDelivery(user: string, notification: string) {
     channel: "email",
     content: { key: "new_login", at: at.getTime(), targetId },
     state: "pending",
-    due: at,
+    due: due ?? at,
     tries: 0,
     attempts: [],
     createdAt: at,

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 const ticksPerSecond = 100;
@@ -13,6 +13,18 @@ function stat(pid: number | "self"): number[] {
     .slice(text.lastIndexOf(")") + 2)
     .split(" ")
     .map(Number);
+}
+
+/** The process of this name in a process group. */
+export function pidInGroup(group: number, name: string): number | undefined {
+  for (const pid of readdirSync("/proc").map(Number).filter(Number.isInteger)) {
+    try {
+      if (stat(pid)[2] === group && readFileSync(`/proc/${pid}/comm`, "utf8").trim() === name) return pid;
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return undefined;
 }
 
 /** User and system time in ticks. */

@@ -8,8 +8,7 @@ const rowHeight = 34;
 const barHeight = 16;
 
 /** Rates as multiples of the reference: a bar each, its spread, and a mark where the target is. */
-export function plot(verdicts: Verdict[]): string {
-  const rows = verdicts.filter((one) => one.steps.length > 0);
+export function plot(rows: Verdict[], { title, subtitle }: { title: string; subtitle: string }): string {
   const targetOf = (one: Verdict) => (one.target && "atLeast" in one.target ? one.target.atLeast : 0);
   const most = Math.ceil(Math.max(2, ...rows.map((one) => Math.max(one.spread[1], targetOf(one)))) + 0.2);
   const x = (value: number) => Math.round((left + (value / most) * (width - left - right)) * 10) / 10;
@@ -38,7 +37,7 @@ ${mark}
 <text class="value" x="${x(beyond) + 12}" y="${middle + 5}">${one.median.toFixed(2)} ×${state}</text>`;
   });
 
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Requests a second as multiples of the plain driver loop">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}">
 <style>
 text { font: 14px system-ui, "DejaVu Sans", sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 } .small { font-size: 12px; fill: #57606a } .value { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
@@ -51,8 +50,8 @@ text { fill: #e6edf3 } .value { stroke: #0d1117 } .small { fill: #9da7b1 } .pape
 }
 </style>
 <rect class="paper" width="${width}" height="${height}" rx="6"/>
-<text class="title" x="20" y="28">Requests a second, as multiples of the plain driver loop</text>
-<text class="small" x="20" y="50">median and range of the rounds; line at 1 ×: the reference, 32 in flight</text>
+<text class="title" x="20" y="28">${title}</text>
+<text class="small" x="20" y="50">${subtitle}</text>
 <path class="head" d="M${width - 95} 42h10l-5 7z"/><text class="small" x="${width - 80}" y="50">target</text>
 ${grid.join("\n")}
 ${bars.join("\n")}

@@ -69,10 +69,10 @@ const comparisons: Array<{ what: string; step: StepName; reference: StepName; at
 
 /** Per cent of one core that other programs may take before a step counts as disturbed. */
 export const calmPercent = 20;
-export const others = (step: Step) => step.cpu.others ?? 0;
-export const isCalm = (step: Step) => others(step) <= calmPercent;
+export const others = (step: { cpu: Cpu }) => step.cpu.others ?? 0;
+export const isCalm = (step: { cpu: Cpu }) => others(step) <= calmPercent;
 
-export function calmness({ steps }: Results): string {
+export function calmness({ steps }: { steps: Array<{ cpu: Cpu }> }): string {
   const disturbed = steps.filter((one) => !isCalm(one)).length;
   const most = Math.max(...steps.map(others));
   return disturbed === 0
@@ -113,7 +113,7 @@ export function judge(results: Results): Verdict[] {
   ];
 }
 
-function verdict(
+export function verdict(
   what: string,
   values: number[],
   unit: Verdict["unit"],
@@ -135,7 +135,7 @@ function verdict(
 
 const figure = (value: number, unit: string) => `${value.toFixed(unit === "MB" ? 0 : 2)} ${unit}`;
 
-function cells({ what, median, spread, unit, target, met }: Verdict): string[] {
+export function cells({ what, median, spread, unit, target, met }: Verdict): string[] {
   const wanted =
     target && ("atLeast" in target ? `≥ ${target.atLeast} ${unit}` : `≤ ${target.atMost} ${unit}`);
   const missedBy = target && Math.abs(1 - median / ("atLeast" in target ? target.atLeast : target.atMost));
@@ -162,12 +162,29 @@ export function table(verdicts: Verdict[]): string {
 }
 
 const root = new URL("../../", import.meta.url);
-const begin = "<!-- written by npm run bench: begin -->";
-const end = "<!-- written by npm run bench: end -->";
 
 /** The files, relative to the repository. */
 export function write(results: Results, verdicts: Verdict[]): string[] {
-  const files = ["bench/results/create-list.json", "bench/results/create-list.svg", "docs/performance.md"];
+  const rates = verdicts.filter((one) => one.steps.length > 0);
+  return writeFiles("bench", "create-list", {
+    results,
+    svg: plot(rates, {
+      title: "Requests a second, as multiples of the plain driver loop",
+      subtitle: "median and range of the rounds; line at 1 ×: the reference, 32 in flight",
+    }),
+    markdown: markdown(results, verdicts),
+  });
+}
+
+/** Results, plot, and the part of `docs/performance.md` that stands between the markers of `script`. */
+export function writeFiles(
+  script: string,
+  name: string,
+  { results, svg: drawn, markdown }: { results: object; svg: string; markdown: string },
+): string[] {
+  const begin = `<!-- written by npm run ${script}: begin -->`;
+  const end = `<!-- written by npm run ${script}: end -->`;
+  const files = [`bench/results/${name}.json`, `bench/results/${name}.svg`, "docs/performance.md"];
   const [json, svg, page] = files.map((file) => fileURLToPath(new URL(file, root))) as [
     string,
     string,
@@ -175,12 +192,12 @@ export function write(results: Results, verdicts: Verdict[]): string[] {
   ];
   mkdirSync(new URL("bench/results", root), { recursive: true });
   writeFileSync(json, `${JSON.stringify(results, undefined, 2)}\n`);
-  writeFileSync(svg, plot(verdicts));
+  writeFileSync(svg, drawn);
   const text = existsSync(page) ? readFileSync(page, "utf8") : "";
   const [before, rest] = text.split(begin);
   const after = rest?.split(end)[1];
   if (after === undefined) return files.slice(0, 2);
-  writeFileSync(page, `${before}${begin}\n${markdown(results, verdicts)}${end}${after}`);
+  writeFileSync(page, `${before}${begin}\n${markdown}${end}${after}`);
   return files;
 }
 

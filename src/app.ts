@@ -1,34 +1,39 @@
 import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { type Config, ConfigError, senderOf } from "./config.ts";
-import { createCatalog } from "./core/catalog.ts";
+import type { Db } from "mongodb";
+import { type Config, ConfigError } from "./config.ts";
+import { createHistory } from "./core/history.ts";
 import { createInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
-import { attemptEmail } from "./delivery/attempt.ts";
-import { createWorker } from "./delivery/worker.ts";
-import { buildServer } from "./http/server.ts";
+import { createReceiver } from "./core/receipts.ts";
+import { directType } from "./core/types.ts";
+import { createEngine, type Engine } from "./delivery/engine.ts";
+import type { CallbackPartners } from "./http/callbacks.ts";
+import { type ApiPartners, buildServer } from "./http/server.ts";
+import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
-import type { EmailProvider } from "./model/delivery.ts";
-import { createCaptureProvider } from "./providers/capture.ts";
-import { createSmtpProvider } from "./providers/smtp.ts";
+import type { Channel } from "./model/notification.ts";
+import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
+import { createRabbitmqQueue, type Queue } from "./queue/rabbitmq.ts";
 import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { createCommitter } from "./store/commit.ts";
 import { connect } from "./store/connect.ts";
-import { createDeliveryBooks } from "./store/deliveries.ts";
+import { createDeliveryBooks, deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
+import { orUnavailable } from "./store/failures.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxStore } from "./store/inbox.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
+import { createReceiptStore } from "./store/receipts.ts";
 import { version } from "./version.ts";
 
 export interface App {
-  /** Where it listens; undefined when this process has no `api` role. */
-  url: string | undefined;
+  /** Where it listens; a process without the `api` role shows its health and metrics there. */
+  url: string;
   /** Resolves when a part the service cannot live without has ended by itself, with why. */
   broken: Promise<string>;
   /** Stops taking requests, answers those under way, finishes or gives back deliveries, closes everything. May be called again. */
@@ -43,8 +48,6 @@ const drainMs = 10_000;
 const pollMs = 1_000;
 const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
-/** With neither EMAIL nor SMTP_HOST a newcomer still sees a mail captured; `.invalid` can never be delivered to. */
-const newcomerAddress = "newcomer@belfry.invalid";
 
 /** Builds every part, hands each its partners, and starts them. Whatever is opened pushes its closer. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
@@ -56,9 +59,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
 
   try {
-    const { catalog, problems } = createCatalog(await readTypes(config.NOTIFICATION_TYPES_FILE));
-    if (problems.length > 0)
-      throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
+    const catalog = await openCatalog(config);
 
     let broken: Promise<string> = new Promise(() => {});
     let uri = config.DB_URI;
@@ -76,14 +77,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       uri = mongod.uri;
     }
 
-    const { client, db, transactions } = await connect(uri);
+    const connection = await connect(uri);
+    const { client, db, transactions } = connection;
     closers.push(() => client.close());
     if (!transactions)
       log.warn(
         "MongoDB is a standalone server: an inbox and its deliveries are stored one after the other, not together",
       );
     const clock = createServerClock(db);
-    await Promise.all([clock.sync(), prepareCollections(db)]);
+    const [prepared] = await Promise.all([prepareCollections(db), clock.sync()]);
     const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs);
     closers.push(() => clearInterval(syncing));
     if (transactions) {
@@ -95,98 +97,110 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     }
 
     const metrics = createMetrics(clock.now);
-    const books = createDeliveryBooks(db);
-    metrics.watchQueue(() => books.depth());
     const captured = createCapturedStore(db);
+    const profileStore = createProfileStore(db);
 
-    const isWorker = config.ROLES.includes("worker");
-    let worker: ReturnType<typeof createWorker> | undefined;
-    if (isWorker) {
-      const email: EmailProvider = config.SMTP_HOST
-        ? createSmtpProvider({
-            host: config.SMTP_HOST,
-            port: config.SMTP_PORT,
-            login: config.SMTP_LOGIN,
-            password: config.SMTP_PASSWORD,
-            from: { address: senderOf(config) ?? "", name: config.SMTP_NAME },
-            tls: config.SMTP_TLS,
-            connections: config.DELIVERY_CONCURRENCY,
-          })
-        : createCaptureProvider({
-            from: `${config.SMTP_NAME} <${senderOf(config) ?? "belfry@localhost"}>`,
-            add: (messages) => captured.add(messages, clock.now()),
-          });
-      closers.push(() => email.close());
+    let engine: Engine | undefined;
+    if (config.ROLES.includes("worker")) {
+      const lines = await openLines(config, { capture: captured.add, now: clock.now, log });
+      for (const { provider } of Object.values(lines).flat()) closers.push(() => provider.close());
       const profiles = createBatcher({
-        run: createProfileStore(db).many,
+        run: profileStore.many,
         maxItems: 200,
         maxWaiting: Number.POSITIVE_INFINITY,
       });
-      const started = createWorker({
-        books,
-        attempt: async (delivery) => ({
-          provider: email.name,
-          outcome: await attemptEmail(
-            delivery,
-            () => profiles.submit(delivery.user),
-            catalog.renderEmail,
-            email,
-          ),
-        }),
-        policy: {
-          delayMs: config.RETRY_DELAY_MS,
-          factor: config.RETRY_FACTOR,
-          maxRetries: config.MAX_RETRIES,
-        },
+      const everyone = targetOfAll(config);
+      const started = createEngine({
+        lines,
+        books: (channel) => createDeliveryBooks(db, channel, config.DELIVERY_RETENTION_DAYS),
+        policy: catalog.policy,
+        render: catalog.render,
+        recipient: async (user) => ({ ...everyone, ...(await profiles.submit(user)) }),
+        suppress: (user, channel, address, reason) =>
+          profileStore.suppress(user, channel, { address, reason, at: new Date(clock.now()) }),
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
         pollMs,
         now: clock.now,
+        sleep,
         random: () => randomInt(2 ** 32) / 2 ** 32,
         newToken: newId,
-        onSettled: ({ delivery, attempt, state }) =>
-          metrics.attempt({ ...attempt, channel: delivery.channel, state }),
+        onSettled: metrics.settled,
         log,
       });
       closers.push(() => started.stop(drainMs));
       started.start();
-      worker = started;
+      engine = started;
+      metrics.watchProviders(started.health);
+    }
+    metrics.watchQueue(() => deliveryDepth(db));
+
+    let queue: Queue | undefined;
+    if (config.AMQP_URL !== undefined) {
+      const opened = createRabbitmqQueue({
+        url: config.AMQP_URL,
+        exchange: config.RABBITMQ_EXCHANGE,
+        queue: config.RABBITMQ_QUEUE,
+        routingKey: config.RABBITMQ_ROUTING_KEY,
+        ...(config.ROLES.includes("api") && { backlog: () => pendingDue(db, clock.now()) }),
+        ...(engine && { worker: { take: engine.offer, bury: engine.bury } }),
+        now: clock.now,
+        log,
+      });
+      closers.push(() => opened.close());
+      queue = opened;
     }
 
-    if (!config.ROLES.includes("api")) return { url: undefined, broken, close };
-
-    const commit = createCommitter({
-      client,
-      db,
-      transactions,
-      inboxLimit: config.INBOX_LIMIT,
-      newUser: newUserOf(config),
-      now: clock.now,
-    });
-    const notifier = createNotifier({
-      catalog,
-      commit,
-      ...(worker && { worker }),
-      newId,
-      now: clock.now,
-      maxBatch: commitBatch,
-      maxWaiting: config.COMMIT_QUEUE_LIMIT,
-      onBatch: metrics.batch,
-    });
-    closers.push(() => notifier.drained());
-    const inbox = createInbox(createInboxStore(db, config.INBOX_LIMIT), config.COMMIT_QUEUE_LIMIT);
+    const announce = (deliveries: Array<{ id: string; channel: Channel }>) => {
+      queue?.announce(deliveries);
+      for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
+    };
+    const openApi = (): ApiPartners => {
+      const notifier = createNotifier({
+        catalog,
+        commit: openCommitter(config, connection, prepared, clock.now),
+        ...(engine && { engine }),
+        announce,
+        newId,
+        now: clock.now,
+        maxBatch: commitBatch,
+        maxWaiting: config.COMMIT_QUEUE_LIMIT,
+        onBatch: metrics.batch,
+      });
+      closers.push(() => notifier.drained());
+      const { notify } = notifier;
+      const inbox = createInbox(createInboxStore(db, config.INBOX_LIMIT), config.COMMIT_QUEUE_LIMIT);
+      const history = createHistory({
+        inbox: inbox.list,
+        deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
+      });
+      return {
+        inbox: {
+          notify,
+          list: inbox.list,
+          markRead: inbox.markRead,
+          types: catalog.keys.filter((key) => key !== directType),
+        },
+        queue: { notify, history },
+        captured: captured.list,
+        operate: openOperate(config, connection, clock.now, announce),
+        callbacks: callbackPartners(config, db, profileStore, clock.now),
+      };
+    };
 
     const server = await buildServer({
-      inbox: { notify: notifier.notify, list: inbox.list, markRead: inbox.markRead, types: catalog.keys },
-      captured: captured.list,
+      ...(config.ROLES.includes("api") && { api: openApi() }),
       health: {
         // `timeoutMS` would not bound the driver's search for a server.
         ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
         stopping: () => closing !== undefined,
+        ...(engine && { providers: engine.health }),
+        ...(queue && { broker: queue.state }),
         metrics,
       },
       onRequestDone: metrics.request,
       apiKeys: config.API_KEYS ?? [],
+      loopbackOnly: !config.API_KEYS && config.AUTH === "on",
       version,
       log,
     });
@@ -202,10 +216,27 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
-function newUserOf(config: Config): { email?: string; phone?: string } {
-  const email = config.EMAIL ?? (config.SMTP_HOST ? undefined : newcomerAddress);
-  const phone = config.RECEIVER_PHONE_NUMBER;
-  return { ...(email && { email }), ...(phone && { phone }) };
+function callbackPartners(
+  config: Config,
+  db: Db,
+  profiles: ReturnType<typeof createProfileStore>,
+  now: () => number,
+): CallbackPartners {
+  const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
+  const receipts = createReceiptStore(db, config.DELIVERY_RETENTION_DAYS);
+  return {
+    ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
+    ...(signingKey !== undefined && { mailgun: { signingKey } }),
+    receive: createReceiver({
+      ...receipts,
+      recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
+      suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
+      now,
+    }),
+    useToken: receipts.useToken,
+    returnToken: receipts.returnToken,
+    now,
+  };
 }
 
 async function listen(server: FastifyInstance, config: Config): Promise<string> {
@@ -220,15 +251,6 @@ async function listen(server: FastifyInstance, config: Config): Promise<string> 
     if (code === "EACCES")
       throw new ConfigError([`PORT: ${config.PORT} needs more rights than this user has`]);
     throw error;
-  }
-}
-
-async function readTypes(file: string | undefined): Promise<unknown> {
-  if (file === undefined) return undefined;
-  try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: ${(error as Error).message}`]);
   }
 }
 

@@ -1,3 +1,5 @@
+import { isMailbox } from "./model/mailbox.ts";
+
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
 export interface Variable<Value> {
   group: string;
@@ -65,9 +67,28 @@ export function inGroup(group: string) {
           ? (text as Choice)
           : new Problem(`must be one of ${choices.join(", ")}`),
       ),
+    flag: <const F extends Facts>(facts: F) =>
+      define<boolean, F>(facts, "on | off", (text) =>
+        text === "on" || text === "off" ? text === "on" : new Problem("must be on or off"),
+      ),
+    /** `14/s`, `600/min`, `5000/h`. */
+    rate: <const F extends Facts>(facts: F) =>
+      define<{ count: number; perMs: number }, F>(facts, "14/s, 600/min or 5000/h", (text) => {
+        const [, count, unit] = /^(\d{1,7}(?:\.\d+)?)\/(s|min|h)$/.exec(text) ?? [];
+        const perMs = { s: 1_000, min: 60_000, h: 3_600_000 }[unit as "s" | "min" | "h"];
+        return Number(count) > 0
+          ? { count: Number(count), perMs }
+          : new Problem("must be a rate such as 14/s");
+      }),
+    url: <const F extends Facts>(facts: F, protocols: string[]) =>
+      define<string, F>(facts, `${protocols.join(" or ")} URL`, (text) =>
+        URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1))
+          ? text.replace(/\/+$/, "")
+          : new Problem(`must be a URL that begins with ${protocols.map((one) => `${one}://`).join(" or ")}`),
+      ),
     mailbox: <const F extends Facts>(facts: F) =>
       define<string, F>(facts, "e-mail address", (text) =>
-        /^[^\s,;<>@"]+@[^\s,;<>@"]+$/.test(text) ? text : new Problem("must be one e-mail address"),
+        isMailbox(text) ? text : new Problem("must be one e-mail address"),
       ),
     list: <const F extends Facts>(form: string, facts: F, problemIn: (item: string) => string | undefined) =>
       define<string[], F>(facts, form, (text) => {

@@ -1,20 +1,32 @@
 import { existsSync, readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { parseEnv } from "node:util";
+import { contradictions } from "./config-rules.ts";
 import { inGroup, Problem, type Variable } from "./config-variable.ts";
+import { parseNetwork } from "./providers/webhook-guard.ts";
+import { webhookKey } from "./providers/webhook-signature.ts";
 
 const server = inGroup("Server");
 const database = inGroup("MongoDB");
 const inbox = inGroup("Inbox and notification types");
 const delivery = inGroup("Delivery");
+const queue = inGroup("Queue");
 const mail = inGroup("E-mail");
+const sms = inGroup("SMS");
+const webhook = inGroup("Webhook");
 
 const table = {
   HOST: server.text({ says: "Address to listen on.", default: "127.0.0.1" }, "IP address or host name"),
   PORT: server.integer(0, 65535, { says: "Port to listen on; 0 takes a free one.", default: "3000" }),
+  PUBLIC_URL: server.url(
+    { says: "Where providers reach this service from outside; without it Twilio reports nothing back." },
+    ["https", "http"],
+  ),
   API_KEYS: server.list(
     "keys of at least 16 characters, separated by commas",
-    { says: "When set, every route but health and docs wants `Authorization: Bearer <key>`.", secret: true },
+    {
+      says: "When set, every route but health, docs, the page at / and signed callbacks wants `Authorization: Bearer <key>`.",
+      secret: true,
+    },
     (key) =>
       /^[\x21-\x7e]{16,}$/.test(key) ? undefined : "each key must have at least 16 printable characters",
   ),
@@ -52,6 +64,7 @@ const table = {
 
   EMAIL: inbox.mailbox({
     says: "E-mail address given to users that are created by their first notification.",
+    aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
   RECEIVER_PHONE_NUMBER: inbox.text({ says: "Phone number given to such users." }, "E.164 number"),
   INBOX_LIMIT: inbox.integer(1, 1000, {
@@ -77,12 +90,43 @@ const table = {
     says: "A worker that is silent for this long loses its deliveries to another.",
     default: "30000",
   }),
+  DELIVERY_RETENTION_DAYS: delivery.integer(1, 3_650, {
+    says: "How long a finished delivery is kept for whoever asks what happened to it.",
+    default: "90",
+  }),
   DELIVERY_CONCURRENCY: delivery.integer(1, 1_000, {
     says: "Sends under way at once; also how many a crash may repeat.",
     default: "16",
   }),
+  PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
+    says: "How long Mailgun and Twilio may take to answer; after that it is not known whether they sent.",
+    default: "15000",
+  }),
 
-  SMTP_HOST: mail.text({ says: "Without it mails are captured and shown at GET /v1/captured." }, "host name"),
+  AMQP_URL: queue.url(
+    {
+      says: "A RabbitMQ that tells the workers what is to be sent; without it they look into MongoDB alone.",
+      secret: true,
+    },
+    ["amqp", "amqps"],
+  ),
+  RABBITMQ_EXCHANGE: queue.text({ says: "Its durable direct exchange.", default: "belfry" }, "name"),
+  RABBITMQ_QUEUE: queue.text(
+    { says: "Its quorum queue; what is dead-lettered goes to `<name>.dead`.", default: "belfry.deliveries" },
+    "name",
+  ),
+  RABBITMQ_ROUTING_KEY: queue.text({ says: "What binds the two.", default: "delivery" }, "text"),
+
+  EMAIL_PROVIDERS: mail.list(
+    "smtp, mailgun, capture",
+    { says: "The order in which e-mail providers are asked; by default those configured, Mailgun first." },
+    (name) =>
+      ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
+  ),
+  SMTP_HOST: mail.text(
+    { says: "With neither it nor Mailgun, mails are captured and shown at GET /v1/captured." },
+    "host name",
+  ),
   SMTP_PORT: mail.integer(1, 65535, {
     says: "465 is TLS from the start, any other STARTTLS when offered.",
     default: "587",
@@ -91,10 +135,65 @@ const table = {
   SMTP_PASSWORD: mail.text({ says: "Its password.", secret: true }),
   SMTP_EMAIL: mail.mailbox({ says: "The sender's address; without it `SMTP_LOGIN` is the address." }),
   SMTP_NAME: mail.text({ says: "The sender's name.", default: "Belfry" }),
+  SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most, by each process." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
     says: "`required` refuses to send without TLS, `none` never asks for it.",
     default: "auto",
   }),
+  MAILGUN_API_KEY: mail.text({ says: "A key that may send.", secret: true }),
+  MAILGUN_DOMAIN: mail.text(
+    { says: "The domain that Mailgun sends for; mails come from `SMTP_EMAIL`, or else from belfry@ it." },
+    "domain name",
+  ),
+  MAILGUN_BASE_URL: mail.url(
+    { says: "https://api.eu.mailgun.net for domains in the EU.", default: "https://api.mailgun.net" },
+    ["https", "http"],
+  ),
+  MAILGUN_SIGNING_KEY: mail.text({
+    says: "The HTTP webhook signing key; with it Mailgun's webhooks are taken at /v1/callbacks/mailgun.",
+    secret: true,
+  }),
+  MAILGUN_RATE: mail.rate({ says: "Mails sent through Mailgun at most." }),
+
+  SMS_PROVIDERS: sms.list(
+    "twilio, capture",
+    { says: "The order in which SMS providers are asked; by default those that are configured." },
+    (name) => (["twilio", "capture"].includes(name) ? undefined : "must name some of twilio, capture"),
+  ),
+  TWILIO_SID: sms.text({ says: "Without it texts are captured and shown at GET /v1/captured." }, "AC…"),
+  TWILIO_AUTH_TOKEN: sms.text({ says: "Its token, which signs the callbacks too.", secret: true }),
+  TWILIO_PHONE_NUMBER: sms.text({ says: "The sender: one of the account's numbers." }, "E.164 number"),
+  TWILIO_BASE_URL: sms.url(
+    { says: "Another host for Twilio's API, such as a region's.", default: "https://api.twilio.com" },
+    ["https", "http"],
+  ),
+  TWILIO_VALIDITY_SECONDS: sms.integer(1, 36_000, {
+    says: "A text that could not be handed over for so long is dropped by Twilio.",
+    default: "14400",
+  }),
+  TWILIO_RATE: sms.rate({ says: "Segments sent through Twilio at most." }),
+
+  WEBHOOK_URL: webhook.text({ says: "Where users are called who have no `webhook` of their own." }, "URL"),
+  WEBHOOK_SECRET: webhook.list(
+    "one whsec_<base64>, or two during a rotation",
+    { says: "What signs those calls.", secret: true },
+    (secret) => (webhookKey(secret) ? undefined : "must be whsec_ and the base64 of 24 to 64 bytes"),
+  ),
+  WEBHOOK_ALLOW_HTTP: webhook.flag({ says: "`on` allows http:// beside https://.", default: "off" }),
+  WEBHOOK_ALLOW_NETWORKS: webhook.list(
+    "networks such as 10.1.0.0/16, separated by commas",
+    { says: "Networks that may be called although they are not public." },
+    (text) => (parseNetwork(text) ? undefined : "must be networks such as 10.1.0.0/16 or fd00::/8"),
+  ),
+  WEBHOOK_PORTS: webhook.list(
+    "port numbers, separated by commas",
+    { says: "Ports that may be called, in allowed networks too.", default: "80,443" },
+    (port) =>
+      /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
+        ? undefined
+        : "must be port numbers from 1 to 65535",
+  ),
+  WEBHOOK_RATE: webhook.rate({ says: "Webhook calls made at most." }),
 };
 
 type Table = typeof table;
@@ -186,32 +285,6 @@ function readVariable(
   const shown = variable.secret ? "" : ` (it is ${JSON.stringify(text)})`;
   problems.push(`${set[0] ?? variable.name}: ${value.text}${shown}`);
   return undefined;
-}
-
-/** `wrong`: variables that are told as wrong already; nothing is concluded from their absence. */
-function contradictions(config: Config, wrong: Set<string>): string[] {
-  const problems: string[] = [];
-  const keyless = !config.API_KEYS && !wrong.has("API_KEYS");
-  if (!isLoopback(config.HOST) && keyless && config.AUTH === "on")
-    problems.push(
-      `HOST: ${config.HOST} can be reached by others and no key is asked for: set API_KEYS, or AUTH=off if that is meant`,
-    );
-  if (config.DB_URI && !/^mongodb(\+srv)?:\/\/[^/]+/.test(config.DB_URI))
-    problems.push("DB_URI: must begin with mongodb:// or mongodb+srv:// and name a host");
-  if (config.SMTP_HOST && !senderOf(config) && !wrong.has("SMTP_EMAIL"))
-    problems.push("SMTP_EMAIL: is the sender's address; set it, or an address as SMTP_LOGIN");
-  if (config.SMTP_PASSWORD && !config.SMTP_LOGIN)
-    problems.push("SMTP_LOGIN: is missing beside SMTP_PASSWORD");
-  return problems;
-}
-
-/** The address that mails come from; undefined when neither variable holds one. */
-export function senderOf(config: Config): string | undefined {
-  return config.SMTP_EMAIL ?? (config.SMTP_LOGIN?.includes("@") ? config.SMTP_LOGIN : undefined);
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** `config.example.env`: every variable with its sentence, form and default. */

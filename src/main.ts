@@ -50,6 +50,5 @@ async function run(log: Logger, start: () => ReturnType<typeof startApp>): Promi
 
   const app = await starting;
   void app.broken.then((why) => !stopping && stop(why, 1));
-  if (app.url) log.info({ url: app.url, docs: `${app.url}/docs` }, `Belfry is ready on ${app.url}`);
-  else log.info("Belfry's worker is ready");
+  log.info({ url: app.url }, `Belfry is ready on ${app.url}`);
 }

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Settlement } from "./model/delivery.ts";
 
 export interface Depth {
-  pending: number;
-  sending: number;
+  counts: Array<{ channel: string; state: string; count: number }>;
   /** Unix milliseconds. */
   oldestDue: number | undefined;
 }
@@ -76,14 +76,13 @@ export function createMetrics(now: () => number) {
       };
       const size = new Gauge({
         name: "belfry_delivery_queue_depth",
-        help: "Deliveries that are not finished, by state.",
-        labelNames: ["state"],
+        help: "Deliveries that are not finished, by channel and state.",
+        labelNames: ["channel", "state"],
         registers,
         async collect() {
           const found = await look();
           if (!found) return;
-          size.set({ state: "pending" }, found.pending);
-          size.set({ state: "sending" }, found.sending);
+          for (const { channel, state, count } of found.counts) size.set({ channel, state }, count);
         },
       });
       const oldest = new Gauge({
@@ -98,15 +97,30 @@ export function createMetrics(now: () => number) {
         },
       });
     },
+    /** Each provider's health by channel and name, read when the metrics are. */
+    watchProviders(health: () => Record<string, Record<string, { state: string }>>): void {
+      const available = new Gauge({
+        name: "belfry_provider_available",
+        help: "1 while the provider is asked, 0 while it rests: ailing, or refusing our configuration.",
+        labelNames: ["channel", "provider"],
+        registers,
+        collect() {
+          for (const [channel, providers] of Object.entries(health()))
+            for (const [provider, { state }] of Object.entries(providers))
+              available.set({ channel, provider }, state === "ok" ? 1 : 0);
+        },
+      });
+    },
     batch(size: number, count: number): void {
       batchSize.observe(size);
       stored.inc(count);
       if (count < size) refused.inc(size - count);
     },
-    attempt(facts: { channel: string; provider: string; outcome: string; ms: number; state: string }): void {
-      const { channel, provider, outcome, ms, state } = facts;
-      attempts.inc({ channel, provider, outcome });
-      attemptSeconds.observe({ channel, provider }, ms / 1000);
+    settled({ delivery: { channel }, attempts: made, state }: Settlement): void {
+      for (const { provider, outcome, ms } of made) {
+        attempts.inc({ channel, provider, outcome });
+        attemptSeconds.observe({ channel, provider }, ms / 1000);
+      }
       if (state !== "pending") deliveries.inc({ channel, outcome: state });
     },
     request(method: string, route: string, status: number, seconds: number): void {

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { ConfigError, exampleFile, loadConfig, senderOf, variables } from "../src/config.ts";
+import { ConfigError, exampleFile, loadConfig, variables } from "../src/config.ts";
+import { senderOf } from "../src/config-rules.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
 import { eventually, spawnMain, spawnService, type Variables } from "./support/service.ts";
@@ -73,6 +74,15 @@ describe("with nothing set", () => {
       MAX_RETRIES: 5,
       LEASE_MS: 30_000,
       DELIVERY_CONCURRENCY: 16,
+      DELIVERY_RETENTION_DAYS: 90,
+      PROVIDER_TIMEOUT_MS: 15_000,
+      PUBLIC_URL: undefined,
+      AMQP_URL: undefined,
+      RABBITMQ_EXCHANGE: "belfry",
+      RABBITMQ_QUEUE: "belfry.deliveries",
+      RABBITMQ_ROUTING_KEY: "delivery",
+      EMAIL_PROVIDERS: undefined,
+      SMS_PROVIDERS: undefined,
       SMTP_HOST: undefined,
       SMTP_PORT: 587,
       SMTP_LOGIN: undefined,
@@ -80,6 +90,24 @@ describe("with nothing set", () => {
       SMTP_EMAIL: undefined,
       SMTP_NAME: "Belfry",
       SMTP_TLS: "auto",
+      SMTP_RATE: undefined,
+      MAILGUN_API_KEY: undefined,
+      MAILGUN_DOMAIN: undefined,
+      MAILGUN_BASE_URL: "https://api.mailgun.net",
+      MAILGUN_SIGNING_KEY: undefined,
+      MAILGUN_RATE: undefined,
+      TWILIO_SID: undefined,
+      TWILIO_AUTH_TOKEN: undefined,
+      TWILIO_PHONE_NUMBER: undefined,
+      TWILIO_BASE_URL: "https://api.twilio.com",
+      TWILIO_VALIDITY_SECONDS: 14_400,
+      TWILIO_RATE: undefined,
+      WEBHOOK_URL: undefined,
+      WEBHOOK_SECRET: undefined,
+      WEBHOOK_ALLOW_HTTP: false,
+      WEBHOOK_ALLOW_NETWORKS: undefined,
+      WEBHOOK_PORTS: ["80", "443"],
+      WEBHOOK_RATE: undefined,
     });
   });
 
@@ -125,10 +153,11 @@ describe("values", () => {
   });
 
   test("the sender is SMTP_EMAIL, else SMTP_LOGIN when that is an address", () => {
+    const sender = (more: object) => senderOf(config({ SMTP_HOST: "mail.example", ...more }));
     const both = { SMTP_EMAIL: "from@sender.example", SMTP_LOGIN: "login@sender.example" };
-    expect(senderOf(config(both))).toBe("from@sender.example");
-    expect(senderOf(config({ SMTP_LOGIN: "login@sender.example" }))).toBe("login@sender.example");
-    expect(senderOf(config({ SMTP_LOGIN: "login" }))).toBeUndefined();
+    expect(sender(both)).toBe("from@sender.example");
+    expect(sender({ SMTP_LOGIN: "login@sender.example" })).toBe("login@sender.example");
+    expect(senderOf(config({}))).toBeUndefined();
   });
 
   test.each([
@@ -201,7 +230,8 @@ describe("secrets", () => {
     (name) => {
       const canonical = /URI/.test(name) ? "DB_URI" : name;
       const value = canonical === "DB_URI" ? "mongodb://one.example/shop" : key;
-      const env = { [`${name}_FILE`]: file(`${value}\n`), SMTP_LOGIN: "joe" };
+      const smtp = { SMTP_HOST: "mail.example", SMTP_LOGIN: "joe@sender.example" };
+      const env = { [`${name}_FILE`]: file(`${value}\n`), ...smtp };
       const found = config(env) as Record<string, unknown>;
       expect(found[canonical]).toStrictEqual(canonical === "API_KEYS" ? [value] : value);
     },
@@ -255,16 +285,16 @@ describe(".env", () => {
   test("names that mean nothing here are told, not refused", () => {
     const { unknown } = loadConfig(
       { ELSEWHERE: "1" },
-      "RABBITMQ_QUEUE=q\nPORT=1\nMONGO_URI=mongodb://a/b\nFOO=1\n",
+      "RABBITMQ_QUEUE=q\nKAFKA_TOPIC=t\nPORT=1\nMONGO_URI=mongodb://a/b\nFOO=1\n",
     );
-    expect(unknown.sort()).toStrictEqual(["FOO", "RABBITMQ_QUEUE"]);
+    expect(unknown.sort()).toStrictEqual(["FOO", "KAFKA_TOPIC"]);
   });
 
   test("a started service has read it from the folder it was started in, and warns of names it does not know", async () => {
     const cwd = mkdtempSync(join(folder, "start-"));
     writeFileSync(
       join(cwd, ".env"),
-      `DB_URI=${uri}\nINBOX_LIMIT=2\nLOG_LEVEL=fatal\nRABBITMQ_QUEUE=secret-queue\n`,
+      `DB_URI=${uri}\nINBOX_LIMIT=2\nLOG_LEVEL=fatal\nKAFKA_TOPIC=secret-topic\n`,
     );
     const service = await spawnService({ LOG_LEVEL: "info" }, { cwd });
     const user = "638f394d4b7243fc0399ea67";
@@ -275,9 +305,9 @@ describe(".env", () => {
     const warning = service
       .output()
       .split("\n")
-      .find((line) => line.includes("RABBITMQ_QUEUE"));
-    expect(JSON.parse(warning ?? "{}")).toMatchObject({ level: 40, names: ["RABBITMQ_QUEUE"] });
-    expect(service.output()).not.toContain("secret-queue");
+      .find((line) => line.includes("KAFKA_TOPIC"));
+    expect(JSON.parse(warning ?? "{}")).toMatchObject({ level: 40, names: ["KAFKA_TOPIC"] });
+    expect(service.output()).not.toContain("secret-topic");
   });
 });
 

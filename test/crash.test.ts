@@ -220,9 +220,11 @@ test("a restart on the same data sends what was left, each mail once", async () 
   const clients = callers(newUsers(4), 8, 40);
   await clients.start(first.url);
   await eventually(
-    async () => (await deliveries.countDocuments({ tries: { $gte: 1 } })) === 40,
-    "all were tried",
+    // Not each: after some in vain the server is left alone for a while.
+    async () => (await deliveries.countDocuments({ tries: { $gte: 1 } })) >= 5,
+    "some were tried",
   );
+  expect(await deliveries.countDocuments()).toBe(40);
   first.kill("SIGKILL");
   await first.ended;
   const sink = await smtp({ port: gone.port });

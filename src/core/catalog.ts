@@ -2,7 +2,14 @@ import { Liquid, type Template } from "liquidjs";
 import { Value } from "typebox/value";
 import type { DeliveryContent } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { builtInTypes, defaultEmail, type NotificationType, NotificationTypesSchema } from "./types.ts";
+import type { RetryPolicy } from "../model/schedule.ts";
+import {
+  builtInTypes,
+  defaultEmail,
+  defaultSms,
+  type NotificationType,
+  NotificationTypesSchema,
+} from "./types.ts";
 
 export interface CatalogEntry {
   inbox: boolean;
@@ -13,12 +20,16 @@ export interface Catalog {
   keys: string[];
   /** Undefined for a key that is not registered. */
   get(key: string): CatalogEntry | undefined;
-  /** Throws when the type is no longer registered or a template fails on this content. */
-  renderEmail(content: DeliveryContent): { subject: string; text: string; html: string };
+  /** The retry rule of a type's deliveries; a type that is gone has the general one. */
+  policy(key: string): RetryPolicy & { resendUnknown: boolean };
+  /** Each throws when the type is no longer registered or a template fails on this content. */
+  render: {
+    email(content: DeliveryContent): { subject: string; text: string; html: string };
+    sms(content: DeliveryContent): string;
+  };
 }
 
-const emailParts = ["subject", "text", "html"] as const;
-type EmailTemplates = Record<(typeof emailParts)[number], Template[]>;
+type Part = "subject" | "text" | "html" | "sms";
 
 /** Rendered at start, so that a filter or tag that does not exist is found before the first notification. */
 const sample: DeliveryContent = {
@@ -34,49 +45,76 @@ const sample: DeliveryContent = {
  * The type registry: the built-in types and those of `file` (the parsed JSON of `NOTIFICATION_TYPES_FILE`).
  * Answers with every problem found instead of the first.
  */
-export function createCatalog(file?: unknown): { catalog: Catalog; problems: string[] } {
+export function createCatalog(
+  general: RetryPolicy,
+  file?: unknown,
+): { catalog: Catalog; problems: string[] } {
   const problems = file === undefined ? [] : schemaProblems(file);
-  const types =
-    problems.length > 0 ? builtInTypes : { ...builtInTypes, ...(file as Record<string, NotificationType>) };
+  const given = problems.length > 0 ? {} : (file as Record<string, NotificationType> | undefined);
+  const types = new Map(Object.entries({ ...builtInTypes, ...given }));
   const { text, html } = createEngines();
-  const emails = new Map<string, EmailTemplates>();
-  for (const [key, type] of Object.entries(types)) {
-    if (!type.channels.email) continue;
-    const parsed: Partial<EmailTemplates> = {};
-    for (const part of emailParts) {
+  const templates = new Map<string, Template[]>();
+  for (const [key, { channels }] of types) {
+    for (const [part, source] of Object.entries(templatesOf(channels))) {
       const engine = part === "html" ? html : text;
       try {
-        parsed[part] = engine.parse(type.channels.email[part] ?? defaultEmail[part]);
-        engine.renderSync(parsed[part], variables(sample));
+        const parsed = engine.parse(source);
+        engine.renderSync(parsed, variables(sample));
+        templates.set(`${part}:${key}`, parsed);
       } catch (error) {
-        problems.push(`type ${key}, channel email, ${part}: ${(error as Error).message}`);
+        const channel = part === "sms" ? "sms" : `email, ${part}`;
+        problems.push(`type ${key}, channel ${channel}: ${(error as Error).message}`);
       }
     }
-    emails.set(key, parsed as EmailTemplates);
+  }
+
+  function render(part: Part, content: DeliveryContent): string {
+    const template = templates.get(`${part}:${content.key}`);
+    if (!template) throw new Error(`the type ${content.key} has no such template any more`);
+    const once = () => (part === "html" ? html : text).renderSync(template, variables(content));
+    try {
+      return once();
+    } catch (error) {
+      // The limit is one of wall time: a process that was stopped meanwhile, or got no processor, is over it as well.
+      if (!/render limit exceeded/.test((error as Error).message)) throw error;
+      return once();
+    }
   }
 
   const entries = new Map(
-    Object.entries(types).map(([key, type]) => [
+    [...types].map(([key, { inbox, channels }]) => [
       key,
-      { inbox: type.inbox, channels: Object.keys(type.channels) as Channel[] },
+      { inbox, channels: Object.keys(channels) as Channel[] },
     ]),
   );
   const catalog: Catalog = {
-    keys: [...entries.keys()],
+    keys: [...types.keys()],
     get: (key) => entries.get(key),
-    renderEmail(content) {
-      const templates = emails.get(content.key);
-      if (!templates) throw new Error(`the type ${content.key} has no e-mail templates any more`);
-      const scope = variables(content);
+    policy(key) {
+      const { retry, unanswered } = types.get(key) ?? {};
       return {
-        // A subject is one line: whatever a value brings along cannot become a header.
-        subject: oneLine(text.renderSync(templates.subject, scope)),
-        text: text.renderSync(templates.text, scope),
-        html: html.renderSync(templates.html, scope),
+        delayMs: retry?.delay_ms ?? general.delayMs,
+        factor: retry?.factor ?? general.factor,
+        maxRetries: retry?.max_retries ?? general.maxRetries,
+        resendUnknown: unanswered !== "rather_not",
       };
+    },
+    render: {
+      // A subject is one line: whatever a value brings along cannot become a header.
+      email: (content) => ({
+        subject: oneLine(render("subject", content)),
+        text: render("text", content),
+        html: render("html", content),
+      }),
+      sms: (content) => render("sms", content).trim(),
     },
   };
   return { catalog, problems };
+}
+
+/** A type's template sources by part, the default ones where it has none: a caller may name any channel. */
+function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
+  return { ...defaultEmail, ...email, sms: sms?.text ?? defaultSms };
 }
 
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */

@@ -2,22 +2,29 @@ import { type Batcher, createBatcher } from "../model/batcher.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { BelfryError, type ErrorDetail } from "../model/errors.ts";
 import { problemInData, problemInText } from "../model/free-data.ts";
-import type { InboxItem, NotifyCommand, PlannedNotification } from "../model/notification.ts";
+import type {
+  Channel,
+  InboxItem,
+  NotifyCommand,
+  PlannedDelivery,
+  PlannedNotification,
+} from "../model/notification.ts";
 import type { Catalog } from "./catalog.ts";
+
+type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
+const noLeases: Leases = new Map();
 
 export interface NotifyPartners {
   catalog: Pick<Catalog, "get" | "keys">;
   /** Stores a batch; one entry a notification, in order. */
-  commit: (
-    batch: PlannedNotification[],
-    lease: { token: string; until: number } | undefined,
-  ) => Promise<Array<undefined | Error>>;
+  commit: (batch: PlannedNotification[], leases: Leases) => Promise<Array<undefined | Error>>;
   /** Present when this process also sends. */
-  worker?: {
-    reserve(count: number): { token: string; until: number } | undefined;
-    accept(deliveries: HeldDelivery[], until: number): void;
-    wake(): void;
+  engine?: {
+    reserve(deliveries: PlannedDelivery[]): Leases;
+    accept(deliveries: HeldDelivery[], leases: Leases): void;
   };
+  /** Told of deliveries that were stored for any worker to take. */
+  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
   newId: () => string;
   now: () => number;
   /** Notifications in one commit, and waiting for one. */
@@ -39,33 +46,31 @@ export interface Notifier {
 }
 
 export function createNotifier(partners: NotifyPartners): Notifier {
-  const { catalog, worker, newId, now } = partners;
+  const { catalog, engine, newId, now } = partners;
 
   /**
    * Two batches in flight, so that MongoDB works on one while it waits for the other's journal. A user's notifications
    * all take the same lane: they stay in order, and two transactions of this process never touch the same user.
    */
   const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
-    createBatcher({
-      async run(batch) {
-        const deliveries = batch.reduce((sum, one) => sum + one.deliveries.length, 0);
-        const lease = deliveries > 0 ? worker?.reserve(deliveries) : undefined;
-        const results = await partners.commit(batch, lease);
-        const stored = batch.filter((_, index) => results[index] === undefined);
-        if (lease)
-          worker?.accept(
-            stored.flatMap((one) => held(one, lease.token)),
-            lease.until,
-          );
-        else if (deliveries > 0) worker?.wake();
-        partners.onBatch(batch.length, stored.length);
-        return results as Array<undefined | Error>;
-      },
-      maxItems: partners.maxBatch,
-      maxWaiting: Number.POSITIVE_INFINITY,
-    }),
+    createBatcher({ run: commit, maxItems: partners.maxBatch, maxWaiting: Number.POSITIVE_INFINITY }),
   );
   const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+
+  async function commit(batch: PlannedNotification[]): Promise<Array<undefined | Error>> {
+    const deliveries = batch.flatMap((one) => one.deliveries);
+    const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
+    const results = await partners.commit(batch, leases);
+    const stored = batch.filter((_, index) => results[index] === undefined);
+    engine?.accept(
+      stored.flatMap((one) => heldOf(one, leases)),
+      leases,
+    );
+    const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
+    if (free.length > 0) partners.announce(free);
+    partners.onBatch(batch.length, stored.length);
+    return results;
+  }
 
   function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
@@ -100,11 +105,13 @@ export function createNotifier(partners: NotifyPartners): Notifier {
       ...(targetId !== undefined && { targetId }),
       ...(data !== undefined && { data }),
     };
+    const wanted = command.channels;
+    const outbound = wanted ? wanted.filter((channel) => channel !== "inbox") : type.channels;
     return {
       id,
       user,
-      ...(type.inbox && { item }),
-      deliveries: type.channels.map((channel) => ({ id: newId(), channel, content })),
+      ...((wanted ? wanted.includes("inbox") : type.inbox) && { item }),
+      deliveries: outbound.map((channel) => ({ id: newId(), channel, content })),
     };
   }
 
@@ -125,16 +132,11 @@ export function createNotifier(partners: NotifyPartners): Notifier {
 /** An ObjectId's last digits count up, other ids end in what tells them apart. */
 const laneOf = (user: string): number => user.charCodeAt(user.length - 1) & 1;
 
-function held(one: PlannedNotification, token: string): HeldDelivery[] {
-  return one.deliveries.map(({ id, channel, content }) => ({
-    id,
-    notification: one.id,
-    user: one.user,
-    channel,
-    content,
-    tries: 0,
-    token,
-  }));
+function heldOf({ id: notification, user, deliveries }: PlannedNotification, leases: Leases): HeldDelivery[] {
+  return deliveries.flatMap(({ id, channel, content }) => {
+    const token = leases.get(channel)?.token;
+    return token === undefined ? [] : [{ id, notification, user, channel, content, tries: 0, token }];
+  });
 }
 
 function problemIn(command: NotifyCommand): ErrorDetail | undefined {

@@ -20,9 +20,30 @@ export const NotificationTypeSchema = Type.Object(
             { additionalProperties: false },
           ),
         ),
+        sms: Type.Optional(
+          Type.Object(
+            { text: Type.Optional(Type.String({ maxLength: 10_000 })) },
+            { additionalProperties: false },
+          ),
+        ),
+        /** The body is Standard Webhooks' `{type, timestamp, data}`; there is nothing to write. */
+        webhook: Type.Optional(Type.Object({}, { additionalProperties: false })),
       },
       { additionalProperties: false },
     ),
+    /** Where this type's deliveries differ from `RETRY_DELAY_MS`, `RETRY_FACTOR` and `MAX_RETRIES`. */
+    retry: Type.Optional(
+      Type.Object(
+        {
+          delay_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400_000 })),
+          factor: Type.Optional(Type.Number({ minimum: 1, maximum: 10 })),
+          max_retries: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** When a provider does not answer: send again (the default), or leave it as `uncertain`. */
+    unanswered: Type.Optional(Type.Union([Type.Literal("rather_twice"), Type.Literal("rather_not")])),
   },
   { additionalProperties: false },
 );
@@ -38,13 +59,33 @@ export const NotificationTypesSchema = Type.Record(
   },
 );
 
+/** The queue dialect's type: a text for a channel that each caller names. */
+export const directType = "direct";
+
 /** What is there without `NOTIFICATION_TYPES_FILE`, whose entries add to these or replace them by key. */
 export const builtInTypes: Record<string, NotificationType> = {
   registration: { description: "A new account", inbox: false, channels: { email: {} } },
   new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
   new_post: { description: "Somebody the user follows has posted", inbox: true, channels: {} },
   new_login: { description: "A sign-in to the user's account", inbox: true, channels: { email: {} } },
+  // Its callers count on a fixed wait between tries.
+  [directType]: {
+    description: "A text for one channel that the caller chooses",
+    inbox: true,
+    channels: {
+      email: {
+        subject: "{{ title | default: 'Notification' }}",
+        text: "{{ body }}\n",
+        html: '<p style="white-space:pre-line">{{ body }}</p>\n',
+      },
+      sms: {},
+      webhook: {},
+    },
+    retry: { factor: 1 },
+  },
 };
+
+export const defaultSms = "{{ body | default: title | default: key }}";
 
 /** Used where a type has no template of its own. They carry the key, and title and body when given. */
 export const defaultEmail = {

@@ -1,52 +1,127 @@
 import {
+  type Attempt,
   type AttemptOutcome,
-  type EmailMessage,
-  type EmailProvider,
   type HeldDelivery,
   SendError,
+  type Turn,
 } from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import { addressOf, type Messages, type Provider, type Recipient } from "../model/provider.ts";
+import { type Compose, compose } from "./compose.ts";
+import type { Availability, Health } from "./health.ts";
+import type { RateLimit } from "./rate.ts";
 
-/** Where a user can be reached; absent fields are unknown. */
-export interface Profile {
-  email?: string;
+/** A provider with what we know of it. */
+export interface Line<C extends Channel = Channel> {
+  provider: Provider<C>;
+  health: Health;
+  rate?: RateLimit;
+  /** What a message costs of the rate: SMS count by segments. */
+  cost: (message: Messages[C]) => number;
 }
 
-/** A rendered e-mail without its envelope. Throws when the type is gone or its template fails on this content. */
-export type RenderEmail = (content: HeldDelivery["content"]) => {
-  subject: string;
-  text: string;
-  html?: string;
-};
+export interface AttemptPartners {
+  /** The channel's providers, in order of preference. */
+  lines: Line[];
+  render: Compose;
+  recipient: (delivery: HeldDelivery) => Promise<Recipient>;
+  /** Remembers that an address takes nothing more. */
+  suppress: (user: string, channel: Channel, address: string, reason: "address" | "opt_out") => Promise<void>;
+  /** For a send whose end must be known even if we do not live to see it: marks it as begun; false when the lease is lost. */
+  begin?: (delivery: HeldDelivery) => Promise<boolean>;
+  now: () => number;
+  sleep: (ms: number) => Promise<void>;
+}
 
-/** One try of one delivery. Never throws: whatever happens is an outcome. */
-export async function attemptEmail(
-  delivery: HeldDelivery,
-  readProfile: () => Promise<Profile>,
-  render: RenderEmail,
-  provider: EmailProvider,
-): Promise<AttemptOutcome> {
-  let profile: Profile;
+/** A longer wait for the rate gives the delivery back instead of keeping a slot. */
+export const ratePatienceMs = 2_000;
+
+/**
+ * One turn of one delivery: the first provider that can be asked, and the next one when that is paused or answers
+ * something transient. An unanswered send goes to nobody else in the same turn. Never throws.
+ */
+export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners): Promise<Turn> {
+  const { lines, now } = partners;
+  const attempts: Attempt[] = [];
+  if (lines.length === 0) return skip("no_provider", `no provider is configured for ${delivery.channel}`);
+
+  let recipient: Recipient;
   try {
-    profile = await readProfile();
+    recipient = await partners.recipient(delivery);
   } catch (error) {
-    return {
-      kind: "retry",
-      code: "PROFILE",
-      text: `the user's profile could not be read: ${(error as Error).message}`,
-    };
+    return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
   }
-  if (!profile.email) return { kind: "skip", reason: "no_address", text: "the user has no e-mail address" };
-  let message: EmailMessage;
-  try {
-    message = { ...render(delivery.content), id: delivery.id, user: delivery.user, to: profile.email };
-  } catch (error) {
-    return { kind: "no", reason: "template", code: "TEMPLATE", text: (error as Error).message };
+  const address = addressOf(recipient, delivery.channel);
+  if (!address) return skip("no_address", `the user has no address for ${delivery.channel}`);
+  const suppression = recipient.suppressed?.[delivery.channel];
+  if (suppression?.address === address)
+    return skip("suppressed", `${suppression.reason} since ${suppression.at.toISOString()}`);
+
+  const composed = compose(delivery, recipient, partners.render);
+  if ("problem" in composed) return { attempts, result: { kind: "no", ...composed.problem } };
+  if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
+    return retry("LEASE", "the lease was lost before the send");
+
+  let last: Extract<AttemptOutcome, { kind: "retry" }> | undefined;
+  let until = Number.POSITIVE_INFINITY;
+  for (const line of lines) {
+    const wait =
+      line.health.availability().limit > 0 ? (line.rate?.take(line.cost(composed.message)) ?? 0) : 0;
+    if (wait > ratePatienceMs) {
+      until = Math.min(until, now() + wait);
+      continue;
+    }
+    if (wait > 0) await partners.sleep(wait);
+    const report = line.health.enter();
+    if (!report) {
+      until = Math.min(until, restOf(line.health.availability(), now()));
+      continue;
+    }
+    const outcome = await ask(line.provider, composed.message);
+    report(outcome);
+    if (outcome.kind === "no" && (outcome.reason === "address" || outcome.reason === "opt_out"))
+      await partners.suppress(delivery.user, delivery.channel, address, outcome.reason).catch(() => {});
+    if (outcome.kind === "config") until = Math.min(until, restOf(line.health.availability(), now()));
+    else if (outcome.kind !== "retry") return { attempts, result: outcome };
+    else last = outcome;
   }
-  try {
-    return { kind: "sent", ...(await provider.send(message)) };
-  } catch (error) {
-    if (error instanceof SendError) return error.outcome;
-    // A defect of ours, not an answer: whether it was sent is not known.
-    return { kind: "unknown", code: "DEFECT", text: error instanceof Error ? error.message : String(error) };
+  return { attempts, result: last ?? { kind: "hold", until } };
+
+  async function ask(provider: Provider, message: Messages[Channel]): Promise<AttemptOutcome> {
+    const at = now();
+    const outcome = await provider.send(message).then(
+      (taken): AttemptOutcome => ({ kind: "sent", ...taken }),
+      // Anything but a SendError is a defect of ours: whether it was sent is not known.
+      (error): AttemptOutcome =>
+        error instanceof SendError ? error.outcome : { kind: "unknown", code: "DEFECT", text: String(error) },
+    );
+    attempts.push({
+      at,
+      provider: provider.name,
+      outcome: outcome.kind,
+      ...("code" in outcome && { code: outcome.code }),
+      ...(outcome.text !== undefined && { text: outcome.text.slice(0, 500) }),
+      ms: now() - at,
+      ...("providerId" in outcome && outcome.providerId && { providerId: outcome.providerId }),
+    });
+    return outcome;
   }
+
+  function skip(reason: "no_address" | "no_provider" | "suppressed", text: string): Turn {
+    return { attempts, result: { kind: "skip", reason, text } };
+  }
+
+  function retry(code: string, text: string): Turn {
+    return { attempts, result: { kind: "retry", code, text } };
+  }
+}
+
+const restOf = (availability: Availability, now: number): number => availability.until ?? now + 1_000;
+
+/** What a channel can take now: as much as its best provider. */
+export function channelAvailability(lines: Line[], now: number): Availability {
+  if (lines.length === 0) return { limit: Number.POSITIVE_INFINITY };
+  const all = lines.map((line) => line.health.availability());
+  const limit = Math.max(...all.map((one) => one.limit));
+  return limit > 0 ? { limit } : { limit, until: Math.min(...all.map((one) => restOf(one, now))) };
 }

@@ -1,42 +1,43 @@
-import type { AttemptOutcome, HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
 import { nextDelayMs, type RetryPolicy } from "../model/schedule.ts";
 
-/** A configuration error is looked at again after this, without using up a try. */
-export const configPauseMs = 60_000;
-
-/** The one place that turns an attempt's outcome into the delivery's next state. Pure. */
+/** The one place that turns a turn's result into the delivery's next state. Pure. `now`: Unix ms at the end of the turn. */
 export function settlementOf(
   delivery: HeldDelivery,
-  outcome: AttemptOutcome,
-  attempt: { at: number; provider: string; ms: number },
-  policy: RetryPolicy,
+  turn: Turn,
+  now: number,
+  policy: RetryPolicy & { resendUnknown: boolean },
   random: number,
 ): Settlement {
-  const line = {
-    ...attempt,
-    outcome: outcome.kind,
-    ...("code" in outcome && { code: outcome.code }),
-    ...(outcome.text !== undefined && { text: outcome.text.slice(0, 500) }),
-  };
-  const now = attempt.at + attempt.ms;
-  const tries = delivery.tries + (outcome.kind === "config" || outcome.kind === "skip" ? 0 : 1);
-  const base = { delivery, attempt: line, tries };
-  switch (outcome.kind) {
+  const { attempts, result } = turn;
+  const counts = attempts.some((attempt) => attempt.outcome !== "config");
+  const tries = delivery.tries + (counts ? 1 : 0);
+  const base = { delivery, attempts, tries };
+  switch (result.kind) {
     case "sent":
-      return { ...base, state: "sent", ...(outcome.providerId && { providerId: outcome.providerId }) };
+      return { ...base, state: "sent", ...(result.providerId && { providerId: result.providerId }) };
     case "skip":
-      return { ...base, state: "skipped", reason: outcome.reason };
+      return { ...base, state: "skipped", reason: result.reason, detail: result.text };
     case "no":
-      return { ...base, state: "failed", reason: outcome.reason };
-    case "config":
-      return { ...base, state: "pending", due: now + configPauseMs };
+      return {
+        ...base,
+        state: "failed",
+        reason: result.reason,
+        ...(attempts.length === 0 && { detail: result.text }),
+      };
+    case "hold":
+      return { ...base, state: "pending", due: result.until };
+    case "unknown":
+      if (!policy.resendUnknown) return { ...base, state: "uncertain", reason: "unanswered" };
+      return again(undefined);
     case "retry":
-    case "unknown": {
-      const afterMs = outcome.kind === "retry" ? outcome.afterMs : undefined;
-      const delay = nextDelayMs(policy, tries, random, afterMs);
-      return delay === undefined
-        ? { ...base, state: "failed", reason: "exhausted" }
-        : { ...base, state: "pending", due: now + delay };
-    }
+      return again(result.afterMs);
+  }
+
+  function again(afterMs: number | undefined): Settlement {
+    const delay = nextDelayMs(policy, tries, random, afterMs);
+    return delay === undefined
+      ? { ...base, state: "failed", reason: "exhausted" }
+      : { ...base, state: "pending", due: now + delay };
   }
 }

@@ -1,12 +1,15 @@
 import { type Batcher, createBatcher } from "../model/batcher.ts";
-import type { AttemptOutcome, HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
-import { configPauseMs, settlementOf } from "./settle.ts";
+import type { Availability } from "./health.ts";
+import { settlementOf } from "./settle.ts";
 
-/** The database's part. Every call may be repeated: each is conditional on the lease it names. */
+/** The database's part, for one channel. Every call may be repeated: each is conditional on the lease it names. */
 export interface DeliveryBooks {
   /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
   claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
+  /** Takes those of `ids` that are due. */
+  claimById(ids: string[], lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
   /** Extends the leases of those still held; answers with their ids. */
   renew(held: HeldDelivery[], until: number): Promise<Set<string>>;
   /** Back to `pending`, unsent. */
@@ -21,9 +24,11 @@ export interface DeliveryBooks {
 
 export interface WorkerOptions {
   books: DeliveryBooks;
-  /** Sends once; never throws. */
-  attempt: (delivery: HeldDelivery) => Promise<{ provider: string; outcome: AttemptOutcome }>;
-  policy: RetryPolicy;
+  /** Asks the providers; never throws. */
+  turn: (delivery: HeldDelivery) => Promise<Turn>;
+  /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
+  availability: () => Availability;
+  policy: (delivery: HeldDelivery) => RetryPolicy & { resendUnknown: boolean };
   /** Attempts under way at once. */
   concurrency: number;
   leaseMs: number;
@@ -32,7 +37,9 @@ export interface WorkerOptions {
   now: () => number;
   random: () => number;
   newToken: () => string;
-  /** Told of each settled attempt (metrics). */
+  /** Told of each delivery that is taken: what its turn needs can be read now, for all of a claim at once. */
+  onTaken?: (delivery: HeldDelivery) => void;
+  /** Told of each settled turn (metrics). */
   onSettled: (settlement: Settlement) => void;
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
@@ -45,19 +52,21 @@ export interface Worker {
   accept(deliveries: HeldDelivery[], until: number): void;
   /** A hint that something may be due. */
   wake(): void;
+  /** A hint that these are due: claims as many as there is room for and leaves the rest to the next look. Never rejects. */
+  offer(ids: string[]): Promise<void>;
   /** Stops claiming, gives back what has not begun, waits up to `graceMs` for what has. */
   stop(graceMs: number): Promise<void>;
 }
 
 /**
- * Claims, sends and settles deliveries under leases.
+ * Claims, sends and settles one channel's deliveries under leases.
  *
  * A slot stays taken until the outcome is stored, so a crash can repeat at most `concurrency` sends.
  * Before a send the lease must have a third of its life left: a process that was stopped and resumed
  * drops what it held instead of sending it beside its successor.
  */
 export function createWorker(options: WorkerOptions): Worker {
-  const { books, policy, concurrency, leaseMs, now, log } = options;
+  const { books, concurrency, leaseMs, now, log } = options;
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
   const queue: HeldDelivery[] = [];
@@ -66,9 +75,14 @@ export function createWorker(options: WorkerOptions): Worker {
   const timers = new Set<NodeJS.Timeout>();
   /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
   let mayBeDue = true;
-  let claiming: Promise<void> | undefined;
+  let claiming = false;
+  /** Places in the queue for offered deliveries that are being claimed. */
+  let offered = 0;
   let stopping = false;
-  let pausedUntil = 0;
+  /** Until then nothing is claimed: a turn was told to wait. */
+  let restUntil = 0;
+  const availability = (): Availability =>
+    restUntil > now() ? { limit: 0, until: restUntil } : options.availability();
   let pollTimer: NodeJS.Timeout | undefined;
   let activeDone: (() => void) | undefined;
 
@@ -90,25 +104,34 @@ export function createWorker(options: WorkerOptions): Worker {
       if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
       else void run(delivery);
     }
-    if (!mayBeDue || claiming || stopping || pausedUntil > now() || queue.length >= concurrency) return;
-    claiming = claim().finally(() => {
-      claiming = undefined;
+    if (!mayBeDue || claiming || stopping || queue.length >= concurrency) return;
+    const { limit, until } = availability();
+    if (limit === 0) {
+      schedulePoll((until ?? now()) - now());
+      return;
+    }
+    const wanted = Math.min(capacity - queue.length - offered, limit);
+    // What is being offered fills the queue; its end pumps again.
+    if (wanted < 1) return;
+    claiming = true;
+    void awaited(claim(wanted)).finally(() => {
+      claiming = false;
       if (queue.length > 0) pump();
     });
   }
 
   async function run(delivery: HeldDelivery): Promise<void> {
     active.add(delivery);
-    const at = now();
-    const { provider, outcome } = await options.attempt(delivery);
-    const settlement = settlementOf(
-      delivery,
-      outcome,
-      { at, provider, ms: now() - at },
-      policy,
-      options.random(),
-    );
-    if (outcome.kind === "config") await pause(provider, outcome);
+    const turn = await options.turn(delivery).catch((error: unknown): Turn => {
+      log.warn({ err: error, delivery: delivery.id }, "a defect: a delivery's turn failed");
+      return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
+    });
+    const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
+    // Nobody can be asked, for health or rate: what waits here would only be told the same.
+    if (turn.result.kind === "hold") {
+      restUntil = turn.result.until;
+      await giveBack(queue.splice(0), restUntil);
+    }
     if (await store(settlement)) options.onSettled(settlement);
     if (settlement.due !== undefined) schedulePoll(settlement.due - now());
     heldUntil.delete(delivery);
@@ -131,17 +154,6 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  /** A provider that refuses our credentials refuses them for everything that waits: give it back and look again later. */
-  async function pause(provider: string, outcome: { code: string; text: string }): Promise<void> {
-    if (pausedUntil > now()) return;
-    pausedUntil = now() + configPauseMs;
-    log.warn(
-      { provider, code: outcome.code, pauseMs: configPauseMs },
-      "provider refuses our configuration; paused",
-    );
-    await giveBack(queue.splice(0), pausedUntil);
-  }
-
   async function giveBack(deliveries: HeldDelivery[], due: number): Promise<void> {
     if (deliveries.length === 0) return;
     for (const delivery of deliveries) heldUntil.delete(delivery);
@@ -153,11 +165,10 @@ export function createWorker(options: WorkerOptions): Worker {
     });
   }
 
-  async function claim(): Promise<void> {
+  async function claim(wanted: number): Promise<void> {
     mayBeDue = false;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
-      const wanted = capacity - queue.length;
       const claimed = await books.claim(wanted, lease, now());
       await take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
@@ -167,11 +178,43 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  /** What was on its way here when we stopped or paused goes back at once. */
+  async function offer(ids: string[]): Promise<void> {
+    if (stopping) return;
+    const room = Math.max(0, Math.min(capacity - queue.length - offered, availability().limit));
+    const wanted = ids.slice(0, room);
+    if (wanted.length < ids.length) mayBeDue = true;
+    offered += wanted.length;
+    try {
+      const lease = { token: options.newToken(), until: now() + leaseMs };
+      const claimed = wanted.length > 0 ? await books.claimById(wanted, lease, now()) : [];
+      await take(claimed, lease.until);
+      // Somebody else's by now, or, by a clock a little behind the announcer's, not due yet.
+      if (claimed.length < wanted.length) schedulePoll(100);
+    } catch (error) {
+      log.warn({ err: error }, "could not claim announced deliveries; the next look finds them");
+      mayBeDue = true;
+    } finally {
+      offered -= wanted.length;
+    }
+    pump();
+  }
+
+  /** What was on its way here when we stopped, or when the providers went to rest, goes back at once. */
   async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
-    if (stopping || pausedUntil > now()) return giveBack(deliveries, stopping ? now() : pausedUntil);
-    for (const delivery of deliveries) heldUntil.set(delivery, until);
+    const { limit, until: restsUntil } = availability();
+    if (stopping || limit === 0) return giveBack(deliveries, stopping ? now() : (restsUntil ?? now()));
+    for (const delivery of deliveries) {
+      heldUntil.set(delivery, until);
+      options.onTaken?.(delivery);
+    }
     queue.push(...deliveries);
+  }
+
+  /** A stop waits for the claims under way: what they bring would stay held until its lease runs out. */
+  const claims = new Set<Promise<void>>();
+  function awaited(claim: Promise<void>): Promise<void> {
+    claims.add(claim);
+    return claim.finally(() => claims.delete(claim));
   }
 
   /** At most one poll is scheduled: the earlier of the two wins. */
@@ -229,7 +272,8 @@ export function createWorker(options: WorkerOptions): Worker {
       schedulePoll(0);
     },
     reserve(count) {
-      if (stopping || pausedUntil > now() || queue.length + count > capacity) return undefined;
+      const { limit } = availability();
+      if (stopping || limit < count || queue.length + count > capacity) return undefined;
       return { token: options.newToken(), until: now() + leaseMs };
     },
     accept(deliveries, until) {
@@ -240,19 +284,16 @@ export function createWorker(options: WorkerOptions): Worker {
       mayBeDue = true;
       schedulePoll(0);
     },
+    offer: (ids) => awaited(offer(ids)),
     async stop(graceMs) {
       stopping = true;
       clearTimeout(pollTimer);
-      await giveBack(queue.splice(0), now());
-      // A claim that the database is still answering would otherwise leave its leases behind.
-      await claiming;
-      if (active.size > 0) {
-        const finished = new Promise<void>((resolve) => {
-          activeDone = resolve;
-        });
-        const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
-        await Promise.race([finished, patience]);
-      }
+      const finished = new Promise<void>((resolve) => {
+        activeDone = resolve;
+      });
+      const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
+      const done = [giveBack(queue.splice(0), now()), ...claims, ...(active.size > 0 ? [finished] : [])];
+      await Promise.race([Promise.all(done), patience]);
       for (const timer of timers) clearInterval(timer);
     },
   };

@@ -24,3 +24,14 @@ export function requireKey(keys: string[]): onRequestHookHandler {
     else done(new BelfryError("unauthorized"));
   };
 }
+
+/**
+ * Without a key only programs of this machine may call, and a browser is one of them: a page from elsewhere whose name is
+ * made to point to 127.0.0.1 (DNS rebinding) would be let in, but cannot hide its name.
+ */
+export const refuseForeignHosts: onRequestHookHandler = (request, _reply, done) => {
+  const name = request.hostname.replace(/^\[|\]$/g, "");
+  const ours = name === "localhost" || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
+  if (ours) done();
+  else done(new BelfryError("foreign_host"));
+};

@@ -1,35 +1,24 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-
-export interface Captured {
-  id: string;
-  user_id: string;
-  channel: string;
-  /** Unix milliseconds. */
-  at: number;
-  from: string;
-  to: string;
-  subject: string;
-  text: string;
-  html?: string;
-}
+import { channels } from "../model/notification.ts";
+import type { CapturedMessage } from "../model/provider.ts";
 
 const Message = Type.Object({
   id: Type.String({ description: "The delivery's id." }),
   user_id: Type.String(),
-  channel: Type.Literal("email"),
+  channel: Type.String({ enum: [...channels] }),
   at: Type.Integer({ description: "Unix milliseconds." }),
-  from: Type.String(),
+  from: Type.Optional(Type.String()),
   to: Type.String(),
-  subject: Type.String(),
-  text: Type.String(),
+  subject: Type.Optional(Type.String()),
+  text: Type.Optional(Type.String()),
   html: Type.Optional(Type.String()),
 });
 
 /** Messages that were captured because no provider is configured. */
 export function capturedRoutes(
   app: FastifyInstance,
-  list: (skip: number, limit: number) => Promise<Captured[]>,
+  list: (skip: number, limit: number) => Promise<CapturedMessage[]>,
 ): void {
   const schema = {
     tags: ["operate"],

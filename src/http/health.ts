@@ -5,16 +5,48 @@ export interface HealthPartners {
   /** Rejects when MongoDB does not answer. */
   ping: () => Promise<unknown>;
   stopping: () => boolean;
+  /** Each provider's health by channel and name, where this process sends. Times in Unix milliseconds. */
+  providers?: () => Record<string, Record<string, PartState>>;
+  /** RabbitMQ's, where it is used. */
+  broker?: () => PartState;
   metrics: { contentType: string; text(): Promise<string> };
 }
 
+interface PartState {
+  state: string;
+  code?: string;
+  since?: number;
+  until?: number;
+}
+
+const Provider = Type.Object({
+  state: Type.String({ description: "ok, open (ailing) or paused (it refuses our configuration)" }),
+  code: Type.Optional(Type.String({ description: "What it said." })),
+  since: Type.Optional(Type.String({ format: "date-time" })),
+  until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
+});
+const Broker = Type.Object(
+  {
+    state: Type.String({ description: "connected, or away: then deliveries go by MongoDB alone" }),
+    code: Type.Optional(Type.String({ description: "Its newest error." })),
+    since: Type.Optional(Type.String({ format: "date-time" })),
+  },
+  { description: "RabbitMQ, with `?verbose`." },
+);
 const Status = Type.Object({
   status: Type.String(),
   checks: Type.Optional(Type.Record(Type.String(), Type.String())),
+  providers: Type.Optional(
+    Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
+      description: "By channel and name, with `?verbose`.",
+    }),
+  ),
+  broker: Type.Optional(Broker),
 });
 
 /** `/livez`: the process turns. `/readyz`: it can do its work. `/metrics`: Prometheus. */
-export function healthRoutes(app: FastifyInstance, { ping, stopping, metrics }: HealthPartners): void {
+export function healthRoutes(app: FastifyInstance, partners: HealthPartners): void {
+  const { ping, stopping, providers, broker, metrics } = partners;
   const schema = (summary: string) => ({
     tags: ["operate"],
     summary,
@@ -25,18 +57,24 @@ export function healthRoutes(app: FastifyInstance, { ping, stopping, metrics }: 
     status: "ok",
   }));
 
-  app.get(
+  app.get<{ Querystring: { verbose?: string } }>(
     "/readyz",
     { config: { public: true }, schema: schema("Can it take requests?") },
-    async (_request, reply) => {
+    async (request, reply) => {
       const mongodb = await ping().then(
         () => "ok",
         () => "unreachable",
       );
       const ready = mongodb === "ok" && !stopping();
-      return reply
-        .code(ready ? 200 : 503)
-        .send({ status: ready ? "ready" : stopping() ? "stopping" : "unavailable", checks: { mongodb } });
+      // Providers that rest are no reason to send requests elsewhere: what they cannot take is kept.
+      return reply.code(ready ? 200 : 503).send({
+        status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
+        checks: { mongodb },
+        ...(request.query.verbose !== undefined && {
+          ...(providers && { providers: mapValues(providers(), (one) => mapValues(one, onWire)) }),
+          ...(broker && { broker: onWire(broker()) }),
+        }),
+      });
     },
   );
 
@@ -45,4 +83,18 @@ export function healthRoutes(app: FastifyInstance, { ping, stopping, metrics }: 
     { schema: { tags: ["operate"], summary: "Prometheus metrics" } },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
   );
+}
+
+function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
+}
+
+function onWire({ state, code, since, until }: PartState) {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  return {
+    state,
+    ...(code !== undefined && { code }),
+    ...(since !== undefined && { since: iso(since) }),
+    ...(until !== undefined && { until: iso(until) }),
+  };
 }

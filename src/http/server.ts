@@ -10,20 +10,36 @@ import fastify, {
   LogController,
 } from "fastify";
 import { BelfryError } from "../model/errors.ts";
-import { requireKey } from "./auth.ts";
-import { type Captured, capturedRoutes } from "./captured.ts";
+import type { CapturedMessage } from "../model/provider.ts";
+import { refuseForeignHosts, requireKey } from "./auth.ts";
+import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
+import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
+import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
 import { clientErrorHandler, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
 import { readJsonExactly } from "./json-body.ts";
+import { type OperatePartners, operateRoutes } from "./operate.ts";
+import { pages } from "./pages.ts";
+
+/** What takes requests needs. */
+export interface ApiPartners {
+  inbox: InboxDialectPartners;
+  queue: QueueDialectPartners;
+  captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
+  operate: OperatePartners;
+  callbacks: CallbackPartners;
+}
 
 export interface ServerPartners {
-  inbox: InboxDialectPartners;
-  captured: (skip: number, limit: number) => Promise<Captured[]>;
+  /** Absent in a process that only sends: then there are health and metrics alone. */
+  api?: ApiPartners;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   /** Empty: nobody is asked for a key. */
   apiKeys: string[];
+  /** Answers only under a loopback name: see `refuseForeignHosts`. */
+  loopbackOnly: boolean;
   version: string;
   log: FastifyBaseLogger;
 }
@@ -55,15 +71,14 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   app.setValidatorCompiler(validatorCompiler());
   readJsonExactly(app);
   app.setErrorHandler(sendProblem);
+  const allowedMethods = collectMethods(app);
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?", 1)[0] as string;
-    const allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((method) =>
-      app.hasRoute({ url: path, method }),
-    );
+    const allowed = allowedMethods(request.url.split("?", 1)[0] as string);
     if (allowed.length === 0) return sendProblem(new BelfryError("not_found"), request, reply);
     reply.header("allow", allowed.join(", "));
     return sendProblem(new BelfryError("method_not_allowed"), request, reply);
   });
+  if (partners.loopbackOnly) app.addHook("onRequest", refuseForeignHosts);
   if (partners.apiKeys.length > 0) app.addHook("onRequest", requireKey(partners.apiKeys));
   app.addHook("onSend", (request, reply, payload, done) => {
     addCommonHeaders(request, reply);
@@ -79,13 +94,34 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     done();
   });
 
-  await registerDocs(app, partners.version, partners.apiKeys.length > 0);
-  await app.register(inboxDialect, partners.inbox);
+  const { api, health } = partners;
+  if (api) {
+    await registerDocs(app, partners.version, partners.apiKeys.length > 0);
+    await app.register(inboxDialect, api.inbox);
+    await app.register(queueDialect, api.queue);
+    await app.register(pages);
+  }
   await app.register(async (own) => {
-    healthRoutes(own, partners.health);
-    capturedRoutes(own, partners.captured);
+    healthRoutes(own, health);
+    if (!api) return;
+    capturedRoutes(own, api.captured);
+    operateRoutes(own, api.operate);
+    await callbackRoutes(own, api.callbacks);
   });
   return app;
+}
+
+/** Learns the routes as they are registered, for the `Allow` header of a 405. */
+function collectMethods(app: FastifyInstance): (path: string) => string[] {
+  const routes: Array<{ pattern: RegExp; methods: string[] }> = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/:\w+/g, "[^/]+")}$`);
+    routes.push({ pattern, methods: [method].flat() });
+  });
+  return (path) => {
+    const found = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods);
+    return [...new Set(found)].sort();
+  };
 }
 
 function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {

@@ -3,16 +3,26 @@ import type { Channel } from "./notification.ts";
 /**
  * A delivery is one notification on one outbound channel. Its states:
  *
- *   pending ──claim──▶ sending ──sent──────────────▶ sent
- *      ▲                  │ ├──permanent, or tries used up─▶ failed (with a reason)
- *      │                  │ └──nothing to send to──────────▶ skipped (with a reason)
+ *   pending ──claim──▶ sending ──taken by the provider──▶ sent ──its callback──▶ delivered, or failed
+ *      ▲                  │ ├──permanent, or tries used up──▶ failed (with a reason)
+ *      │                  │ ├──nothing to send to───────────▶ skipped (with a reason)
+ *      │                  │ └──may have been sent, and the type would rather not send twice──▶ uncertain
  *      └──retry at `due`──┘
- *      └──released, or its lease ran out
+ *      └──given back, or its lease ran out
  *
  * `sending` belongs to whoever holds the lease's token; a settlement with another token changes nothing.
  * `canceled` is for whoever takes a delivery back before it is sent.
  */
-export const deliveryStates = ["pending", "sending", "sent", "failed", "skipped", "canceled"] as const;
+export const deliveryStates = [
+  "pending",
+  "sending",
+  "sent",
+  "delivered",
+  "failed",
+  "skipped",
+  "canceled",
+  "uncertain",
+] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
 /** What a template can use, kept with the delivery so that a trimmed inbox does not matter. */
@@ -35,32 +45,47 @@ export interface HeldDelivery {
   content: DeliveryContent;
   /** Attempts made that count against the retry policy. */
   tries: number;
+  /** How often a worker ended while it held this; absent when never. */
+  interruptions?: number;
   token: string;
 }
 
-/** Why an attempt did not send: reasons a person can act on. */
-export type Reason =
-  | "address"
-  | "message"
-  | "policy"
-  | "exhausted"
-  | "no_address"
-  | "template"
-  | "unknown_type";
+/** Twilio's limit, and where a text stops being a text. */
+export const maxSmsCharacters = 1_600;
 
-/** What one attempt came to (see `docs/providers` for each provider's table). */
+/** Why a delivery ended without arriving: reasons a person can act on. */
+export const reasons = [
+  "address",
+  "message",
+  "policy",
+  "opt_out",
+  "expired",
+  "exhausted",
+  "template",
+  "no_address",
+  "no_provider",
+  "suppressed",
+  "bounced",
+  "undelivered",
+  "unanswered",
+  "poison",
+] as const;
+export type Reason = (typeof reasons)[number];
+
+/** What one provider's answer means (`docs/providers` has each provider's table). */
 export type AttemptOutcome =
   | { kind: "sent"; providerId?: string; text?: string }
-  /** Transient; `afterMs` when the answer names a time. */
-  | { kind: "retry"; code: string; text: string; afterMs?: number }
-  /** The answer never came: it may have been sent. Tried again under the same id. */
-  | { kind: "unknown"; code: string; text: string }
+  /**
+   * Transient; `afterMs` when the answer names a time. `ailing`: it says something about the provider rather than
+   * about this message, so enough of them in a row open its breaker.
+   */
+  | { kind: "retry"; code: string; text: string; afterMs?: number; ailing?: boolean }
+  /** The answer never came: it may have been sent. Ailing too, unless it says that it tells of one target alone. */
+  | { kind: "unknown"; code: string; text: string; ailing?: false }
   /** Permanent. */
   | { kind: "no"; reason: Reason; code: string; text: string }
-  /** Our credentials, sender or account: uses up no try. */
-  | { kind: "config"; code: string; text: string }
-  /** There is nothing to send to or with; no provider was asked. */
-  | { kind: "skip"; reason: Reason; text: string };
+  /** Our credentials, sender or account: uses up no try, and the provider rests. */
+  | { kind: "config"; code: string; text: string };
 
 /** One line of a delivery's history. */
 export interface Attempt {
@@ -72,46 +97,43 @@ export interface Attempt {
   text?: string;
   /** How long it took. */
   ms: number;
+  /** The provider's own id of the copy it took. */
+  providerId?: string;
 }
 
-/** How a held delivery goes on after an attempt. */
+/** One turn of a delivery: the providers asked, in order, and what it came to. */
+export interface Turn {
+  attempts: Attempt[];
+  result:
+    | Extract<AttemptOutcome, { kind: "sent" | "unknown" | "no" | "retry" }>
+    /** Nobody could be asked; look again then (Unix ms). Uses up no try. */
+    | { kind: "hold"; until: number }
+    /** There is nothing to send, or nobody to send it to. */
+    | { kind: "skip"; reason: Reason; text: string };
+}
+
+/** How a held delivery goes on after a turn. */
 export interface Settlement {
   delivery: HeldDelivery;
-  attempt: Attempt;
-  state: Extract<DeliveryState, "pending" | "sent" | "failed" | "skipped">;
-  /** Counted tries after this attempt. */
+  attempts: Attempt[];
+  state: Extract<DeliveryState, "pending" | "sent" | "failed" | "skipped" | "uncertain">;
+  /** Counted tries after this turn. */
   tries: number;
   /** For `pending`: Unix milliseconds. */
   due?: number;
   reason?: Reason;
+  /** A sentence where no attempt tells it. */
+  detail?: string;
   providerId?: string;
 }
 
 /** Thrown by a provider; says itself whether to try again. */
 export class SendError extends Error {
-  readonly outcome: Exclude<AttemptOutcome, { kind: "sent" } | { kind: "skip" }>;
+  readonly outcome: Exclude<AttemptOutcome, { kind: "sent" }>;
 
   constructor(outcome: SendError["outcome"], cause?: unknown) {
     super(`${outcome.kind}: ${outcome.code} ${outcome.text}`, { cause });
     this.name = "SendError";
     this.outcome = outcome;
   }
-}
-
-/** An e-mail, rendered and addressed. */
-export interface EmailMessage {
-  /** The delivery's id, stable over attempts. */
-  id: string;
-  user: string;
-  to: string;
-  subject: string;
-  text: string;
-  html?: string;
-}
-
-export interface EmailProvider {
-  readonly name: string;
-  /** Resolves once the provider has taken the message; throws `SendError` for everything else. */
-  send(message: EmailMessage): Promise<{ providerId?: string; text?: string }>;
-  close(): Promise<void>;
 }

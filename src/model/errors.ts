@@ -12,6 +12,15 @@ export const errorCodes = {
     status: 401,
     says: "Send `Authorization: Bearer <key>` with one of the configured API keys.",
   },
+  // 406 is how Mailgun is told not to repeat a webhook.
+  callback_refused: {
+    status: 406,
+    says: "A provider's callback whose signature is missing, wrong, too old or was used before.",
+  },
+  foreign_host: {
+    status: 403,
+    says: "Without API_KEYS requests are answered under a loopback name only: call 127.0.0.1 or localhost, or set API_KEYS.",
+  },
   not_found: { status: 404, says: "Nothing has this path or id." },
   method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
   payload_too_large: { status: 413, says: "The body is over 64 KiB." },
@@ -19,6 +28,10 @@ export const errorCodes = {
   user_document_conflict: {
     status: 409,
     says: "The user's document cannot take the notification: `notifications` is no array, a schema rule refuses it, or it is full (16 MB).",
+  },
+  delivery_not_retryable: {
+    status: 409,
+    says: "The delivery has been sent or is on its way; only one that ended otherwise can be tried again.",
   },
   overloaded: {
     status: 503,

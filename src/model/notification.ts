@@ -1,8 +1,8 @@
 import type { DeliveryContent } from "./delivery.ts";
 
 /** Outbound channels. The inbox is not one: it is where a notification is kept, not sent. */
-export type Channel = "email";
-export const channels: readonly Channel[] = ["email"];
+export const channels = ["email", "sms", "webhook"] as const;
+export type Channel = (typeof channels)[number];
 
 /** What a caller asks for. `user`: 24 hex characters or any other string up to 128; `data`: checked free-form JSON. */
 export interface NotifyCommand {
@@ -14,6 +14,8 @@ export interface NotifyCommand {
   /** 24 hex characters: what the notification is about. */
   targetId?: string;
   data?: Record<string, unknown>;
+  /** Instead of the type's own: where this one goes. `inbox` keeps a record. */
+  channels?: ReadonlyArray<Channel | "inbox">;
 }
 
 /**

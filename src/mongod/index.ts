@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { defaultCacheDir } from "./cache.ts";
 import { findMongod, mongodSources } from "./find.ts";
 import { dbPathOf, type Exit, launch } from "./launch.ts";
-import { lockDataDir } from "./lock.ts";
+import { lockDataDir, portOfHolder } from "./lock.ts";
 import { stopOrphan } from "./orphan.ts";
 import { uriFor } from "./replica-set.ts";
 import type { Log } from "./types.ts";
@@ -38,6 +38,12 @@ export interface ManagedMongod {
   kill(signal: NodeJS.Signals): void;
   /** Stops mongod (SIGKILL after 10 s) and gives the data folder free. May be called again. */
   close(): Promise<void>;
+}
+
+/** The URI of the database that a running service keeps on `dataDir`; undefined when none does. */
+export function runningMongodUri(dataDir: string): string | undefined {
+  const port = portOfHolder(resolve(dataDir));
+  return port === undefined ? undefined : uriFor(port);
 }
 
 /** A real MongoDB, as a replica set of one, on `dataDir`: looked for, or fetched, then started. */

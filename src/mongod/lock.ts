@@ -62,6 +62,12 @@ export async function lockDataDir(dataDir: string, waitMs: number, log: Log): Pr
   };
 }
 
+/** Where the database on a data folder listens; undefined when no living process holds the folder. */
+export function portOfHolder(dataDir: string): number | undefined {
+  const holder = parse(readOrEmpty(join(dataDir, "belfry.lock")));
+  return holder && isAlive(holder) ? holder.port : undefined;
+}
+
 function tryCreate(file: string, holder: Holder) {
   try {
     writeFileSync(file, JSON.stringify(holder), { flag: "wx", mode: 0o600 });

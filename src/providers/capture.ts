@@ -1,24 +1,34 @@
 import { createBatcher } from "../model/batcher.ts";
-import { type EmailMessage, type EmailProvider, SendError } from "../model/delivery.ts";
+import { SendError } from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import type { CapturedMessage, Messages, Provider } from "../model/provider.ts";
 
-type Captured = EmailMessage & { from: string };
-
-/** Keeps what would have been sent, for a service without an e-mail provider. */
-export function createCaptureProvider(options: {
-  from: string;
+/** Keeps what would have been sent, for a channel without a provider. Webhooks need none and are never captured. */
+export function createCaptureProvider<C extends Exclude<Channel, "webhook">>(options: {
+  channel: C;
+  from: string | undefined;
+  now: () => number;
   /** Stores messages; one entry each. */
-  add: (messages: Captured[]) => Promise<Array<undefined | Error>>;
-}): EmailProvider {
-  const batches = createBatcher<Captured, undefined>({
+  add: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
+}): Provider<C> {
+  const { channel, from, now } = options;
+  const batches = createBatcher<CapturedMessage, undefined>({
     run: options.add,
     maxItems: 100,
     maxWaiting: Number.POSITIVE_INFINITY,
   });
   return {
     name: "capture",
-    async send(message) {
+    channel,
+    async send({ user, ...message }: Messages[C]) {
       try {
-        await batches.submit({ ...message, from: options.from });
+        await batches.submit({
+          ...message,
+          user_id: user,
+          channel,
+          at: now(),
+          ...(from !== undefined && { from }),
+        });
         return {};
       } catch (error) {
         throw new SendError({ kind: "retry", code: "CAPTURE", text: (error as Error).message }, error);

@@ -42,7 +42,13 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
 
   // First of all: 454 to AUTH or STARTTLS is the server's trouble, not our configuration's.
   if (status !== undefined && status < 500)
-    return { kind: "retry", code, text, ...waitFor(status, detail, text) };
+    return {
+      kind: "retry",
+      code,
+      text,
+      ...waitFor(status, detail, text),
+      ...(status === 421 && { ailing: true }),
+    };
   if (/^(EAUTH|ENOAUTH|ETLS)$/.test(failure.code ?? "") || status === 535 || status === 530)
     return { kind: "config", code, text };
   if (status === undefined) return withoutAnswer(failure, code, text);
@@ -56,7 +62,7 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
   if (status === 551 || status === 553 || /^(1\.[1236]|2\.1)$/.test(detail))
     return { kind: "no", reason: "address", code, text };
   // RFC 5321 4.2.2: a bare 550 to RCPT speaks of the mailbox, to DATA of the message.
-  const reason = status === 550 && failure.command !== "DATA" ? "address" : "message";
+  const reason = status === 550 && detail === "" && failure.command !== "DATA" ? "address" : "message";
   return { kind: "no", reason, code, text };
 }
 
@@ -70,12 +76,13 @@ function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcom
     /^(CONNECT|GREETING|UPGRADE)_TIMEOUT$/.test(failure.timeoutType ?? "") ||
     // The pool's own words, without a command: the connection was gone before it was given the message.
     (failure.code === "ECONNECTION" && failure.command === undefined);
-  return beforeAnyMail ? { kind: "retry", code, text } : { kind: "unknown", code, text };
+  return beforeAnyMail ? { kind: "retry", code, text, ailing: true } : { kind: "unknown", code, text };
 }
 
 /** How long a transient answer asks for, if it does. */
-function waitFor(status: number, detail: string, text: string): { afterMs?: number } {
+function waitFor(status: number, detail: string, text: string): { afterMs?: number; ailing?: true } {
   if (/gr[ae]y-?list/i.test(text) || (status !== 421 && detail === "7.1")) return { afterMs: greylistWaitMs };
-  if (detail.startsWith("7.") || detail === "5.3") return { afterMs: rateWaitMs };
+  // Too fast or too many: that is said to all of us, not to this mail.
+  if (detail.startsWith("7.") || detail === "5.3") return { afterMs: rateWaitMs, ailing: true };
   return {};
 }

@@ -1,5 +1,8 @@
 import nodemailer from "nodemailer";
-import { type EmailProvider, SendError } from "../model/delivery.ts";
+import { SendError } from "../model/delivery.ts";
+import { isMailbox, messageIdOf, notOneMailbox } from "../model/mailbox.ts";
+import type { Provider } from "../model/provider.ts";
+import { smtpMessage } from "./smtp-message.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 
 export interface SmtpOptions {
@@ -16,7 +19,7 @@ export interface SmtpOptions {
 }
 
 /** E-mail over SMTP with a pool of connections. The engine decides about retries, so nodemailer makes none. */
-export function createSmtpProvider(options: SmtpOptions): EmailProvider {
+export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
   const implicitTls = options.port === 465;
   const transport = nodemailer.createTransport({
     pool: true,
@@ -29,7 +32,7 @@ export function createSmtpProvider(options: SmtpOptions): EmailProvider {
     maxConnections: options.connections,
     maxMessages: 1_000,
     maxRequeues: 0,
-    // All below the shortest lease, so that a stuck attempt ends before its lease does.
+    // A stuck attempt ends; its lease is renewed meanwhile.
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
     dnsTimeout: 10_000,
@@ -37,31 +40,28 @@ export function createSmtpProvider(options: SmtpOptions): EmailProvider {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const domain = options.from.address.split("@").at(-1) || "belfry.invalid";
 
   return {
     name: "smtp",
+    channel: "email",
     async send(message) {
       const { id, to, subject, text, html } = message;
-      // nodemailer would take commas and angle brackets as several recipients; one delivery is one envelope.
-      if (!/^[^\s\p{Cc},;<>@"]+@[^\s\p{Cc},;<>@"]+$/u.test(to))
-        throw new SendError({
-          kind: "no",
-          reason: "address",
-          code: "EADDRESS",
-          text: "the address is not one mailbox",
-        });
+      if (!isMailbox(to)) throw notOneMailbox();
       try {
+        const messageId = messageIdOf(id, options.from.address);
         const info = await transport.sendMail({
-          from: options.from,
-          to: { name: "", address: to },
           envelope: { from: options.from.address, to: [to] },
-          messageId: `<${id}@${domain}>`,
-          subject,
-          text,
-          ...(html !== undefined && { html }),
+          messageId,
+          raw: smtpMessage({ id, from: options.from, to, messageId, subject, text, html }),
         });
         return { providerId: info.messageId, text: info.response };
+      } catch (error) {
+        throw new SendError(smtpOutcome(error as SmtpFailure), error);
+      }
+    },
+    async verify() {
+      try {
+        await transport.verify();
       } catch (error) {
         throw new SendError(smtpOutcome(error as SmtpFailure), error);
       }

@@ -67,6 +67,7 @@ export function createAppender(options: AppendOptions) {
           } else {
             const open = (await notStored(shares)).filter((share) => !failures.has(share));
             if (open.length === 0) break;
+            if (round > 1) await pause(50 * 2 ** Math.min(round, 5));
             for (const { index, code, errmsg } of await repeat(open)) {
               const error = new MongoServerError({ message: errmsg, code });
               // Neither says whose fault it is: another process was there first, or the primary is changing.
@@ -150,7 +151,9 @@ export function createAppender(options: AppendOptions) {
     const stored = new Map(found.map((one) => [wireUserId(one._id), itemIds(one.notifications)]));
     return shares.filter(({ user, items }) => {
       const ids = stored.get(wireUserId(user));
-      return !ids || !items.every((item) => ids.has(item.id));
+      const newest = items.at(-1);
+      // A share is applied whole or not at all, and its newest item stays longest.
+      return !ids || (newest !== undefined && !ids.has(newest.id));
     });
   }
 }

@@ -7,7 +7,8 @@ import type {
   Reason,
   Settlement,
 } from "../model/delivery.ts";
-import type { Channel } from "../model/notification.ts";
+import { type Channel, channels } from "../model/notification.ts";
+import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
 export interface DeliveryDocument {
@@ -21,28 +22,86 @@ export interface DeliveryDocument {
   /** When a pending one may be sent. */
   due: Date;
   tries: number;
-  /** The newest 20. */
+  /** The newest `keptAttempts`. */
   attempts: Array<Omit<Attempt, "at"> & { at: Date }>;
-  lease?: { token: ObjectId; until: Date };
+  /** `begun`: a send is under way that must happen `once`, or that has been interrupted before (`again`). */
+  lease?: { token: ObjectId; until: Date; begun?: "once" | "again" };
   /** How often a lease ran out: its holder died or hung. */
   interruptions?: number;
   reason?: Reason;
+  /** A sentence where no attempt tells it. */
+  detail?: string;
+  /** The provider's own id of the message. */
   providerId?: string;
+  /** When an operator last had it sent again. */
+  againAt?: Date;
+  /** Of a finished one: when MongoDB forgets it. */
+  expireAt?: Date;
   createdAt: Date;
   updatedAt: Date;
 }
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
-/** Every query of the delivery engine; each may be repeated, since each names the lease it depends on. */
-export function createDeliveryBooks(db: Db) {
+/** More than `MAX_RETRIES` and the pauses of a bad week; a bound all the same. */
+const keptAttempts = 200;
+const dayMs = 24 * 60 * 60_000;
+/** A delivery whose workers end this often is what ends them. */
+const maxInterruptions = 3;
+
+/**
+ * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
+ * `retentionDays`: how long a finished delivery is kept.
+ */
+export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: number) {
   const deliveries = deliveriesOf(db);
+  const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
 
   /** Those of ours among `held`: the id and the token must both match. */
   const stillHeld = (held: HeldDelivery[]) => ({
     _id: { $in: held.map((one) => new ObjectId(one.id)) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
+
+  /** A conditional update in which the loser of a race matches nothing, and a read of what was won by its token. */
+  async function take(
+    ids: ObjectId[],
+    lease: { token: string; until: number },
+    now: number,
+  ): Promise<HeldDelivery[]> {
+    const token = new ObjectId(lease.token);
+    const _id = { $in: ids };
+    await deliveries
+      .updateMany(
+        { _id, channel, state: "pending", due: { $lte: new Date(now) } },
+        {
+          $set: {
+            state: "sending",
+            lease: { token, until: new Date(lease.until) },
+            updatedAt: new Date(now),
+          },
+        },
+        // Index `due` would read the whole backlog to find these few.
+        { hint: { _id: 1 } },
+      )
+      .catch((error: unknown) => {
+        // Its answer may be lost and it applied all the same: the read knows.
+        if (isRefusal(error)) throw error;
+      });
+    const won = await deliveries
+      .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
+      .toArray();
+    return won.map((one) => ({
+      id: one._id.toHexString(),
+      notification: one.notification.toHexString(),
+      user: wireUserId(one.user),
+      channel: one.channel,
+      content: one.content,
+      tries: one.tries,
+      ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
+      token: lease.token,
+    }));
+  }
 
   return {
     /**
@@ -57,38 +116,45 @@ export function createDeliveryBooks(db: Db) {
     ): Promise<HeldDelivery[]> {
       const due = { $lte: new Date(now) };
       const candidates = await deliveries
-        .find({ state: "pending", due }, { projection: { _id: 1 } })
+        .find({ channel, state: "pending", due }, { projection: { _id: 1 } })
         .sort({ due: 1 })
         .limit(limit)
         .toArray();
-      if (candidates.length === 0) return [];
-      const token = new ObjectId(lease.token);
-      const _id = { $in: candidates.map((one) => one._id) };
-      // `due` once more: meanwhile another worker may have tried it and put it off.
-      await deliveries.updateMany(
-        { _id, state: "pending", due },
-        {
-          $set: {
-            state: "sending",
-            lease: { token, until: new Date(lease.until) },
-            updatedAt: new Date(now),
-          },
-        },
-        // Index `due` would read the whole backlog to find these few.
-        { hint: { _id: 1 } },
+      return candidates.length === 0
+        ? []
+        : take(
+            candidates.map((one) => one._id),
+            lease,
+            now,
+          );
+    },
+
+    /** Takes those of `ids` that are due; a queue's message names them. */
+    async claimById(
+      ids: string[],
+      lease: { token: string; until: number },
+      now: number,
+    ): Promise<HeldDelivery[]> {
+      return take(
+        ids.map((id) => new ObjectId(id)),
+        lease,
+        now,
       );
-      const won = await deliveries
-        .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
-        .toArray();
-      return won.map((one) => ({
-        id: one._id.toHexString(),
-        notification: one.notification.toHexString(),
-        user: wireUserId(one.user),
-        channel: one.channel,
-        content: one.content,
-        tries: one.tries,
-        token: lease.token,
-      }));
+    },
+
+    /** Those of `ids` that have now been interrupted as often as a delivery may be. */
+    async interrupt(ids: string[], now: number, count: boolean): Promise<string[]> {
+      const due = { $lte: new Date(now) };
+      const waiting = {
+        _id: { $in: ids.map((id) => new ObjectId(id)) },
+        channel,
+        state: "pending",
+        due,
+      } as const;
+      if (count) await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
+      const enough = { ...waiting, interruptions: { $gte: maxInterruptions } };
+      const found = await deliveries.find(enough, { projection: { _id: 1 } }).toArray();
+      return found.map((one) => one._id.toHexString());
     },
 
     async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
@@ -108,63 +174,191 @@ export function createDeliveryBooks(db: Db) {
       );
     },
 
+    /**
+     * A provider's report may have been faster and moved the state on (`store/receipts.ts`): then a second, rare round
+     * trip adds the attempt and leaves the state. What was held under a lost lease matches neither.
+     */
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
-      const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
-        const { delivery, attempt, state, tries } = one;
-        return {
-          updateOne: {
-            filter: { _id: new ObjectId(delivery.id), "lease.token": new ObjectId(delivery.token) },
-            update: {
-              $set: {
-                state,
-                tries,
-                updatedAt: new Date(now),
-                ...(one.due !== undefined && { due: new Date(one.due) }),
-                ...(one.reason && { reason: one.reason }),
-                ...(one.providerId && { providerId: one.providerId }),
-              },
-              $unset: { lease: 1 },
-              $push: { attempts: { $each: [{ ...attempt, at: new Date(attempt.at) }], $slice: -20 } },
-            },
+      const held = ({ delivery }: Settlement) => ({
+        _id: new ObjectId(delivery.id),
+        "lease.token": new ObjectId(delivery.token),
+      });
+      const history = ({ tries, attempts, providerId }: Settlement) => ({
+        set: { tries, ...(providerId && { providerId }) },
+        $unset: { lease: 1 } as const,
+        $push: {
+          attempts: {
+            $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+            $slice: -keptAttempts,
           },
+        },
+      });
+      const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+        const { state, due, reason, detail } = one;
+        const { set, ...update } = history(one);
+        const $set = {
+          ...set,
+          state,
+          updatedAt: new Date(now),
+          ...(state === "pending"
+            ? due !== undefined && { due: new Date(due) }
+            : { expireAt: expireAt(now) }),
+          ...(reason && { reason }),
+          ...(detail && { detail }),
         };
+        return { updateOne: { filter: { ...held(one), state: "sending" }, update: { $set, ...update } } };
       });
       const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
-      return { lost: settlements.length - matchedCount };
+      if (matchedCount === settlements.length) return { lost: 0 };
+
+      const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+        const { set, ...update } = history(one);
+        return { updateOne: { filter: held(one), update: { $set: set, ...update } } };
+      });
+      const late = await deliveries.bulkWrite(overtaken, { ordered: false });
+      return { lost: settlements.length - matchedCount - late.matchedCount };
     },
 
-    /** Index `lease`. */
+    /** Before a send whose end must be known: true while the lease is ours. */
+    async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
+      const { matchedCount } = await deliveries.updateOne(
+        { _id: new ObjectId(delivery.id), state: "sending", "lease.token": new ObjectId(delivery.token) },
+        { $set: { "lease.begun": begun } },
+      );
+      return matchedCount === 1;
+    },
+
+    /**
+     * Index `lease`. What had begun and must not be repeated is `uncertain`; what ends its worker each time it is sent
+     * is given up; the rest is pending again. Only a send that had begun counts against a delivery: what merely waited
+     * in a worker that died is innocent.
+     */
     async sweep(now: number): Promise<number> {
-      const { modifiedCount } = await deliveries.updateMany(
-        { state: "sending", "lease.until": { $lt: new Date(now) } },
+      const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
+      const at = new Date(now);
+      const uncertain = await deliveries.updateMany(
+        { ...expired, "lease.begun": "once" },
         {
-          $set: { state: "pending", due: new Date(now), updatedAt: new Date(now) },
+          $set: {
+            state: "uncertain",
+            reason: "unanswered",
+            detail: "its worker ended during the send",
+            updatedAt: at,
+            expireAt: expireAt(now),
+          },
+          $unset: { lease: 1 },
+        },
+      );
+      const poison = await deliveries.updateMany(
+        { ...expired, "lease.begun": "again", interruptions: { $gte: maxInterruptions - 1 } },
+        {
+          $set: {
+            state: "failed",
+            reason: "poison",
+            detail: "each worker that sent it ended",
+            updatedAt: at,
+            expireAt: expireAt(now),
+          },
           $unset: { lease: 1 },
           $inc: { interruptions: 1 },
         },
       );
-      return modifiedCount;
-    },
-
-    async nextDue(): Promise<number | undefined> {
-      const [first] = await deliveries
-        .find({ state: "pending" }, { projection: { due: 1 } })
-        .sort({ due: 1 })
-        .limit(1)
-        .toArray();
-      return first?.due.getTime();
-    },
-
-    /** For the gauges: how many wait and since when (Unix ms) the longest overdue one has been due. */
-    async depth(): Promise<{ pending: number; sending: number; oldestDue: number | undefined }> {
-      const [pending, sending, oldestDue] = await Promise.all([
-        deliveries.countDocuments({ state: "pending" }),
-        deliveries.countDocuments({ state: "sending" }),
-        this.nextDue(),
+      const again = await deliveries.updateMany({ ...expired, "lease.begun": { $ne: "once" } }, [
+        {
+          $set: {
+            state: "pending",
+            due: at,
+            updatedAt: at,
+            // The first time nothing says whether it had begun; from then on only a send does count.
+            interruptions: {
+              $cond: [
+                { $eq: ["$lease.begun", "again"] },
+                { $add: ["$interruptions", 1] },
+                { $max: ["$interruptions", 1] },
+              ],
+            },
+          },
+        },
+        { $unset: "lease" },
       ]);
-      return { pending, sending, oldestDue };
+      return uncertain.modifiedCount + poison.modifiedCount + again.modifiedCount;
     },
+
+    nextDue: () => nextDue(db, channel),
   };
+}
+
+async function nextDue(db: Db, channel: Channel): Promise<number | undefined> {
+  const [first] = await deliveriesOf(db)
+    .find({ channel, state: "pending" }, { projection: { due: 1 } })
+    .sort({ due: 1 })
+    .limit(1)
+    .toArray();
+  return first?.due.getTime();
+}
+
+/** A user's newest deliveries, newest first. Index `user`. */
+export async function deliveriesOfUser(db: Db, user: string, limit: number) {
+  const projection = { notification: 1, channel: 1, content: 1, state: 1, updatedAt: 1 } as const;
+  const found = await orUnavailable(() =>
+    deliveriesOf(db)
+      .find({ user: storedUserId(user) }, { projection, batchSize: limit + 1 })
+      .sort({ _id: -1 })
+      .limit(limit)
+      .toArray(),
+  );
+  return found.map(({ notification, channel, content, state, updatedAt }) => ({
+    notification: notification.toHexString(),
+    channel,
+    content,
+    state,
+    changedAt: updatedAt.getTime(),
+  }));
+}
+
+/** What any worker could take now, in pages, longest waiting first. Index `due`. */
+export async function* pendingDue(
+  db: Db,
+  now: number,
+): AsyncGenerator<Array<{ id: string; channel: Channel }>> {
+  const pageSize = 1_000;
+  for (const channel of channels) {
+    const found = deliveriesOf(db)
+      .find(
+        { channel, state: "pending", due: { $lte: new Date(now) } },
+        { projection: { _id: 1 }, batchSize: pageSize },
+      )
+      .sort({ due: 1 });
+    let page: Array<{ id: string; channel: Channel }> = [];
+    for await (const { _id } of found) {
+      page.push({ id: _id.toHexString(), channel });
+      if (page.length < pageSize) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
+  }
+}
+
+/** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
+export async function deliveryDepth(db: Db): Promise<{
+  counts: Array<{ channel: Channel; state: "pending" | "sending"; count: number }>;
+  oldestDue: number | undefined;
+}> {
+  const deliveries = deliveriesOf(db);
+  // Each answered by its partial index alone.
+  const counts = await Promise.all(
+    channels.flatMap((channel) =>
+      (["pending", "sending"] as const).map(async (state) => ({
+        channel,
+        state,
+        count: await deliveries.countDocuments({ channel, state }),
+      })),
+    ),
+  );
+  const dues = await Promise.all(channels.map((channel) => nextDue(db, channel)));
+  const known = dues.filter((due) => due !== undefined);
+  return { counts, oldestDue: known.length > 0 ? Math.min(...known) : undefined };
 }
 
 /** A planned delivery as it is stored: held by this process under `lease`, or pending for anyone. */

@@ -43,13 +43,18 @@ export function storeError(error: unknown): BelfryError {
   return new BelfryError(code, undefined, [], error);
 }
 
-/** A read or a marking whose failure is the caller's to repeat when MongoDB is away; a refused query is our defect. */
-export async function orUnavailable<Found>(query: Promise<Found>): Promise<Found> {
+const maxTimeExpired = 50;
+
+/** Runs a query; one that MongoDB does not answer is the caller's to repeat, a refused one is our defect. */
+export async function orUnavailable<Found>(query: () => Promise<Found>): Promise<Found> {
   try {
-    return await query;
+    return await query();
   } catch (error) {
-    if (error instanceof MongoError && !isRefusal(error))
-      throw new BelfryError("database_unavailable", undefined, [], error);
-    throw error;
+    if (!(error instanceof MongoError) || isRefusal(error)) throw error;
+    const says =
+      error.code === maxTimeExpired
+        ? "MongoDB could not look through all of it in time: ask for less, with from and to for example."
+        : undefined;
+    throw new BelfryError("database_unavailable", says, [], error);
   }
 }

@@ -1,5 +1,6 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
-import type { InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import type { Suppression } from "../model/provider.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
@@ -7,6 +8,8 @@ export interface UserDocument {
   _id: ObjectId | string;
   email?: string;
   phone?: string;
+  webhook?: { url: string; secrets: string[] };
+  suppressed?: Partial<Record<Channel, Suppression>>;
   /** Grows by one with each change of `notifications`; each item carries the value of its last change. */
   rev?: number;
   /** Oldest first; up to `INBOX_LIMIT` + 25 %, of which readers see the newest `INBOX_LIMIT`. */
@@ -47,28 +50,29 @@ export function createInboxStore(db: Db, inboxLimit: number) {
 
     /** True when the user has such an item, read before or not; reading twice changes nothing. */
     async markRead(user: string, id: string): Promise<boolean> {
-      const marking = users.updateOne(
-        { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
-        [
-          { $set: { rev: { $add: [{ $ifNull: ["$rev", 0] }, { $cond: [unreadItem(id), 1, 0] }] } } },
-          {
-            $set: {
-              notifications: {
-                $map: {
-                  input: "$notifications",
-                  in: {
-                    $cond: [
-                      { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] },
-                      { $mergeObjects: ["$$this", { is_new: false, rev: "$rev" }] },
-                      "$$this",
-                    ],
+      const marking = () =>
+        users.updateOne(
+          { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
+          [
+            { $set: { rev: { $add: [{ $ifNull: ["$rev", 0] }, { $cond: [unreadItem(id), 1, 0] }] } } },
+            {
+              $set: {
+                notifications: {
+                  $map: {
+                    input: "$notifications",
+                    in: {
+                      $cond: [
+                        { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] },
+                        { $mergeObjects: ["$$this", { is_new: false, rev: "$rev" }] },
+                        "$$this",
+                      ],
+                    },
                   },
                 },
               },
             },
-          },
-        ],
-      );
+          ],
+        );
       return (await orUnavailable(marking)).matchedCount === 1;
     },
   };
@@ -82,13 +86,17 @@ export function createInboxStore(db: Db, inboxLimit: number) {
       // `$slice` refuses a length of 0.
       items: limit === 0 ? { $literal: [] } : page,
     };
-    const found = users
-      .find<{ _id: ObjectId | string } & InboxView>(
-        { _id: { $in: group.map((one) => storedUserId(one.user)) } },
-        { projection, batchSize: group.length + 1 },
-      )
-      .toArray();
-    return new Map((await orUnavailable(found)).map(({ _id, ...view }) => [wireUserId(_id), view]));
+    const found = await orUnavailable(() =>
+      users
+        .find<{ _id: ObjectId | string } & InboxView>(
+          { _id: { $in: group.map((one) => storedUserId(one.user)) } },
+          { projection, batchSize: group.length + 1 },
+        )
+        .toArray(),
+    );
+    return new Map(
+      found.map(({ _id, ...view }) => [wireUserId(_id), { ...view, items: view.items.filter(isItem) }]),
+    );
   }
 }
 
@@ -102,3 +110,11 @@ const unreadItem = (id: string) => ({
     0,
   ],
 });
+
+/** The array is the product team's own, too: what is no item is passed over. */
+const isItem = (item: Partial<InboxItem> | null): boolean =>
+  typeof item?.id === "string" &&
+  typeof item.timestamp === "number" &&
+  typeof item.is_new === "boolean" &&
+  typeof item.user_id === "string" &&
+  typeof item.key === "string";

@@ -2,20 +2,23 @@ import { describe, expect, test } from "vitest";
 import { createCatalog } from "../../src/core/catalog.ts";
 import type { DeliveryContent } from "../../src/model/delivery.ts";
 
+const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
+
 function catalogOf(file?: unknown) {
-  const { catalog, problems } = createCatalog(file);
+  const { catalog, problems } = createCatalog(general, file);
   expect(problems).toStrictEqual([]);
   return catalog;
 }
 
 const email = (templates: object) => ({ inbox: true, channels: { email: templates } });
+const sms = (templates: object) => ({ inbox: true, channels: { sms: templates } });
 
 function render(templates: object, content: Partial<DeliveryContent> = {}) {
-  return catalogOf({ sample: email(templates) }).renderEmail({ key: "sample", at: 0, ...content });
+  return catalogOf({ sample: email(templates) }).render.email({ key: "sample", at: 0, ...content });
 }
 
 describe("notification types", () => {
-  test("without a file there are the four of the inbox dialect", () => {
+  test("without a file there are the four of the inbox dialect, and the queue dialect's", () => {
     const catalog = catalogOf();
     const types = Object.fromEntries(catalog.keys.map((key) => [key, catalog.get(key)]));
     expect(types).toStrictEqual({
@@ -23,6 +26,7 @@ describe("notification types", () => {
       new_message: { inbox: true, channels: [] },
       new_post: { inbox: true, channels: [] },
       new_login: { inbox: true, channels: ["email"] },
+      direct: { inbox: true, channels: ["email", "sms", "webhook"] },
     });
   });
 
@@ -30,8 +34,11 @@ describe("notification types", () => {
     const catalog = catalogOf({
       invoice: { description: "A bill", ...email({ subject: "Bill" }) },
       new_message: { inbox: false, channels: { email: {} } },
+      alarm: { inbox: false, channels: { webhook: {}, sms: {} } },
     });
     expect(catalog.keys.sort()).toStrictEqual([
+      "alarm",
+      "direct",
       "invoice",
       "new_login",
       "new_message",
@@ -40,12 +47,14 @@ describe("notification types", () => {
     ]);
     expect(catalog.get("invoice")).toStrictEqual({ inbox: true, channels: ["email"] });
     expect(catalog.get("new_message")).toStrictEqual({ inbox: false, channels: ["email"] });
+    expect(catalog.get("alarm")).toStrictEqual({ inbox: false, channels: ["webhook", "sms"] });
     expect(catalog.get("new_post")).toStrictEqual({ inbox: true, channels: [] });
   });
 
   test.each(["no_such_key", "", "__proto__", "constructor", "toString"])("%j is no type", (key) => {
     expect(catalogOf().get(key)).toBeUndefined();
-    expect(() => catalogOf().renderEmail({ key, at: 0 })).toThrow(`the type ${key} has no e-mail`);
+    expect(() => catalogOf().render.email({ key, at: 0 })).toThrow(`the type ${key} has no such template`);
+    expect(() => catalogOf().render.sms({ key, at: 0 })).toThrow(`the type ${key} has no such template`);
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -59,6 +68,34 @@ describe("notification types", () => {
     ],
     ["an unknown field", { one: { ...email({}), colour: 1 } }, /^\/one\/colour: is not known here$/],
     ["a template that is no text", { one: email({ html: 1 }) }, /^\/one\/channels\/email\/html: /],
+    [
+      "a webhook with a template",
+      { one: { inbox: true, channels: { webhook: { text: "x" } } } },
+      /^\/one\/channels\/webhook\/text: is not known here$/,
+    ],
+    [
+      "an SMS with a subject",
+      { one: sms({ subject: "x" }) },
+      /^\/one\/channels\/sms\/subject: is not known here$/,
+    ],
+    [
+      "an SMS with an unknown filter",
+      { one: sms({ text: "{{ key | shout }}" }) },
+      /^type one, channel sms: .*shout/,
+    ],
+    ["a wait of nothing", { one: { ...email({}), retry: { delay_ms: 0 } } }, /^\/one\/retry\/delay_ms: /],
+    ["a wait that shrinks", { one: { ...email({}), retry: { factor: 0.5 } } }, /^\/one\/retry\/factor: /],
+    ["half a retry", { one: { ...email({}), retry: { max_retries: 1.5 } } }, /^\/one\/retry\/max_retries: /],
+    [
+      "an unknown word of the retry rule",
+      { one: { ...email({}), retry: { jitter: 1 } } },
+      /^\/one\/retry\/jitter: is not known here$/,
+    ],
+    [
+      "an unknown wish for the unanswered",
+      { one: { ...email({}), unanswered: "maybe" } },
+      /^\/one\/unanswered: /,
+    ],
     ["a key with a blank", { "o n e": email({}) }, /^\/: |o n e/],
     ["a key of 65 characters", { ["k".repeat(65)]: email({}) }, /^\/: |k{65}/],
     [
@@ -93,24 +130,59 @@ describe("notification types", () => {
       /^type one, .*text: /,
     ],
   ])("%s is told as a problem", (_what, file, expected) => {
-    const { problems } = createCatalog(file);
+    const { problems } = createCatalog(general, file);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(expected);
   });
 
   test("all problems of all types and templates are told", () => {
-    const { problems } = createCatalog({
+    const { problems } = createCatalog(general, {
       one: email({ subject: "{% a %}", text: "{{ key | b }}", html: "{% c %}" }),
-      two: email({ text: "{% d %}" }),
+      two: { inbox: true, channels: { email: { text: "{% d %}" }, sms: { text: "{% e %}" } } },
     });
     expect(
-      problems.map((problem) => /^type (\w+), channel email, (\w+)/.exec(problem)?.slice(1)),
+      problems.map((problem) => /^type (\w+), channel (?:email, )?(\w+)/.exec(problem)?.slice(1)),
     ).toStrictEqual([
       ["one", "subject"],
       ["one", "text"],
       ["one", "html"],
       ["two", "text"],
+      ["two", "sms"],
     ]);
+  });
+});
+
+describe("how a type is tried again", () => {
+  const resendUnknown = true;
+
+  test("is the general rule where the type says nothing, and for a type that is gone", () => {
+    const catalog = catalogOf({ one: email({}) });
+    for (const key of ["new_login", "one", "gone", "__proto__", "toString"])
+      expect(catalog.policy(key), key).toStrictEqual({ ...general, resendUnknown });
+  });
+
+  test("is the type's own where it says something, field by field", () => {
+    const catalog = catalogOf({
+      slow: { ...email({}), retry: { delay_ms: 60_000 } },
+      never: { ...email({}), retry: { max_retries: 0 } },
+      own: { ...email({}), retry: { delay_ms: 5, factor: 1.5, max_retries: 9 } },
+    });
+    expect(catalog.policy("slow")).toStrictEqual({ ...general, delayMs: 60_000, resendUnknown });
+    expect(catalog.policy("never")).toStrictEqual({ ...general, maxRetries: 0, resendUnknown });
+    expect(catalog.policy("own")).toStrictEqual({ delayMs: 5, factor: 1.5, maxRetries: 9, resendUnknown });
+  });
+
+  test("keeps the queue dialect's fixed wait, whatever the general factor is", () => {
+    expect(catalogOf().policy("direct")).toStrictEqual({ ...general, factor: 1, resendUnknown });
+  });
+
+  test("after a send that nobody answered is rather twice, unless the type would rather not", () => {
+    const catalog = catalogOf({
+      rather: { ...email({}), unanswered: "rather_twice" },
+      careful: { ...email({}), unanswered: "rather_not" },
+    });
+    expect(catalog.policy("rather").resendUnknown).toBe(true);
+    expect(catalog.policy("careful").resendUnknown).toBe(false);
   });
 });
 
@@ -166,7 +238,7 @@ describe("templates", () => {
 
   test("the default HTML escapes title, body and key", () => {
     const catalog = catalogOf();
-    const { html } = catalog.renderEmail({ key: "new_login", at: 0, title: "<b>t</b>", body: "<i>b</i>" });
+    const { html } = catalog.render.email({ key: "new_login", at: 0, title: "<b>t</b>", body: "<i>b</i>" });
     expect(html).toContain("&lt;b&gt;t&lt;/b&gt;");
     expect(html).toContain("&lt;i&gt;b&lt;/i&gt;");
     expect(html).not.toMatch(/<b>|<i>/);
@@ -199,6 +271,21 @@ describe("templates", () => {
     expect(render({ text }, { data: {} }).text).toBe("");
   });
 
+  test("are filled in although the process stood still in the middle, as a loaded machine makes it", () => {
+    let stalls = 1;
+    const data = {
+      get name() {
+        const until = performance.now() + (stalls-- > 0 ? 250 : 0);
+        while (performance.now() < until);
+        return "Ada";
+      },
+    };
+    expect(render({ subject: "Hello {{ data.name }} {{ title }}" }, { title: "!", data }).subject).toBe(
+      "Hello Ada !",
+    );
+    expect(stalls).toBe(-1);
+  });
+
   test("that never end on some data fail instead of holding up the others", () => {
     const text =
       "{% for a in data.l %}{% for b in data.l %}{% for c in data.l %}{% for d in data.l %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}";
@@ -208,11 +295,40 @@ describe("templates", () => {
   });
 });
 
+describe("an SMS", () => {
+  const text = (source: string, content: Partial<DeliveryContent>) =>
+    catalogOf({ sample: sms({ text: source }) }).render.sms({ key: "sample", at: 0, ...content });
+
+  test("is filled in as plain text, without blanks around it", () => {
+    expect(
+      text("\n {{ data.name }} & {{ title }}: {{ body }}\n", {
+        title: "<b>",
+        body: "é😀",
+        data: { name: "Ada" },
+      }),
+    ).toBe("Ada & <b>: é😀");
+  });
+
+  test("without a template is the body, else the title, else the key", () => {
+    const { render } = catalogOf();
+    expect(render.sms({ key: "direct", at: 0, title: "Title", body: "Body" })).toBe("Body");
+    expect(render.sms({ key: "direct", at: 0, title: "Title" })).toBe("Title");
+    expect(render.sms({ key: "direct", at: 0, title: "", body: "" })).toBe("direct");
+  });
+
+  test("of a type that sends none itself has the default words: a caller may name any channel", () => {
+    const { render } = catalogOf({ bare: sms({}) });
+    expect(render.sms({ key: "new_login", at: 0 })).toBe("new_login");
+    expect(render.email({ key: "bare", at: 0 })).toMatchObject({ subject: "bare" });
+    expect(() => render.sms({ key: "gone", at: 0 })).toThrow("gone");
+  });
+});
+
 describe("the default e-mail", () => {
   const catalog = catalogOf();
 
   test("carries the key alone when there is nothing else", () => {
-    const { subject, text, html } = catalog.renderEmail({ key: "new_login", at: 0 });
+    const { subject, text, html } = catalog.render.email({ key: "new_login", at: 0 });
     expect(subject).toBe("new_login");
     expect(text).toBe("new_login\n");
     expect(html).toContain("new_login");
@@ -220,7 +336,7 @@ describe("the default e-mail", () => {
   });
 
   test("carries key, title and body when they are given", () => {
-    const { subject, text, html } = catalog.renderEmail({
+    const { subject, text, html } = catalog.render.email({
       key: "registration",
       at: 0,
       title: "Hello",
@@ -232,6 +348,6 @@ describe("the default e-mail", () => {
   });
 
   test("has its key as subject when the title is empty", () => {
-    expect(catalog.renderEmail({ key: "new_login", at: 0, title: "" }).subject).toBe("new_login");
+    expect(catalog.render.email({ key: "new_login", at: 0, title: "" }).subject).toBe("new_login");
   });
 });

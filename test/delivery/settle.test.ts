@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { configPauseMs, settlementOf } from "../../src/delivery/settle.ts";
-import type { AttemptOutcome, HeldDelivery } from "../../src/model/delivery.ts";
+import { settlementOf } from "../../src/delivery/settle.ts";
+import type { Attempt, AttemptOutcome, HeldDelivery, Turn } from "../../src/model/delivery.ts";
 
-const policy = { delayMs: 10_000, factor: 2, maxRetries: 2 };
-const attempt = { at: 1_000_000, provider: "smtp", ms: 250 };
-const ended = attempt.at + attempt.ms;
+const policy = { delayMs: 10_000, factor: 2, maxRetries: 2, resendUnknown: true };
+const careful = { ...policy, resendUnknown: false };
+const now = 1_000_250;
 const held = (tries: number): HeldDelivery => ({
   id: "a".repeat(24),
   notification: "b".repeat(24),
@@ -14,73 +14,123 @@ const held = (tries: number): HeldDelivery => ({
   tries,
   token: "c".repeat(24),
 });
-const settle = (tries: number, outcome: AttemptOutcome) =>
-  settlementOf(held(tries), outcome, attempt, policy, 0.5);
+/** A line of the history, as `takeTurn` writes it. */
+const line = (outcome: AttemptOutcome["kind"], provider = "smtp"): Attempt => ({
+  at: 1_000_000,
+  provider,
+  outcome,
+  ms: 250,
+});
+const settle = (tries: number, turn: Turn, rule = policy) => settlementOf(held(tries), turn, now, rule, 0.5);
 
-const answers = {
-  sent: { kind: "sent", providerId: "<id@sender>", text: "250 ok" },
-  retry: { kind: "retry", code: "451", text: "451 later" },
-  patient: { kind: "retry", code: "450 4.7.1", text: "450 4.7.1 greylisted", afterMs: 300_000 },
-  unknown: { kind: "unknown", code: "ECONNECTION", text: "closed" },
-  no: { kind: "no", reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody" },
-  config: { kind: "config", code: "535", text: "535 no" },
-  skip: { kind: "skip", reason: "no_address", text: "the user has no e-mail address" },
-} satisfies Record<string, AttemptOutcome>;
+/** What a turn with one provider comes to. */
+const turns = {
+  sent: {
+    attempts: [line("sent")],
+    result: { kind: "sent", providerId: "<id@sender>", text: "250 ok" },
+  },
+  retry: { attempts: [line("retry")], result: { kind: "retry", code: "451", text: "451 later" } },
+  patient: {
+    attempts: [line("retry")],
+    result: { kind: "retry", code: "450 4.7.1", text: "450 4.7.1 greylisted", afterMs: 300_000 },
+  },
+  unknown: { attempts: [line("unknown")], result: { kind: "unknown", code: "ECONNECTION", text: "closed" } },
+  no: {
+    attempts: [line("no")],
+    result: { kind: "no", reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody" },
+  },
+  /** Our configuration was refused: the provider rests, and there is nobody else. */
+  config: { attempts: [line("config")], result: { kind: "hold", until: now + 60_000 } },
+  /** Everybody rested already. */
+  hold: { attempts: [], result: { kind: "hold", until: now + 7_000 } },
+  skip: {
+    attempts: [],
+    result: { kind: "skip", reason: "no_address", text: "the user has no address for email" },
+  },
+  /** Nobody was asked, since what was to be sent could not be made. */
+  template: { attempts: [], result: { kind: "no", reason: "template", code: "TEMPLATE", text: "no such" } },
+} satisfies Record<string, Turn>;
 
 const spent = { state: "failed", reason: "exhausted", tries: 3 };
-/** [answer, tries before, what becomes of the delivery] with at most 2 retries, 10 s and factor 2, no jitter. */
-const table: Array<[keyof typeof answers, number, object]> = [
+const nowhere = { state: "skipped", reason: "no_address", detail: "the user has no address for email" };
+/** [turn, tries before, what becomes of the delivery] with at most 2 retries, 10 s and factor 2, no jitter. */
+const table: Array<[keyof typeof turns, number, object]> = [
   ["sent", 0, { state: "sent", tries: 1, providerId: "<id@sender>" }],
   ["sent", 1, { state: "sent", tries: 2, providerId: "<id@sender>" }],
   ["sent", 2, { state: "sent", tries: 3, providerId: "<id@sender>" }],
-  ["retry", 0, { state: "pending", tries: 1, due: ended + 10_000 }],
-  ["retry", 1, { state: "pending", tries: 2, due: ended + 20_000 }],
+  ["retry", 0, { state: "pending", tries: 1, due: now + 10_000 }],
+  ["retry", 1, { state: "pending", tries: 2, due: now + 20_000 }],
   ["retry", 2, spent],
-  ["patient", 0, { state: "pending", tries: 1, due: ended + 300_000 }],
-  ["patient", 1, { state: "pending", tries: 2, due: ended + 300_000 }],
+  ["patient", 0, { state: "pending", tries: 1, due: now + 300_000 }],
+  ["patient", 1, { state: "pending", tries: 2, due: now + 300_000 }],
   ["patient", 2, spent],
-  ["unknown", 0, { state: "pending", tries: 1, due: ended + 10_000 }],
-  ["unknown", 1, { state: "pending", tries: 2, due: ended + 20_000 }],
+  ["unknown", 0, { state: "pending", tries: 1, due: now + 10_000 }],
+  ["unknown", 1, { state: "pending", tries: 2, due: now + 20_000 }],
   ["unknown", 2, spent],
   ["no", 0, { state: "failed", tries: 1, reason: "address" }],
   ["no", 1, { state: "failed", tries: 2, reason: "address" }],
   ["no", 2, { state: "failed", tries: 3, reason: "address" }],
-  ["config", 0, { state: "pending", tries: 0, due: ended + configPauseMs }],
-  ["config", 1, { state: "pending", tries: 1, due: ended + configPauseMs }],
-  ["config", 2, { state: "pending", tries: 2, due: ended + configPauseMs }],
-  ["skip", 0, { state: "skipped", tries: 0, reason: "no_address" }],
-  ["skip", 1, { state: "skipped", tries: 1, reason: "no_address" }],
-  ["skip", 2, { state: "skipped", tries: 2, reason: "no_address" }],
+  ["config", 0, { state: "pending", tries: 0, due: now + 60_000 }],
+  ["config", 1, { state: "pending", tries: 1, due: now + 60_000 }],
+  ["config", 2, { state: "pending", tries: 2, due: now + 60_000 }],
+  ["hold", 0, { state: "pending", tries: 0, due: now + 7_000 }],
+  ["hold", 1, { state: "pending", tries: 1, due: now + 7_000 }],
+  ["hold", 2, { state: "pending", tries: 2, due: now + 7_000 }],
+  ["skip", 0, { ...nowhere, tries: 0 }],
+  ["skip", 1, { ...nowhere, tries: 1 }],
+  ["skip", 2, { ...nowhere, tries: 2 }],
+  ["template", 0, { state: "failed", tries: 0, reason: "template", detail: "no such" }],
+  ["template", 2, { state: "failed", tries: 2, reason: "template", detail: "no such" }],
 ];
 
-test.each(table)("an answer of kind %s after %i tries", (name, tries, expected) => {
-  const { delivery, attempt: _, ...becomes } = settle(tries, answers[name]);
+test.each(table)("a turn that comes to %s after %i tries", (name, tries, expected) => {
+  const { delivery, attempts, ...becomes } = settle(tries, turns[name]);
   expect(becomes).toEqual(expected);
   expect(delivery).toEqual(held(tries));
+  expect(attempts).toEqual(turns[name].attempts);
 });
 
-describe("the attempt's line in the history", () => {
-  test("says when, by whom, how long, and the provider's own words", () => {
-    expect(settle(0, answers.no).attempt).toEqual({
-      ...attempt,
-      outcome: "no",
-      code: "550 5.1.1",
-      text: "550 5.1.1 nobody",
-    });
-    expect(settle(0, { kind: "sent" }).attempt).toEqual({ ...attempt, outcome: "sent" });
-    expect(settle(0, answers.skip).attempt).toEqual({
-      ...attempt,
-      outcome: "skip",
-      text: "the user has no e-mail address",
-    });
+describe("of a type that would rather not be sent twice", () => {
+  test.each([0, 1, 2])("a send that nobody answered is left as uncertain, after %i tries", (tries) => {
+    const { delivery: _, attempts, ...becomes } = settle(tries, turns.unknown, careful);
+    expect(becomes).toEqual({ state: "uncertain", reason: "unanswered", tries: tries + 1 });
+    expect(attempts).toEqual(turns.unknown.attempts);
   });
 
-  test("keeps at most 500 characters of them", () => {
-    const { text } = settle(0, { kind: "retry", code: "451", text: "x".repeat(9_000) }).attempt;
-    expect(text).toBe("x".repeat(500));
+  test.each(table.filter(([name]) => name !== "unknown"))(
+    "%s after %i tries is what it is for every other type",
+    (name, tries) => {
+      expect(settle(tries, turns[name], careful)).toEqual(settle(tries, turns[name]));
+    },
+  );
+});
+
+describe("a turn that asked several providers", () => {
+  const taken = { kind: "sent", providerId: "p" } as const;
+  const later = { kind: "retry", code: "503", text: "503" } as const;
+
+  test("counts as one try, and its history names them all in order", () => {
+    const attempts = [line("retry", "mailgun"), line("sent", "smtp")];
+    expect(settle(1, { attempts, result: taken })).toEqual({
+      delivery: held(1),
+      attempts,
+      state: "sent",
+      tries: 2,
+      providerId: "p",
+    });
+    const both = [line("retry", "mailgun"), line("retry", "smtp")];
+    expect(settle(0, { attempts: both, result: later })).toMatchObject({ state: "pending", tries: 1 });
+    expect(settle(2, { attempts: both, result: later })).toMatchObject(spent);
+  });
+
+  test("counts when one of them had something to say, and not when all refused our configuration", () => {
+    const mixed = [line("config", "mailgun"), line("retry", "smtp")];
+    expect(settle(0, { attempts: mixed, result: later })).toMatchObject({ tries: 1, due: now + 10_000 });
+    const refused = [line("config", "mailgun"), line("config", "smtp")];
+    expect(settle(0, { attempts: refused, result: turns.config.result })).toMatchObject({ tries: 0 });
   });
 });
 
 test("a message the provider gave no id for is sent all the same, without one", () => {
-  expect(settle(0, { kind: "sent" })).not.toHaveProperty("providerId");
+  expect(settle(0, { attempts: [line("sent")], result: { kind: "sent" } })).not.toHaveProperty("providerId");
 });

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createWorker, type DeliveryBooks, type WorkerOptions } from "../../src/delivery/worker.ts";
-import type { AttemptOutcome, HeldDelivery, Settlement } from "../../src/model/delivery.ts";
+import type { HeldDelivery, Settlement, Turn } from "../../src/model/delivery.ts";
 
 const leaseMs = 3_000;
 const pollMs = 1_000;
-const sent: AttemptOutcome = { kind: "sent" };
+type Result = Turn["result"];
+const sent: Result = { kind: "sent" };
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -25,7 +26,7 @@ interface Entry {
 function ledger(count: number) {
   const entries = new Map<string, Entry>();
   for (let n = 0; n < count; n++) entries.set(`d${n}`, { state: "pending", due: 0, tries: 0 });
-  const calls = { claim: 0, renew: 0, release: 0, settle: 0, sweep: 0, lost: 0 };
+  const calls = { claim: 0, claimById: 0, renew: 0, release: 0, settle: 0, sweep: 0, lost: 0 };
   const control = { away: false, settleMs: 0, claimMs: 0 };
   const ask = async (name: keyof typeof calls, ms = 0) => {
     calls[name]++;
@@ -45,18 +46,33 @@ function ledger(count: number) {
     const entry = entries.get(one.id);
     return entry?.token === one.token ? entry : undefined;
   };
+  /** Those that are due, in their order, and time for the answer to arrive. */
+  async function take(
+    ids: Iterable<string>,
+    limit: number,
+    lease: { token: string; until: number },
+    now: number,
+  ) {
+    const won: HeldDelivery[] = [];
+    for (const id of ids) {
+      // As MongoDB has it: a limit of 0 is none.
+      if (limit > 0 && won.length === limit) break;
+      const entry = entries.get(id);
+      if (entry?.state !== "pending" || entry.due > now) continue;
+      Object.assign(entry, { state: "sending", ...lease });
+      won.push(held(id, entry));
+    }
+    if (control.claimMs > 0) await new Promise((resolve) => setTimeout(resolve, control.claimMs));
+    return won;
+  }
   const books: DeliveryBooks = {
     async claim(limit, lease, now) {
       await ask("claim");
-      const won: HeldDelivery[] = [];
-      for (const [id, entry] of entries) {
-        if (won.length === limit) break;
-        if (entry.state !== "pending" || entry.due > now) continue;
-        Object.assign(entry, { state: "sending", ...lease });
-        won.push(held(id, entry));
-      }
-      if (control.claimMs > 0) await new Promise((resolve) => setTimeout(resolve, control.claimMs));
-      return won;
+      return take(entries.keys(), limit, lease, now);
+    },
+    async claimById(ids, lease, now) {
+      await ask("claimById");
+      return take(ids, ids.length, lease, now);
     },
     async renew(all, until) {
       await ask("renew");
@@ -115,7 +131,7 @@ let tokens = 0;
 /** A worker whose sends are `send`; counts how many run at once and tells every line it logs. */
 function worker(
   books: DeliveryBooks,
-  send: (delivery: HeldDelivery) => AttemptOutcome | Promise<AttemptOutcome> = () => sent,
+  send: (delivery: HeldDelivery) => Result | Promise<Result> = () => sent,
   options: Partial<WorkerOptions> = {},
 ) {
   const sends: string[] = [];
@@ -124,14 +140,20 @@ function worker(
   const running = { now: 0, most: 0 };
   const made = createWorker({
     books,
-    async attempt(delivery) {
+    async turn(delivery) {
       sends.push(delivery.id);
       running.most = Math.max(running.most, ++running.now);
-      const outcome = await send(delivery);
+      const at = Date.now();
+      const result = await send(delivery);
       running.now--;
-      return { provider: "test", outcome };
+      const asked = result.kind !== "hold" && result.kind !== "skip";
+      const attempts: Turn["attempts"] = asked
+        ? [{ at, provider: "test", outcome: result.kind, ms: Date.now() - at }]
+        : [];
+      return { attempts, result };
     },
-    policy: { delayMs: 1_000, factor: 2, maxRetries: 5 },
+    availability: () => ({ limit: Number.POSITIVE_INFINITY }),
+    policy: () => ({ delayMs: 1_000, factor: 2, maxRetries: 5, resendUnknown: true }),
     concurrency: 3,
     leaseMs,
     pollMs,
@@ -152,16 +174,15 @@ function worker(
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 /** A process that is stopped and resumed: the clock goes on, its timers do not. */
 const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms);
-const after = (ms: number, outcome: AttemptOutcome = sent) =>
-  new Promise<AttemptOutcome>((resolve) => setTimeout(() => resolve(outcome), ms));
+const after = (ms: number, outcome: Result = sent) =>
+  new Promise<Result>((resolve) => setTimeout(() => resolve(outcome), ms));
 /** Sends that wait until the test answers them. */
 function answering() {
-  const open = new Map<string, (outcome: AttemptOutcome) => void>();
+  const open = new Map<string, (outcome: Result) => void>();
   return {
     open,
-    send: (delivery: HeldDelivery) =>
-      new Promise<AttemptOutcome>((resolve) => open.set(delivery.id, resolve)),
-    answer(id: string, outcome: AttemptOutcome = sent) {
+    send: (delivery: HeldDelivery) => new Promise<Result>((resolve) => open.set(delivery.id, resolve)),
+    answer(id: string, outcome: Result = sent) {
       open.get(id)?.(outcome);
       open.delete(id);
     },
@@ -384,10 +405,24 @@ test("a stop does not wait longer than its grace for a provider that hangs", asy
   expect(waited).toBe(2_000);
 });
 
-test("a provider that refuses our configuration gets one round of tries, then rests for a minute and is asked again", async () => {
-  const { books, entries, states } = ledger(10);
+/** The channel's providers, as they rest and come back; a rest begins with the send that finds it out. */
+function providers() {
+  let restsUntil = 0;
+  return {
+    availability: () =>
+      restsUntil > Date.now() ? { limit: 0, until: restsUntil } : { limit: Number.POSITIVE_INFINITY },
+    rest(ms: number): Result {
+      restsUntil = Date.now() + ms;
+      return { kind: "hold", until: restsUntil };
+    },
+  };
+}
+
+test("a channel whose providers refuse gets one round of tries, then rests for a minute and is asked again", async () => {
+  const { books, entries, calls, states } = ledger(10);
+  const all = providers();
   let repaired = false;
-  const one = worker(books, () => (repaired ? sent : { kind: "config", code: "535", text: "no" }));
+  const one = worker(books, () => (repaired ? sent : all.rest(60_000)), all);
   one.start();
   await pass(100);
   expect(one.sends.length).toBeLessThanOrEqual(3);
@@ -396,31 +431,232 @@ test("a provider that refuses our configuration gets one round of tries, then re
     expect(due).toBeGreaterThanOrEqual(1_060_000);
     expect(tries).toBe(0);
   }
-  expect(one.lines).toContain("provider refuses our configuration; paused");
   expect(one.reserve(1)).toBeUndefined();
 
-  const before = one.sends.length;
+  const before = { sends: one.sends.length, claims: calls.claim };
   await pass(55_000);
-  expect(one.sends).toHaveLength(before);
+  expect(one.sends).toHaveLength(before.sends);
+  expect(calls.claim).toBe(before.claims);
   repaired = true;
   await pass(10_000);
   expect(states()).toEqual({ sent: 10 });
+  expect(one.settled.at(-1)).toMatchObject({ state: "sent", tries: 1 });
+  await one.stop(0);
 });
 
-test("what was committed for us while the provider was found to refuse us goes back unsent", async () => {
+test("while nobody can be asked nothing is claimed, and what waits is sent soon after somebody can", async () => {
+  const { books, calls, states } = ledger(5);
+  const all = providers();
+  all.rest(30_000);
+  const one = worker(books, () => sent, all);
+  one.start();
+  for (let n = 0; n < 5; n++) {
+    one.wake();
+    await pass(5_000);
+  }
+  expect(calls.claim).toBe(0);
+  expect(states()).toEqual({ pending: 5 });
+  await pass(5_000 + pollMs);
+  expect(states()).toEqual({ sent: 5 });
+  await one.stop(0);
+});
+
+test("what was announced, or claimed, before the providers were found to rest goes back unsent", async () => {
+  for (const announced of [false, true]) {
+    const { books, control, entries } = ledger(4);
+    control.claimMs = 200;
+    const all = providers();
+    const one = worker(books, () => sent, all);
+    if (announced) void one.offer(["d0", "d1", "d2", "d3"]);
+    else one.start();
+    await pass(100);
+    expect([...entries.values()].map((entry) => entry.state)).toEqual(Array(4).fill("sending"));
+    const { until } = all.rest(20_000) as { until: number };
+    await pass(200);
+    expect(one.sends).toEqual([]);
+    for (const entry of entries.values())
+      expect(entry).toMatchObject({ state: "pending", tries: 0, due: until, token: undefined });
+    await one.stop(0);
+  }
+});
+
+test("what was committed for us while the providers were found to rest goes back unsent", async () => {
   const { books, commit, entries } = ledger(0);
   const hand = answering();
-  const one = worker(books, hand.send);
+  const all = providers();
+  const one = worker(books, hand.send, all);
   one.start();
   const first = one.reserve(1) as { token: string; until: number };
   const second = one.reserve(3) as { token: string; until: number };
   one.accept(commit(["a"], first), first.until);
-  hand.answer("a", { kind: "config", code: "535", text: "no" });
+  hand.answer("a", all.rest(60_000));
   await pass(20);
   one.accept(commit(["b", "c", "d"], second), second.until);
   await pass(20);
   expect(one.sends).toEqual(["a"]);
-  for (const entry of entries.values()) expect(entry).toMatchObject({ state: "pending", tries: 0 });
+  for (const entry of entries.values())
+    expect(entry).toMatchObject({ state: "pending", tries: 0, due: 1_060_000 });
+  await one.stop(0);
+});
+
+test("one delivery that nobody can be asked for takes those behind it back with it, to the same moment", async () => {
+  const { books, entries, states } = ledger(12);
+  const hand = answering();
+  // The rate of this channel is used up, say: its providers are well.
+  const one = worker(books, hand.send);
+  one.start();
+  await pass(50);
+  expect([...hand.open.keys()]).toEqual(["d0", "d1", "d2"]);
+  const until = Date.now() + 40_000;
+  hand.answer("d0", { kind: "hold", until });
+  await pass(20);
+  expect(one.sends).toEqual(["d0", "d1", "d2"]);
+  expect(states()).toEqual({ sending: 2, pending: 10 });
+  for (const [id, { state, due, tries, token }] of entries)
+    if (state === "pending")
+      expect({ id, due, tries, token }).toEqual({ id, due: until, tries: 0, token: undefined });
+  // The two under way are not disturbed.
+  hand.answer("d1");
+  hand.answer("d2");
+  await pass(20);
+  expect(states()).toEqual({ sent: 2, pending: 10 });
+  await one.stop(0);
+});
+
+test("a provider that is probed gets one delivery at a time, however many wait", async () => {
+  const { books, calls, entries, states } = ledger(10);
+  const hand = answering();
+  let ailing = true;
+  const one = worker(books, hand.send, {
+    availability() {
+      if (!ailing) return { limit: Number.POSITIVE_INFINITY };
+      return hand.open.size > 0 ? { limit: 0, until: Date.now() + 1_000 } : { limit: 1 };
+    },
+  });
+  one.start();
+  await pass(3 * pollMs);
+  expect([...hand.open.keys()]).toEqual(["d0"]);
+  expect(states()).toEqual({ sending: 1, pending: 9 });
+  expect(calls.claim).toBe(1);
+  expect(one.reserve(1)).toBeUndefined();
+  hand.answer("d0", { kind: "hold", until: Date.now() + 5_000 });
+  // Nothing before the moment that the turn was told.
+  await pass(2 * pollMs);
+  expect([...hand.open.keys()]).toEqual([]);
+  await pass(5_000);
+  expect(hand.open.size).toBe(1);
+  expect(states()).toEqual({ sending: 1, pending: 9 });
+  expect(one.reserve(2)).toBeUndefined();
+  ailing = false;
+  hand.answer("d1");
+  await pass(pollMs + 50);
+  expect(hand.open.size).toBe(3);
+  for (let round = 0; round < 100 && hand.open.size > 0; round++) {
+    for (const id of [...hand.open.keys()]) hand.answer(id);
+    await pass(100);
+  }
+  await pass(6_000);
+  hand.answer("d0");
+  await pass(100);
+  expect(states()).toEqual({ sent: 10 });
+  expect([...entries.values()].every((entry) => entry.tries === 1)).toBe(true);
+  await one.stop(0);
+});
+
+test("what is announced by id is sent at once without a look at all that waits", async () => {
+  const { books, calls, entries, states } = ledger(0);
+  const one = worker(books);
+  one.start();
+  await pass(100);
+  const before = calls.claim;
+  for (let n = 0; n < 6; n++) entries.set(`d${n}`, { state: "pending", due: Date.now(), tries: 0 });
+  await one.offer(["d1", "d3", "d5"]);
+  await pass(10);
+  expect(one.sends).toEqual(["d1", "d3", "d5"]);
+  expect(states()).toEqual({ pending: 3, sent: 3 });
+  expect(calls.claimById).toBe(1);
+  expect(calls.claim).toBe(before);
+  // What is named but taken by another worker, or twice, is left alone.
+  await one.offer(["d1", "no such", "d0", "d0"]);
+  expect(calls.claimById).toBe(2);
+  await pass(2 * pollMs);
+  expect(states()).toEqual({ sent: 6 });
+  expect(one.sends).toHaveLength(6);
+  await one.stop(0);
+});
+
+test("of what is announced it takes what it has room for; the rest is found by the next look", async () => {
+  const { books, states } = ledger(40);
+  const hand = answering();
+  const one = worker(books, hand.send);
+  one.start();
+  await pass(15);
+  expect(states()).toEqual({ sending: 12, pending: 28 });
+  await one.offer(Array.from({ length: 28 }, (_, n) => `d${n + 12}`));
+  // Three are under way, nine wait: three places were free.
+  expect(states()).toEqual({ sending: 15, pending: 25 });
+  for (let round = 0; round < 20; round++) {
+    for (const id of [...hand.open.keys()]) hand.answer(id);
+    await pass(50);
+  }
+  expect(states()).toEqual({ sent: 40 });
+  expect(new Set(one.sends).size).toBe(40);
+  expect(one.sends).toHaveLength(40);
+  await one.stop(0);
+});
+
+test("announcements that fill the queue do not make it take all that waits", async () => {
+  const { books, control, states } = ledger(60);
+  control.claimMs = 50;
+  const hand = answering();
+  const one = worker(books, hand.send);
+  const ids = (from: number) => Array.from({ length: 10 }, (_, n) => `d${from + n}`);
+  for (const from of [0, 10, 20, 30]) void one.offer(ids(from));
+  await pass(200);
+  // Capacity is twelve, and three are under way.
+  expect(states().sending).toBeLessThanOrEqual(15);
+  for (let round = 0; round < 60; round++) {
+    for (const id of [...hand.open.keys()]) hand.answer(id);
+    await pass(100);
+  }
+  one.wake();
+  await pass(2 * pollMs);
+  for (let round = 0; round < 60; round++) {
+    for (const id of [...hand.open.keys()]) hand.answer(id);
+    await pass(100);
+  }
+  expect(states()).toEqual({ sent: 60 });
+  expect(one.sends).toHaveLength(60);
+  await one.stop(0);
+});
+
+test("an announcement while the database is away does no harm, and the delivery is found later", async () => {
+  const { books, control, states } = ledger(2);
+  control.away = true;
+  const one = worker(books);
+  await one.offer(["d0", "d1"]);
+  expect(one.lines).toContain("could not claim announced deliveries; the next look finds them");
+  one.start();
+  await pass(500);
+  control.away = false;
+  await pass(2 * pollMs);
+  expect(states()).toEqual({ sent: 2 });
+  await one.stop(0);
+});
+
+test("a stop waits for announced deliveries that are being claimed, and gives them back", async () => {
+  const { books, control, states } = ledger(3);
+  control.claimMs = 300;
+  const one = worker(books);
+  void one.offer(["d0", "d1", "d2"]);
+  await pass(50);
+  expect(states()).toEqual({ sending: 3 });
+  const atItsEnd = one.stop(5_000).then(states);
+  await pass(400);
+  expect(await atItsEnd).toEqual({ pending: 3 });
+  expect(one.sends).toEqual([]);
+  await one.offer(["d0"]);
+  expect(states()).toEqual({ pending: 3 });
 });
 
 test("an outcome is stored when the database is back, and the mail is not sent again", async () => {

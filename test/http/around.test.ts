@@ -44,21 +44,31 @@ const routes = Object.entries<object>(document.paths).flatMap(([path, methods]) 
   Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
 );
 const open = ["GET /livez", "GET /readyz"];
+/** They bring a signature instead of a key. */
+const signed = ["POST /v1/callbacks/mailgun", "POST /v1/callbacks/twilio"];
 const docs = ["GET /openapi.json", "GET /docs", "GET /docs/static/index.html", "GET /docs/json"];
 
 describe("API_KEYS", () => {
   const keys = ["first-key-of-26-characters", "second-key-of-27-characters"];
   const user = newUser();
-  const good: Record<string, [path: string, body?: object]> = {
-    "POST /create": ["/create", { user_id: user, key: "new_message" }],
-    "GET /list": [`/list?user_id=${user}`],
-    // Not there: the route's own 404.
-    "POST /read": [`/read?user_id=${user}&notification_id=${newUser()}`],
+  const inApp = { user_id: 4, notification_type: "in-app", content: "hello" };
+  /** What each answers when it is asked well, where that is not a plain 200. A 404 is the route's own. */
+  const good: Record<string, { path?: string; body?: object; status?: number }> = {
+    "POST /create": { body: { user_id: user, key: "new_message" }, status: 201 },
+    "GET /list": { path: `/list?user_id=${user}` },
+    "POST /read": { path: `/read?user_id=${user}&notification_id=${newUser()}`, status: 404 },
+    "POST /notifications": { body: inApp, status: 201 },
+    "GET /users/{id}/notifications": { path: "/users/4/notifications" },
+    "GET /v1/deliveries/{id}": { path: `/v1/deliveries/${newUser()}`, status: 404 },
+    "POST /v1/deliveries/{id}/retry": { path: `/v1/deliveries/${newUser()}/retry`, status: 404 },
+    "POST /v1/deliveries/redrive": { body: { dry_run: true } },
+    "DELETE /v1/suppressions/{user_id}/{channel}": { path: `/v1/suppressions/${user}/email`, status: 404 },
   };
+  const inboxDialect = ["POST /create", "GET /list", "POST /read"];
+  const queueDialect = ["POST /notifications", "GET /users/{id}/notifications"];
   const ask = (url: string, route: string, headers: Record<string, string>) => {
     const [method, path] = route.split(" ") as [string, string];
-    const [filled, body] = good[route] ?? [path];
-    return call(url, method, filled, body, headers);
+    return call(url, method, good[route]?.path ?? path, good[route]?.body, headers);
   };
   const wrong: Array<[string, Record<string, string>]> = [
     ["none", {}],
@@ -74,26 +84,37 @@ describe("API_KEYS", () => {
     ["another header", { "x-api-key": keys[0]! }],
   ];
 
-  test("each route but health and docs wants one of them, and says so with 401 and a code", async () => {
+  test("each route but health, callbacks and docs wants one of them, and says so with 401 and a code", async () => {
     const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys.join(", ") });
-    const guarded = routes.filter((route) => !open.includes(route));
-    expect(guarded).toEqual(expect.arrayContaining(["POST /create", "GET /metrics", "GET /v1/captured"]));
+    const guarded = routes.filter((route) => ![...open, ...signed].includes(route));
+    expect(guarded).toEqual(
+      expect.arrayContaining([
+        ...Object.keys(good),
+        "GET /metrics",
+        "GET /v1/captured",
+        "GET /v1/deliveries",
+      ]),
+    );
     for (const route of guarded) {
-      const inDialect = route in good;
       for (const [what, headers] of wrong) {
         const { status, body, headers: answered } = await ask(app.url, route, headers);
         expect([status, answered.get("www-authenticate")], `${route} with ${what}`).toStrictEqual([
           401,
           "Bearer",
         ]);
-        expect(inDialect ? body.error.code : body.code).toBe("unauthorized");
-        if (inDialect) expect(body.success).toBe(false);
-        else expect(answered.get("content-type")).toMatch("application/problem+json");
+        if (inboxDialect.includes(route))
+          expect(body).toMatchObject({ success: false, error: { code: "unauthorized" } });
+        else if (queueDialect.includes(route))
+          expect(body).toStrictEqual({ error: expect.stringMatching(/API key/i) });
+        else {
+          expect(body.code, route).toBe("unauthorized");
+          expect(answered.get("content-type")).toMatch("application/problem+json");
+        }
         for (const key of keys) expect(JSON.stringify(body)).not.toContain(key);
       }
       for (const authorization of [`Bearer ${keys[0]}`, `bearer ${keys[1]}`]) {
         const { status } = await ask(app.url, route, { authorization });
-        expect(status, route).toBe(route === "POST /read" ? 404 : route === "POST /create" ? 201 : 200);
+        expect(status, route).toBe(good[route]?.status ?? 200);
       }
     }
   });
@@ -101,6 +122,17 @@ describe("API_KEYS", () => {
   test("health and docs answer without one", async () => {
     const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys[0]! });
     for (const route of [...open, ...docs]) expect((await ask(app.url, route, {})).status, route).toBe(200);
+  });
+
+  test("a callback without a signature is refused, with a key as much as without", async () => {
+    const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys[0]! });
+    for (const route of signed)
+      for (const headers of [{}, { authorization: `Bearer ${keys[0]}` }]) {
+        const { status } = await ask(app.url, route, headers);
+        expect(status, route).toBeGreaterThanOrEqual(400);
+        expect(status, route).toBeLessThan(500);
+        expect(status, route).not.toBe(401);
+      }
   });
 
   test("nobody without one learns which paths exist, or has a body read", async () => {
@@ -115,8 +147,8 @@ describe("API_KEYS", () => {
 
   test("without any, everything answers", async () => {
     const app = await startService({ DB_URI: newDatabase() });
-    for (const route of routes)
-      expect((await ask(app.url, route, {})).status, route).toBeLessThan(route === "POST /read" ? 405 : 300);
+    for (const route of routes.filter((one) => !signed.includes(one)))
+      expect((await ask(app.url, route, {})).status, route).toBe(good[route]?.status ?? 200);
   });
 });
 
@@ -215,8 +247,8 @@ describe("/metrics", () => {
     expect(value(text, 'belfry_delivery_attempts_total{channel="email",provider="smtp",outcome="no"}')).toBe(
       1,
     );
-    expect(value(text, 'belfry_delivery_queue_depth{state="pending"}')).toBe(0);
-    expect(value(text, 'belfry_delivery_queue_depth{state="sending"}')).toBe(0);
+    expect(value(text, 'belfry_delivery_queue_depth{channel="email",state="pending"}')).toBe(0);
+    expect(value(text, 'belfry_delivery_queue_depth{channel="email",state="sending"}')).toBe(0);
     expect(value(text, "belfry_delivery_queue_oldest_age_seconds")).toBe(0);
     const latency = "belfry_http_request_duration_seconds_count";
     expect(value(text, `${latency}{method="POST",route="/create",status="201"}`)).toBe(7);
@@ -241,7 +273,7 @@ describe("/metrics", () => {
     const [first] = await deliveries.find().toArray();
     await deliveries.updateOne({ _id: first!._id }, { $set: { due: new Date(Date.now() - 3_600_000) } });
     const { body } = await call(app.url, "GET", "/metrics");
-    expect(value(body, 'belfry_delivery_queue_depth{state="pending"}')).toBe(3);
+    expect(value(body, 'belfry_delivery_queue_depth{channel="email",state="pending"}')).toBe(3);
     const age = value(body, "belfry_delivery_queue_oldest_age_seconds");
     expect(age).toBeGreaterThan(3_590);
     expect(age).toBeLessThan(3_700);
@@ -276,15 +308,16 @@ describe("answers outside the routes", () => {
   test("an unknown path is 404 and a wrong method 405 with Allow, as problem details", async () => {
     const app = await startService({ DB_URI: newDatabase() });
     for (const [method, path, status, code, allow] of [
-      ["GET", "/", 404, "not_found", null],
+      ["POST", "/", 405, "method_not_allowed", "GET, HEAD"],
+      ["GET", "/start", 404, "not_found", null],
       ["GET", "/nothing/here?user_id=canary", 404, "not_found", null],
       ["POST", "/createx", 404, "not_found", null],
       ["GET", "/create", 405, "method_not_allowed", "POST"],
       ["DELETE", "/create", 405, "method_not_allowed", "POST"],
       ["PUT", "/read?user_id=1", 405, "method_not_allowed", "POST"],
-      ["POST", "/list", 405, "method_not_allowed", "GET"],
-      ["PATCH", "/livez", 405, "method_not_allowed", "GET"],
-      ["POST", "/openapi.json", 405, "method_not_allowed", "GET"],
+      ["POST", "/list", 405, "method_not_allowed", "GET, HEAD"],
+      ["PATCH", "/livez", 405, "method_not_allowed", "GET, HEAD"],
+      ["POST", "/openapi.json", 405, "method_not_allowed", "GET, HEAD"],
     ] as const) {
       const { status: got, body, headers } = await call(app.url, method, path);
       const what = `${method} ${path}`;

@@ -185,7 +185,7 @@ describe("content types", () => {
     async (type) => {
       const send = async (body: object) => {
         const text = JSON.stringify(body);
-        const head = ["POST /create HTTP/1.1", "Host: belfry", "Connection: close"];
+        const head = ["POST /create HTTP/1.1", "Host: 127.0.0.1", "Connection: close"];
         if (type !== undefined) head.push(`Content-Type: ${type}`);
         head.push(`Content-Length: ${Buffer.byteLength(text)}`);
         return exchange(`${head.join("\r\n")}\r\n\r\n${text}`);
@@ -225,7 +225,7 @@ describe("size", () => {
 
   test("a body that does not say its size is cut off at 64 KiB as well", async () => {
     const head =
-      "POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+      "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     const chunk = `1000\r\n${" ".repeat(4096)}\r\n`;
     await refused(exchange(head + chunk.repeat(17)), { status: 413, code: "payload_too_large" });
   });
@@ -446,7 +446,7 @@ describe("data is stored to the letter", () => {
     same(body.data.list[0].data, odd);
     const found = await users.findOne({ _id: new ObjectId(own) }, toTheLetter);
     same(found.notifications[0].data, odd);
-    expect(Object.keys(found).sort()).toStrictEqual(["_id", "email", "notifications", "rev"]);
+    expect(Object.keys(found).sort()).toStrictEqual(["_id", "email", "notifications", "phone", "rev"]);
   });
 
   test("and each of these alone", async () => {
@@ -664,10 +664,10 @@ describe("connections", () => {
     "",
     "POST",
     "POST /create HTTP/1.1\r\n",
-    "POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n",
-    'POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"user_id":',
-    "POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
-    "POST /read?user_id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+    "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n",
+    'POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"user_id":',
+    "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
+    "POST /read?user_id=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nabc",
   ];
 
   test("half a request and then silence, forty times: the others are served", async () => {
@@ -690,21 +690,24 @@ describe("connections", () => {
     ["random bytes", Buffer.from(Array.from({ length: 4096 }, (_, n) => (n * 167 + 13) % 256))],
     ["a TLS greeting", Buffer.from("16030100a5010000a1030300", "hex")],
     ["an HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
-    ["an unknown method", "BREW /create HTTP/1.1\r\nHost: x\r\n\r\n"],
-    ["a size that is no number", "POST /create HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n{}"],
-    ["two sizes", "POST /create HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"],
+    ["an unknown method", "BREW /create HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
+    ["a size that is no number", "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n{}"],
+    [
+      "two sizes",
+      "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    ],
     [
       "a size and chunks",
-      "POST /create HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
     [
       "a bad chunk",
-      "POST /create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
     ["no Host", "GET /list HTTP/1.1\r\n\r\n"],
-    ["NUL in the path", "GET /li\0st HTTP/1.1\r\nHost: x\r\n\r\n"],
-    ["NUL in a header", "GET /list HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n"],
-    ["a path without a slash", "GET list HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ["NUL in the path", "GET /li\0st HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
+    ["NUL in a header", "GET /list HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: a\0b\r\n\r\n"],
+    ["a path without a slash", "GET list HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
   ])("%s: a refusal, and the others are served", async (what, bytes) => {
     const answer = await exchange(bytes);
     expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -716,7 +719,7 @@ describe("connections", () => {
 
   test("headers of 64 KiB are 431", async () => {
     const { status } = await exchange(
-      `GET /list HTTP/1.1\r\nHost: x\r\nX-Big: ${"x".repeat(65_536)}\r\n\r\n`,
+      `GET /list HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Big: ${"x".repeat(65_536)}\r\n\r\n`,
     );
     expect(status).toBe(431);
     await works();

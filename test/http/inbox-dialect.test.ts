@@ -107,6 +107,7 @@ describe("which key does what", () => {
     expect(await stored(lonely)).toStrictEqual({
       _id: new ObjectId(lonely),
       email: "newcomer@belfry.invalid",
+      phone: "+12025550100",
     });
     expect(await list(app.url, lonely)).toMatchObject({ elements: 0, new: 0, list: [] });
   });

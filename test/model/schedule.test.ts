@@ -42,11 +42,20 @@ test("the default schedule waits about 10, 20, 40, 80 and 160 s, then gives up",
   expect(waits).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, undefined]);
 });
 
-test("RETRY_FACTOR 1 keeps the wait fixed, and the jitter reaches 20 % both ways", () => {
+test("RETRY_FACTOR 1 keeps the wait fixed, to the millisecond", () => {
   const policy = { delayMs: 10_000, factor: 1, maxRetries: 50 };
-  for (const tries of [1, 7, 50]) {
-    expect(nextDelayMs(policy, tries, 0)).toBe(8_000);
-    expect(nextDelayMs(policy, tries, 0.999_999_9)).toBe(12_000);
+  for (const tries of [1, 7, 50])
+    for (const random of [0, 0.3, 0.999_999_9]) expect(nextDelayMs(policy, tries, random)).toBe(10_000);
+});
+
+test("the jitter of a growing wait reaches 20 % both ways", () => {
+  const policy = { delayMs: 10_000, factor: 2, maxRetries: 50 };
+  for (const [tries, planned] of [
+    [1, 10_000],
+    [4, 80_000],
+  ] as const) {
+    expect(nextDelayMs(policy, tries, 0)).toBe(0.8 * planned);
+    expect(nextDelayMs(policy, tries, 0.999_999_9)).toBe(1.2 * planned);
   }
 });
 

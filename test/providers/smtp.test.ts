@@ -26,8 +26,10 @@ describe("what an answer means", () => {
   });
   const data = { code: "EMESSAGE", command: "DATA" };
   const retry = { kind: "retry" };
+  /** It tells of the server, not of this mail: enough of them in a row open the breaker. */
+  const ailing = { kind: "retry", ailing: true };
   const patient = { kind: "retry", afterMs: 5 * minute };
-  const slower = { kind: "retry", afterMs: minute };
+  const slower = { ...ailing, afterMs: minute };
   const address = { kind: "no", reason: "address" };
   const message = { kind: "no", reason: "message" };
   const policy = { kind: "no", reason: "policy" };
@@ -35,7 +37,8 @@ describe("what an answer means", () => {
   const unknown = { kind: "unknown" };
 
   const rows: Array<[string, SmtpFailure, object]> = [
-    ...["421 4.3.2 closing", "450 mailbox busy", "451 4.3.0 try again", "452 4.2.2 full", "454 4.3.0 no"].map(
+    ["421 4.3.2 closing", answer("421 4.3.2 closing"), ailing],
+    ...["450 mailbox busy", "451 4.3.0 try again", "452 4.2.2 full", "454 4.3.0 no"].map(
       (text): [string, SmtpFailure, object] => [text, answer(text), retry],
     ),
     ["4.x.x to DATA", answer("451 4.4.1 no route", data), retry],
@@ -90,11 +93,11 @@ describe("what an answer means", () => {
     [
       "connection refused",
       { code: "ESOCKET", command: "CONN", syscall: "connect", message: "connect ECONNREFUSED" },
-      retry,
+      ailing,
     ],
-    ["no such host", { code: "EDNS", command: "CONN", message: "queryA ENOTFOUND" }, retry],
-    ["connecting timed out", timedOut("CONNECT_TIMEOUT"), retry],
-    ["no greeting", timedOut("GREETING_TIMEOUT"), retry],
+    ["no such host", { code: "EDNS", command: "CONN", message: "queryA ENOTFOUND" }, ailing],
+    ["connecting timed out", timedOut("CONNECT_TIMEOUT"), ailing],
+    ["no greeting", timedOut("GREETING_TIMEOUT"), ailing],
     ["silence in the middle", timedOut("SOCKET_TIMEOUT"), unknown],
     ["closed, who knows when", { code: "ECONNECTION", command: "CONN", message: "closed" }, unknown],
     [
@@ -292,21 +295,34 @@ describe("through a running service and a real SMTP server", () => {
     expect(delivery.attempts).toMatchObject([{ outcome: "config", code: "554 5.7.1" }]);
   });
 
-  test("a server that is down for a while: every mail arrives once it is back, each once", async () => {
+  test("a server that is down for a while is probed, not hammered: every mail arrives once it is back, each once", async () => {
     const gone = await startSmtp();
     await gone.close();
-    const { url } = await startService(variables(gone, { MAX_RETRIES: "100", RETRY_DELAY_MS: "100" }));
-    const all = await Promise.all(Array.from({ length: 30 }, () => login(url)));
-    await eventually(
-      async () => (await deliveries.countDocuments({ tries: { $gte: 2 } })) === 30,
-      "each was tried twice",
+    const { url } = await startService(
+      variables(gone, { MAX_RETRIES: "100", RETRY_DELAY_MS: "100", DELIVERY_CONCURRENCY: "4" }),
     );
-    for (const delivery of await deliveries.find().toArray())
-      expect(new Set(outcomes(delivery))).toEqual(new Set(["retry"]));
+    const all = await Promise.all(Array.from({ length: 30 }, () => login(url)));
+    const tried = async () => (await deliveries.find().toArray()).flatMap(outcomes);
+    const state = async () => (await call(url, "GET", "/readyz?verbose")).body.providers.email.smtp;
+    const open = await eventually(async () => {
+      const found = await state();
+      return found.state === "open" && found;
+    }, "the outage is shown");
+    expect(open).toMatchObject({ code: expect.any(String), since: expect.any(String) });
+    await eventually(async () => {
+      const { until, since } = await state();
+      return Date.parse(until) - Date.parse(since) >= 3_000;
+    }, "it was probed at a growing distance");
+    const during = await tried();
+    expect(new Set(during)).toEqual(new Set(["retry"]));
+    // Five until it opened, three more that were under way then, and the probes: two, or three by now.
+    expect(during.length).toBeLessThanOrEqual(11);
     const back = await smtp({ port: gone.port });
     await Promise.all(all.map((user) => inState(user, "sent")));
     expect(back.mails).toHaveLength(30);
     expect(new Set(back.mails.map((mail) => mail.messageId)).size).toBe(30);
+    expect((await tried()).filter((outcome) => outcome === "sent")).toHaveLength(30);
+    expect(await state()).toEqual({ state: "ok" });
   });
 
   test("535: nothing is lost or used up, the provider rests, and the log says so without the secrets", async () => {
@@ -347,7 +363,20 @@ describe("through a running service and a real SMTP server", () => {
     expect(logins).toBeGreaterThanOrEqual(1);
     expect(logins).toBeLessThanOrEqual(4);
     const said = lines.map((line) => JSON.parse(line)).find((line) => /configuration/.test(line.msg));
-    expect(said).toMatchObject({ level: 40, provider: "smtp", code: expect.stringMatching(/^535/) });
+    expect(said).toMatchObject({
+      level: 40,
+      channel: "email",
+      provider: "smtp",
+      state: "paused",
+      code: expect.stringMatching(/^535/),
+    });
+    const ready = await call(app.url as string, "GET", "/readyz?verbose");
+    expect(ready.status).toBe(200);
+    const { smtp: shown } = ready.body.providers.email;
+    expect(shown).toMatchObject({ state: "paused", code: expect.stringMatching(/^535/) });
+    expect(Date.parse(shown.until)).toBeGreaterThan(Date.now() + 50_000);
+    expect(Date.parse(shown.since)).toBeLessThanOrEqual(Date.now());
+    expect(JSON.stringify(ready.body)).not.toMatch(/open sesame|@receiver\.example|@sender\.example/);
     expect(lines.join("")).not.toMatch(/open sesame|@receiver\.example|@sender\.example/);
   });
 
@@ -400,7 +429,8 @@ describe("through a running service and a real SMTP server", () => {
     const { url } = await startService(variables(sink));
     const delivery = await inState(await login(url, user), "skipped");
     expect(delivery).toMatchObject({ reason: "no_address", tries: 0 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "skip", text: "the user has no e-mail address" }]);
+    expect(delivery.detail).toBe("the user has no address for email");
+    expect(delivery.attempts).toEqual([]);
     const { body } = await call(url, "GET", `/list?user_id=${user}`);
     expect(body.data.elements).toBe(1);
     expect(sink.mails).toEqual([]);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Document, MongoClient, ObjectId, type Timestamp } from "mongodb";
+import { type Db, type Document, MongoClient, ObjectId, type Timestamp } from "mongodb";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { startApp } from "../../src/app.ts";
@@ -15,9 +15,11 @@ import { defaultCacheDir } from "../../src/mongod/cache.ts";
 import { findMongod, mongodSources } from "../../src/mongod/find.ts";
 import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
 import { freePort, listening } from "../../src/mongod/port.ts";
-import { createCommitter } from "../../src/store/commit.ts";
+import { type CommitOptions, createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";
 import { newId } from "../../src/store/ids.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { createTally } from "../../src/store/tally.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
@@ -76,21 +78,16 @@ describe("caller data that looks like MongoDB's language", () => {
   const { uri, db } = freshDatabase();
 
   test("is stored to the letter, in `data` and in titles", async () => {
-    const { client, db: own } = await opened(uri);
-    const commit = createCommitter({
-      client,
-      db: own,
-      transactions: true,
+    const commit = await committer(await opened(uri), {
       inboxLimit: 10,
       newUser: { email: "$name", phone: "$$ROOT" },
-      now: Date.now,
     });
     const data = { a: "$email", b: "$$ROOT", "c.d": { $set: { e: "$$REMOVE" } }, $literal: ["$_id", null] };
     const user = newUser();
     const first = planned(user, 1, true, { title: "$email", body: "$$CLUSTER_TIME", data });
     const second = planned(user, 2, false, { title: "$$NOW", data });
-    expect(await commit([first], undefined)).toEqual([undefined]);
-    expect(await commit([second], undefined)).toEqual([undefined]);
+    expect(await commit([first], new Map())).toEqual([undefined]);
+    expect(await commit([second], new Map())).toEqual([undefined]);
     const stored = (await db.collection("users").findOne({ _id: new ObjectId(user) })) as Document;
     expect(stored.email).toBe("$name");
     expect(stored.phone).toBe("$$ROOT");
@@ -98,6 +95,14 @@ describe("caller data that looks like MongoDB's language", () => {
       { ...first.item, rev: 1 },
       { ...second.item, rev: 2 },
     ]);
+    const delivery = await db.collection("deliveries").findOne({ user: new ObjectId(user) });
+    expect(delivery?.content).toEqual({
+      key: "new_login",
+      at: 0,
+      title: "$email",
+      body: "$$CLUSTER_TIME",
+      data,
+    });
   });
 
   test("comes back as it was sent over HTTP", async () => {
@@ -132,25 +137,22 @@ describe("one bad item", () => {
     return user;
   }
 
-  for (const withDeliveries of [false, true])
+  const ways: Array<[string, boolean, Partial<CommitOptions>]> = [
+    ["without deliveries", false, {}],
+    ["with deliveries", true, {}],
+    ["with deliveries, as a server before version 8 takes them", true, { bulkWrites: false }],
+  ];
+  for (const [how, withDeliveries, options] of ways)
     test.each(bad)(
-      `fails alone, its neighbours in the batch are stored (%s, ${withDeliveries ? "with" : "without"} deliveries)`,
+      `fails alone, its neighbours in the batch are stored (%s, ${how})`,
       async (_name, document) => {
         const poison = await poisoned(document);
         const before = await users.findOne({ _id: new ObjectId(poison) });
-        const { db: own, client: ownClient } = await opened(uri);
-        const commit = createCommitter({
-          client: ownClient,
-          db: own,
-          transactions: true,
-          inboxLimit: 100,
-          newUser: {},
-          now: Date.now,
-        });
+        const commit = await committer(await opened(uri), options);
         const good = Array.from({ length: 8 }, newUser);
         const all = [...good.slice(0, 4), poison, ...good.slice(4), poison, ...good];
         const batch = all.map((user, n) => planned(user, n, withDeliveries));
-        const results = await commit(batch, undefined);
+        const results = await commit(batch, new Map());
         expect(
           results.map((error) => (error === undefined ? "stored" : (error as { code?: string }).code)),
         ).toEqual(all.map((user) => (user === poison ? "user_document_conflict" : "stored")));
@@ -163,6 +165,7 @@ describe("one bad item", () => {
         const delivered = await db.collection("deliveries").distinct("user");
         expect(delivered.map(String).sort()).toEqual(withDeliveries ? good.toSorted() : []);
         expect(await db.collection("deliveries").countDocuments()).toBe(withDeliveries ? 16 : 0);
+        expect(await accepted(db)).toBe(withDeliveries ? 16 : 0);
       },
     );
 
@@ -225,6 +228,8 @@ describe("a MongoDB that fails as told", () => {
     const found = await own().collection("users").findOne({ _id });
     const ids: string[] = (found?.notifications ?? []).map((item: { id: string }) => item.id);
     const deliveries = await own().collection("deliveries").countDocuments({ user: _id });
+    // What was counted as accepted is what is there, after every fault.
+    expect(await accepted(own())).toBe(await own().collection("deliveries").countDocuments());
     return { items: ids.length, distinct: new Set(ids).size, rev: found?.rev ?? 0, deliveries };
   }
   /** Only the service's connections are hit. */
@@ -240,7 +245,37 @@ describe("a MongoDB that fails as told", () => {
   const login = (url: string, user: string) => create(url, user, { key: "new_login" });
   const service = () => startService({ DB_URI: uri, ROLES: "api" });
 
-  test.each(["update", "commitTransaction"])(
+  test("200 concurrent creates with mails, two batches under way at once: nothing is repeated, and the books balance", async () => {
+    const { url } = await service();
+    const before = await inMongo();
+    const answers = await Promise.all(Array.from({ length: 200 }, () => login(url, newUser())));
+    expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 201));
+    const after = await inMongo();
+    expect(after.committed - before.committed).toBeGreaterThanOrEqual(2);
+    expect(after).toMatchObject({ aborted: before.aborted, conflicts: before.conflicts });
+    expect(await own().collection("deliveries").countDocuments()).toBe(200);
+    expect(await accepted(own())).toBe(200);
+    const { body } = await call(url, "GET", "/v1/ledger");
+    expect(body).toMatchObject({ balanced: true, channels: { email: { accepted: 200, pending: 200 } } });
+    // A batch that was under way beside another has counted in a document of its own.
+    const counted = await own()
+      .collection<{ _id: string }>("ledger")
+      .find({ _id: /\/[0-9a-f]{24}\.\d+$/ })
+      .toArray();
+    expect(new Set(counted.map(({ _id }) => _id.split(".").at(-1))).size).toBe(2);
+
+    /** Since this mongod began: transactions by their end, and writes that met another's. */
+    async function inMongo() {
+      const { transactions, metrics } = await client.db("admin").command({ serverStatus: 1 });
+      return {
+        committed: Number(transactions.totalCommitted),
+        aborted: Number(transactions.totalAborted),
+        conflicts: Number(metrics.operation.writeConflicts),
+      };
+    }
+  });
+
+  test.each(["bulkWrite", "update", "commitTransaction"])(
     "a fault between inbox and delivery (%s refused) leaves neither, and the next request works",
     async (command) => {
       const { url } = await service();
@@ -255,6 +290,7 @@ describe("a MongoDB that fails as told", () => {
       expect(await kept(known)).toEqual({ items: 1, distinct: 1, rev: 1, deliveries: 1 });
       expect(await kept(unknown)).toEqual({ items: 0, distinct: 0, rev: 0, deliveries: 0 });
       expect(await own().collection("users").countDocuments()).toBe(1);
+      expect(await accepted(own())).toBe(1);
       await repair();
       for (const user of [known, unknown]) expect((await login(url, user)).status).toBe(201);
       expect(await kept(known)).toEqual({ items: 2, distinct: 2, rev: 2, deliveries: 2 });
@@ -268,7 +304,11 @@ describe("a MongoDB that fails as told", () => {
       { failCommands: ["update"], errorCode: 112, errorLabels: ["TransientTransactionError"] },
     ],
     ["a closed connection at the update", { failCommands: ["update"], closeConnection: true }],
-    ["a closed connection at the insert", { failCommands: ["insert"], closeConnection: true }],
+    ["a closed connection at the insert", { failCommands: ["bulkWrite"], closeConnection: true }],
+    [
+      "a write conflict at the insert",
+      { failCommands: ["bulkWrite"], errorCode: 112, errorLabels: ["TransientTransactionError"] },
+    ],
     ["a closed connection at the commit", { failCommands: ["commitTransaction"], closeConnection: true }],
     [
       "a commit that is applied but not confirmed",
@@ -286,6 +326,22 @@ describe("a MongoDB that fails as told", () => {
       const user = newUser();
       await fail({ times }, data);
       expect((await login(url, user)).status).toBe(201);
+      expect(await kept(user)).toEqual({ items: 1, distinct: 1, rev: 1, deliveries: 1 });
+    },
+  );
+
+  const older: Array<[string, Document]> = [
+    ["a closed connection at the insert", { failCommands: ["insert"], closeConnection: true }],
+    ["a closed connection at the count", { failCommands: ["update"], closeConnection: true }],
+    ["a commit without an answer", { failCommands: ["commitTransaction"], closeConnection: true }],
+  ];
+  test.each(older.flatMap(([name, data]) => [1, 3].map((times) => [name, times, data] as const)))(
+    "on a server before version 8, too, inbox and delivery are stored exactly once after %s, %i in a row",
+    async (_name, times, data) => {
+      const commit = await committer(await opened(uri), { bulkWrites: false });
+      const user = newUser();
+      await fail({ times }, data);
+      expect(await commit([planned(user, 1, true)], new Map())).toEqual([undefined]);
       expect(await kept(user)).toEqual({ items: 1, distinct: 1, rev: 1, deliveries: 1 });
     },
   );
@@ -317,14 +373,7 @@ describe("a MongoDB that fails as told", () => {
   );
 
   test("a batch that was applied but not confirmed is not applied again, nor is a neighbour's error forgotten", async () => {
-    const connection = await opened(uri);
-    const commit = createCommitter({
-      ...connection,
-      transactions: true,
-      inboxLimit: 100,
-      newUser: {},
-      now: Date.now,
-    });
+    const commit = await committer(await opened(uri));
     const good = Array.from({ length: 20 }, newUser);
     const poison = newUser();
     await own()
@@ -332,7 +381,7 @@ describe("a MongoDB that fails as told", () => {
       .insertOne({ _id: new ObjectId(poison), notifications: "none yet" });
     const batch = [...good, poison, ...good].map((user, n) => planned(user, n, false));
     await fail({ times: 1 }, { failCommands: ["update"], writeConcernError: { code: 64, errmsg: "late" } });
-    const results = await commit(batch, undefined);
+    const results = await commit(batch, new Map());
     expect(results.filter((error) => error !== undefined)).toMatchObject([
       { code: "user_document_conflict" },
     ]);
@@ -396,12 +445,11 @@ describe("a MongoDB that fails as told", () => {
   test("a MongoDB that stays away is answered with 503 and Retry-After within 15 s, and nothing is stored", async () => {
     const { url } = await service();
     const [one, other] = [newUser(), newUser()];
-    const connection = await opened(uri);
-    const commit = createCommitter({ ...connection, inboxLimit: 100, newUser: {}, now: Date.now });
-    const repair = await fail("alwaysOn", { failCommands: ["update", "insert"], closeConnection: true });
+    const commit = await committer(await opened(uri));
+    const repair = await fail("alwaysOn", { failCommands: ["update", "bulkWrite"], closeConnection: true });
     const begun = Date.now();
     const [inboxOnly, answer] = await Promise.all([
-      commit([planned(one, 1, false)], undefined),
+      commit([planned(one, 1, false)], new Map()),
       login(url, other),
     ]);
     expect(Date.now() - begun).toBeLessThan(15_000);
@@ -526,6 +574,28 @@ async function opened(uri: string): Promise<Connection> {
   const connection = await connect(uri);
   onTestFinished(() => connection.client.close());
   return connection;
+}
+
+/** As the service makes it. */
+async function committer(connection: Connection, options: Partial<CommitOptions> = {}) {
+  const { bulkWrites } = await prepareCollections(connection.db);
+  return createCommitter({
+    ...connection,
+    bulkWrites,
+    inboxLimit: 100,
+    newUser: {},
+    tally: createTally(newId(), 90),
+    now: Date.now,
+    ...options,
+  });
+}
+
+/** Deliveries counted as accepted, of all channels. */
+async function accepted(db: Db): Promise<number> {
+  const buckets = await db.collection<{ accepted?: Record<string, number> }>("ledger").find().toArray();
+  return buckets
+    .flatMap((bucket) => Object.values(bucket.accepted ?? {}))
+    .reduce((sum, count) => sum + count, 0);
 }
 
 function planned(

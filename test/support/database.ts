@@ -33,6 +33,8 @@ export async function failCommands(
     closeConnection?: boolean;
     errorLabels?: string[];
     appName?: string;
+    /** `database.collection`: only commands on it. */
+    namespace?: string;
   },
 ): Promise<() => Promise<void>> {
   const admin = client.db("admin");

@@ -6,23 +6,11 @@ import { pino } from "pino";
 import { afterEach } from "vitest";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
+import { eventually } from "./eventually.ts";
+
+export { eventually };
 
 export type Variables = Record<string, string>;
-
-/** Waits until `check` gives something truthy; fails with `what` after `seconds`. */
-export async function eventually<T>(
-  check: () => Promise<T | undefined | false> | T | undefined | false,
-  what: string,
-  seconds = 15,
-): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    const found = await check();
-    if (found) return found;
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 const open = new Set<{ close(): Promise<unknown> }>();
 afterEach(async () => {
@@ -62,7 +50,7 @@ export async function spawnService(
   const ready = new Promise<string>((resolve) => {
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       const url = /"url":"([^"]+)"/.exec(line)?.[1];
-      if (url || /worker is ready/.test(line)) resolve(url ?? "");
+      if (url) resolve(url);
     });
   });
   const url = await Promise.race([ready, service.ended.then(() => undefined)]);

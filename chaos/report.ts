@@ -1,0 +1,142 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { root } from "./fleet.ts";
+import { plot } from "./plot.ts";
+import type { Result } from "./stage.ts";
+
+export interface Results {
+  form: "full" | "quick";
+  node: string;
+  mongod: string;
+  cores: number;
+  cpu: string;
+  /** Why the scenario with RabbitMQ was left out. */
+  withoutBroker?: string;
+  /** Scenarios that ended before they could be judged. */
+  broken: string[];
+  scenarios: Result[];
+}
+
+export function results(run: {
+  form: Results["form"];
+  mongod: string;
+  skipped: string | undefined;
+  broken: string[];
+  played: Result[];
+}): Results {
+  return {
+    form: run.form,
+    node: process.versions.node,
+    mongod: run.mongod,
+    cores: cpus().length,
+    cpu: cpus()[0]?.model ?? "unknown",
+    ...(run.skipped !== undefined && { withoutBroker: run.skipped }),
+    broken: run.broken,
+    scenarios: run.played,
+  };
+}
+
+const heads = [
+  "",
+  "asked",
+  "acknowledged",
+  "503",
+  "unanswered",
+  "lost",
+  "inbox twice",
+  "mails",
+  "mails twice",
+  "allowed",
+  "slowest answer",
+  "",
+];
+
+function cells(one: Result): string[] {
+  const counts = [
+    one.asked,
+    one.acknowledged,
+    one.refused,
+    one.unanswered,
+    one.lost,
+    one.itemsTwice,
+    one.mails,
+    one.duplicates,
+    one.duplicatesAllowed,
+  ];
+  const verdict = one.problems.length === 0 ? "kept" : "BROKEN";
+  return [one.scenario, ...counts.map(String), `${(one.slowestMs / 1000).toFixed(1)} s`, verdict];
+}
+
+export function table(played: Result[]): string {
+  const rows = [heads, ...played.map(cells)];
+  const widths = heads.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+  const line = (row: string[]) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column]!),
+      )
+      .join("  ");
+  return rows.map(line).join("\n");
+}
+
+const begin = "<!-- written by npm run chaos: begin -->";
+const end = "<!-- written by npm run chaos: end -->";
+
+/**
+ * Writes the report; answers with its files, relative to the repository. Scenarios that were not played now stay in it
+ * as they were played last.
+ */
+export function write(now: Results): string[] {
+  const json = "chaos/results/reliability.json";
+  const results = { ...now, scenarios: together(now, join(root, json)) };
+  const svg = "chaos/results/reliability.svg";
+  const page = "docs/reliability.md";
+  mkdirSync(join(root, "chaos/results"), { recursive: true });
+  writeFileSync(join(root, json), `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(join(root, svg), plot(results));
+  const file = join(root, page);
+  const [before, rest] = (existsSync(file) ? readFileSync(file, "utf8") : "").split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) return [json, svg];
+  writeFileSync(file, `${before}${begin}\n${markdown(results)}${end}${after}`);
+  return [json, svg, page];
+}
+
+function together({ scenarios }: Results, file: string): Result[] {
+  if (!existsSync(file)) return scenarios;
+  const before: Results = JSON.parse(readFileSync(file, "utf8"));
+  const kept = before.scenarios.map((old) => scenarios.find((one) => one.scenario === old.scenario) ?? old);
+  return [...kept, ...scenarios.filter((one) => !kept.includes(one))];
+}
+
+function markdown(results: Results): string {
+  const { scenarios, withoutBroker, broken } = results;
+  const row = (texts: string[]) => `| ${texts.join(" | ")} |`;
+  const sum = (of: (one: Result) => number) => scenarios.reduce((all, one) => all + of(one), 0);
+  const problems = scenarios.flatMap((one) => one.problems.map((text) => `${one.scenario}: ${text}`));
+  const left = [
+    ...(withoutBroker === undefined ? [] : [`RabbitMQ was not there: ${withoutBroker}.`]),
+    ...broken.map((name) => `The scenario ${name} ended early, without a verdict.`),
+    ...problems.map((text) => `BROKEN: ${text}.`),
+  ];
+  return `
+${results.form === "full" ? "Full" : "Quick"} form on ${days(scenarios)}: ${results.cores} cores (${results.cpu}), Node ${results.node}, MongoDB ${results.mongod}.
+In all ${sum((one) => one.acknowledged)} creates acknowledged and ${sum((one) => one.faults.length)} faults: ${sum((one) => one.lost)} acknowledged lost, ${sum((one) => one.itemsTwice)} inbox items twice, ${sum((one) => one.duplicates)} mails twice.
+${left.map((text) => `\n- ${text}`).join("")}
+
+${row(heads)}
+|---|${"--:|".repeat(heads.length - 2)}---|
+${scenarios.map((one) => row(cells(one))).join("\n")}
+
+![Creates acknowledged and mails sent over time, with the faults](../chaos/results/reliability.svg)
+
+${scenarios.map((one) => `- **${one.scenario}**: ${[`${one.played}.`, `${one.took} s, seed ${one.seed}.`, ...one.notes].join(" ")}`).join("\n")}
+`;
+}
+
+/** The day of a run, or the first and the last. */
+export function days(scenarios: Result[]): string {
+  const all = scenarios.map((one) => one.playedAt.slice(0, 10)).sort();
+  return [...new Set([all[0], all.at(-1)])].join(" to ");
+}

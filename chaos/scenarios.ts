@@ -1,0 +1,48 @@
+import { broker } from "./scenarios/broker.ts";
+import { calm } from "./scenarios/calm.ts";
+import { databaseErrors } from "./scenarios/database-errors.ts";
+import { freezes } from "./scenarios/freezes.ts";
+import { kills } from "./scenarios/kills.ts";
+import { mailServer } from "./scenarios/mail-server.ts";
+import { primary } from "./scenarios/primary.ts";
+import type { Place, Result } from "./stage.ts";
+
+export type Form = "full" | "quick";
+type Played = (place: Place) => Promise<Result>;
+
+/** Every scenario with its numbers: the full form for releases, the quick one inside `npm test`. */
+export const scenarios = {
+  calm: both(calm, { creates: 20_000 }, { creates: 1_000 }),
+  kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 600, kills: 6 }),
+  freezes: both(
+    freezes,
+    { freezes: 30, perSecond: 150, takeoverMs: 6_000 },
+    { freezes: 1, perSecond: 100, takeoverMs: 30_000 },
+  ),
+  "mail-server": both(
+    mailServer,
+    { rounds: 2, seconds: 15, perSecond: 100 },
+    { rounds: 1, seconds: 1.5, perSecond: 100 },
+  ),
+  broker: both(broker, { kills: 20, perSecond: 150 }, { kills: 1, perSecond: 100 }),
+  "database-errors": both(
+    databaseErrors,
+    { seconds: 60, perSecond: 200, leaseMs: 30_000 },
+    { seconds: 4, perSecond: 100, leaseMs: 5_000 },
+  ),
+  primary: both(
+    primary,
+    { kills: 10, perSecond: 200, electionMs: 10_000, leaseMs: 30_000 },
+    { kills: 1, perSecond: 100, electionMs: 1_000, leaseMs: 5_000 },
+  ),
+} satisfies Record<string, Record<Form, Played>>;
+
+export type ScenarioName = keyof typeof scenarios;
+
+function both<Options>(
+  play: (place: Place, options: Options) => Promise<Result>,
+  full: Options,
+  quick: Options,
+): Record<Form, Played> {
+  return { full: (place) => play(place, full), quick: (place) => play(place, quick) };
+}

@@ -1,0 +1,67 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { oneOf } from "../random.ts";
+import { onStage, type Place, type Result } from "../stage.ts";
+
+const commands = ["insert", "update", "bulkWrite", "commitTransaction", "find", "aggregate"];
+const failures = [
+  { closeConnection: true },
+  { errorCode: 10107 }, // NotWritablePrimary
+  { errorCode: 11602 }, // InterruptedDueToReplStateChange
+  { writeConcernError: { code: 91, errmsg: "shutdown in progress" } },
+  { writeConcernError: { code: 64, errmsg: "waiting for replication timed out" } },
+];
+const share = 0.1;
+
+/** MongoDB fails one command in ten, each few hundred milliseconds in another way (`failCommand`). */
+export function databaseErrors(
+  place: Place,
+  { seconds, perSecond, leaseMs }: { seconds: number; perSecond: number; leaseMs: number },
+): Promise<Result> {
+  return onStage(
+    {
+      scenario: "MongoDB errors",
+      place,
+      // A server that only claims to step down tells the driver so at the next heartbeat alone, by default after 10 s.
+      mongoUri: `${place.mongoUri}&heartbeatFrequencyMS=500`,
+      mayBe: ["503"],
+      variables: () => ({ LEASE_MS: String(leaseMs) }),
+    },
+    async ({ fleet, load, random, fault }) => {
+      await Promise.all([fleet.add("api", 2), fleet.add("worker", 2)]);
+      const client = new MongoClient(place.mongoUri);
+      const admin = client.db("admin");
+      const callers = load({ perSecond });
+      const ended = Date.now() + seconds * 1_000;
+      const over = fault("failCommand");
+      let injected = 0;
+      try {
+        while (Date.now() < ended) {
+          const failCommands = commands.filter(() => random() < 0.5);
+          const data = { failCommands, appName: "belfry", ...oneOf(failures, random) };
+          const { count } = await admin.command({
+            configureFailPoint: "failCommand",
+            mode: { activationProbability: share },
+            data,
+          });
+          injected = count;
+          await pause(100 + random() * 400);
+        }
+        const { count } = await admin.command({ configureFailPoint: "failCommand", mode: "off" });
+        injected = count;
+      } finally {
+        await admin.command({ configureFailPoint: "failCommand", mode: "off" });
+        await client.close();
+      }
+      over();
+      callers.stop();
+      await callers.done;
+      return {
+        played: `${seconds} s in which one command in ten failed, leases of ${leaseMs / 1000} s, at most ${perSecond} creates a second, 2 APIs, 2 workers`,
+        // An outcome is stored again and again while the lease lasts, which is longer than the trouble between two tries.
+        duplicatesAllowed: 0,
+        notes: [`MongoDB failed ${injected} commands.`],
+      };
+    },
+  );
+}

@@ -1,0 +1,217 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Db, MongoClient } from "mongodb";
+import { type SmtpBehaviour, type SmtpSink, startSmtp } from "../test/support/smtp.ts";
+import { type Audit, audit } from "./audit.ts";
+import { type Callers, startCallers } from "./callers.ts";
+import { createFleet, type Fleet, type Variables } from "./fleet.ts";
+import { createRandom } from "./random.ts";
+
+/** What scenarios run in. */
+export interface Place {
+  /** For temporary files. */
+  folder: string;
+  /** A replica set of one with `failCommand`. */
+  mongoUri: string;
+  seed: number;
+  say: (line: string) => void;
+}
+
+export interface Fault {
+  /** Seconds since the scenario's first create. */
+  at: number;
+  /** When it ended; absent when it was a moment. */
+  until?: number;
+  what: string;
+}
+
+export interface Result extends Audit {
+  scenario: string;
+  /** ISO 8601. */
+  playedAt: string;
+  seed: number;
+  /** One sentence with the numbers of this run. */
+  played: string;
+  faults: Fault[];
+  /** At most so many mails may have gone out twice. */
+  duplicatesAllowed: number;
+  /** Seconds, until everything had ended. */
+  took: number;
+  /** Each half second: creates acknowledged, and mails that the sink took. */
+  acknowledgedAt: number[];
+  mailedAt: number[];
+  /** Further figures, in words. */
+  notes: string[];
+  /** What should not be; empty when every promise was kept. */
+  problems: string[];
+}
+
+export interface Stage {
+  place: Place;
+  db: Db;
+  fleet: Fleet;
+  sink: SmtpSink;
+  random: () => number;
+  /** Starts the load; the stage waits for its end. */
+  load(options: { creates?: number; perSecond?: number }): Callers;
+  /** Notes a fault now; the function it answers with notes its end. */
+  fault(what: string): () => void;
+}
+
+/** What a scenario says about itself once it has played. */
+interface Played {
+  played: string;
+  duplicatesAllowed: number;
+  notes?: string[];
+  problems?: string[];
+}
+
+export interface StageOptions {
+  scenario: string;
+  place: Place;
+  mongoUri?: string;
+  smtp?: SmtpBehaviour;
+  /** What the service is told, beside what all scenarios have. */
+  variables?: (sink: SmtpSink) => Promise<Variables> | Variables;
+  /** What a create may come to beside `201`; `503` counts with its `Retry-After` alone. */
+  mayBe: Array<"503" | "unanswered">;
+}
+
+const inFlight = 32;
+const people = 200;
+/** How long what was accepted may take to its end, once nothing is broken any more. */
+export const drainSeconds = 120;
+const bucketMs = 500;
+
+/** Sends under way at once in a worker process: also how many a kill may repeat. */
+export const concurrency = 16;
+const leaseMs = 2_000;
+
+/** Sets a scenario up, plays it, waits until all is quiet and holds the three records against each other. */
+export async function onStage(
+  options: StageOptions,
+  play: (stage: Stage) => Promise<Played>,
+): Promise<Result> {
+  const { place, scenario } = options;
+  const folder = mkdtempSync(join(place.folder, "scenario-"));
+  const mailed: number[] = [];
+  const onData: SmtpBehaviour["onData"] = (mail, offered) => {
+    const verdict = options.smtp?.onData?.(mail, offered);
+    if (verdict === undefined) mailed.push(Date.now());
+    return verdict;
+  };
+  const sink = await startSmtp({ ...options.smtp, onData });
+  const name = `chaos_${randomBytes(6).toString("hex")}`;
+  const uri = withDatabase(options.mongoUri ?? place.mongoUri, name);
+  const client = new MongoClient(uri);
+  const fleet = createFleet(
+    {
+      DB_URI: uri,
+      EMAIL: "user@receiver.example",
+      INBOX_LIMIT: "1000",
+      LEASE_MS: String(leaseMs),
+      RETRY_DELAY_MS: "500",
+      DELIVERY_CONCURRENCY: String(concurrency),
+      NOTIFICATION_TYPES_FILE: typesFile(folder),
+      ...sink.variables,
+      ...(await options.variables?.(sink)),
+    },
+    folder,
+  );
+  const faults: Fault[] = [];
+  let callers: Callers | undefined;
+  let began = Date.now();
+  const seconds = () => Math.round((Date.now() - began) / 10) / 100;
+  const stage: Stage = {
+    place,
+    db: client.db(name),
+    fleet,
+    sink,
+    random: createRandom(place.seed),
+    load({ creates = Number.POSITIVE_INFINITY, perSecond }) {
+      began = Date.now();
+      const urls = fleet.urls;
+      callers = startCallers({
+        urls,
+        people: newUsers(people),
+        creates,
+        inFlight,
+        ...(perSecond !== undefined && { perSecond }),
+      });
+      return callers;
+    },
+    fault(what) {
+      const fault: Fault = { at: seconds(), what };
+      faults.push(fault);
+      return () => {
+        fault.until = seconds();
+      };
+    },
+  };
+
+  try {
+    const said = await play(stage);
+    if (!callers) throw new Error("a scenario without load says nothing");
+    callers.stop();
+    await callers.done;
+    const found = await audit({
+      db: stage.db,
+      answers: callers.answers,
+      receipts: sink.mails,
+      apiUrl: () => fleet.urls()[0] as string,
+      drainSeconds,
+      mayBe: options.mayBe,
+    });
+    const took = Math.ceil(seconds());
+    const acknowledged = [...callers.answers.values()].filter((one) => one.status === 201);
+    const problems = [...found.problems, ...(said.problems ?? [])];
+    if (found.duplicates > said.duplicatesAllowed)
+      problems.push(`${found.duplicates} mails twice; at most ${said.duplicatesAllowed} are allowed`);
+    return {
+      scenario,
+      playedAt: new Date(began).toISOString(),
+      seed: place.seed,
+      ...said,
+      ...found,
+      faults,
+      took,
+      acknowledgedAt: buckets(
+        acknowledged.map((one) => one.begun + one.ms),
+        began,
+      ),
+      mailedAt: buckets(mailed, began),
+      notes: said.notes ?? [],
+      problems,
+    };
+  } finally {
+    callers?.stop();
+    await fleet.close();
+    await callers?.done;
+    await sink.close();
+    await stage.db.dropDatabase().catch(() => {});
+    await client.close();
+  }
+}
+
+function buckets(times: number[], began: number): number[] {
+  const counts: number[] = [];
+  for (const time of times) {
+    const bucket = Math.max(0, Math.floor((time - began) / bucketMs));
+    counts[bucket] = (counts[bucket] ?? 0) + 1;
+  }
+  return Array.from(counts, (count) => count ?? 0);
+}
+
+const newUsers = (count: number) => Array.from({ length: count }, () => randomBytes(12).toString("hex"));
+
+/** Also for several hosts, which `URL` does not read. */
+const withDatabase = (uri: string, name: string) => uri.replace(/^(mongodb:\/\/[^/]+)\/?/, `$1/${name}`);
+
+/** The subject says which notification a mail is, so that the sink's record can be held against the answers. */
+function typesFile(folder: string): string {
+  const file = join(folder, "types.json");
+  const email = { subject: "n={{ data.n }}" };
+  writeFileSync(file, JSON.stringify({ new_login: { inbox: true, channels: { email } } }));
+  return file;
+}

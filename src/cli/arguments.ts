@@ -1,0 +1,94 @@
+import { parseArgs } from "node:util";
+
+/** An option of a command. With `value` it takes one, which the help calls so. */
+export interface Option {
+  value?: string;
+  says: string;
+}
+
+export type Options = Record<string, Option>;
+
+/** What was written after the command's name. */
+export interface Given {
+  values: Record<string, string | undefined>;
+  flags: Set<string>;
+  positionals: string[];
+}
+
+/** The command line cannot be understood; exit code 2. */
+export class UsageError extends Error {}
+
+/** Throws `UsageError` for options that are not known (with the nearest that is), doubled, or lack their value. */
+export function readArguments(
+  args: string[],
+  options: Options,
+  positionals: { name: string } | undefined,
+): Given {
+  const known = Object.keys(options);
+  const { tokens } = parseArgs({
+    args,
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { value }]) => [name, { type: value ? "string" : "boolean" }]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given: Given = { values: {}, flags: new Set(), positionals: [] };
+  for (const token of tokens) {
+    if (token.kind === "positional") given.positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const { name, rawName, value } = token;
+    const option = known.includes(name) ? options[name] : undefined;
+    if (!option) throw new UsageError(`unknown option ${rawName}${suggestion(name, known, "--")}`);
+    if (given.flags.has(name) || given.values[name] !== undefined)
+      throw new UsageError(`${rawName} is given twice`);
+    if (option.value && !value) throw new UsageError(`${rawName} wants a value: ${rawName} ${option.value}`);
+    if (!option.value && value !== undefined) throw new UsageError(`${rawName} takes no value`);
+    if (option.value) given.values[name] = value as string;
+    else given.flags.add(name);
+  }
+  const wanted = positionals ? 1 : 0;
+  if (given.positionals.length > wanted)
+    throw new UsageError(`unexpected argument ${JSON.stringify(given.positionals[wanted])}`);
+  if (positionals && given.positionals.length === 0) throw new UsageError(`<${positionals.name}> is missing`);
+  return given;
+}
+
+/** `; did you mean --user?` when one of `known` is near. */
+export function suggestion(word: string, known: string[], prefix = ""): string {
+  const [nearest] = known
+    .map((one) => ({ one, distance: one.startsWith(word) ? 1 : distanceOf(word, one) }))
+    .sort((a, b) => a.distance - b.distance);
+  return nearest && nearest.distance <= Math.max(2, Math.floor(word.length / 3))
+    ? `; did you mean ${prefix}${nearest.one}?`
+    : "";
+}
+
+/** Levenshtein's: insertions, deletions and replacements between two words. */
+function distanceOf(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++)
+      next.push(
+        Math.min(
+          (row[j] as number) + (letter === b[j] ? 0 : 1),
+          (row[j + 1] as number) + 1,
+          (next[j] as number) + 1,
+        ),
+      );
+    row = next;
+  }
+  return row.at(-1) as number;
+}
+
+/** An integer option, or `otherwise` when it is not given. */
+export function integer(given: Given, name: string, min: number, max: number, otherwise: number): number {
+  const text = given.values[name];
+  if (text === undefined) return otherwise;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max))
+    throw new UsageError(`--${name} must be an integer from ${min} to ${max}`);
+  return value;
+}

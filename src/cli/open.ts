@@ -1,0 +1,52 @@
+import { type Config, readConfig } from "../config.ts";
+import type { openOperate } from "../parts.ts";
+import type { Connection } from "../store/connect.ts";
+import { watched } from "./terminal.ts";
+
+/** A sentence for whoever typed the command; exit code 1. */
+export class CommandError extends Error {}
+
+export interface Books {
+  config: Config;
+  connection: Connection;
+  operate: ReturnType<typeof openOperate>;
+  /** Unix milliseconds on MongoDB's clock. */
+  now: () => number;
+}
+
+/** `DB_URI`, or the MongoDB of a service that runs on `DATA_DIR`; undefined when there is neither. */
+export async function databaseUri(config: Config): Promise<string | undefined> {
+  if (config.DB_URI !== undefined) return config.DB_URI;
+  const { runningMongodUri } = await import("../mongod/index.ts");
+  return runningMongodUri(config.DATA_DIR);
+}
+
+/**
+ * Runs `work` on the database itself, with the configuration of the service: the moment when an operator needs answers
+ * is the moment when the service may be down. Workers find what is made pending here by themselves within a second.
+ */
+export async function withBooks<T>(work: (books: Books) => Promise<T>): Promise<T> {
+  const { config } = readConfig();
+  const uri = await databaseUri(config);
+  if (uri === undefined)
+    throw new CommandError(
+      `DB_URI is not set and no Belfry runs on ${config.DATA_DIR}: set DB_URI, start Belfry, or run this in its folder.`,
+    );
+  // Only now: help and a slip of the pen are answered without half a second of loading.
+  const [{ connect }, { createServerClock }, { openOperate }] = await Promise.all([
+    import("../store/connect.ts"),
+    import("../store/clock.ts"),
+    import("../parts.ts"),
+  ]);
+  const connection = await watched("connecting to MongoDB", connect(uri)).catch((error: Error) => {
+    throw new CommandError(`MongoDB cannot be reached (${error.name}); \`belfry doctor\` says more.`);
+  });
+  try {
+    const clock = createServerClock(connection.db);
+    await clock.sync();
+    const operate = openOperate(config, connection, clock.now, () => {});
+    return await work({ config, connection, operate, now: clock.now });
+  } finally {
+    await connection.client.close();
+  }
+}

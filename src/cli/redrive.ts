@@ -1,0 +1,98 @@
+import { createInterface } from "node:readline/promises";
+import type { Redrive, RedriveRequest } from "../core/redrive.ts";
+import type { DeliveryFilter } from "../model/operate.ts";
+import type { Given } from "./arguments.ts";
+import { filterOf, filterOptions } from "./deliveries.ts";
+import { withBooks } from "./open.ts";
+import { progressBar, terminal, watched } from "./terminal.ts";
+
+/** Looked at in one call: few enough that the bar moves. */
+const step = 500;
+
+export const redrive = {
+  usage: "redrive [filters]",
+  says: "Send again what ended badly (--status failed without it), under the same ids",
+  options: {
+    ...filterOptions,
+    "dry-run": { says: "only say what would be done" },
+    yes: { says: "do not ask on a terminal" },
+    json: { says: "the summary as JSON" },
+  },
+  async run(given: Given): Promise<void> {
+    const filter = filterOf(given);
+    const asJson = given.flags.has("json");
+    await withBooks(async ({ operate }) => {
+      const counting = all(operate.redrive, { filter, dryRun: true }, () => {});
+      const preview = await watched("counting", counting);
+      if (given.flags.has("dry-run")) {
+        const { redriven: would_send, ...rest } = preview;
+        return terminal.print(
+          asJson
+            ? JSON.stringify({ dry_run: true, would_send, ...rest })
+            : told(preview, "would be sent again"),
+        );
+      }
+      if (!asJson) terminal.note(told(preview, "can be sent again"));
+      if (preview.redriven === 0 || !(await agreed(given, preview.redriven))) {
+        if (!asJson) return terminal.print("Nothing was changed.");
+        const { already_sent } = preview;
+        return terminal.print(JSON.stringify({ ...preview, redriven: 0, already_sent, dry_run: false }));
+      }
+      const bar = progressBar("redriving", preview.redriven);
+      const done = await all(operate.redrive, { filter, dryRun: false, most: step }, (so) =>
+        bar.show(so.redriven),
+      );
+      bar.end();
+      terminal.print(
+        asJson ? JSON.stringify({ dry_run: false, ...done }) : told(done, "are pending again and due now"),
+      );
+    });
+  },
+};
+
+/** Call after call, summed up. */
+async function all(
+  redriveSome: (request: RedriveRequest) => Promise<Redrive>,
+  request: RedriveRequest & { filter: DeliveryFilter },
+  onStep: (so: Redrive) => void,
+): Promise<Redrive> {
+  let sum: Redrive = { redriven: 0, suppressed: 0, no_address: 0, expired: 0, changed: 0 };
+  for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
+    const cursor = next === undefined ? {} : { cursor: { text: next, pointer: "cursor" } };
+    const part = await redriveSome({ ...request, ...cursor });
+    sum = {
+      redriven: sum.redriven + part.redriven,
+      suppressed: sum.suppressed + part.suppressed,
+      no_address: sum.no_address + part.no_address,
+      expired: sum.expired + part.expired,
+      changed: sum.changed + part.changed,
+      already_sent: (sum.already_sent ?? 0) + (part.already_sent ?? 0),
+    };
+    next = part.next;
+    onStep(sum);
+  }
+  return sum;
+}
+
+function told(counts: Redrive, what: string): string {
+  const lines: Array<[number, string]> = [
+    [counts.redriven, what],
+    [counts.suppressed, "left alone: the address is suppressed (see `belfry suppressions`)"],
+    [counts.no_address, "left alone: the user has no address"],
+    [counts.expired, "left alone: their time is over"],
+    [counts.changed, "left alone: moved by someone else meanwhile"],
+    [counts.already_sent ?? 0, "match otherwise and have been sent: left alone"],
+  ];
+  return lines
+    .filter(([count], index) => index === 0 || count > 0)
+    .map(([count, text]) => `${String(count).padStart(8)}  ${text}`)
+    .join("\n");
+}
+
+async function agreed(given: Given, count: number): Promise<boolean> {
+  if (given.flags.has("yes") || !process.stdin.isTTY || !process.stderr.isTTY) return true;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(`Send ${count} again? [y/N] `);
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}

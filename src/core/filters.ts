@@ -1,0 +1,84 @@
+import { type DeliveryState, deliveryStates, type Reason, reasons } from "../model/delivery.ts";
+import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { type Channel, channels } from "../model/notification.ts";
+import type { DeliveryFilter } from "../model/operate.ts";
+
+/** Filters as they are written in a query, a body or a command line. */
+export interface WrittenFilters {
+  user_id?: string;
+  notification_id?: string;
+  type?: string;
+  channel?: string;
+  /** One, several, or several separated by commas. */
+  status?: string | string[];
+  reason?: string;
+  provider?: string;
+  /** ISO 8601 or Unix milliseconds. */
+  from?: string | number;
+  to?: string | number;
+}
+
+/** What is written, understood. Throws `invalid_request` with every problem; `pointer` says where a filter stands. */
+export function readFilters(written: WrittenFilters, pointer: (name: string) => string): DeliveryFilter {
+  const problems: ErrorDetail[] = [];
+  const wrong = (name: string, detail: string) => void problems.push({ pointer: pointer(name), detail });
+  const { user_id: user, notification_id: notification, type, provider } = written;
+  if (user !== undefined && (user.length === 0 || user.length > 128))
+    wrong("user_id", "must have 1 to 128 characters");
+  if (notification !== undefined && !/^[0-9a-f]{24}$/i.test(notification))
+    wrong("notification_id", "must be 24 hex characters");
+  for (const [name, value] of Object.entries({ type, provider }))
+    if (value !== undefined && !/^[\w.-]{1,64}$/.test(value))
+      wrong(name, "must be 1 to 64 letters, digits, dots, dashes or underscores");
+  const states = statesOf(written.status);
+  const unknown = states?.find((state) => !deliveryStates.includes(state));
+  if (unknown !== undefined || states?.length === 0)
+    wrong("status", `must be some of ${deliveryStates.join(", ")}`);
+  const channel = oneOf("channel", written.channel, channels);
+  const reason = oneOf("reason", written.reason, reasons);
+  const { from, to } = readPeriod(written, wrong);
+
+  const [first] = problems;
+  if (first) throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, problems);
+  const filter = { user, notification, type, channel, states, reason, provider, from, to };
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+
+  function oneOf<T extends Channel | Reason>(name: string, value: string | undefined, known: readonly T[]) {
+    if (value === undefined || known.includes(value as T)) return value as T | undefined;
+    wrong(name, `must be one of ${known.join(", ")}`);
+    return undefined;
+  }
+}
+
+/** `from` and `to` in Unix milliseconds. Tells `wrong` what is no time, or no period. */
+export function readPeriod(
+  written: Pick<WrittenFilters, "from" | "to">,
+  wrong: (name: string, detail: string) => void,
+): { from?: number; to?: number } {
+  const [from, to] = (["from", "to"] as const).map((name) => {
+    const value = written[name];
+    if (value === undefined) return undefined;
+    const time = readTime(value);
+    if (time === undefined) wrong(name, "must be a time: ISO 8601 with its zone, or Unix milliseconds");
+    return time;
+  });
+  if (from !== undefined && to !== undefined && to <= from) wrong("to", "must be later than from");
+  return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+}
+
+/** A date alone is midnight UTC; a time without a zone would mean another moment on each machine. */
+const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+/** Year 9999: further than any time that is meant, and within what a BSON date and an ObjectId's range can say. */
+const latest = 253_402_300_799_999;
+
+function readTime(value: string | number): number | undefined {
+  const text = String(value);
+  const time = /^\d{1,15}$/.test(text) ? Number(text) : iso.test(text) ? Date.parse(text) : Number.NaN;
+  return time >= 0 && time <= latest ? time : undefined;
+}
+
+function statesOf(status: string | string[] | undefined): DeliveryState[] | undefined {
+  if (status === undefined) return undefined;
+  const words = [status].flat().flatMap((text) => text.split(",").map((word) => word.trim()));
+  return [...new Set(words.filter(Boolean))] as DeliveryState[];
+}

@@ -1,0 +1,46 @@
+import type { DeliveryContent, DeliveryState } from "../model/delivery.ts";
+import type { HistoryEntry } from "../model/history.ts";
+import type { Channel, InboxPage, InboxView } from "../model/notification.ts";
+
+/** How many deliveries of a user are shown; the inbox has its own limit. */
+export const historyLimit = 1_000;
+
+export interface UserDelivery {
+  notification: string;
+  channel: Channel;
+  content: DeliveryContent;
+  state: DeliveryState;
+  changedAt: number;
+}
+
+/** What a user was told, on every channel, newest first: the inbox as it is kept, and the newest deliveries. */
+export function createHistory(partners: {
+  inbox: (page: InboxPage) => Promise<InboxView>;
+  deliveries: (user: string, limit: number) => Promise<UserDelivery[]>;
+}) {
+  return async function history(user: string): Promise<HistoryEntry[]> {
+    const [{ items }, deliveries] = await Promise.all([
+      partners.inbox({ user, skip: 0, limit: historyLimit }),
+      partners.deliveries(user, historyLimit),
+    ]);
+    const kept = items.map(
+      (item): HistoryEntry => ({
+        notification: item.id,
+        channel: "inbox",
+        content: item.body ?? item.title ?? item.key,
+        // It was delivered when it was stored.
+        state: "sent",
+        changedAt: item.timestamp * 1000,
+      }),
+    );
+    const sent = deliveries.map(
+      ({ content, ...one }): HistoryEntry => ({
+        ...one,
+        content: content.body ?? content.title ?? content.key,
+      }),
+    );
+    return [...kept, ...sent].sort((a, b) =>
+      a.notification < b.notification ? 1 : a.notification > b.notification ? -1 : 0,
+    );
+  };
+}

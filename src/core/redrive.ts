@@ -1,0 +1,113 @@
+import type { Channel } from "../model/notification.ts";
+import {
+  type DeliveryFilter,
+  type RedriveCandidate,
+  type RedriveCounts,
+  redrivableStates,
+} from "../model/operate.ts";
+import { addressOf, type Recipient } from "../model/provider.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { idForm } from "./operate.ts";
+
+export interface RedrivePartners {
+  deliveries: {
+    candidates(
+      filter: DeliveryFilter,
+      before: string | undefined,
+      limit: number,
+    ): Promise<RedriveCandidate[]>;
+    count(filter: DeliveryFilter): Promise<number>;
+    redrive(ids: string[], now: number): Promise<number>;
+  };
+  /** One entry a user, in order. */
+  recipients: (users: string[]) => Promise<Recipient[]>;
+  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
+  now: () => number;
+}
+
+export interface RedriveRequest {
+  /** Without states: `failed`. States that no redrive moves are passed over. */
+  filter: DeliveryFilter;
+  /** Counts what would be done, and does nothing. */
+  dryRun: boolean;
+  cursor?: { text: string; pointer: string };
+  /** Deliveries looked at in one call. */
+  most?: number;
+}
+
+export interface Redrive extends RedriveCounts {
+  /** Those the other filters match that have been sent: they are left alone. Counted up to 100,000, on the first call. */
+  already_sent?: number;
+  /** There is more to look at; ask again with it. */
+  next?: string;
+}
+
+const mostAtOnce = 10_000;
+const batch = 500;
+
+/**
+ * Sends again what ended badly, under the same ids, so that nobody is notified twice: what has been sent is not touched,
+ * and a provider sees the Message-ID it may have seen before.
+ *
+ * It goes from new to old in small updates, each repeatable. What fails again while it runs lies behind it, and what is
+ * accepted meanwhile ahead of it, so it comes to an end.
+ */
+export function createRedrive(partners: RedrivePartners) {
+  const { deliveries, recipients, announce, now } = partners;
+
+  return async function redrive(request: RedriveRequest): Promise<Redrive> {
+    const { filter, dryRun, cursor, most = mostAtOnce } = request;
+    const wanted = filter.states ?? ["failed"];
+    const states = redrivableStates.filter((state) => wanted.includes(state));
+    const counts: RedriveCounts = { redriven: 0, suppressed: 0, no_address: 0, expired: 0, changed: 0 };
+    let before = cursor && decodeCursor(cursor.text, filter, idForm, cursor.pointer);
+    // What was sent has no reason, so that there is none to count by; and no index would find that out quickly.
+    const sent = before === undefined && {
+      already_sent: filter.reason ? 0 : await deliveries.count({ ...filter, states: ["sent", "delivered"] }),
+    };
+    if (states.length === 0) return { ...counts, ...sent };
+
+    for (let seen = 0; seen < most; ) {
+      const limit = Math.min(batch, most - seen);
+      const found = await deliveries.candidates({ ...filter, states }, before, limit);
+      const sendable = await sort(found, counts);
+      const moved = dryRun || sendable.length === 0 ? sendable.length : await move(sendable);
+      counts.redriven += moved;
+      counts.changed += sendable.length - moved;
+      before = found.at(-1)?.id;
+      if (found.length < limit) return { ...counts, ...sent };
+      seen += found.length;
+    }
+    return { ...counts, ...sent, ...(before && { next: encodeCursor(filter, before) }) };
+  };
+
+  /** Those that can be sent; the others are counted by what stands in their way. */
+  async function sort(found: RedriveCandidate[], counts: RedriveCounts): Promise<RedriveCandidate[]> {
+    const known = await recipients(found.map((one) => one.user));
+    return found.filter((one, index) => {
+      const obstacle = obstacleOf(one, known[index] ?? {});
+      if (obstacle) counts[obstacle]++;
+      return obstacle === undefined;
+    });
+  }
+
+  async function move(sendable: RedriveCandidate[]): Promise<number> {
+    const moved = await deliveries.redrive(
+      sendable.map((one) => one.id),
+      now(),
+    );
+    announce(sendable);
+    return moved;
+  }
+}
+
+/** What would only end the same way again. */
+function obstacleOf(
+  { channel, reason }: RedriveCandidate,
+  recipient: Recipient,
+): "no_address" | "suppressed" | "expired" | undefined {
+  if (reason === "expired") return "expired";
+  const address = addressOf(recipient, channel);
+  if (!address) return "no_address";
+  return recipient.suppressed?.[channel]?.address === address ? "suppressed" : undefined;
+}

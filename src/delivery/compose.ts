@@ -1,0 +1,52 @@
+import { type HeldDelivery, maxSmsCharacters, type Reason } from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import type { Messages, Recipient } from "../model/provider.ts";
+
+/** Renders a delivery's content for its channel. Each throws when the type is gone or a template fails on this content. */
+export interface Compose {
+  email(content: HeldDelivery["content"]): { subject: string; text: string; html?: string };
+  sms(content: HeldDelivery["content"]): string;
+}
+
+type Composed = { message: Messages[Channel] } | { problem: { reason: Reason; code: string; text: string } };
+
+/** The message of a delivery, rendered and addressed, or why there is none. */
+export function compose(delivery: HeldDelivery, recipient: Recipient, render: Compose): Composed {
+  const { id, user, channel, content } = delivery;
+  try {
+    switch (channel) {
+      case "email":
+        return { message: { id, user, to: recipient.email as string, ...render.email(content) } };
+      case "sms": {
+        const text = render.sms(content);
+        if (text.length > maxSmsCharacters)
+          return problem(
+            "message",
+            "TOO_LONG",
+            `the text has ${text.length} characters; at most ${maxSmsCharacters}`,
+          );
+        return { message: { id, user, to: recipient.phone as string, text } };
+      }
+      case "webhook": {
+        const { url, secrets } = recipient.webhook as NonNullable<Recipient["webhook"]>;
+        return { message: { id, user, url, secrets, payload: webhookPayload(delivery) } };
+      }
+    }
+  } catch (error) {
+    return problem("template", "TEMPLATE", (error as Error).message);
+  }
+}
+
+function problem(reason: Reason, code: string, text: string): Composed {
+  return { problem: { reason, code, text } };
+}
+
+/** Standard Webhooks' body: `type`, `timestamp`, `data`. */
+function webhookPayload({ notification, user, content }: HeldDelivery): object {
+  const { key, at, title, body, targetId, data } = content;
+  return {
+    type: key,
+    timestamp: new Date(at).toISOString(),
+    data: { id: notification, user_id: user, title, body, target_id: targetId, data },
+  };
+}

@@ -1,0 +1,144 @@
+import type { HeldDelivery } from "../model/delivery.ts";
+import { type Channel, channels, type PlannedDelivery } from "../model/notification.ts";
+import type { Recipient } from "../model/provider.ts";
+import type { RetryPolicy } from "../model/schedule.ts";
+import { type AttemptPartners, channelAvailability, type Line, takeTurn } from "./attempt.ts";
+import type { HealthState } from "./health.ts";
+import { giveUpPoison, type PoisonBooks } from "./poison.ts";
+import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
+
+export type Lease = { token: string; until: number };
+
+export interface Engine {
+  start(): void;
+  /** Leases for deliveries about to be committed, for the channels whose workers have room. */
+  reserve(deliveries: PlannedDelivery[]): Map<Channel, Lease>;
+  /** Takes over deliveries that were committed under these leases. */
+  accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void;
+  /** A hint that deliveries of this channel may be waiting. */
+  wake(channel: Channel): void;
+  /** A hint that these of this channel are due. Never rejects. */
+  offer(channel: Channel, ids: string[]): Promise<void>;
+  /** Whoever was to take these ended each time: too often, and they are given up. Rejects when the database does. */
+  bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
+  /** Each provider's health, by channel and name: one name may serve two channels. */
+  health(): Record<Channel, Record<string, HealthState>>;
+  stop(graceMs: number): Promise<void>;
+}
+
+type Shared = Pick<
+  WorkerOptions,
+  "concurrency" | "leaseMs" | "pollMs" | "now" | "random" | "newToken" | "onSettled" | "log"
+>;
+
+export interface EngineOptions extends Shared, Pick<AttemptPartners, "render" | "suppress" | "sleep"> {
+  recipient: (user: string) => Promise<Recipient>;
+  lines: Record<Channel, Line[]>;
+  books: (
+    channel: Channel,
+  ) => DeliveryBooks &
+    PoisonBooks & { begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> };
+  policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
+}
+
+/** One worker a channel, so that an outage of one takes no slot from another. */
+export function createEngine(options: EngineOptions): Engine {
+  const { lines, policy, now } = options;
+  const workers = new Map<Channel, Worker>();
+  const booksOf = new Map<Channel, PoisonBooks>();
+  for (const channel of channels) {
+    const books = options.books(channel);
+    const ahead = readAhead(options.recipient, now);
+    const suppress: AttemptPartners["suppress"] = (...entry) =>
+      options.suppress(...entry).finally(ahead.forget);
+    const partners = { ...options, lines: lines[channel], recipient: ahead.recipient, suppress };
+    // What must not be sent twice, and what has ended a worker before, is marked; all others save the write.
+    const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
+      const once = !policy(content.key).resendUnknown;
+      if (!once && interruptions === undefined) return partners;
+      return { ...partners, begin: (delivery) => books.begin(delivery, once ? "once" : "again") };
+    };
+    const worker = createWorker({
+      ...options,
+      onTaken: ahead.read,
+      books,
+      policy: (delivery) => policy(delivery.content.key),
+      availability: () => channelAvailability(lines[channel], now()),
+      turn: (delivery) => takeTurn(delivery, partnersFor(delivery)),
+    });
+    workers.set(channel, worker);
+    booksOf.set(channel, books);
+  }
+  const workerOf = (channel: Channel) => workers.get(channel) as Worker;
+
+  return {
+    start() {
+      for (const worker of workers.values()) worker.start();
+    },
+    reserve(deliveries) {
+      const leases = new Map<Channel, Lease>();
+      for (const [channel, group] of byChannel(deliveries)) {
+        const lease = workerOf(channel).reserve(group.length);
+        if (lease) leases.set(channel, lease);
+      }
+      return leases;
+    },
+    accept(deliveries, leases) {
+      for (const [channel, group] of byChannel(deliveries))
+        workerOf(channel).accept(group, (leases.get(channel) as Lease).until);
+    },
+    wake: (channel) => workerOf(channel).wake(),
+    offer: (channel, ids) => workerOf(channel).offer(ids),
+    async bury(channel, ids, repeated) {
+      await giveUpPoison(ids, repeated, booksOf.get(channel) as PoisonBooks, options);
+      workerOf(channel).wake();
+    },
+    health: () =>
+      Object.fromEntries(
+        channels.map((channel) => [
+          channel,
+          Object.fromEntries(lines[channel].map((line) => [line.provider.name, line.health.state()])),
+        ]),
+      ) as Record<Channel, Record<string, HealthState>>,
+    async stop(graceMs) {
+      await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
+    },
+  };
+}
+
+/** What was read ahead is used for as long as this; a delivery that waited longer has its user read again. */
+const freshMs = 1_000;
+
+/**
+ * Reads the users of all deliveries of a claim in one query. Read in its turn, a delivery's user cost a query for every
+ * eight deliveries and a wait in each slot.
+ */
+function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
+  let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
+  return {
+    /** An address is suppressed: others that are held may be its user's too. */
+    forget(): void {
+      known = new WeakMap();
+    },
+    read(delivery: HeldDelivery): void {
+      const recipient = read(delivery.user);
+      // Whoever waits for it is told; nobody may.
+      recipient.catch(() => {});
+      known.set(delivery, { at: now(), recipient });
+    },
+    recipient(delivery: HeldDelivery): Promise<Recipient> {
+      const ahead = known.get(delivery);
+      return ahead && now() - ahead.at < freshMs ? ahead.recipient : read(delivery.user);
+    },
+  };
+}
+
+function byChannel<T extends { channel: Channel }>(deliveries: T[]): Map<Channel, T[]> {
+  const groups = new Map<Channel, T[]>();
+  for (const delivery of deliveries) {
+    const group = groups.get(delivery.channel);
+    if (group) group.push(delivery);
+    else groups.set(delivery.channel, [delivery]);
+  }
+  return groups;
+}

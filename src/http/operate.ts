@@ -1,0 +1,165 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import { readFilters, readPeriod, type WrittenFilters } from "../core/filters.ts";
+import type { Operate } from "../core/operate.ts";
+import type { Redrive, RedriveRequest } from "../core/redrive.ts";
+import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import type { Channel } from "../model/notification.ts";
+import { ledgerOnWire, recordOnWire, summaryOnWire, suppressionOnWire } from "../model/operate-wire.ts";
+import * as schemas from "./operate-schemas.ts";
+
+export interface OperatePartners extends Operate {
+  redrive: (request: RedriveRequest) => Promise<Redrive>;
+}
+
+const tags = ["operate"];
+const inQuery = (name: string) => `?${name}`;
+const inBody = (name: string) => `/${name}`;
+
+/** What happened to it, and what to do about it. Every time in an answer is ISO 8601. */
+export function operateRoutes(app: FastifyInstance, operate: OperatePartners): void {
+  app.get<{ Querystring: Static<typeof schemas.ListQuery> }>(
+    "/v1/deliveries",
+    {
+      schema: {
+        tags,
+        summary: "Deliveries, newest first",
+        querystring: schemas.ListQuery,
+        response: { 200: schemas.DeliveryPage },
+      },
+    },
+    async (request, reply) => {
+      const { limit, cursor, ...written } = request.query;
+      const page = await operate.list(readFilters(written, inQuery), limit, cursorOf(cursor, inQuery));
+      link(request, reply, page.next);
+      return { data: page.data.map(summaryOnWire), ...next(page.next) };
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    "/v1/deliveries/:id",
+    {
+      schema: {
+        tags,
+        summary: "One delivery with its attempts",
+        params: schemas.Id,
+        response: { 200: schemas.Delivery },
+      },
+    },
+    async (request) => recordOnWire(await operate.show(request.params.id.toLowerCase())),
+  );
+
+  app.post<{ Params: { id: string } }>(
+    "/v1/deliveries/:id/retry",
+    {
+      schema: {
+        tags,
+        summary: "Send a delivery again, under the same id",
+        params: schemas.Id,
+        response: { 200: schemas.Delivery },
+      },
+    },
+    async (request) => recordOnWire(await operate.retry(request.params.id.toLowerCase())),
+  );
+
+  app.post<{ Body: Static<typeof schemas.RedriveBody> }>(
+    "/v1/deliveries/redrive",
+    {
+      schema: {
+        tags,
+        summary: "Send again what ended badly, under the same ids",
+        body: schemas.RedriveBody,
+        response: { 200: schemas.RedriveReply },
+      },
+    },
+    async (request) => {
+      const { dry_run, cursor, ...written } = request.body;
+      const filter = readFilters(written as WrittenFilters, inBody);
+      const from = cursorOf(cursor, inBody);
+      const done = await operate.redrive({ filter, dryRun: dry_run, ...(from && { cursor: from }) });
+      const { redriven, next: after, ...counts } = done;
+      return {
+        dry_run,
+        ...(dry_run ? { would_send: redriven } : { redriven }),
+        ...counts,
+        more: after !== undefined,
+        ...next(after),
+      };
+    },
+  );
+
+  app.get<{ Querystring: Static<typeof schemas.LedgerQuery> }>(
+    "/v1/ledger",
+    {
+      schema: {
+        tags,
+        summary: "Accepted = sent + delivered + failed + skipped + canceled + uncertain + pending",
+        querystring: schemas.LedgerQuery,
+        response: { 200: schemas.LedgerReply },
+      },
+    },
+    async (request) => {
+      const problems: ErrorDetail[] = [];
+      const period = readPeriod(request.query, (name, detail) =>
+        problems.push({ pointer: inQuery(name), detail }),
+      );
+      const [first] = problems;
+      if (first) throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, problems);
+      return ledgerOnWire(await operate.ledger(period.from, period.to));
+    },
+  );
+
+  app.get<{ Querystring: Static<typeof schemas.SuppressionsQuery> }>(
+    "/v1/suppressions",
+    {
+      schema: {
+        tags,
+        summary: "Addresses that take nothing more",
+        querystring: schemas.SuppressionsQuery,
+        response: { 200: schemas.SuppressionPage },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, channel, limit, cursor } = request.query;
+      const filter = {
+        ...(user_id !== undefined && { user: user_id }),
+        ...(channel !== undefined && { channel: channel as Channel }),
+      };
+      const page = await operate.suppressions(filter, limit, cursorOf(cursor, inQuery));
+      link(request, reply, page.next);
+      return { data: page.data.map(suppressionOnWire), ...next(page.next) };
+    },
+  );
+
+  app.delete<{ Params: { user_id: string; channel: Channel } }>(
+    "/v1/suppressions/:user_id/:channel",
+    {
+      schema: {
+        tags,
+        summary: "Try an address again",
+        params: schemas.SuppressionPath,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await operate.unsuppress(request.params.user_id, request.params.channel);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function cursorOf(text: string | undefined, pointer: (name: string) => string) {
+  return text === undefined ? undefined : { text, pointer: pointer("cursor") };
+}
+
+const next = (cursor: string | undefined) => (cursor === undefined ? {} : { next_cursor: cursor });
+
+/** RFC 8288; the reference is relative, since a proxy may have given us another name. */
+function link(request: FastifyRequest, reply: FastifyReply, cursor: string | undefined): void {
+  if (cursor === undefined) return;
+  const [path, query] = request.url.split("?", 2) as [string, string | undefined];
+  const parameters = new URLSearchParams(query);
+  parameters.set("cursor", cursor);
+  reply.header("link", `<${path}?${parameters}>; rel="next"`);
+}

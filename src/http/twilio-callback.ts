@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { validateRequest } from "twilio/lib/webhooks/webhooks.js";
+import type { Receipt } from "../model/receipt.ts";
+import { twilioRefusals } from "../model/twilio.ts";
+
+/** Whether Twilio signed this (HMAC-SHA1 over the public URL and the sorted parameters; twilio.com/docs/usage/security). */
+export function isTwilios(
+  headers: IncomingHttpHeaders,
+  url: string,
+  form: URLSearchParams,
+  authToken: string,
+): boolean {
+  const signature = headers["x-twilio-signature"];
+  if (typeof signature !== "string") return false;
+  const parameters = Object.fromEntries([...form.keys()].map((name) => [name, form.getAll(name)]));
+  return validateRequest(authToken, signature, url, parameters);
+}
+
+/** A status callback; undefined when it says nothing that we keep (`queued`, `sent`, …). `delivery`: from our own URL. */
+export function twilioReceipt(delivery: string, form: URLSearchParams): Receipt | undefined {
+  const providerId = form.get("MessageSid") ?? undefined;
+  const base = { delivery, channel: "sms", ...(providerId && { providerId }) } as const;
+  switch (form.get("MessageStatus")) {
+    case "delivered":
+    case "read":
+      return { ...base, outcome: { state: "delivered" } };
+    case "failed":
+    case "undelivered": {
+      const code = form.get("ErrorCode") ?? "";
+      const refusal = twilioRefusals.get(code);
+      const address = form.get("To");
+      const detail = `Twilio: ${form.get("MessageStatus")} ${code} ${form.get("ErrorMessage") ?? ""}`;
+      const told = refusal === "opt_out" || refusal === "expired" || refusal === "policy";
+      const reason = told ? refusal : "undelivered";
+      return {
+        ...base,
+        outcome: { state: "failed", reason, detail: detail.trim().slice(0, 500) },
+        ...(address !== null &&
+          (refusal === "opt_out" || refusal === "address") && { suppress: { address, reason: refusal } }),
+      };
+    }
+    default:
+      return undefined;
+  }
+}

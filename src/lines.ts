@@ -1,0 +1,146 @@
+import type { Config } from "./config.ts";
+import { senderOf } from "./config-rules.ts";
+import type { Line } from "./delivery/attempt.ts";
+import { ratePatienceMs } from "./delivery/attempt.ts";
+import { createHealth } from "./delivery/health.ts";
+import { createRateLimit, type Rate } from "./delivery/rate.ts";
+import type { Logger } from "./log.ts";
+import type { Channel } from "./model/notification.ts";
+import type { CapturedMessage, Messages, Provider } from "./model/provider.ts";
+import { smsSegments } from "./model/sms.ts";
+import { createCaptureProvider } from "./providers/capture.ts";
+import { createMailgunProvider } from "./providers/mailgun.ts";
+import { createSmtpProvider } from "./providers/smtp.ts";
+import { createTwilioProvider } from "./providers/twilio.ts";
+import { createWebhookProvider } from "./providers/webhook.ts";
+
+/** What it takes to offer a provider: the registry below has one entry each. */
+interface Offer<C extends Channel> {
+  /** Whether its variables are set. */
+  configured: boolean;
+  make: () => Promise<Provider<C>> | Provider<C>;
+  rate?: Rate | undefined;
+  cost?: (message: Messages[C]) => number;
+}
+
+export interface LinePartners {
+  capture: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
+  now: () => number;
+  log: Logger;
+}
+
+/** Every channel's providers in the order they are asked. */
+export async function openLines(config: Config, partners: LinePartners): Promise<Record<Channel, Line[]>> {
+  const { capture, now, log } = partners;
+  const from = senderOf(config) ?? "belfry@localhost";
+
+  const email: Record<string, Offer<"email">> = {
+    mailgun: {
+      configured: config.MAILGUN_API_KEY !== undefined,
+      rate: config.MAILGUN_RATE,
+      make: () =>
+        createMailgunProvider({
+          apiKey: config.MAILGUN_API_KEY as string,
+          domain: config.MAILGUN_DOMAIN as string,
+          baseUrl: config.MAILGUN_BASE_URL,
+          from: { address: senderOf(config) ?? `belfry@${config.MAILGUN_DOMAIN}`, name: config.SMTP_NAME },
+          timeoutMs: config.PROVIDER_TIMEOUT_MS,
+          now,
+        }),
+    },
+    smtp: {
+      configured: config.SMTP_HOST !== undefined,
+      rate: config.SMTP_RATE,
+      make: () =>
+        createSmtpProvider({
+          host: config.SMTP_HOST as string,
+          port: config.SMTP_PORT,
+          login: config.SMTP_LOGIN,
+          password: config.SMTP_PASSWORD,
+          from: { address: from, name: config.SMTP_NAME },
+          tls: config.SMTP_TLS,
+          connections: config.DELIVERY_CONCURRENCY,
+        }),
+    },
+    capture: {
+      configured: true,
+      make: () =>
+        createCaptureProvider({ channel: "email", from: `${config.SMTP_NAME} <${from}>`, now, add: capture }),
+    },
+  };
+  const sms: Record<string, Offer<"sms">> = {
+    twilio: {
+      configured: config.TWILIO_SID !== undefined,
+      rate: config.TWILIO_RATE,
+      cost: (message) => smsSegments(message.text),
+      make: () =>
+        createTwilioProvider({
+          sid: config.TWILIO_SID as string,
+          authToken: config.TWILIO_AUTH_TOKEN as string,
+          from: config.TWILIO_PHONE_NUMBER as string,
+          baseUrl: config.TWILIO_BASE_URL,
+          validitySeconds: config.TWILIO_VALIDITY_SECONDS,
+          statusCallback:
+            config.PUBLIC_URL === undefined
+              ? undefined
+              : (id) => `${config.PUBLIC_URL}/v1/callbacks/twilio?delivery=${id}`,
+          timeoutMs: config.PROVIDER_TIMEOUT_MS,
+          connections: config.DELIVERY_CONCURRENCY,
+        }),
+    },
+    capture: {
+      configured: true,
+      make: () => createCaptureProvider({ channel: "sms", from: undefined, now, add: capture }),
+    },
+  };
+
+  const webhook: Offer<"webhook"> = {
+    configured: true,
+    rate: config.WEBHOOK_RATE,
+    make: () =>
+      createWebhookProvider({
+        allowHttp: config.WEBHOOK_ALLOW_HTTP,
+        allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
+        ports: config.WEBHOOK_PORTS.map(Number),
+        now,
+      }),
+  };
+
+  const lines = {
+    email: await open(email, config.EMAIL_PROVIDERS),
+    sms: await open(sms, config.SMS_PROVIDERS),
+    // One way out, always there: whether it has somewhere to go is the user's.
+    webhook: [await lineOf(webhook)],
+  };
+  return lines as Record<Channel, Line[]>;
+
+  /** Those named, or else those configured; capture only when there is nothing else. */
+  async function open<C extends Channel>(
+    offers: Record<string, Offer<C>>,
+    named: string[] | undefined,
+  ): Promise<Array<Line<C>>> {
+    const configured = Object.keys(offers).filter((name) => offers[name]?.configured && name !== "capture");
+    const names = named ?? (configured.length > 0 ? configured : ["capture"]);
+    return Promise.all(names.map((name) => lineOf(offers[name] as Offer<C>)));
+  }
+
+  async function lineOf<C extends Channel>(offer: Offer<C>): Promise<Line<C>> {
+    const provider = await offer.make();
+    const health = createHealth({
+      now,
+      onChange: (state) =>
+        state.state === "ok"
+          ? log.info({ channel: provider.channel, provider: provider.name }, "provider answers again")
+          : log.warn(
+              { channel: provider.channel, provider: provider.name, ...state },
+              `provider ${state.state === "open" ? "is ailing" : "refuses our configuration"}: it rests`,
+            ),
+    });
+    return {
+      provider,
+      health,
+      cost: offer.cost ?? (() => 1),
+      ...(offer.rate && { rate: createRateLimit(offer.rate, now, ratePatienceMs) }),
+    };
+  }
+}

@@ -1,0 +1,106 @@
+import type { Attempt, DeliveryState, Reason } from "./delivery.ts";
+import type { Channel } from "./notification.ts";
+import type { Suppression } from "./provider.ts";
+
+/** Which deliveries an operator means; every field narrows. Times in Unix milliseconds, of the delivery's creation. */
+export interface DeliveryFilter {
+  user?: string;
+  notification?: string;
+  type?: string;
+  channel?: Channel;
+  /** Any of these. */
+  states?: DeliveryState[];
+  reason?: Reason;
+  /** Asked in at least one attempt that is kept. */
+  provider?: string;
+  /** Not before. */
+  from?: number;
+  /** Before. */
+  to?: number;
+}
+
+/** What happened to a delivery, without its content: that is the user's. Times in Unix milliseconds. */
+export interface DeliverySummary {
+  id: string;
+  notification: string;
+  user: string;
+  type: string;
+  channel: Channel;
+  state: DeliveryState;
+  reason?: Reason;
+  detail?: string;
+  /** That was asked last. */
+  provider?: string;
+  tries: number;
+  /** Of a pending one: when it may be sent. */
+  due?: number;
+  createdAt: number;
+  updatedAt: number;
+}
+
+export interface DeliveryRecord extends DeliverySummary {
+  attempts: Attempt[];
+  providerId?: string;
+  /** How often its worker died or hung. */
+  interruptions: number;
+  /** Of one that is under way: when its worker loses it. */
+  heldUntil?: number;
+  /** Of a finished one: when it is forgotten. */
+  expireAt?: number;
+}
+
+/** A way back exists from these: `sent` and `delivered` have arrived, `pending` and `sending` are on their way. */
+export const retryableStates = ["failed", "uncertain", "skipped", "canceled"] as const;
+/** Those of them that a redrive moves; a cancellation was meant. */
+export const redrivableStates = ["failed", "uncertain", "skipped"] as const;
+
+/** What a redrive looks at before it moves one. */
+export interface RedriveCandidate {
+  id: string;
+  user: string;
+  channel: Channel;
+  reason?: Reason;
+}
+
+/** Each delivery looked at counts in one of these. */
+export interface RedriveCounts {
+  /** Sent again, or for a dry run: would be. */
+  redriven: number;
+  /** Its address takes nothing more. */
+  suppressed: number;
+  no_address: number;
+  /** Its provider said that its time is over. */
+  expired: number;
+  /** Another call had moved it meanwhile. */
+  changed: number;
+}
+
+/** Deliveries by where they are now. `pending` counts those under way too. */
+export interface LedgerCounts {
+  sent: number;
+  delivered: number;
+  failed: number;
+  skipped: number;
+  canceled: number;
+  uncertain: number;
+  pending: number;
+}
+
+export interface LedgerLine extends LedgerCounts {
+  /** Counted by the commits that stored them, apart from the deliveries themselves. */
+  accepted: number;
+  balanced: boolean;
+}
+
+export interface Ledger {
+  /** What was looked at, in Unix milliseconds: whole minutes, and no earlier than the books reach. */
+  from: number;
+  to: number;
+  total: LedgerLine;
+  channels: Record<Channel, LedgerLine>;
+}
+
+export interface SuppressionEntry extends Suppression {
+  user: string;
+  channel: Channel;
+}

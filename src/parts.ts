@@ -1,0 +1,105 @@
+import { readFile } from "node:fs/promises";
+import { type Config, ConfigError } from "./config.ts";
+import { type Catalog, createCatalog } from "./core/catalog.ts";
+import { createOperate } from "./core/operate.ts";
+import { createRedrive } from "./core/redrive.ts";
+import type { Channel } from "./model/notification.ts";
+import type { Recipient } from "./model/provider.ts";
+import { type CommitOptions, createCommitter } from "./store/commit.ts";
+import type { Connection } from "./store/connect.ts";
+import { newId } from "./store/ids.ts";
+import { createLedgerReader } from "./store/ledger.ts";
+import { createOperateStore } from "./store/operate.ts";
+import { createProfileStore } from "./store/profiles.ts";
+import { createSuppressionStore } from "./store/suppressions.ts";
+import { createTally } from "./store/tally.ts";
+
+/** The parts that the service and the command line both have, made of the configuration in the same way. */
+
+/**
+ * With no provider and no address configured a newcomer still sees every channel captured: `.invalid` can never be
+ * delivered to, and 555-0100 belongs to nobody.
+ */
+const newcomer = { email: "newcomer@belfry.invalid", phone: "+12025550100" };
+
+/** The registry of types. Throws `ConfigError` with every problem of the operator's file. */
+export async function openCatalog(config: Config): Promise<Catalog> {
+  const general = {
+    delayMs: config.RETRY_DELAY_MS,
+    factor: config.RETRY_FACTOR,
+    maxRetries: config.MAX_RETRIES,
+  };
+  const { catalog, problems } = createCatalog(general, await readTypes(config.NOTIFICATION_TYPES_FILE));
+  if (problems.length > 0)
+    throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
+  return catalog;
+}
+
+/** What stores notifications whole. `prepared`: what `prepareCollections` found; `now`: on MongoDB's clock. */
+export function openCommitter(
+  config: Config,
+  { client, db, transactions }: Connection,
+  prepared: { bulkWrites: boolean },
+  now: () => number,
+) {
+  const options: CommitOptions = {
+    client,
+    db,
+    transactions,
+    inboxLimit: config.INBOX_LIMIT,
+    newUser: newUserOf(config),
+    tally: createTally(newId(), config.DELIVERY_RETENTION_DAYS),
+    bulkWrites: prepared.bulkWrites,
+    now,
+  };
+  return createCommitter(options);
+}
+
+/** What an operator can ask and do. `announce` is told of deliveries that wait again. */
+export function openOperate(
+  config: Config,
+  { client, db, transactions }: Connection,
+  now: () => number,
+  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void,
+) {
+  const deliveries = createOperateStore(db);
+  const profiles = createProfileStore(db);
+  const everyone = targetOfAll(config);
+  const retentionDays = config.DELIVERY_RETENTION_DAYS;
+  return {
+    ...createOperate({
+      deliveries,
+      suppressions: createSuppressionStore(db),
+      ledger: createLedgerReader({ client, db, transactions, retentionDays, now }),
+      announce,
+      now,
+    }),
+    redrive: createRedrive({
+      deliveries,
+      recipients: async (users) => (await profiles.many(users)).map((one) => ({ ...everyone, ...one })),
+      announce,
+      now,
+    }),
+  };
+}
+
+/** The webhook of users who have none of their own. */
+export function targetOfAll({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: Config): Recipient {
+  return url !== undefined && secrets ? { webhook: { url, secrets } } : {};
+}
+
+function newUserOf(config: Config): { email?: string; phone?: string } {
+  const mails = config.SMTP_HOST !== undefined || config.MAILGUN_API_KEY !== undefined;
+  const email = config.EMAIL ?? (mails ? undefined : newcomer.email);
+  const phone = config.RECEIVER_PHONE_NUMBER ?? (config.TWILIO_SID ? undefined : newcomer.phone);
+  return { ...(email && { email }), ...(phone && { phone }) };
+}
+
+async function readTypes(file: string | undefined): Promise<unknown> {
+  if (file === undefined) return undefined;
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError([`NOTIFICATION_TYPES_FILE: ${(error as Error).message}`]);
+  }
+}

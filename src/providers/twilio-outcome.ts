@@ -1,0 +1,48 @@
+import type { SendError } from "../model/delivery.ts";
+import { twilioRefusals } from "../model/twilio.ts";
+import { nothingSent } from "./http-answer.ts";
+
+type Outcome = SendError["outcome"];
+
+/**
+ * What the SDK throws: Twilio's error with its number as `code`, or axios's with a word (`ECONNREFUSED`). It passes on
+ * whatever the answer's JSON had.
+ */
+export interface TwilioFailure {
+  status?: number;
+  code?: unknown;
+  message?: unknown;
+}
+
+/** The sender's queue or the account's limit is full: soon is too soon. */
+const lateCodes = new Set(["21611", "30001", "21730"]);
+const lateMs = 5 * 60_000;
+/** Credentials, account, sender. */
+const configCodes = new Set([
+  "20003",
+  "20404",
+  "21212",
+  "21603",
+  "21606",
+  "21659",
+  "21660",
+  "21703",
+  "30002",
+]);
+
+/** What a Twilio failure means (`docs/providers/twilio.md` has the table and the tests). */
+export function twilioOutcome(failure: TwilioFailure): Outcome {
+  const { status } = failure;
+  const code = String(failure.code ?? status ?? "ERROR").slice(0, 50);
+  const text = String(failure.message ?? `Twilio answered ${status}`);
+  if (status === undefined)
+    return nothingSent.test(code)
+      ? { kind: "retry", code, text, ailing: true }
+      : { kind: "unknown", code, text };
+  if (lateCodes.has(code)) return { kind: "retry", code, text, afterMs: lateMs, ailing: true };
+  if (status === 429 || code === "20429") return { kind: "retry", code, text, ailing: true };
+  if (status >= 500 || code === "20500") return { kind: "unknown", code, text };
+  if (configCodes.has(code) || status === 401 || status === 403 || status === 404)
+    return { kind: "config", code, text };
+  return { kind: "no", reason: twilioRefusals.get(code) ?? "message", code, text };
+}

@@ -1,0 +1,89 @@
+import type { Connection } from "rabbitmq-client";
+import type { Channel } from "../model/notification.ts";
+import { type Announcement, announcementsOf } from "./message.ts";
+import type { Topology } from "./topology.ts";
+
+export interface AnnouncerPartners {
+  connection: Connection;
+  topology: Topology;
+  backlog: (() => AsyncIterable<Array<{ id: string; channel: Channel }>>) | undefined;
+  onError: (error: Error) => void;
+  /** A message was confirmed. */
+  onWorking: () => void;
+}
+
+/** Messages that the broker has not confirmed yet; beyond it they are not sent, and the backlog catches up. */
+const maxUnconfirmed = 1_000;
+const catchUpMs = 10_000;
+
+/**
+ * Publishes with confirms, and never keeps what cannot be published: that is pending in MongoDB, and is read from there
+ * when the broker is back. Every process that announces does so; a delivery that is announced twice is claimed once.
+ */
+export function createAnnouncer(partners: AnnouncerPartners) {
+  const { connection, topology, backlog, onError } = partners;
+  const { exchange, routingKey, queues, exchanges, bindings } = topology;
+  const publisher = connection.createPublisher({
+    confirm: true,
+    queues: Object.values(queues),
+    exchanges,
+    queueBindings: Object.values(bindings),
+  });
+  let unconfirmed = 0;
+  let missed = false;
+  let catchingUp = false;
+  let closed = false;
+
+  async function publish(announcement: Announcement): Promise<void> {
+    unconfirmed++;
+    try {
+      await publisher.send({ exchange, routingKey, durable: true }, announcement);
+      partners.onWorking();
+    } catch (error) {
+      missed = true;
+      onError(error as Error);
+    } finally {
+      unconfirmed--;
+    }
+  }
+
+  /** A page at a time, each confirmed before the next is read. */
+  async function catchUp(): Promise<void> {
+    if (!backlog || catchingUp || closed || !connection.ready) return;
+    catchingUp = true;
+    missed = false;
+    try {
+      for await (const page of backlog()) {
+        await Promise.all(announcementsOf(page).map(publish));
+        if (missed || closed) break;
+      }
+    } catch {
+      // MongoDB is away, which is said elsewhere.
+      missed = true;
+    } finally {
+      catchingUp = false;
+    }
+  }
+
+  const onConnection = () => void catchUp();
+  connection.on("connection", onConnection);
+  // Without a new connection, too, a message can be refused, or the broker block us for want of memory.
+  const timer = setInterval(() => missed && void catchUp(), catchUpMs);
+
+  return {
+    announce(deliveries: Array<{ id: string; channel: Channel }>): void {
+      if (closed) return;
+      for (const announcement of announcementsOf(deliveries)) {
+        if (connection.ready && unconfirmed < maxUnconfirmed) void publish(announcement);
+        else missed = true;
+      }
+    },
+    async close(): Promise<void> {
+      closed = true;
+      clearInterval(timer);
+      connection.off("connection", onConnection);
+      // What has been written goes before the channel's end, so the broker takes it.
+      await publisher.close();
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { type Channel, channels } from "../model/notification.ts";
+
+/** What the queue carries: which deliveries are worth a look, and nothing of what is in them. */
+export interface Announcement {
+  channel: Channel;
+  /** 24 hex characters each. */
+  ids: string[];
+}
+
+/** Ids in one message: a confirm a batch instead of one each, and still enough messages for several workers to share. */
+export const maxIds = 50;
+
+/** Groups by channel and cuts into messages. */
+export function announcementsOf(deliveries: Array<{ id: string; channel: Channel }>): Announcement[] {
+  const announcements: Announcement[] = [];
+  const open = new Map<Channel, Announcement>();
+  for (const { id, channel } of deliveries) {
+    let announcement = open.get(channel);
+    if (!announcement || announcement.ids.length === maxIds) {
+      announcement = { channel, ids: [] };
+      open.set(channel, announcement);
+      announcements.push(announcement);
+    }
+    announcement.ids.push(id);
+  }
+  return announcements;
+}
+
+/** A message's body as the client library gives it (JSON is parsed), or undefined when it is not ours. */
+export function readAnnouncement(body: unknown): Announcement | undefined {
+  if (typeof body !== "object" || body === null) return undefined;
+  const { channel, ids } = body as Partial<Record<keyof Announcement, unknown>>;
+  const ours =
+    channels.includes(channel as Channel) &&
+    Array.isArray(ids) &&
+    ids.length >= 1 &&
+    ids.length <= maxIds &&
+    ids.every((id) => typeof id === "string" && /^[0-9a-f]{24}$/.test(id));
+  return ours ? { channel: channel as Channel, ids } : undefined;
+}

@@ -1,0 +1,194 @@
+import { type Db, type Filter, ObjectId } from "mongodb";
+import type { DeliveryState } from "../model/delivery.ts";
+import {
+  type DeliveryFilter,
+  type DeliveryRecord,
+  type DeliverySummary,
+  type RedriveCandidate,
+  redrivableStates,
+  retryableStates,
+} from "../model/operate.ts";
+import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
+import { storedUserId, wireUserId } from "./ids.ts";
+
+/** How far an id's time may be from `createdAt`: ids have the local clock and are made before their commit. */
+const idSlackMs = 5 * 60_000;
+/** A count that would be larger is not worth its time. */
+const mostCounted = 100_000;
+const patienceMs = 20_000;
+
+/** What operators ask of the deliveries, and the two ways back. Each rejects with `database_unavailable`. */
+export function createOperateStore(db: Db) {
+  const deliveries = deliveriesOf(db);
+
+  return {
+    /** Newest first, those whose id is below `before`. An insert never shifts the pages: its id is above them. */
+    page(filter: DeliveryFilter, before: string | undefined, limit: number): Promise<DeliverySummary[]> {
+      return orUnavailable(async () => {
+        const found = await deliveries
+          .find(queryOf(filter, before), {
+            projection: { content: 0, lease: 0 },
+            batchSize: limit + 1,
+            maxTimeMS: patienceMs,
+          })
+          .sort({ _id: -1 })
+          .limit(limit)
+          .toArray();
+        return found.map(summaryOf);
+      });
+    },
+
+    one(id: string): Promise<DeliveryRecord | undefined> {
+      return orUnavailable(async () => {
+        const found = await deliveries.findOne({ _id: new ObjectId(id) }, { projection: { content: 0 } });
+        return found ? recordOf(found) : undefined;
+      });
+    },
+
+    /** Those that a redrive may move, newest first. */
+    candidates(
+      filter: DeliveryFilter,
+      before: string | undefined,
+      limit: number,
+    ): Promise<RedriveCandidate[]> {
+      return orUnavailable(async () => {
+        const found = await deliveries
+          .find(queryOf(filter, before), {
+            projection: { user: 1, channel: 1, reason: 1 },
+            batchSize: limit + 1,
+            maxTimeMS: patienceMs,
+          })
+          .sort({ _id: -1 })
+          .limit(limit)
+          .toArray();
+        return found.map(({ _id, user, channel, reason }) => ({
+          id: _id.toHexString(),
+          user: wireUserId(user),
+          channel,
+          ...(reason && { reason }),
+        }));
+      });
+    },
+
+    /** At most 100,000. */
+    count(filter: DeliveryFilter): Promise<number> {
+      return orUnavailable(() =>
+        deliveries.countDocuments(queryOf(filter, undefined), { limit: mostCounted, maxTimeMS: patienceMs }),
+      );
+    },
+
+    /**
+     * Pending again and due at `now`, with all tries and the history so far; the id stays, and with it the Message-ID.
+     * False when it is not in a state that a way back exists from. The condition on the state makes it repeatable, and
+     * lets one of two simultaneous calls win.
+     */
+    retry(id: string, now: number): Promise<boolean> {
+      return orUnavailable(async () => {
+        const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] } };
+        return (await deliveries.updateOne(again, pendingAgain(now))).modifiedCount === 1;
+      });
+    },
+
+    /** The same for many; how many of them were moved. */
+    redrive(ids: string[], now: number): Promise<number> {
+      return orUnavailable(async () => {
+        const _id = { $in: ids.map((id) => new ObjectId(id)) };
+        const again = { _id, state: { $in: [...redrivableStates] } };
+        return (await deliveries.updateMany(again, pendingAgain(now), { hint: { _id: 1 } })).modifiedCount;
+      });
+    },
+  };
+}
+
+export type OperateStore = ReturnType<typeof createOperateStore>;
+
+const pendingAgain = (now: number) => ({
+  $set: {
+    state: "pending" as const,
+    due: new Date(now),
+    tries: 0,
+    againAt: new Date(now),
+    updatedAt: new Date(now),
+  },
+  $unset: { reason: 1, detail: 1, providerId: 1, interruptions: 1, expireAt: 1 } as const,
+});
+
+/** As index `ended_badly` has it; MongoDB proves its use only by this very list in the query. */
+export const endedBadly: DeliveryState[] = [...retryableStates];
+
+function queryOf(filter: DeliveryFilter, before: string | undefined): Filter<DeliveryDocument> {
+  const { user, notification, type, channel, states, reason, provider, from, to } = filter;
+  const id: { $gte?: ObjectId; $lt?: ObjectId } = {
+    ...(from !== undefined && { $gte: idAt(from - idSlackMs) }),
+    // Of two upper bounds the lower one.
+    ...(to !== undefined && { $lt: idAt(to + idSlackMs) }),
+  };
+  const below = before === undefined ? undefined : new ObjectId(before);
+  if (below && (!id.$lt || id.$lt.toHexString() > below.toHexString())) id.$lt = below;
+  const createdAt = {
+    ...(from !== undefined && { $gte: new Date(from) }),
+    ...(to !== undefined && { $lt: new Date(to) }),
+  };
+  return {
+    ...(Object.keys(id).length > 0 && { _id: id }),
+    ...(Object.keys(createdAt).length > 0 && { createdAt }),
+    ...(user !== undefined && { user: { $eq: storedUserId(user) } }),
+    ...(notification !== undefined && { notification: new ObjectId(notification) }),
+    ...(type !== undefined && { type: { $eq: type } }),
+    ...(channel && { channel }),
+    ...(states && { state: stateQuery(states) }),
+    ...(reason && { reason }),
+    ...(provider !== undefined && { "attempts.provider": { $eq: provider } }),
+  };
+}
+
+function stateQuery(states: DeliveryState[]) {
+  return states.every((state) => endedBadly.includes(state))
+    ? { $in: endedBadly, $nin: endedBadly.filter((state) => !states.includes(state)) }
+    : { $in: states };
+}
+
+/** Bounds for the ids of what was created in a time, for the index that every collection has. */
+export function idsBetween(from: Date, to: Date): { $gte: ObjectId; $lt: ObjectId } {
+  return { $gte: idAt(from.getTime() - idSlackMs), $lt: idAt(to.getTime() + idSlackMs) };
+}
+
+/** The lowest id of a second; ids have four bytes for it. */
+function idAt(ms: number): ObjectId {
+  const seconds = Math.min(Math.max(Math.floor(ms / 1000), 0), 0xffffffff);
+  return ObjectId.createFromTime(seconds);
+}
+
+type Stored = Omit<DeliveryDocument, "content">;
+
+function summaryOf(stored: Stored): DeliverySummary {
+  const provider = stored.attempts.at(-1)?.provider;
+  return {
+    id: stored._id.toHexString(),
+    notification: stored.notification.toHexString(),
+    user: wireUserId(stored.user),
+    type: stored.type,
+    channel: stored.channel,
+    state: stored.state,
+    ...(stored.reason && { reason: stored.reason }),
+    ...(stored.detail && { detail: stored.detail }),
+    ...(provider !== undefined && { provider }),
+    tries: stored.tries,
+    ...(stored.state === "pending" && { due: stored.due.getTime() }),
+    createdAt: stored.createdAt.getTime(),
+    updatedAt: stored.updatedAt.getTime(),
+  };
+}
+
+function recordOf(stored: Stored): DeliveryRecord {
+  const { attempts, providerId, interruptions = 0, lease, expireAt } = stored;
+  return {
+    ...summaryOf(stored),
+    attempts: attempts.map((attempt) => ({ ...attempt, at: attempt.at.getTime() })),
+    ...(providerId !== undefined && { providerId }),
+    interruptions,
+    ...(lease && { heldUntil: lease.until.getTime() }),
+    ...(expireAt && { expireAt: expireAt.getTime() }),
+  };
+}

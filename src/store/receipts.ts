@@ -1,0 +1,75 @@
+import { type Collection, type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
+import type { DeliveryState } from "../model/delivery.ts";
+import type { KnownDelivery, Receipt } from "../model/receipt.ts";
+import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
+import { wireUserId } from "./ids.ts";
+
+const dayMs = 24 * 60 * 60_000;
+
+/** What the providers' callbacks change. Each call rejects with `database_unavailable`. */
+export function createReceiptStore(db: Db, retentionDays: number) {
+  const deliveries = deliveriesOf(db);
+  const tokens: Collection<{ _id: string; at: Date }> = db.collection("callback_tokens");
+
+  return {
+    find({ delivery, channel }: Receipt): Promise<KnownDelivery | undefined> {
+      return orUnavailable(async () => {
+        const found = await deliveries.findOne(
+          { _id: new ObjectId(delivery), channel },
+          { projection: { user: 1, state: 1, providerId: 1, againAt: 1, "attempts.providerId": 1 } },
+        );
+        if (!found) return undefined;
+        const { user, state, providerId, againAt, attempts } = found;
+        const former = attempts
+          .map((one) => one.providerId)
+          .filter((id) => id !== undefined && id !== providerId);
+        return { user: wireUserId(user), state, former: former as string[], againAt: againAt?.getTime() };
+      });
+    },
+
+    /**
+     * Moves a delivery forward along unanswered < sent < delivered < failed, never back, so that any order of reports
+     * ends in the same state. The report may come before our own books say `sent`: while the delivery is `sending` (its
+     * lease stays, and `settle` adds the attempt without taking the state back), or `pending` or `uncertain` after an
+     * attempt whose answer was lost; then it also spares the second copy. Of several copies one that arrives is enough,
+     * even after we had given up without an answer, but only the failure of the copy in the books is the delivery's.
+     */
+    async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
+      if (!outcome) return;
+      const before: DeliveryState[] = ["pending", "sending", "uncertain"];
+      // The books know no id when the provider's answer had none.
+      const copy =
+        providerId === undefined ? {} : { providerId: { $in: [providerId, null as unknown as string] } };
+      const movable: Array<Filter<DeliveryDocument>> =
+        outcome.state === "delivered"
+          ? [{ state: { $in: [...before, "sent"] } }, { state: "failed", reason: "exhausted" }]
+          : [{ state: { $in: before } }, { state: { $in: ["sent", "delivered"] }, ...copy }];
+      const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
+      await orUnavailable(() =>
+        deliveries.updateOne(
+          { _id: new ObjectId(delivery), channel, $or: movable },
+          outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
+        ),
+      );
+    },
+
+    /** False when the token was used before. Index `age` forgets it after a day. */
+    useToken(token: string, now: number): Promise<boolean> {
+      return orUnavailable(async () => {
+        try {
+          await tokens.insertOne({ _id: token, at: new Date(now) });
+          return true;
+        } catch (error) {
+          if (error instanceof MongoServerError && error.code === 11000) return false;
+          throw error;
+        }
+      });
+    },
+
+    /** For a callback that could not be followed: its repeat must not count as a replay. */
+    async returnToken(token: string): Promise<void> {
+      await tokens.deleteOne({ _id: token });
+    },
+  };
+}

@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ObjectId } from "mongodb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { audit } from "../chaos/audit.ts";
+import type { Answer } from "../chaos/callers.ts";
+import { createRandom } from "../chaos/random.ts";
+import { type ScenarioName, scenarios } from "../chaos/scenarios.ts";
+import type { Place, Result } from "../chaos/stage.ts";
+import { type ManagedMongod, startManagedMongod } from "../src/mongod/index.ts";
+import { deliveriesOf } from "../src/store/deliveries.ts";
+import { freshDatabase } from "./support/database.ts";
+import { call } from "./support/http.ts";
+import { rabbitmqMissing } from "./support/rabbitmq.ts";
+import { eventually, startService } from "./support/service.ts";
+
+/** The quick form of `npm run chaos`: docs/reliability.md has the full one. */
+const limitMs = 150_000;
+const noRabbitmq = await rabbitmqMissing();
+const { uri, db } = freshDatabase();
+let mongod: ManagedMongod;
+let place: Place;
+
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-chaos-"));
+  // Of its own: the errors it is told to make would hit every other test.
+  mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
+  const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  process.stdout.write(`chaos, quick form: CHAOS_SEED=${seed}\n`);
+  place = { folder, mongoUri: mongod.uri, seed, say: () => {} };
+});
+afterAll(async () => {
+  await mongod?.close();
+  rmSync(place.folder, { recursive: true, force: true });
+});
+
+async function quick(name: ScenarioName): Promise<Result> {
+  const result = await scenarios[name].quick(place);
+  const { acknowledged, unanswered, refused, lost, duplicates, duplicatesAllowed, problems, played } = result;
+  process.stdout.write(
+    `${name}: ${played}; ${acknowledged} acknowledged, ${refused} refused, ${unanswered} unanswered, ${lost} lost, ${duplicates} mails twice (at most ${duplicatesAllowed})\n`,
+  );
+  expect(problems).toEqual([]);
+  expect(acknowledged).toBeGreaterThan(100);
+  expect(result.mails).toBeGreaterThanOrEqual(acknowledged);
+  return result;
+}
+
+test("without faults every create is acknowledged and mailed once", { timeout: limitMs }, async () => {
+  const result = await quick("calm");
+  expect(result).toMatchObject({ acknowledged: 1_000, asked: 1_000, mails: 1_000, duplicates: 0 });
+});
+
+test("APIs and workers killed at random lose nothing that was acknowledged", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("kills");
+  expect(result.acknowledged).toBe(600);
+  expect(result.faults).toHaveLength(6);
+});
+
+test("what a frozen worker held is sent by the other one, and what it says later changes nothing", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("freezes");
+  expect(result.faults).toHaveLength(1);
+});
+
+test("a mail server that goes away, or whose network goes half-open, gets every mail in the end", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("mail-server");
+  expect(result.faults.map((one) => one.what)).toEqual(["away", "half-open"]);
+});
+
+test.skipIf(noRabbitmq !== undefined)(
+  "with RabbitMQ killed under load every create is acknowledged and mailed once",
+  { timeout: limitMs },
+  async () => {
+    const result = await quick("broker");
+    expect(result).toMatchObject({ refused: 0, unanswered: 0, duplicates: 0 });
+  },
+);
+
+test("while MongoDB fails one command in ten the answers are 201, or 503 with Retry-After", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("database-errors");
+  expect(result.unanswered).toBe(0);
+});
+
+test("a killed primary costs seconds, and nothing that was acknowledged", { timeout: limitMs }, async () => {
+  const result = await quick("primary");
+  expect(result.unanswered).toBe(0);
+  expect(result.slowestMs).toBeLessThan(20_000);
+});
+
+test("the same seed makes the same choices, another one others", () => {
+  const ten = (seed: number) => Array.from({ length: 10 }, createRandom(seed));
+  expect(ten(7)).toEqual(ten(7));
+  expect(ten(7)).not.toEqual(ten(8));
+  expect(ten(7).every((one) => one >= 0 && one < 1)).toBe(true);
+});
+
+test("the comparison notices whatever is not as it was answered", async () => {
+  const service = await startService({ DB_URI: uri, EMAIL: "user@receiver.example" });
+  const answers = new Map<number, Answer>();
+  const user = new ObjectId();
+  for (let n = 0; n < 4; n++) {
+    const body = { user_id: user.toHexString(), key: "new_login", data: { n } };
+    const { status } = await call(service.url, "POST", "/create", body);
+    answers.set(n, { status, retryAfter: undefined, begun: 0, ms: 1 });
+  }
+  const books = deliveriesOf(db);
+  await eventually(async () => (await books.countDocuments({ state: "sent" })) === 4, "all are sent");
+  const all = await books.find().sort({ _id: 1 }).toArray();
+  const receipts = all.map((one) => ({
+    messageId: `<${one._id.toHexString()}@sender.example>`,
+    subject: `n=${one.content.data?.n}`,
+  }));
+  const compare = (changes: Partial<Parameters<typeof audit>[0]> = {}) =>
+    audit({ db, answers, receipts, apiUrl: () => service.url, drainSeconds: 1, mayBe: [], ...changes });
+  const answered = (n: number, answer: Partial<Answer>) =>
+    new Map(answers).set(n, { ...(answers.get(n) as Answer), ...answer });
+  const [first, second] = all as [(typeof all)[number], (typeof all)[number]];
+
+  expect(await compare()).toMatchObject({ acknowledged: 4, lost: 0, duplicates: 0, problems: [] });
+  // The client's answers.
+  const refusal = { status: 503, retryAfter: "2" };
+  expect(await compare({ answers: answered(1, refusal), mayBe: ["503"] })).toMatchObject({
+    refused: 1,
+    storedAnyway: 1,
+    problems: [],
+  });
+  for (const [answer, problem] of [
+    [refusal, /1 creates were refused/],
+    [{ status: 503 }, /1 answers that are neither 201 nor 503 with Retry-After: 503/],
+    [{ status: 500 }, /1 answers that are neither/],
+    [{ status: undefined }, /1 creates were not answered/],
+    [{ ms: 20_001 }, /an answer took 20001 ms/],
+  ] as const)
+    expect((await compare({ answers: answered(1, answer) })).problems).toEqual([
+      expect.stringMatching(problem),
+    ]);
+  const never = { status: 201, retryAfter: undefined, begun: 0, ms: 1 };
+  expect(await compare({ answers: new Map(answers).set(9, never) })).toMatchObject({
+    lost: 1,
+    problems: [expect.stringMatching(/in no inbox: 9/), expect.stringMatching(/without a delivery: 9/)],
+  });
+  // The receipts.
+  expect(await compare({ receipts: receipts.slice(1) })).toMatchObject({
+    lost: 1,
+    problems: [expect.stringMatching(/not mailed: 0/), expect.stringMatching(/not at the sink: 0/)],
+  });
+  expect(await compare({ receipts: [...receipts, receipts[0]!] })).toMatchObject({ duplicates: 1 });
+  const stranger = { messageId: "<other@sender.example>", subject: "n=0" };
+  expect((await compare({ receipts: [...receipts, stranger] })).problems).toEqual([
+    expect.stringMatching(/Message-ID that is not their delivery's: n=0/),
+  ]);
+  // The database.
+  await books.updateOne(
+    { _id: first._id },
+    { $set: { state: "pending", due: new Date(Date.now() + 60_000) } },
+  );
+  expect((await compare()).problems).toEqual([
+    expect.stringMatching(/1 deliveries never ended/),
+    expect.stringMatching(/otherwise than sent: pending/),
+    expect.stringMatching(/^the ledger/),
+  ]);
+  await books.deleteOne({ _id: first._id });
+  expect((await compare({ receipts: receipts.slice(1) })).problems).toEqual([
+    expect.stringMatching(/without a delivery: 0/),
+    expect.stringMatching(/inbox items without a delivery: 0/),
+    expect.stringMatching(/^the ledger/),
+  ]);
+  await books.insertOne(first);
+  expect((await compare()).problems).toEqual([]);
+  const users = db.collection<{ _id: ObjectId; notifications: object[] }>("users");
+  const { notifications } = (await users.findOne({ _id: user }))!;
+  await users.updateOne({ _id: user }, { $push: { notifications: notifications[1]! } });
+  expect((await compare()).problems).toEqual(["1 inbox items twice"]);
+  await users.updateOne({ _id: user }, { $set: { notifications: notifications.slice(1) } });
+  expect((await compare()).problems).toEqual([
+    expect.stringMatching(/in no inbox: 0/),
+    expect.stringMatching(/deliveries without their inbox item: 0/),
+  ]);
+  expect(second.state).toBe("sent");
+});

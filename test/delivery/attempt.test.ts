@@ -1,0 +1,334 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { channelAvailability, type Line, ratePatienceMs, takeTurn } from "../../src/delivery/attempt.ts";
+import { createHealth, type HealthState } from "../../src/delivery/health.ts";
+import { createRateLimit, type Rate } from "../../src/delivery/rate.ts";
+import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
+import type { Channel } from "../../src/model/notification.ts";
+import type { Messages, Provider, Recipient } from "../../src/model/provider.ts";
+import { smsSegments } from "../../src/model/sms.ts";
+
+type Outcome = Exclude<AttemptOutcome, { kind: "sent" }>;
+type Answer = Outcome | "sent" | Error;
+
+const later: Outcome = { kind: "retry", code: "451", text: "451 later" };
+const away: Outcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
+const silent: Outcome = { kind: "unknown", code: "ETIMEDOUT", text: "no answer" };
+const nobody: Outcome = { kind: "no", reason: "address", code: "550", text: "550 nobody" };
+const login: Outcome = { kind: "config", code: "535", text: "535 wrong password" };
+
+/** A channel with providers that answer as told, in the order given, on a clock of its own. */
+function channelOf<C extends Channel = "email">(
+  answers: Record<string, Answer | Answer[]>,
+  options: { channel?: C; rates?: Record<string, Rate> } = {},
+) {
+  vi.useFakeTimers({ now: 1_000_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const now = () => Date.now();
+  const asked: string[] = [];
+  const messages: Array<Messages[C]> = [];
+  const states: Record<string, HealthState> = {};
+  const lines = Object.entries(answers).map(([name, given]): Line => {
+    const all = [given].flat();
+    const provider: Provider<C> = {
+      name,
+      channel: options.channel ?? ("email" as C),
+      async send(message) {
+        asked.push(name);
+        messages.push(message);
+        const answer = all.length > 1 ? (all.shift() as Answer) : (all[0] as Answer);
+        vi.setSystemTime(Date.now() + 5);
+        if (answer === "sent") return { providerId: `${name}-1`, text: "250 ok" };
+        throw answer instanceof Error ? answer : new SendError(answer);
+      },
+      close: async () => {},
+    };
+    const rate = options.rates?.[name];
+    return {
+      provider: provider as unknown as Provider,
+      health: createHealth({
+        now,
+        onChange: (state) => {
+          states[name] = state;
+        },
+      }),
+      cost: (message) => (options.channel === "sms" ? smsSegments((message as Messages["sms"]).text) : 1),
+      ...(rate && { rate: createRateLimit(rate, now, ratePatienceMs) }),
+    };
+  });
+  const slept: number[] = [];
+  const suppressed: unknown[][] = [];
+  const recipient: Recipient = { email: "ada@users.example", phone: "+12025550123" };
+  const partners = {
+    lines,
+    render: {
+      email: () => ({ subject: "s", text: "t" }),
+      sms: ({ body = "" }: HeldDelivery["content"]) => body,
+    },
+    recipient: async () => recipient,
+    async suppress(...entry: unknown[]): Promise<void> {
+      suppressed.push(entry);
+    },
+    now,
+    async sleep(ms: number) {
+      slept.push(ms);
+      vi.setSystemTime(Date.now() + ms);
+    },
+  };
+  const delivery: HeldDelivery = {
+    id: "a".repeat(24),
+    notification: "b".repeat(24),
+    user: "ada",
+    channel: options.channel ?? "email",
+    content: { key: "new_login", at: 0, body: "Hello" },
+    tries: 0,
+    token: "c".repeat(24),
+  };
+  const turn = (more: Partial<typeof partners & Parameters<typeof takeTurn>[1]> = {}) =>
+    takeTurn(delivery, { ...partners, ...more });
+  return { lines, asked, messages, states, slept, suppressed, recipient, delivery, turn };
+}
+
+const told = (attempts: Array<{ provider: string; outcome: string }>) =>
+  attempts.map(({ provider, outcome }) => `${provider} ${outcome}`);
+
+test("the first provider gets the message, and the others are not asked", async () => {
+  const { turn, asked, messages, delivery } = channelOf({ mailgun: "sent", smtp: "sent" });
+  expect(await turn()).toEqual({
+    attempts: [
+      { at: 1_000_000, provider: "mailgun", providerId: "mailgun-1", outcome: "sent", text: "250 ok", ms: 5 },
+    ],
+    result: { kind: "sent", providerId: "mailgun-1", text: "250 ok" },
+  });
+  expect(asked).toEqual(["mailgun"]);
+  expect(messages).toEqual([
+    { id: delivery.id, user: "ada", to: "ada@users.example", subject: "s", text: "t" },
+  ]);
+});
+
+test.each([
+  ["a transient answer", later],
+  ["no connection", away],
+  ["a refusal of our configuration", login],
+])("after %s the next one takes over in the same turn, with the same message", async (_what, first) => {
+  const { turn, messages } = channelOf({ mailgun: first, smtp: "sent", third: "sent" });
+  const { attempts, result } = await turn();
+  expect(told(attempts)).toEqual([`mailgun ${first.kind}`, "smtp sent"]);
+  expect(result).toMatchObject({ kind: "sent", providerId: "smtp-1" });
+  expect(messages[1]).toEqual(messages[0]);
+});
+
+test.each([
+  ["may have been sent", silent],
+  ["was refused for good", nobody],
+])("what %s goes to nobody else", async (_what, first) => {
+  const { turn, asked } = channelOf({ mailgun: first, smtp: "sent" });
+  const { attempts, result } = await turn();
+  expect(told(attempts)).toEqual([`mailgun ${first.kind}`]);
+  expect(result).toEqual(first);
+  expect(asked).toEqual(["mailgun"]);
+});
+
+test("an error that no provider should throw counts as unknown: it may have been sent", async () => {
+  const { turn, asked } = channelOf({ mailgun: new TypeError("x is not a function"), smtp: "sent" });
+  const { attempts, result } = await turn();
+  expect(result).toEqual({ kind: "unknown", code: "DEFECT", text: "TypeError: x is not a function" });
+  expect(told(attempts)).toEqual(["mailgun unknown"]);
+  expect(asked).toEqual(["mailgun"]);
+});
+
+test("when all answer something transient the last one's answer counts, and its wait", async () => {
+  const { turn } = channelOf({ mailgun: later, smtp: { ...later, code: "450", afterMs: 300_000 } });
+  const { attempts, result } = await turn();
+  expect(told(attempts)).toEqual(["mailgun retry", "smtp retry"]);
+  expect(result).toMatchObject({ kind: "retry", code: "450", afterMs: 300_000 });
+});
+
+test("a transient answer is not forgotten for a later one that refuses our configuration", async () => {
+  const { turn } = channelOf({ mailgun: later, smtp: login });
+  const { attempts, result } = await turn();
+  expect(told(attempts)).toEqual(["mailgun retry", "smtp config"]);
+  expect(result).toEqual(later);
+});
+
+test("a provider that rests is passed over; when all rest nobody is asked until the first is back", async () => {
+  const { turn, asked, states, lines } = channelOf({ mailgun: login, smtp: [login, "sent"] });
+  const { result } = await turn();
+  expect(asked).toEqual(["mailgun", "smtp"]);
+  expect(states).toMatchObject({ mailgun: { state: "paused" }, smtp: { state: "paused" } });
+  const until = states.mailgun?.until as number;
+  expect(result).toEqual({ kind: "hold", until });
+  expect(channelAvailability(lines, Date.now())).toEqual({ limit: 0, until });
+
+  expect(await turn()).toEqual({ attempts: [], result: { kind: "hold", until } });
+  expect(asked).toHaveLength(2);
+  vi.setSystemTime(states.smtp?.until as number);
+  const again = await turn();
+  expect(told(again.attempts)).toEqual(["mailgun config", "smtp sent"]);
+  expect(channelAvailability(lines, Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
+  // The first still rests: the second is asked alone.
+  expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
+});
+
+test("five outages in a row open the breaker, and the second provider carries on alone", async () => {
+  const { turn, asked, states } = channelOf({ mailgun: away, smtp: "sent" });
+  for (let n = 0; n < 5; n++) expect(told((await turn()).attempts)).toEqual(["mailgun retry", "smtp sent"]);
+  expect(states.mailgun).toMatchObject({ state: "open", code: "ECONNREFUSED" });
+  for (let n = 0; n < 50; n++) expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
+  expect(asked.filter((name) => name === "mailgun")).toHaveLength(5);
+});
+
+test("a wait for the rate is short, or the next provider's turn, or the delivery waits elsewhere", async () => {
+  const tenASecond = { count: 10, perMs: 1_000 };
+  const { turn, slept } = channelOf({ smtp: "sent" }, { rates: { smtp: { count: 1, perMs: 1_000 } } });
+  for (let n = 0; n < 3; n++) expect((await turn()).result.kind).toBe("sent");
+  // Each begins a second after the one before.
+  expect(slept.length).toBeGreaterThanOrEqual(2);
+  for (const ms of slept) expect(ms).toBeLessThanOrEqual(1_000);
+
+  const slow = { count: 1, perMs: 60_000 };
+  const two = channelOf({ mailgun: "sent", smtp: "sent" }, { rates: { mailgun: slow, smtp: tenASecond } });
+  expect(told((await two.turn()).attempts)).toEqual(["mailgun sent"]);
+  expect(told((await two.turn()).attempts)).toEqual(["smtp sent"]);
+  expect(two.slept).toEqual([]);
+
+  const one = channelOf({ mailgun: "sent" }, { rates: { mailgun: slow } });
+  expect((await one.turn()).result.kind).toBe("sent");
+  const began = Date.now();
+  const { attempts, result } = await one.turn();
+  expect(attempts).toEqual([]);
+  expect(result.kind).toBe("hold");
+  const { until } = result as { until: number };
+  expect(until).toBeGreaterThan(began + ratePatienceMs);
+  expect(until).toBeLessThanOrEqual(began + 60_000);
+  expect(one.asked).toHaveLength(1);
+  expect(one.slept).toEqual([]);
+  vi.setSystemTime(until);
+  expect((await one.turn()).result.kind).toBe("sent");
+});
+
+test("a text of several segments uses up the rate accordingly", async () => {
+  const rates = { twilio: { count: 4, perMs: 60_000 } };
+  const { turn, delivery, asked } = channelOf({ twilio: "sent" }, { channel: "sms", rates });
+  delivery.content.body = "x".repeat(400);
+  expect((await turn()).result.kind).toBe("sent");
+  delivery.content.body = "y".repeat(200);
+  expect((await turn()).result.kind).toBe("hold");
+  expect(asked).toEqual(["twilio"]);
+});
+
+test("while a provider rests its rate is not used up", async () => {
+  const rates = { smtp: { count: 2, perMs: 60_000 } };
+  const { turn, states } = channelOf({ smtp: [login, "sent"] }, { rates });
+  await turn();
+  for (let n = 0; n < 20; n++) expect((await turn()).result.kind).toBe("hold");
+  vi.setSystemTime(states.smtp?.until as number);
+  expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
+});
+
+test("without a provider, an address or a wish for it, nobody is asked and the reason is kept", async () => {
+  const none = channelOf({});
+  expect(await none.turn()).toEqual({
+    attempts: [],
+    result: { kind: "skip", reason: "no_provider", text: "no provider is configured for email" },
+  });
+  // Work for nobody is taken all the same, so that it comes to its end.
+  expect(channelAvailability([], Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
+
+  const { turn, recipient, asked } = channelOf({ smtp: "sent" });
+  const at = new Date("2026-01-31T12:00:00.000Z");
+  recipient.suppressed = { email: { address: "ada@users.example", reason: "opt_out", at } };
+  expect((await turn()).result).toEqual({
+    kind: "skip",
+    reason: "suppressed",
+    text: "opt_out since 2026-01-31T12:00:00.000Z",
+  });
+  delete recipient.email;
+  expect((await turn()).result).toMatchObject({ kind: "skip", reason: "no_address" });
+  expect(asked).toEqual([]);
+});
+
+test("a user who has another address by now, or is suppressed on another channel, is sent to", async () => {
+  const { turn, recipient } = channelOf({ smtp: "sent" });
+  const at = new Date(0);
+  recipient.suppressed = {
+    email: { address: "old@users.example", reason: "bounced", at },
+    sms: { address: "+12025550123", reason: "opt_out", at },
+  };
+  expect((await turn()).result.kind).toBe("sent");
+});
+
+test.each([
+  ["a bad address", nobody, true],
+  ["an opt-out", { ...nobody, reason: "opt_out" }, true],
+  ["a bad message", { ...nobody, reason: "message" }, false],
+  ["a policy", { ...nobody, reason: "policy" }, false],
+] as Array<[string, Extract<Outcome, { kind: "no" }>, boolean]>)(
+  "%s is remembered for the user and channel: only what is the address's own",
+  async (_what, outcome, remembered) => {
+    const { turn, suppressed } = channelOf({ smtp: outcome });
+    expect((await turn()).result).toEqual(outcome);
+    expect(suppressed).toEqual(remembered ? [["ada", "email", "ada@users.example", outcome.reason]] : []);
+    // That it cannot be remembered now changes nothing about this delivery.
+    const refusing = await turn({ suppress: () => Promise.reject(new Error("no database")) });
+    expect(refusing.result).toEqual(outcome);
+  },
+);
+
+test("what cannot be made is asked of nobody: a failing template fails it, an unreadable profile is tried again", async () => {
+  const { turn, asked } = channelOf({ smtp: "sent" });
+  const render = {
+    email: () => {
+      throw new Error("the type is gone");
+    },
+    sms: () => "",
+  };
+  expect(await turn({ render })).toEqual({
+    attempts: [],
+    result: { kind: "no", reason: "template", code: "TEMPLATE", text: "the type is gone" },
+  });
+  const unreadable = await turn({ recipient: () => Promise.reject(new Error("no database")) });
+  expect(unreadable.result).toMatchObject({ kind: "retry", code: "PROFILE" });
+  expect(asked).toEqual([]);
+});
+
+test("a text over Twilio's limit fails as the message's own fault, without asking", async () => {
+  const { turn, delivery, asked } = channelOf({ twilio: "sent" }, { channel: "sms" });
+  delivery.content.body = "x".repeat(1_601);
+  expect((await turn()).result).toMatchObject({ kind: "no", reason: "message", code: "TOO_LONG" });
+  delivery.content.body = "x".repeat(1_600);
+  expect((await turn()).result.kind).toBe("sent");
+  expect(asked).toEqual(["twilio"]);
+});
+
+test("where it must not be sent twice the begin is written first, and without it nobody is asked", async () => {
+  const { turn, asked } = channelOf({ smtp: "sent" });
+  const order: string[] = [];
+  const written = await turn({
+    begin: async () => {
+      order.push(`begin, ${asked.length} asked`);
+      return true;
+    },
+  });
+  expect(written.result.kind).toBe("sent");
+  expect(order).toEqual(["begin, 0 asked"]);
+  for (const begin of [async () => false, () => Promise.reject(new Error("no database"))]) {
+    const { attempts, result } = await turn({ begin });
+    expect(attempts).toEqual([]);
+    expect(result).toMatchObject({ kind: "retry", code: "LEASE" });
+  }
+  expect(asked).toHaveLength(1);
+});
+
+test("of an answer as long as a book the history keeps 500 characters", async () => {
+  const { turn } = channelOf({ smtp: { kind: "retry", code: "451", text: "x".repeat(9_000) } });
+  expect((await turn()).attempts[0]?.text).toBe("x".repeat(500));
+});
+
+test("a channel takes as much as its best provider: all, one as a probe, or nothing until the first is back", () => {
+  const line = (limit: number, until?: number) =>
+    ({ health: { availability: () => ({ limit, ...(until !== undefined && { until }) }) } }) as Line;
+  const all = Number.POSITIVE_INFINITY;
+  expect(channelAvailability([line(0, 500), line(all)], 100)).toEqual({ limit: all });
+  expect(channelAvailability([line(0, 500), line(1)], 100)).toEqual({ limit: 1 });
+  expect(channelAvailability([line(0, 500), line(0, 300)], 100)).toEqual({ limit: 0, until: 300 });
+});

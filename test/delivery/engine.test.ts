@@ -1,0 +1,43 @@
+import { ObjectId } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
+import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { newId } from "../../src/store/ids.ts";
+import { freshDatabase } from "../support/database.ts";
+import { addUser } from "../support/provider-deliveries.ts";
+import { eventually, startService } from "../support/service.ts";
+import { startSmtp } from "../support/smtp.ts";
+
+const database = freshDatabase();
+
+test("of several mails claimed together to an address that nobody has, one is tried and the rest are skipped", async () => {
+  let asked = 0;
+  const sink = await startSmtp({
+    onRecipient() {
+      asked++;
+      return { code: 550, text: "5.1.1 nobody here" };
+    },
+  });
+  onTestFinished(() => sink.close());
+  const deliveries = deliveriesOf(database.db);
+  const user = await addUser(database, { email: "nobody@users.example" });
+  const waiting = Array.from({ length: 4 }, () => {
+    const content = { key: "new_login", at: Date.now(), targetId: "0".repeat(24) };
+    const planned = { id: newId(), channel: "email" as const, content };
+    return newDelivery(planned, { notification: newId(), user }, new Date(), undefined);
+  });
+  await deliveries.insertMany(waiting);
+
+  await startService({ DB_URI: database.uri, DELIVERY_CONCURRENCY: "1", ...sink.variables });
+
+  const ended = await eventually(async () => {
+    const found = await deliveries.find({ user: new ObjectId(user), lease: { $exists: false } }).toArray();
+    return found.filter((one) => one.state !== "pending").length === waiting.length && found;
+  }, "each has its outcome");
+  expect(ended.map((one) => one.reason).sort()).toEqual([
+    "address",
+    "suppressed",
+    "suppressed",
+    "suppressed",
+  ]);
+  expect(asked).toBe(1);
+});

@@ -1,0 +1,404 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { ObjectId } from "mongodb";
+import { Webhook } from "standardwebhooks";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import type { SendError } from "../../src/model/delivery.ts";
+import { createWebhookProvider, type WebhookOptions, webhookOutcome } from "../../src/providers/webhook.ts";
+import { webhookKey } from "../../src/providers/webhook-signature.ts";
+import { deliveriesOf } from "../../src/store/deliveries.ts";
+import { freshDatabase } from "../support/database.ts";
+import { call } from "../support/http.ts";
+import { eventually, startService } from "../support/service.ts";
+import { startTarget } from "../support/webhook.ts";
+
+const { uri, db } = freshDatabase();
+const newSecret = (bytes = 32) => `whsec_${randomBytes(bytes).toString("base64")}`;
+
+async function target(...options: Parameters<typeof startTarget>) {
+  const started = await startTarget(...options);
+  onTestFinished(() => started.close());
+  return started;
+}
+
+function provider(port: number, more: Partial<WebhookOptions> = {}) {
+  return createWebhookProvider({
+    allowHttp: true,
+    allowNetworks: ["127.0.0.0/8"],
+    ports: [port],
+    now: Date.now,
+    ...more,
+  });
+}
+
+const message = (port: number, more: object = {}) => ({
+  id: "0123456789abcdef01234567",
+  user: "u",
+  url: `http://127.0.0.1:${port}/hook`,
+  secrets: [newSecret()],
+  payload: { type: "ping" },
+  ...more,
+});
+
+const outcomeOf = (sending: Promise<unknown>) =>
+  sending.then(
+    () => "sent",
+    (error: SendError) => error.outcome,
+  );
+
+describe("a receiver that knows Standard Webhooks", () => {
+  test("verifies 1,000 random bodies with its own library", async () => {
+    const sink = await target((_call, response) => void response.end());
+    const hook = provider(sink.port);
+    const secret = newSecret(24);
+    const receiver = new Webhook(secret);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.stringMatching(/^[0-9a-f]{24}$/),
+        async (payload, id) => {
+          await hook.send(message(sink.port, { id, secrets: [secret], payload }));
+          const { headers, body } = sink.calls.pop() as (typeof sink.calls)[number];
+          expect(headers["webhook-id"]).toBe(id);
+          expect(headers["content-type"]).toBe("application/json");
+          expect(receiver.verify(body, headers as Record<string, string>)).toEqual(
+            JSON.parse(JSON.stringify(payload)),
+          );
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("verifies with the old secret and with the new one while they rotate, and with no other", async () => {
+    const sink = await target((_call, response) => void response.end());
+    const [old, fresh] = [newSecret(), newSecret(64)];
+    await provider(sink.port).send(message(sink.port, { secrets: [fresh, old] }));
+    const { headers, body } = sink.calls[0] as (typeof sink.calls)[number];
+    const given = headers as Record<string, string>;
+    expect(new Webhook(old).verify(body, given)).toEqual({ type: "ping" });
+    expect(new Webhook(fresh).verify(body, given)).toEqual({ type: "ping" });
+    expect(() => new Webhook(newSecret()).verify(body, given)).toThrow();
+    expect(() => new Webhook(old).verify(`${body} `, given)).toThrow();
+  });
+});
+
+test("without one or two proper secrets nothing is sent", async () => {
+  const sink = await target((_call, response) => void response.end());
+  const good = newSecret();
+  for (const secrets of [
+    [],
+    [good, good, good],
+    [newSecret(23)],
+    [newSecret(65)],
+    ["whsec_%"],
+    [good, "secret"],
+    [{}],
+  ])
+    expect(await outcomeOf(provider(sink.port).send(message(sink.port, { secrets })))).toMatchObject({
+      kind: "no",
+      reason: "policy",
+      code: "SECRET",
+    });
+  expect(sink.connections()).toBe(0);
+  expect(webhookKey("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).toHaveLength(24);
+});
+
+test("Retry-After is honoured as seconds and as a date, up to a day", () => {
+  const now = Date.parse("2026-03-01T00:00:00Z");
+  const after = (header: string | undefined, status = 503) =>
+    (webhookOutcome(status, "", header, now) as { afterMs?: number }).afterMs;
+  expect(after("120")).toBe(120_000);
+  expect(after("Sun, 01 Mar 2026 00:10:00 GMT")).toBe(600_000);
+  expect(after("Sat, 28 Feb 2026 00:00:00 GMT")).toBe(0);
+  expect(after("9999999999")).toBe(86_400_000);
+  expect(after("Fri, 01 Jan 2106 00:00:00 GMT")).toBe(86_400_000);
+  expect(after("soon")).toBeUndefined();
+  expect(after(undefined)).toBeUndefined();
+  for (const status of [429, 502, 504]) {
+    expect(after(undefined, status)).toBe(60_000);
+    expect(after("1", status)).toBe(1_000);
+  }
+});
+
+describe("a target that misbehaves", () => {
+  const brief = { timeoutMs: 400 };
+
+  test("that never answers may have got it", async () => {
+    const sink = await target(() => {});
+    expect(await outcomeOf(provider(sink.port, brief).send(message(sink.port)))).toMatchObject({
+      kind: "unknown",
+      code: "TIMEOUT",
+      ailing: false,
+    });
+    await eventually(() => sink.open() === 0, "the connection is closed");
+  });
+
+  test("that hangs up without an answer may have got it", async () => {
+    const sink = await target((_call, response) => void response.destroy());
+    expect(await outcomeOf(provider(sink.port).send(message(sink.port)))).toMatchObject({
+      kind: "unknown",
+      ailing: false,
+    });
+  });
+
+  test("that answers without end is cut off at 64 KiB, and its status counts", async () => {
+    let written = 0;
+    const sink = await target((_call, response) => {
+      const chunk = Buffer.alloc(16 * 1024, "a");
+      const more = () => {
+        while (!response.destroyed && response.write(chunk)) written += chunk.length;
+      };
+      response.on("drain", more);
+      response.writeHead(200);
+      more();
+    });
+    const { text } = await provider(sink.port).send(message(sink.port));
+    expect(text).toBe(`200 ${"a".repeat(1024)}`);
+    await eventually(() => sink.open() === 0, "the connection is closed");
+    // What the two sockets' buffers took beyond what was read.
+    expect(written).toBeLessThan(8 * 1024 * 1024);
+  });
+
+  test("that drips its answer is left at the end of the time, and its status counts", async () => {
+    const sink = await target(({ path }, response) => {
+      response.writeHead(path === "/good" ? 202 : 500);
+      const drip = setInterval(() => response.write("."), 20);
+      response.on("close", () => clearInterval(drip));
+    });
+    const hook = provider(sink.port, brief);
+    const url = `http://127.0.0.1:${sink.port}`;
+    const started = Date.now();
+    expect((await hook.send(message(sink.port, { url: `${url}/good` }))).text).toMatch(/^202 \.+$/);
+    expect(await outcomeOf(hook.send(message(sink.port, { url: `${url}/bad` })))).toMatchObject({
+      kind: "retry",
+      code: "500",
+    });
+    expect(Date.now() - started).toBeLessThan(3_000);
+  });
+
+  test("that is not there, or whose name is unknown or slow to resolve, has got nothing", async () => {
+    const sink = await target(() => {});
+    await sink.close();
+    const hook = provider(sink.port);
+    expect(await outcomeOf(hook.send(message(sink.port)))).toMatchObject({
+      kind: "retry",
+      code: "ECONNREFUSED",
+    });
+    const url = `http://nobody.invalid:${sink.port}/`;
+    const unknownName = provider(sink.port, {
+      resolve: async () => Promise.reject(Object.assign(new Error("none"), { code: "ENOTFOUND" })),
+    });
+    expect(await outcomeOf(unknownName.send(message(sink.port, { url })))).toMatchObject({
+      kind: "retry",
+      code: "ENOTFOUND",
+    });
+    const slowName = provider(sink.port, { timeoutMs: 50, resolve: () => new Promise(() => {}) });
+    expect(await outcomeOf(slowName.send(message(sink.port, { url })))).toMatchObject({ kind: "retry" });
+  });
+
+  test("whose TLS fails has got nothing, and was asked for by its name", async () => {
+    let hello = "";
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", (bytes) => {
+        hello = bytes.toString("latin1");
+        socket.end("this is not TLS");
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const hook = provider(port, { resolve: async () => ["127.0.0.1"] });
+    const outcome = await outcomeOf(hook.send(message(port, { url: `https://hooks.example:${port}/` })));
+    expect(outcome).toMatchObject({ kind: "retry" });
+    expect(hello).toContain("hooks.example");
+    expect(hello).not.toContain("webhook-id");
+  });
+});
+
+describe("through the service", () => {
+  const secret = newSecret();
+  const folder = mkdtempSync(join(tmpdir(), "belfry-types-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const ping = {
+    inbox: false,
+    channels: { webhook: {} },
+    retry: { delay_ms: 20, factor: 1, max_retries: 2 },
+  };
+  writeFileSync(join(folder, "types.json"), JSON.stringify({ ping }));
+
+  async function service(port: number, more: Record<string, string> = {}) {
+    return startService({
+      DB_URI: uri,
+      NOTIFICATION_TYPES_FILE: join(folder, "types.json"),
+      WEBHOOK_ALLOW_HTTP: "on",
+      WEBHOOK_ALLOW_NETWORKS: "127.0.0.0/8",
+      WEBHOOK_PORTS: String(port),
+      ...more,
+    });
+  }
+
+  /** A user of its own whose target is this path; answers with the user's id. */
+  async function userOf(port: number, path: string): Promise<string> {
+    const _id = new ObjectId();
+    await db
+      .collection("users")
+      .insertOne({ _id, webhook: { url: `http://127.0.0.1:${port}${path}`, secrets: [secret] } });
+    return _id.toHexString();
+  }
+
+  const deliveryOf = (user: string) =>
+    deliveriesOf(db)
+      .find({ user: new ObjectId(user) })
+      .sort({ _id: -1 })
+      .limit(1)
+      .next();
+
+  test("each status is tried as often as it should be, with one id and a fresh timestamp", async () => {
+    const rows: Array<[path: string, attempts: number, state: string, reason?: string]> = [
+      ["/200", 1, "sent"],
+      ["/204", 1, "sent"],
+      ["/301", 3, "failed", "exhausted"],
+      ["/302", 3, "failed", "exhausted"],
+      ["/307", 3, "failed", "exhausted"],
+      ["/400", 3, "failed", "exhausted"],
+      ["/401", 3, "failed", "exhausted"],
+      ["/404", 3, "failed", "exhausted"],
+      ["/410", 1, "failed", "address"],
+      ["/500", 3, "failed", "exhausted"],
+      ["/503", 3, "failed", "exhausted"],
+      ["/hang-up", 3, "failed", "exhausted"],
+      ["/recovers", 2, "sent"],
+      ["/429", 1, "pending"],
+      ["/502", 1, "pending"],
+      ["/504", 1, "pending"],
+      ["/429-after-1", 2, "sent"],
+    ];
+    const sink = await target(({ path }, response, earlier) => {
+      if (path === "/hang-up") return void response.destroy();
+      if (path === "/recovers") return void response.writeHead(earlier ? 200 : 500).end();
+      if (path === "/429-after-1")
+        return void (earlier ? response.end() : response.writeHead(429, { "retry-after": "1" }).end());
+      response.writeHead(Number(path.slice(1)), { location: "/redirected" }).end("as told");
+    });
+    const { url } = await service(sink.port);
+    const users = await Promise.all(rows.map(([path]) => userOf(sink.port, path)));
+    for (const user_id of users)
+      expect((await call(url, "POST", "/create", { user_id, key: "ping", data: { n: 1 } })).status).toBe(201);
+
+    for (const [index, [path, attempts, state, reason]] of rows.entries()) {
+      const found = await eventually(async () => {
+        const one = await deliveryOf(users[index] as string);
+        return one?.attempts.length === attempts && one.state === state && one;
+      }, `${path} is ${state} after ${attempts} attempts`);
+      expect(found.reason, path).toBe(reason);
+      const calls = sink.calls.filter((one) => one.path === path);
+      expect(calls, path).toHaveLength(attempts);
+      expect(new Set(calls.map((one) => one.headers["webhook-id"]))).toEqual(
+        new Set([found._id.toHexString()]),
+      );
+      for (const one of calls) new Webhook(secret).verify(one.body, one.headers as Record<string, string>);
+      if (path === "/302") expect(found.attempts[0]).toMatchObject({ code: "302", text: "302 as told" });
+      if (state === "pending") expect(found.due.getTime() - Date.now()).toBeGreaterThan(50_000);
+      if (path === "/429-after-1") {
+        const [first, second] = calls as [(typeof calls)[number], (typeof calls)[number]];
+        expect(second.at - first.at).toBeGreaterThanOrEqual(990);
+        expect(second.headers["webhook-timestamp"]).not.toBe(first.headers["webhook-timestamp"]);
+      }
+    }
+    expect(sink.calls.filter((one) => one.path === "/redirected")).toEqual([]);
+    const { type, timestamp, data } = JSON.parse(sink.calls[0]?.body ?? "");
+    expect(type).toBe("ping");
+    expect(new Date(timestamp).toISOString()).toBe(timestamp);
+    expect(data).toMatchObject({ user_id: users[0], data: { n: 1 } });
+
+    // After 410 the target is left alone.
+    const gone = users[rows.findIndex(([path]) => path === "/410")] as string;
+    await call(url, "POST", "/create", { user_id: gone, key: "ping" });
+    await eventually(async () => (await deliveryOf(gone))?.state === "skipped", "the next one is skipped");
+    expect((await deliveryOf(gone))?.reason).toBe("suppressed");
+    expect(sink.calls.filter((one) => one.path === "/410")).toHaveLength(1);
+  });
+
+  test("many failing targets of some do not hold up the others'", async () => {
+    const sink = await target(
+      ({ path }, response) => void (path === "/good" ? response.end() : response.destroy()),
+    );
+    const { url } = await service(sink.port);
+    const bad = await Promise.all(Array.from({ length: 12 }, () => userOf(sink.port, "/bad")));
+    for (const user_id of bad) await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(() => sink.calls.length >= 36, "the failing ones have used up their tries");
+    const good = await userOf(sink.port, "/good");
+    await call(url, "POST", "/create", { user_id: good, key: "ping" });
+    await eventually(async () => (await deliveryOf(good))?.state === "sent", "the good one is sent");
+    const { providers } = (await call(url, "GET", "/readyz?verbose")).body;
+    expect(providers.webhook).toEqual({ webhook: { state: "ok" } });
+  });
+
+  test("a private target ends at once, and one that nobody has set is skipped", async () => {
+    const sink = await target((_call, response) => void response.end());
+    const { url } = await service(sink.port, { WEBHOOK_ALLOW_NETWORKS: "10.9.9.0/24" });
+    const user = await userOf(sink.port, "/private");
+    const nobody = new ObjectId().toHexString();
+    for (const user_id of [user, nobody]) await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(async () => (await deliveryOf(user))?.state === "failed", "the private one fails");
+    expect(await deliveryOf(user)).toMatchObject({ reason: "policy", attempts: [{ code: "BLOCKED" }] });
+    await eventually(async () => (await deliveryOf(nobody))?.state === "skipped", "the other is skipped");
+    expect((await deliveryOf(nobody))?.reason).toBe("no_address");
+    expect(sink.connections()).toBe(0);
+  });
+
+  test("users without a webhook of their own are called at WEBHOOK_URL", async () => {
+    const sink = await target((_call, response) => void response.end());
+    const [old, fresh] = [newSecret(), newSecret()];
+    const { url } = await service(sink.port, {
+      WEBHOOK_URL: `http://127.0.0.1:${sink.port}/everyone/`,
+      WEBHOOK_SECRET: `${fresh},${old}`,
+    });
+    const own = await userOf(sink.port, "/own");
+    const other = new ObjectId().toHexString();
+    for (const user_id of [own, other]) await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(() => sink.calls.length === 2, "both are called");
+    const byPath = new Map(sink.calls.map((one) => [one.path, one]));
+    expect([...byPath.keys()].sort()).toEqual(["/everyone/", "/own"]);
+    const { body, headers } = byPath.get("/everyone/") as (typeof sink.calls)[number];
+    for (const each of [old, fresh])
+      expect(new Webhook(each).verify(body, headers as Record<string, string>)).toMatchObject({
+        type: "ping",
+      });
+  });
+});
+
+test("a start with wrong webhook settings lists what is wrong and shows no secret", () => {
+  const problem = (variables: Record<string, string>) => {
+    try {
+      loadConfig(variables);
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const good = newSecret();
+  expect(problem({ WEBHOOK_URL: "https://hooks.example/x", WEBHOOK_SECRET: good })).toBe("");
+  expect(problem({ WEBHOOK_URL: "https://hooks.example/x" })).toMatch(/WEBHOOK_SECRET/);
+  expect(problem({ WEBHOOK_SECRET: good })).toMatch(/WEBHOOK_URL/);
+  expect(problem({ WEBHOOK_URL: "http://hooks.example/", WEBHOOK_SECRET: good })).toMatch(/https:\/\//);
+  expect(
+    problem({ WEBHOOK_URL: "https://hooks.example/", WEBHOOK_SECRET: [good, good, good].join() }),
+  ).toMatch(/two/);
+  const message = problem({
+    WEBHOOK_SECRET: "whsec_hushhush",
+    WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/99",
+    WEBHOOK_PORTS: "0",
+  });
+  expect(message).toMatch(/WEBHOOK_SECRET[\s\S]*WEBHOOK_ALLOW_NETWORKS[\s\S]*WEBHOOK_PORTS/);
+  expect(message).not.toContain("hushhush");
+});

@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { channels } from "../../src/model/notification.ts";
+import { announcementsOf, maxIds, readAnnouncement } from "../../src/queue/message.ts";
+
+const delivery = fc.record({
+  id: fc.stringMatching(/^[0-9a-f]{24}$/),
+  channel: fc.constantFrom(...channels),
+});
+
+test("whatever is announced can be read again, none missing, none doubled", () => {
+  fc.assert(
+    fc.property(fc.array(delivery, { maxLength: 200 }), (deliveries) => {
+      const read = announcementsOf(deliveries).flatMap((one) => {
+        const { ids, channel } = readAnnouncement(JSON.parse(JSON.stringify(one))) ?? {
+          ids: [],
+          channel: "",
+        };
+        return ids.map((id) => `${channel} ${id}`);
+      });
+      expect(read.toSorted()).toEqual(deliveries.map(({ id, channel }) => `${channel} ${id}`).toSorted());
+    }),
+  );
+});
+
+test("what is not ours is told apart", () => {
+  const id = "0123456789abcdef01234567";
+  expect(readAnnouncement({ channel: "email", ids: [id] })).toEqual({ channel: "email", ids: [id] });
+  for (const body of [
+    undefined,
+    null,
+    "text",
+    Buffer.from("{"),
+    [],
+    {},
+    { channel: "email" },
+    { channel: "email", ids: [] },
+    { channel: "email", ids: id },
+    { channel: "email", ids: [{ $gt: "" }] },
+    { channel: "email", ids: [id.toUpperCase()] },
+    { channel: "email", ids: ["4"] },
+    { channel: "pigeon", ids: [id] },
+    { channel: "email", ids: Array(maxIds + 1).fill(id) },
+  ])
+    expect(readAnnouncement(body), JSON.stringify(body)).toBeUndefined();
+});

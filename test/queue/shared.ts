@@ -1,0 +1,127 @@
+import type { Db } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
+import { deliveriesOf } from "../../src/store/deliveries.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { call } from "../support/http.ts";
+import { eventually, startService, type Variables } from "../support/service.ts";
+import { type SmtpBehaviour, startSmtp } from "../support/smtp.ts";
+
+const user_id = "638f394d4b7243fc0399ea67";
+
+/** A mail server for one test. */
+export async function mailServer(behaviour?: SmtpBehaviour) {
+  const sink = await startSmtp(behaviour);
+  onTestFinished(() => sink.close());
+  return sink;
+}
+
+/** Creates `count` mails, eight at a time; every answer must be 201. */
+export async function createMails(url: string, count: number): Promise<void> {
+  let left = count;
+  const one = async () => {
+    while (left-- > 0) {
+      const answer = await call(url, "POST", "/create", { user_id, key: "registration" });
+      expect(answer.status).toBe(201);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, one));
+}
+
+/** All `count` that were created `since` are sent, and the mail server has one of each and nothing else. */
+export async function eachSentOnce(
+  db: Db,
+  since: Date,
+  count: number,
+  mails: Array<{ messageId: string }>,
+): Promise<void> {
+  const deliveries = deliveriesOf(db);
+  const mine = { createdAt: { $gte: since } };
+  await eventually(
+    async () => (await deliveries.countDocuments({ ...mine, state: "sent" })) === count,
+    `${count} are sent`,
+    25,
+  );
+  const ids = (await deliveries.find(mine, { projection: { _id: 1 } }).toArray()).map((one) =>
+    one._id.toHexString(),
+  );
+  const received = mails.map((mail) => /^<([0-9a-f]{24})@/.exec(mail.messageId)?.[1]);
+  expect(received.toSorted()).toEqual(ids.toSorted());
+}
+
+/**
+ * What a queue promises whichever carries the news: one process that accepts, others that send, each mail once.
+ * `queue`: the variables that choose it.
+ */
+export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables): void {
+  const common = () => ({ DB_URI: uri, EMAIL: "someone@receiver.example", ...queue() });
+  const api = () => startService({ ...common(), ROLES: "api" });
+  const worker = (smtp: Variables, more: Variables = {}) =>
+    startService({ ...common(), ROLES: "worker", ...smtp, ...more });
+
+  test("what one process accepts another sends, each once", async () => {
+    const sink = await mailServer();
+    const since = new Date();
+    const { url } = await api();
+    await worker(sink.variables);
+    await createMails(url, 200);
+    await eachSentOnce(db, since, 200, sink.mails);
+  });
+
+  test("two workers share the work", async () => {
+    // Slow enough that one alone would need three seconds, so that the other's look comes amid the work.
+    const sink = await mailServer({
+      options: { onMailFrom: (_address, _session, callback) => void setTimeout(callback, 30) },
+    });
+    const since = new Date();
+    const { url } = await api();
+    for (const name of ["Alpha", "Beta"])
+      await worker({ ...sink.variables, SMTP_NAME: name }, { DELIVERY_CONCURRENCY: "2" });
+    await createMails(url, 200);
+    await eachSentOnce(db, since, 200, sink.mails);
+    for (const name of ["Alpha", "Beta"])
+      expect(sink.mails.filter((mail) => mail.raw.includes(`From: ${name} `)).length).toBeGreaterThan(20);
+  });
+
+  test("a worker that stops amid the work loses and repeats nothing, with another there or one that comes later", async () => {
+    const sink = await mailServer();
+    const since = new Date();
+    const { url } = await api();
+    const creating = createMails(url, 300);
+    for (let round = 0; round < 3; round++) {
+      const before = sink.mails.length;
+      const stopped = await worker(sink.variables, { DELIVERY_CONCURRENCY: "2" });
+      await eventually(() => sink.mails.length >= before + 20, "some are sent");
+      await stopped.close();
+      // Or what it held would wait until the lease runs out.
+      expect(await deliveriesOf(db).countDocuments({ state: "sending" })).toBe(0);
+    }
+    await worker(sink.variables);
+    await creating;
+    await eachSentOnce(db, since, 300, sink.mails);
+  });
+
+  test("what is refused for now is sent again later, not before its time", async () => {
+    const refused = new Map<string, number>();
+    const early: number[] = [];
+    const sink = await mailServer({
+      onData({ messageId }) {
+        const before = refused.get(messageId);
+        if (before === undefined) {
+          refused.set(messageId, Date.now());
+          return { code: 451, text: "4.3.0 later" };
+        }
+        // ±20 % of RETRY_DELAY_MS.
+        if (Date.now() - before < 235) early.push(Date.now() - before);
+        return undefined;
+      },
+    });
+    const since = new Date();
+    const { url } = await api();
+    await worker(sink.variables, { RETRY_DELAY_MS: "300" });
+    await createMails(url, 40);
+    await eachSentOnce(db, since, 40, sink.mails);
+    expect(early).toEqual([]);
+    const tries = await deliveriesOf(db).distinct("tries", { createdAt: { $gte: since } });
+    expect(tries).toEqual([2]);
+  });
+}

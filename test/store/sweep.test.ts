@@ -1,0 +1,70 @@
+import { ObjectId } from "mongodb";
+import { beforeEach, expect, test } from "vitest";
+import { createDeliveryBooks, deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { freshDatabase } from "../support/database.ts";
+
+const { db } = freshDatabase();
+const deliveries = deliveriesOf(db);
+const books = createDeliveryBooks(db, "email", 90);
+const now = Date.now();
+const leaseMs = 1_000;
+let id: string;
+let moment = now;
+
+beforeEach(async () => {
+  await deliveries.deleteMany({});
+  moment = now;
+  id = new ObjectId().toHexString();
+  const planned = { id, channel: "email", content: { key: "new_login", at: now } } as const;
+  await deliveries.insertOne(
+    newDelivery(planned, { notification: id, user: "alex" }, new Date(now), undefined),
+  );
+});
+
+/** A worker takes it, begins the send as told, and is never heard of again. */
+async function takenAndLost(begun?: "once" | "again"): Promise<{ interruptions?: number | undefined }> {
+  const lease = { token: new ObjectId().toHexString(), until: moment + leaseMs };
+  const [held] = await books.claim(1, lease, moment);
+  if (!held) throw new Error("nothing to take");
+  if (begun) expect(await books.begin(held, begun)).toBe(true);
+  moment += 2 * leaseMs;
+  expect(await books.sweep(moment)).toBe(1);
+  return held;
+}
+const stored = () => deliveries.findOne({ _id: new ObjectId(id) });
+
+test("what waited in workers that died is sent, however often that happened", async () => {
+  for (let n = 0; n < 10; n++) {
+    expect((await takenAndLost()).interruptions).toBe(n === 0 ? undefined : 1);
+    expect(await stored()).toMatchObject({ state: "pending", interruptions: 1 });
+  }
+  // Nor does the waiting count against it later.
+  await takenAndLost("again");
+  expect(await stored()).toMatchObject({ state: "pending", interruptions: 2 });
+});
+
+test("what ends its worker each time it is sent is given up at the third time, and forgotten in its time", async () => {
+  await takenAndLost();
+  await takenAndLost("again");
+  expect(await stored()).toMatchObject({ state: "pending" });
+  await takenAndLost("again");
+  expect(await stored()).toMatchObject({
+    state: "failed",
+    reason: "poison",
+    interruptions: 3,
+    expireAt: expect.any(Date),
+  });
+  expect(await stored()).not.toHaveProperty("lease");
+});
+
+test("what must not be sent twice is uncertain after a send that nobody saw the end of", async () => {
+  await takenAndLost("once");
+  expect(await stored()).toMatchObject({ state: "uncertain", reason: "unanswered" });
+});
+
+test("a send cannot begin once a callback has settled the delivery", async () => {
+  const lease = { token: new ObjectId().toHexString(), until: now + leaseMs };
+  const [held] = await books.claim(1, lease, now);
+  await deliveries.updateOne({ _id: new ObjectId(id) }, { $set: { state: "delivered" } });
+  expect(held && (await books.begin(held, "once"))).toBe(false);
+});

@@ -1,0 +1,80 @@
+import { ObjectId } from "mongodb";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PlannedNotification } from "../../src/model/notification.ts";
+import { createCommitter } from "../../src/store/commit.ts";
+import { type Connection, connect } from "../../src/store/connect.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { createTally } from "../../src/store/tally.ts";
+import { freshDatabase } from "../support/database.ts";
+
+const { uri, db } = freshDatabase();
+let connection: Connection;
+let prepared: { bulkWrites: boolean };
+beforeAll(async () => {
+  connection = await connect(uri);
+  prepared = await prepareCollections(connection.db);
+});
+afterAll(() => connection.client.close());
+
+const newId = () => new ObjectId().toHexString();
+
+function planned(user = newId()): PlannedNotification {
+  const content = { key: "new_login", at: Date.now() };
+  return {
+    id: newId(),
+    user,
+    item: { id: newId(), timestamp: 1, is_new: true, user_id: user, key: "new_login" },
+    deliveries: [
+      { id: newId(), channel: "email", content },
+      { id: newId(), channel: "sms", content },
+    ],
+  };
+}
+
+test("a server of version 8 takes a batch and its count in one command", () => {
+  expect(prepared.bulkWrites).toBe(Number.parseInt(connection.serverVersion, 10) >= 8);
+});
+
+describe.each([
+  ["in one command", { bulkWrites: true, transactions: true }],
+  ["in two, as a server before version 8 takes it", { bulkWrites: false, transactions: true }],
+  ["on a standalone server", { bulkWrites: true, transactions: false }],
+])("counted %s", (_name, capabilities) => {
+  test("as many are counted as are stored, and a notification that is refused counts for nothing", async (context) => {
+    if (capabilities.bulkWrites && !prepared.bulkWrites) context.skip("this server has no bulkWrite");
+    await Promise.all(["users", "deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
+    const at = Date.parse("2026-01-31T12:34:56.789Z");
+    const commit = createCommitter({
+      ...connection,
+      ...capabilities,
+      inboxLimit: 100,
+      newUser: {},
+      tally: createTally("me", 90),
+      now: () => at,
+    });
+    const taken = await commit(
+      Array.from({ length: 20 }, () => planned()),
+      new Map(),
+    );
+    expect(taken.filter((one) => one !== undefined)).toStrictEqual([]);
+    if (capabilities.transactions) {
+      // A document of the product team's own, which cannot take an inbox item.
+      const odd = newId();
+      await db.collection("users").insertOne({ _id: new ObjectId(odd), notifications: "none" });
+      const [good, bad] = await commit([planned(), planned(odd)], new Map());
+      expect([good, bad]).toStrictEqual([
+        undefined,
+        expect.objectContaining({ code: "user_document_conflict" }),
+      ]);
+    }
+    const count = capabilities.transactions ? 21 : 20;
+    expect(await db.collection("deliveries").countDocuments()).toBe(2 * count);
+    expect(await db.collection("ledger").find().toArray()).toStrictEqual([
+      {
+        _id: "2026-01-31T12:34:00.000Z/me.0",
+        accepted: { email: count, sms: count },
+        expireAt: new Date("2026-05-01T12:34:00.000Z"),
+      },
+    ]);
+  });
+});
