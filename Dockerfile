@@ -31,4 +31,5 @@ STOPSIGNAL SIGTERM
 # Alive, not ready: a database that is away must not get the process restarted.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/main.js"]
+# The size of the young generation: at Node's own 16 MB an idle process keeps 20 MB of its start for ever.
+CMD ["node", "--max-semi-space-size=8", "dist/main.js"]

@@ -63,18 +63,6 @@ async function empty(db: Db, name: string): Promise<void> {
     .catch(() => []);
   await db.dropCollection(name);
   await db.createCollection(name);
-  for (const { key, name: indexName, partialFilterExpression } of indexes.filter(
-    (one) => one.name !== "_id_",
-  ))
-    await db.collection(name).createIndex(key, { name: indexName, partialFilterExpression } as object);
-}
-
-/** What the reference's deliveries carry, so that both sides keep the same indexes. */
-export async function deliveryIndexes(db: Db): Promise<void> {
-  await db
-    .collection("deliveries")
-    .createIndex({ due: 1 }, { name: "due", partialFilterExpression: { state: "pending" } });
-  await db
-    .collection("deliveries")
-    .createIndex({ "lease.until": 1 }, { name: "lease", partialFilterExpression: { state: "sending" } });
+  for (const { key, v: _, ...options } of indexes.filter((one) => one.name !== "_id_"))
+    await db.collection(name).createIndex(key, options as object);
 }

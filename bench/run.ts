@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, MongoClient } from "mongodb";
-import { deliveryIndexes, fill } from "./data.ts";
+import { prepareCollections } from "../src/store/indexes.ts";
+import { fill } from "./data.ts";
 import { type Load, load, needWrk, type Operation } from "./load.ts";
 import { cores, cpuModel, watchCpu } from "./machine.ts";
 import { startMongod } from "./mongod.ts";
@@ -95,7 +96,8 @@ try {
 async function measureRates(): Promise<Step[]> {
   reference = startReference(mongod.uri);
   const plain = client.db("bench_reference");
-  await deliveryIndexes(plain);
+  // Both sides keep the same indexes.
+  await prepareCollections(plain);
   const api = await startService({ DB_URI: uriOf("bench_api"), ROLES: "api" }, folder);
   const whole = await startService({ DB_URI: uriOf("bench_whole") }, folder);
   const apiDb = client.db("bench_api");

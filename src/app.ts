@@ -17,7 +17,7 @@ import { createMetrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
-import { createRabbitmqQueue, type Queue } from "./queue/rabbitmq.ts";
+import type { Queue } from "./queue/rabbitmq.ts";
 import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
@@ -137,6 +137,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     let queue: Queue | undefined;
     if (config.AMQP_URL !== undefined) {
+      const { createRabbitmqQueue } = await import("./queue/rabbitmq.ts");
       const opened = createRabbitmqQueue({
         url: config.AMQP_URL,
         exchange: config.RABBITMQ_EXCHANGE,

@@ -1,5 +1,5 @@
+import { Ajv } from "ajv";
 import { Liquid, type Template } from "liquidjs";
-import { Value } from "typebox/value";
 import type { DeliveryContent } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
@@ -138,10 +138,16 @@ const oneLine = (value: string): string =>
     .replace(/\p{Cs}$/u, "");
 
 function schemaProblems(file: unknown): string[] {
-  // TypeBox tells a name that is not allowed twice: at its object, and as "schema is false" at the name itself.
-  return [...Value.Errors(NotificationTypesSchema, file)]
-    .filter(({ keyword }) => keyword !== "additionalProperties")
-    .map(({ instancePath, keyword, message }) =>
-      keyword === "boolean" ? `${instancePath}: is not known here` : `${instancePath || "/"}: ${message}`,
-    );
+  const validate = new Ajv({ allErrors: true, strict: false }).compile(NotificationTypesSchema);
+  if (validate(file)) return [];
+  return (
+    (validate.errors ?? [])
+      // Told more exactly by the names themselves.
+      .filter(({ keyword }) => keyword !== "propertyNames")
+      .map(({ instancePath, keyword, message, params }) =>
+        keyword === "additionalProperties"
+          ? `${instancePath}/${params.additionalProperty}: is not known here`
+          : `${instancePath || "/"}: ${message}`,
+      )
+  );
 }

@@ -3,7 +3,6 @@ import { Type } from "typebox";
 import { BelfryError } from "../model/errors.ts";
 import type { Receipt } from "../model/receipt.ts";
 import { isMailguns, MailgunCallback, mailgunReceipt } from "./mailgun-callback.ts";
-import { isTwilios, twilioReceipt } from "./twilio-callback.ts";
 
 export interface CallbackPartners {
   /** Absent: its callbacks are not taken. `publicUrl`: the service as Twilio knows it. */
@@ -51,6 +50,8 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
     },
   );
 
+  // The SDK's validator takes 9 MB; only who uses Twilio has it.
+  const reading = twilio && (await import("./twilio-callback.ts"));
   await app.register(async (own) => {
     own.removeAllContentTypeParsers();
     own.addContentTypeParser(form, { parseAs: "string" }, (_request, body, done) =>
@@ -69,11 +70,11 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
       "/v1/callbacks/twilio",
       { schema, config },
       async (request, reply) => {
-        if (!twilio) throw new BelfryError("not_found");
+        if (!twilio || !reading) throw new BelfryError("not_found");
         const parameters = request.body ?? new URLSearchParams();
-        if (!isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
+        if (!reading.isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
           throw new BelfryError("callback_refused");
-        const receipt = twilioReceipt(request.query.delivery, parameters);
+        const receipt = reading.twilioReceipt(request.query.delivery, parameters);
         if (receipt) await partners.receive(receipt);
         return reply.code(204).send();
       },
