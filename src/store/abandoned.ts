@@ -1,8 +1,8 @@
 import type { MongoClient } from "mongodb";
 import { appName } from "./connect.ts";
 
-/** A live process leaves milliseconds between two statements of a transaction. */
-const silentMicros = 1_000_000;
+/** A live process leaves milliseconds between two statements of a transaction; one that is starved may leave a second. */
+const silentMicros = 3_000_000;
 
 /**
  * Ends transactions that their process has left open; how many.

@@ -76,8 +76,8 @@ export function createAppender(options: AppendOptions) {
             }
           }
         } catch (error) {
-          if (isRefusal(error)) throw error;
-          if (now() > deadline) {
+          // Even a refusal may have come in the middle of the one statement for all: what follows is guarded.
+          if (now() > deadline || (round > 0 && isRefusal(error))) {
             for (const share of shares) if (!failures.has(share)) failures.set(share, storeError(error));
             break;
           }

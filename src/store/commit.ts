@@ -4,7 +4,7 @@ import { MongoError, MongoServerError } from "mongodb";
 import type { Channel, PlannedNotification } from "../model/notification.ts";
 import { type AppendOptions, type CommitResults, createAppender } from "./append.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
-import { isRefusal, storeError, writeConflict } from "./failures.ts";
+import { interrupted, isRefusal, storeError, writeConflict } from "./failures.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
 
 export interface CommitOptions extends Omit<AppendOptions, "patienceMs"> {
@@ -59,7 +59,7 @@ export function createCommitter(options: CommitOptions) {
     const deadline = now() + patienceMs;
     const mayRepeat = (error: unknown, label: string) =>
       error instanceof MongoError &&
-      (error.hasErrorLabel(label) || error.code === writeConflict) &&
+      (error.hasErrorLabel(label) || error.code === writeConflict || error.code === interrupted) &&
       now() < deadline;
     const slot = takeSlot();
     await client

@@ -2,11 +2,14 @@ import { MongoError, MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 
 export const writeConflict = 112;
+/** Its session was killed: a transaction of ours that was taken for abandoned. */
+export const interrupted = 11601;
 
 /**
  * The statement was fine, the moment was not: HostUnreachable, HostNotFound, MaxTimeMSExpired, WriteConcernTimeout,
  * NetworkTimeout, ShutdownInProgress, WriteConflict, PrimarySteppedDown, ExceededTimeLimit, SocketException,
- * NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange, and the two NotPrimary… of secondaries.
+ * NotWritablePrimary, InterruptedAtShutdown, Interrupted (a killed session), InterruptedDueToReplStateChange, and the
+ * two NotPrimary… of secondaries.
  */
 export const unavailableCodes = new Set([
   6,
@@ -21,6 +24,7 @@ export const unavailableCodes = new Set([
   9001,
   10107,
   11600,
+  interrupted,
   11602,
   13435,
   13436,

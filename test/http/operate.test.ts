@@ -582,16 +582,3 @@ test("a provider that refuses our login shows in /readyz?verbose and in the metr
   expect(metrics.body).toContain('belfry_provider_available{channel="webhook",provider="webhook"} 1');
   await smtp.close();
 });
-
-test("a provider that serves two channels is shown for each of them", async () => {
-  const app = await startService({ DB_URI: uri });
-  const { body } = await call(app.url, "GET", "/readyz?verbose");
-  expect(body.providers).toStrictEqual({
-    email: { capture: { state: "ok" } },
-    sms: { capture: { state: "ok" } },
-    webhook: { webhook: { state: "ok" } },
-  });
-  const metrics = await call(app.url, "GET", "/metrics");
-  for (const channel of ["email", "sms"])
-    expect(metrics.body).toContain(`belfry_provider_available{channel="${channel}",provider="capture"} 1`);
-});

@@ -348,6 +348,7 @@ describe("a MongoDB that fails as told", () => {
 
   const unclear: Array<[string, Document]> = [
     ["a connection closed before the update", { closeConnection: true }],
+    ["a session killed under the update", { errorCode: 11601 }],
     [
       "an update that is applied but not confirmed",
       { writeConcernError: { code: 64, errmsg: "waiting for replication" } },

@@ -1,6 +1,7 @@
 import { ObjectId } from "mongodb";
 import { beforeEach, expect, test } from "vitest";
-import { createDeliveryBooks, deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { createDeliveryBooks } from "../../src/store/books.ts";
+import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();

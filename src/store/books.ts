@@ -1,0 +1,251 @@
+import { type AnyBulkWriteOperation, type Db, ObjectId } from "mongodb";
+import type { HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import { type DeliveryDocument, deliveriesOf, nextDue } from "./deliveries.ts";
+import { isRefusal } from "./failures.ts";
+import { wireUserId } from "./ids.ts";
+
+/** More than `MAX_RETRIES` and the pauses of a bad week; a bound all the same. */
+const keptAttempts = 200;
+const dayMs = 24 * 60 * 60_000;
+/** A delivery whose workers end this often is what ends them. */
+const maxInterruptions = 3;
+
+/**
+ * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
+ * `retentionDays`: how long a finished delivery is kept.
+ */
+export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: number) {
+  const deliveries = deliveriesOf(db);
+  const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
+
+  /** Those of ours among `held`: the id and the token must both match. */
+  const stillHeld = (held: HeldDelivery[]) => ({
+    _id: { $in: held.map((one) => new ObjectId(one.id)) },
+    "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
+  });
+
+  /** A conditional update in which the loser of a race matches nothing, and a read of what was won by its token. */
+  async function take(
+    ids: ObjectId[],
+    lease: { token: string; until: number },
+    now: number,
+  ): Promise<HeldDelivery[]> {
+    const token = new ObjectId(lease.token);
+    const _id = { $in: ids };
+    await deliveries
+      .updateMany(
+        { _id, channel, state: "pending", due: { $lte: new Date(now) } },
+        {
+          $set: {
+            state: "sending",
+            lease: { token, until: new Date(lease.until) },
+            updatedAt: new Date(now),
+          },
+        },
+        // Index `due` would read the whole backlog to find these few.
+        { hint: { _id: 1 } },
+      )
+      .catch((error: unknown) => {
+        // Its answer may be lost and it applied all the same: the read knows.
+        if (isRefusal(error)) throw error;
+      });
+    const won = await deliveries
+      .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
+      .toArray();
+    return won.map((one) => ({
+      id: one._id.toHexString(),
+      notification: one.notification.toHexString(),
+      user: wireUserId(one.user),
+      channel: one.channel,
+      content: one.content,
+      tries: one.tries,
+      ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
+      token: lease.token,
+    }));
+  }
+
+  return {
+    /**
+     * Three round trips for a whole batch instead of one each: candidates (index `due`), a conditional update in
+     * which the loser of a race matches nothing, and a read of what was won by its token. When the update's answer
+     * is lost the read still finds it.
+     */
+    async claim(
+      limit: number,
+      lease: { token: string; until: number },
+      now: number,
+    ): Promise<HeldDelivery[]> {
+      const due = { $lte: new Date(now) };
+      const candidates = await deliveries
+        .find({ channel, state: "pending", due }, { projection: { _id: 1 } })
+        .sort({ due: 1 })
+        .limit(limit)
+        .toArray();
+      return candidates.length === 0
+        ? []
+        : take(
+            candidates.map((one) => one._id),
+            lease,
+            now,
+          );
+    },
+
+    /** Takes those of `ids` that are due; a queue's message names them. */
+    async claimById(
+      ids: string[],
+      lease: { token: string; until: number },
+      now: number,
+    ): Promise<HeldDelivery[]> {
+      return take(
+        ids.map((id) => new ObjectId(id)),
+        lease,
+        now,
+      );
+    },
+
+    /** Those of `ids` that have now been interrupted as often as a delivery may be. */
+    async interrupt(ids: string[], now: number, count: boolean): Promise<string[]> {
+      const due = { $lte: new Date(now) };
+      const waiting = {
+        _id: { $in: ids.map((id) => new ObjectId(id)) },
+        channel,
+        state: "pending",
+        due,
+      } as const;
+      if (count) await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
+      const enough = { ...waiting, interruptions: { $gte: maxInterruptions } };
+      const found = await deliveries.find(enough, { projection: { _id: 1 } }).toArray();
+      return found.map((one) => one._id.toHexString());
+    },
+
+    async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
+      const ours = stillHeld(held);
+      const { matchedCount } = await deliveries.updateMany(ours, {
+        $set: { "lease.until": new Date(until) },
+      });
+      if (matchedCount === held.length) return new Set(held.map((one) => one.id));
+      const kept = await deliveries.find(ours, { projection: { _id: 1 } }).toArray();
+      return new Set(kept.map((one) => one._id.toHexString()));
+    },
+
+    async release(held: HeldDelivery[], due: number): Promise<void> {
+      await deliveries.updateMany(
+        { ...stillHeld(held), state: "sending" },
+        { $set: { state: "pending", due: new Date(due), updatedAt: new Date() }, $unset: { lease: 1 } },
+      );
+    },
+
+    /**
+     * A provider's report may have been faster and moved the state on (`store/receipts.ts`): then a second, rare round
+     * trip adds the attempt and leaves the state. What was held under a lost lease matches neither.
+     */
+    async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
+      const held = ({ delivery }: Settlement) => ({
+        _id: new ObjectId(delivery.id),
+        "lease.token": new ObjectId(delivery.token),
+      });
+      const history = ({ tries, attempts, providerId }: Settlement) => ({
+        set: { tries, ...(providerId && { providerId }) },
+        $unset: { lease: 1 } as const,
+        $push: {
+          attempts: {
+            $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+            $slice: -keptAttempts,
+          },
+        },
+      });
+      const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+        const { state, due, reason, detail } = one;
+        const { set, ...update } = history(one);
+        const $set = {
+          ...set,
+          state,
+          updatedAt: new Date(now),
+          ...(state === "pending"
+            ? due !== undefined && { due: new Date(due) }
+            : { expireAt: expireAt(now) }),
+          ...(reason && { reason }),
+          ...(detail && { detail }),
+        };
+        return { updateOne: { filter: { ...held(one), state: "sending" }, update: { $set, ...update } } };
+      });
+      const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
+      if (matchedCount === settlements.length) return { lost: 0 };
+
+      const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+        const { set, ...update } = history(one);
+        return { updateOne: { filter: held(one), update: { $set: set, ...update } } };
+      });
+      const late = await deliveries.bulkWrite(overtaken, { ordered: false });
+      return { lost: settlements.length - matchedCount - late.matchedCount };
+    },
+
+    /** Before a send whose end must be known: true while the lease is ours. */
+    async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
+      const { matchedCount } = await deliveries.updateOne(
+        { _id: new ObjectId(delivery.id), state: "sending", "lease.token": new ObjectId(delivery.token) },
+        { $set: { "lease.begun": begun } },
+      );
+      return matchedCount === 1;
+    },
+
+    /**
+     * Index `lease`. What had begun and must not be repeated is `uncertain`; what ends its worker each time it is sent
+     * is given up; the rest is pending again. Only a send that had begun counts against a delivery: what merely waited
+     * in a worker that died is innocent.
+     */
+    async sweep(now: number): Promise<number> {
+      const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
+      const at = new Date(now);
+      const uncertain = await deliveries.updateMany(
+        { ...expired, "lease.begun": "once" },
+        {
+          $set: {
+            state: "uncertain",
+            reason: "unanswered",
+            detail: "its worker ended during the send",
+            updatedAt: at,
+            expireAt: expireAt(now),
+          },
+          $unset: { lease: 1 },
+        },
+      );
+      const poison = await deliveries.updateMany(
+        { ...expired, "lease.begun": "again", interruptions: { $gte: maxInterruptions - 1 } },
+        {
+          $set: {
+            state: "failed",
+            reason: "poison",
+            detail: "each worker that sent it ended",
+            updatedAt: at,
+            expireAt: expireAt(now),
+          },
+          $unset: { lease: 1 },
+          $inc: { interruptions: 1 },
+        },
+      );
+      const again = await deliveries.updateMany({ ...expired, "lease.begun": { $ne: "once" } }, [
+        {
+          $set: {
+            state: "pending",
+            due: at,
+            updatedAt: at,
+            // The first time nothing says whether it had begun; from then on only a send does count.
+            interruptions: {
+              $cond: [
+                { $eq: ["$lease.begun", "again"] },
+                { $add: ["$interruptions", 1] },
+                { $max: ["$interruptions", 1] },
+              ],
+            },
+          },
+        },
+        { $unset: "lease" },
+      ]);
+      return uncertain.modifiedCount + poison.modifiedCount + again.modifiedCount;
+    },
+
+    nextDue: () => nextDue(db, channel),
+  };
+}
