@@ -76,6 +76,6 @@ export function senderOf(config: Config): string | undefined {
   return config.SMTP_EMAIL ?? (config.SMTP_LOGIN?.includes("@") ? config.SMTP_LOGIN : undefined);
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -41,7 +41,6 @@ export interface Notifier {
    * `database_unavailable` (then it may or may not have been stored).
    */
   notify(command: NotifyCommand): Promise<{ id: string }>;
-  readonly waiting: number;
   drained(): Promise<void>;
 }
 
@@ -121,9 +120,6 @@ export function createNotifier(partners: NotifyPartners): Notifier {
       if (waiting() >= partners.maxWaiting) throw new BelfryError("overloaded");
       await (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned);
       return { id: planned.id };
-    },
-    get waiting() {
-      return waiting();
     },
     drained: async () => void (await Promise.all(lanes.map((lane) => lane.drained()))),
   };

@@ -44,7 +44,7 @@ export interface ServerPartners {
   log: FastifyBaseLogger;
 }
 
-export const maxBodyBytes = 64 * 1024;
+const maxBodyBytes = 64 * 1024;
 
 /** The HTTP server with every route, not yet listening. */
 export async function buildServer(partners: ServerPartners): Promise<FastifyInstance> {
