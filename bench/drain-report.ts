@@ -7,7 +7,7 @@ export interface Case {
   /** `none`: a bare nodemailer pool. */
   queue: "none" | "MongoDB" | "RabbitMQ";
   processes: number;
-  /** Connections to the mail server of each process: `DELIVERY_CONCURRENCY`. */
+  /** To the mail server, of each process: `SMTP_CONNECTIONS`; `DELIVERY_CONCURRENCY` is twice that, as it is by default. */
   connections: number;
   /** The case that it is a multiple of. */
   reference?: string;

@@ -139,7 +139,8 @@ async function drain({ queue, processes, connections }: Case, count: number): Pr
     SMTP_PORT: String(sink.port),
     SMTP_TLS: "none",
     SMTP_EMAIL: "belfry@belfry.invalid",
-    DELIVERY_CONCURRENCY: String(connections),
+    SMTP_CONNECTIONS: String(connections),
+    DELIVERY_CONCURRENCY: String(2 * connections),
     ...(queue === "RabbitMQ" && { AMQP_URL: (broker as Broker).url }),
   };
   const nodeOptions = profile ? ["--cpu-prof", `--cpu-prof-dir=${folder}`] : [];

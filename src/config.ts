@@ -95,8 +95,8 @@ const table = {
     default: "90",
   }),
   DELIVERY_CONCURRENCY: delivery.integer(1, 1_000, {
-    says: "Sends under way at once; also how many a crash may repeat.",
-    default: "16",
+    says: "Deliveries in hand at once, until their outcome is stored; also how many a crash may repeat.",
+    default: "32",
   }),
   PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
     says: "How long Mailgun and Twilio may take to answer; after that it is not known whether they sent.",
@@ -135,6 +135,10 @@ const table = {
   SMTP_PASSWORD: mail.text({ says: "Its password.", secret: true }),
   SMTP_EMAIL: mail.mailbox({ says: "The sender's address; without it `SMTP_LOGIN` is the address." }),
   SMTP_NAME: mail.text({ says: "The sender's name.", default: "Belfry" }),
+  SMTP_CONNECTIONS: mail.integer(1, 1_000, {
+    says: "Connections to the mail server at most, by each process.",
+    default: "16",
+  }),
   SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most, by each process." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
     says: "`required` refuses to send without TLS, `none` never asks for it.",

@@ -59,7 +59,7 @@ export async function openLines(config: Config, partners: LinePartners): Promise
           password: config.SMTP_PASSWORD,
           from: { address: from, name: config.SMTP_NAME },
           tls: config.SMTP_TLS,
-          connections: config.DELIVERY_CONCURRENCY,
+          connections: config.SMTP_CONNECTIONS,
         }),
     },
     capture: {

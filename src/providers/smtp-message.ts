@@ -19,27 +19,36 @@ export interface SmtpMessage {
  */
 export function smtpMessage({ id, from, to, messageId, subject, text, html }: SmtpMessage): Buffer {
   // Without a name for the boundary each node would fetch random bytes.
-  const shared = { baseBoundary: id };
-  const root = new MimeNode(html === undefined ? plain : "multipart/alternative", shared);
+  const root = new MimeNode(html === undefined ? plain : "multipart/alternative", { baseBoundary: id });
   const headers: object = { from, to: { name: "", address: to }, subject, "message-id": messageId };
   root.setHeader(headers as Record<string, string>);
-  if (html === undefined) return Buffer.from(whole(root, text));
+  if (html === undefined) {
+    const { encoding, content } = encoded(text);
+    root.setHeader("Content-Transfer-Encoding", encoding);
+    return Buffer.from(`${root.buildHeaders()}\r\n\r\n${content}`);
+  }
+  // The boundary comes to be with the headers.
   const head = root.buildHeaders();
-  const parts = [whole(root.createChild(plain, shared), text), whole(root.createChild(markup, shared), html)];
   const begin = `\r\n--${root.boundary}`;
-  return Buffer.from(`${head}\r\n${parts.map((part) => `${begin}\r\n${part}`).join("")}${begin}--`);
+  const parts = [part(plain, text), part(markup, html)].map((one) => `${begin}\r\n${one}`);
+  return Buffer.from(`${head}\r\n${parts.join("")}${begin}--`);
 }
 
 const plain = "text/plain; charset=utf-8";
 const markup = "text/html; charset=utf-8";
 
-/** A node without children: its headers and its encoded content. */
-function whole(node: MimeNode, content: string): string {
-  const lines = content.replace(/\r\n?|\n/g, "\r\n");
+/** Its two headers are written by hand: a node's own took a twentieth of a worker's time. */
+function part(type: string, text: string): string {
+  const { encoding, content } = encoded(text);
+  return `Content-Type: ${type}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n${content}`;
+}
+
+function encoded(text: string): { encoding: string; content: string } {
+  const lines = text.replace(/\r\n?|\n/g, "\r\n");
+  const node = new MimeNode(plain, { baseBoundary: "unused" });
   node.setContent(lines);
-  const head = node.buildHeaders();
   const encoding = node.getTransferEncoding();
-  if (encoding === "quoted-printable") return `${head}\r\n\r\n${wrapQuoted(encodeQuoted(lines))}`;
-  if (encoding === "base64") return `${head}\r\n\r\n${wrapBase64(encodeBase64(lines))}`;
-  return `${head}\r\n\r\n${lines}`;
+  if (encoding === "quoted-printable") return { encoding, content: wrapQuoted(encodeQuoted(lines)) };
+  if (encoding === "base64") return { encoding, content: wrapBase64(encodeBase64(lines)) };
+  return { encoding: encoding || "7bit", content: lines };
 }
