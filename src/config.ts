@@ -13,6 +13,7 @@ const queue = inGroup("Queue");
 const mail = inGroup("E-mail");
 const sms = inGroup("SMS");
 const webhook = inGroup("Webhook");
+const live = inGroup("Live");
 
 const table = {
   HOST: server.text({ says: "Address to listen on.", default: "127.0.0.1" }, "IP address or host name"),
@@ -35,9 +36,13 @@ const table = {
     default: "on",
   }),
   ROLES: server.list(
-    "api, worker",
-    { says: "What this process does: take requests, send deliveries, or both.", default: "api,worker" },
-    (role) => (role === "api" || role === "worker" ? undefined : "must name api, worker or both"),
+    "api, worker, realtime",
+    {
+      says: "What this process does: take requests, send deliveries, keep pages and apps live, or several of them.",
+      default: "api,worker,realtime",
+    },
+    (role) =>
+      ["api", "worker", "realtime"].includes(role) ? undefined : "must name some of api, worker and realtime",
   ),
   LOG_LEVEL: server.choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
     says: "How much to log; `debug` has a line for each request.",
@@ -78,6 +83,58 @@ const table = {
   COMMIT_QUEUE_LIMIT: inbox.integer(1, 1_000_000, {
     says: "Requests that may wait to be stored; beyond it the answer is 503 with `Retry-After`.",
     default: "10000",
+  }),
+
+  ALLOWED_ORIGINS: live.list(
+    "origins such as https://app.example, or *",
+    {
+      says: "Pages of other origins that may call the inbox and listen; those of this service's own always may.",
+    },
+    (origin) =>
+      origin === "*" || (URL.canParse(origin) && new URL(origin).origin === origin)
+        ? undefined
+        : "must be an origin: scheme, host and port, without a path",
+  ),
+  TOKEN_SECRET: live.list(
+    "secrets of at least 32 characters, separated by commas",
+    {
+      says: "Signs the tokens that let a user's pages listen; the first signs, all are accepted, so that one can be replaced.",
+      secret: true,
+    },
+    (key) =>
+      /^[\x21-\x7e]{32,}$/.test(key) ? undefined : "each secret must have at least 32 printable characters",
+  ),
+  TOKEN_PUBLIC_KEY: live.text(
+    {
+      says: "Tokens that your own program has signed are accepted, too: its public key (RSA, EC or Ed25519).",
+      secret: true,
+    },
+    "PEM",
+  ),
+  TOKEN_TTL_SECONDS: live.integer(10, 86_400, {
+    says: "How long a token of ours is good for.",
+    default: "900",
+  }),
+  LIVE_CONNECTIONS_PER_USER: live.integer(1, 100_000, {
+    says: "Open connections of one user, in each process.",
+    default: "50",
+  }),
+  LIVE_CONNECTIONS_PER_ADDRESS: live.integer(1, 1_000_000, {
+    says: "Open connections from one address (IPv6: /64), in each process.",
+    default: "1000",
+  }),
+  LIVE_HEARTBEAT_SECONDS: live.integer(1, 600, {
+    says: "How often an open connection is asked whether it is still there.",
+    default: "25",
+  }),
+  TRUST_PROXY: live.list(
+    "addresses and networks in CIDR form, separated by commas",
+    { says: "Proxies whose X-Forwarded-For is believed." },
+    (one) => (parseNetwork(one) ? undefined : "must be IP addresses or networks such as 10.0.0.0/8"),
+  ),
+  SIMULATOR_INTERVAL_SECONDS: live.number(0, 3_600, {
+    says: "How often the simulator notifies alex, bob, carol or dan; 0 is never.",
+    default: "0",
   }),
 
   RETRY_DELAY_MS: delivery.integer(1, 86_400_000, { says: "Wait before the first retry.", default: "10000" }),

@@ -1,5 +1,6 @@
 import { createBatcher } from "../model/batcher.ts";
 import { BelfryError } from "../model/errors.ts";
+import type { InboxListing, InboxQuery, ItemChange, KeptItem, Standing } from "../model/live.ts";
 import type { InboxPage, InboxView } from "../model/notification.ts";
 
 export interface Inbox {
@@ -7,6 +8,19 @@ export interface Inbox {
   list(page: InboxPage): Promise<InboxView>;
   /** Rejects with `not_found` when the user has no such notification. Reading twice is fine. */
   markRead(user: string, id: string): Promise<void>;
+}
+
+/**
+ * What a user's devices and our own API ask of an inbox. Each answer tells where the inbox stands after it. What names an
+ * item that the user has not rejects with `not_found`. Repeating a change changes nothing, `rev` neither.
+ */
+export interface LiveInbox {
+  read(query: InboxQuery): Promise<InboxListing>;
+  get(user: string, id: string): Promise<Standing & { item: KeptItem }>;
+  change(user: string, id: string, change: ItemChange): Promise<Standing & { item: KeptItem }>;
+  remove(user: string, id: string): Promise<Standing>;
+  /** Reads what was last changed at `upTo` or before, by default all of it; `changed`: how many items. */
+  readAll(user: string, upTo?: number): Promise<Standing & { changed: number }>;
 }
 
 /** Pages asked for at the same time share a round trip, as commits do; each query starts after its requests came. */

@@ -21,6 +21,10 @@ export const errorCodes = {
     status: 403,
     says: "Without API_KEYS requests are answered under a loopback name only: call 127.0.0.1 or localhost, or set API_KEYS.",
   },
+  forbidden: {
+    status: 403,
+    says: "The token is another user's, or this is for programs with an API key alone.",
+  },
   not_found: { status: 404, says: "Nothing has this path or id." },
   method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
   payload_too_large: { status: 413, says: "The body is over 64 KiB." },
@@ -28,6 +32,19 @@ export const errorCodes = {
   user_document_conflict: {
     status: 409,
     says: "The user's document cannot take the notification: `notifications` is no array, a schema rule refuses it, or it is full (16 MB).",
+  },
+  idempotency_in_progress: {
+    status: 409,
+    says: "A request with this Idempotency-Key is being worked on; ask again after `Retry-After` seconds.",
+  },
+  idempotency_mismatch: {
+    status: 422,
+    says: "This Idempotency-Key came with another body within the last 24 hours; use a new one.",
+  },
+  tokens_off: { status: 409, says: "No token can be made: set TOKEN_SECRET." },
+  too_many_connections: {
+    status: 429,
+    says: "The user, or the address, has too many connections open; close some.",
   },
   delivery_not_retryable: {
     status: 409,

@@ -1,3 +1,4 @@
+import { Agent } from "node:http";
 import type { Provider } from "../model/provider.ts";
 import { answerWithin } from "./http-answer.ts";
 import { type TwilioFailure, twilioOutcome } from "./twilio-outcome.ts";
@@ -24,6 +25,9 @@ export async function createTwilioProvider(options: TwilioOptions): Promise<Prov
   const { from, validitySeconds, statusCallback, timeoutMs } = options;
   const { default: twilio } = await import("twilio");
   const http = new twilio.RequestClient({ timeout: timeoutMs, maxSockets: options.connections });
+  // Its own pool is for https alone; over http the process-wide one would outlive a close, and has no bound.
+  const plain = new Agent({ keepAlive: true, maxSockets: options.connections });
+  http.axios.defaults.httpAgent = plain;
   // The SDK knows no other host than twilio.com's, and nobody here decides about retries but the engine.
   http.axios.interceptors.request.use((request) => {
     const { pathname, search } = new URL(request.url as string);
@@ -53,6 +57,7 @@ export async function createTwilioProvider(options: TwilioOptions): Promise<Prov
     },
     async close() {
       http.axios.defaults.httpsAgent?.destroy();
+      plain.destroy();
     },
   };
 }

@@ -1,0 +1,65 @@
+import type { InboxItem } from "./notification.ts";
+
+/** An inbox item as its owner's devices need it. */
+export interface KeptItem extends InboxItem {
+  /** The user's `rev` at its last change. */
+  rev: number;
+  /** The user's `rev` when it came; items are kept in this order, and by id where it is equal. */
+  born: number;
+  /** Put away: read, and no longer in the list unless asked for. */
+  archived: boolean;
+  /** Unix seconds of its last change. */
+  changed: number;
+}
+
+/** Where an inbox stands. */
+export interface Standing {
+  /** Grows by one with each change of the inbox; 0 for a user that has none. */
+  rev: number;
+  unread: number;
+  /** All that are kept, the archived ones too. */
+  total: number;
+}
+
+/** What became of one item: `new` when it came since, else its state now. */
+export type InboxChange =
+  | { change: "new" | "read" | "unread" | "archived"; item: KeptItem }
+  | { change: "deleted"; id: string; rev: number };
+
+/**
+ * All that differs from what a device knew at `since`, in one consistent view: applying `changes` and dropping its oldest
+ * items beyond `total` gives exactly the inbox at `rev`.
+ */
+export interface InboxChanges extends Standing {
+  /** What the question named. */
+  since: number;
+  /** Ordered by `rev`, then as the inbox is. */
+  changes: InboxChange[];
+  /** True when the document cannot tell what happened since; then `changes` is empty and the list must be read anew. */
+  resync: boolean;
+}
+
+/** The `since` of a device that knows nothing and wants to know what happens from now on. */
+export const fromNow = Number.MAX_SAFE_INTEGER;
+
+/** What of an inbox is asked for; newest first. `after`: only what is older than that place. */
+export interface InboxQuery {
+  user: string;
+  limit: number;
+  skip: number;
+  after?: { born: number; id: string };
+  unread?: boolean;
+  /** Absent: both. */
+  archived?: boolean;
+  type?: string;
+  targetId?: string;
+}
+
+export interface InboxListing extends Standing {
+  items: KeptItem[];
+  /** Where the next page begins; absent on the last one. */
+  next?: { born: number; id: string };
+}
+
+/** What a user does with one item. Archiving reads it too, and `unread` brings it back from the archive. */
+export type ItemChange = "read" | "unread" | "archive" | "unarchive";
