@@ -2,10 +2,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
+import type { Counterpart, Verdict } from "../support/provider-counterpart.ts";
 import { addUser, deliver, typesFile } from "../support/provider-deliveries.ts";
 import { type ProviderAnswer, startProvider } from "../support/provider-server.ts";
 import { eventually, startService } from "../support/service.ts";
 import { startSmtp } from "../support/smtp.ts";
+import { providerSuite } from "./shared.ts";
 
 const database = freshDatabase();
 const NOTIFICATION_TYPES_FILE = typesFile();
@@ -18,16 +20,57 @@ const taken = (id = "20261120064600.1@mg.example"): ProviderAnswer => ({
 });
 const refused = (status: number, message: string): ProviderAnswer => ({ status, json: { message } });
 
-const mailgunAt = (url: string) => ({
-  DB_URI: database.uri,
-  NOTIFICATION_TYPES_FILE,
+const authorization = `Basic ${Buffer.from(`api:${apiKey}`).toString("base64")}`;
+const mailgunAccount = (url: string) => ({
   MAILGUN_API_KEY: apiKey,
   MAILGUN_DOMAIN: "mg.example",
   MAILGUN_BASE_URL: url,
+});
+const mailgunAt = (url: string) => ({
+  DB_URI: database.uri,
+  NOTIFICATION_TYPES_FILE,
+  ...mailgunAccount(url),
   PROVIDER_TIMEOUT_MS: "500",
   // Once is enough to see how a failure is booked; tests of the repeat shorten it.
   RETRY_DELAY_MS: "60000",
 });
+
+providerSuite(database, { name: "mailgun", channel: "email", start: startMailgun });
+
+/** Mailgun's API for whoever has the key. */
+async function startMailgun(): Promise<Counterpart> {
+  const answers: Record<Verdict, ProviderAnswer> = {
+    take: taken(),
+    later: refused(429, "Domain mg.example is not allowed to send: try again after 1 seconds"),
+    never: refused(400, "to parameter is not a valid address. please check documentation"),
+    "no answer": "hang up",
+  };
+  let verdict: Verdict = "take";
+  const server = await startProvider(({ headers }) =>
+    headers.authorization === authorization ? answers[verdict] : { status: 401, text: "Forbidden" },
+  );
+  const profile = { email: "canary@receiver.example" };
+  return {
+    variables: mailgunAccount(server.url),
+    wrong: { MAILGUN_API_KEY: "key-that-was-revoked" },
+    secrets: [apiKey, "key-that-was-revoked"],
+    profile,
+    broken: { profile: { email: `${profile.email}\r\nBcc: eve@evil.example` } },
+    answer: (next) => {
+      verdict = next;
+    },
+    received: () =>
+      server.calls.map(({ headers, form }) => ({
+        to: [form.to ?? ""],
+        id: /^<([0-9a-f]{24})@/.exec(form["h:Message-Id"] ?? "")?.[1] ?? "",
+        title: form.subject,
+        text: form.text ?? "",
+        html: form.html,
+        fields: [...Object.keys(headers), ...Object.keys(form)],
+      })),
+    connections: server.connections,
+  };
+}
 
 beforeEach(async () => {
   await database.db.collection("deliveries").deleteMany({});
@@ -48,7 +91,7 @@ test("a mail reaches Mailgun with the delivery's id in Message-Id and variables"
   const [sent] = mailgun.calls;
   expect(mailgun.calls).toHaveLength(1);
   expect(sent).toMatchObject({ method: "POST", path: "/v3/mg.example/messages" });
-  expect(sent?.headers.authorization).toBe(`Basic ${Buffer.from(`api:${apiKey}`).toString("base64")}`);
+  expect(sent?.headers.authorization).toBe(authorization);
   expect(sent?.form).toMatchObject({
     from: '"Bell, \\"Big\\"" <belfry@mg.example>',
     to: "ann@example.org",
@@ -177,17 +220,6 @@ test("answers of a wrong shape are booked all the same", async () => {
   expect(await deliver(database, url, user, "mail", attempted(1))).toMatchObject({
     attempts: [{ outcome: "retry", code: "429" }],
   });
-});
-
-test("the books hold neither the key nor, in our own words, the address", async () => {
-  const mailgun = await startProvider(() => "hang up");
-  const { url } = await startService(mailgunAt(mailgun.url));
-  const user = await addUser(database, { email: "canary@example.org" });
-  const delivery = await deliver(database, url, user, "mail", attempted(1));
-  const text = JSON.stringify(delivery);
-  expect(text).toContain("ECONNRESET");
-  expect(text).not.toContain(apiKey);
-  expect(text).not.toContain("canary");
 });
 
 describe("with EMAIL_PROVIDERS=mailgun,smtp", () => {

@@ -6,9 +6,11 @@ import { smsSegments } from "../../src/model/sms.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
+import type { Counterpart, Verdict } from "../support/provider-counterpart.ts";
 import { addUser, deliver, typesFile } from "../support/provider-deliveries.ts";
 import { type ProviderAnswer, startProvider } from "../support/provider-server.ts";
 import { eventually, startService } from "../support/service.ts";
+import { providerSuite } from "./shared.ts";
 
 const database = freshDatabase();
 const NOTIFICATION_TYPES_FILE = typesFile();
@@ -34,17 +36,57 @@ const refused = (status: number, code: number, message = `error ${code}`): Provi
   json: { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status },
 });
 
-const twilioAt = (url: string) => ({
-  DB_URI: database.uri,
-  NOTIFICATION_TYPES_FILE,
+const authorization = `Basic ${Buffer.from(`${sid}:${authToken}`).toString("base64")}`;
+const twilioAccount = (url: string) => ({
   TWILIO_SID: sid,
   TWILIO_AUTH_TOKEN: authToken,
   TWILIO_PHONE_NUMBER: "+15550001111",
   TWILIO_BASE_URL: url,
+});
+const twilioAt = (url: string) => ({
+  DB_URI: database.uri,
+  NOTIFICATION_TYPES_FILE,
+  ...twilioAccount(url),
   PROVIDER_TIMEOUT_MS: "500",
   // Once is enough to see how a failure is booked; tests of the repeat shorten it.
   RETRY_DELAY_MS: "60000",
 });
+
+providerSuite(database, { name: "twilio", channel: "sms", start: startTwilio });
+
+/** Twilio's API for whoever has the token. A text has no id of ours but in the callback that it names. */
+async function startTwilio(): Promise<Counterpart> {
+  const answers: Record<Verdict, ProviderAnswer> = {
+    take: taken(),
+    later: refused(429, 20429, "Too Many Requests"),
+    never: refused(400, 21211, "Invalid 'To' Phone Number"),
+    "no answer": "hang up",
+  };
+  let verdict: Verdict = "take";
+  const server = await startProvider(({ headers }) =>
+    headers.authorization === authorization ? answers[verdict] : refused(401, 20003, "Authenticate"),
+  );
+  const profile = { phone: "+15552223333" };
+  const broken = `${profile.phone}\r\nTo: +15556667777`;
+  return {
+    variables: { ...twilioAccount(server.url), PUBLIC_URL: "https://belfry.example" },
+    wrong: { TWILIO_AUTH_TOKEN: "token-that-was-revoked" },
+    secrets: [authToken, "token-that-was-revoked"],
+    profile,
+    broken: { profile: { phone: broken }, arrivesAs: broken },
+    answer: (next) => {
+      verdict = next;
+    },
+    received: () =>
+      server.calls.map(({ headers, form }) => ({
+        to: [form.To ?? ""],
+        id: new URL(form.StatusCallback ?? "").searchParams.get("delivery") ?? "",
+        text: form.Body ?? "",
+        fields: [...Object.keys(headers), ...Object.keys(form)],
+      })),
+    connections: server.connections,
+  };
+}
 
 beforeEach(async () => {
   await database.db.collection("deliveries").deleteMany({});
@@ -65,7 +107,7 @@ test("a text reaches Twilio with a validity, and with a place to report to when 
   expect(twilio.calls).toHaveLength(1);
   expect(sent).toMatchObject({ method: "POST", path: `/2010-04-01/Accounts/${sid}/Messages.json` });
   expect(sent?.headers).toMatchObject({
-    authorization: `Basic ${Buffer.from(`${sid}:${authToken}`).toString("base64")}`,
+    authorization,
     "content-type": "application/x-www-form-urlencoded",
   });
   expect(sent?.form).toEqual({
@@ -235,15 +277,6 @@ test("answers of a wrong shape are booked all the same", async () => {
     expect(delivery).toMatchObject({ state: "failed", reason: "message" });
     expect(delivery.attempts[0]?.code?.length).toBeLessThanOrEqual(50);
   }
-});
-
-test("the books hold neither the token nor, in our own words, the number", async () => {
-  const twilio = await startProvider(() => "hang up");
-  const { url } = await startService(twilioAt(twilio.url));
-  const text = JSON.stringify(await deliver(database, url, await newPhone(), "text", attempted(1)));
-  expect(text).toContain("ECONNRESET");
-  expect(text).not.toContain(authToken);
-  expect(text).not.toContain("5552223333");
 });
 
 test.each([

@@ -1,33 +1,45 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectId } from "mongodb";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
+import type { Recipient } from "../../src/model/provider.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import type { TestDatabase } from "./database.ts";
 import { call } from "./http.ts";
 import { eventually } from "./service.ts";
 
+const mail = {
+  email: {
+    subject: "{{ data.title | default: key }}",
+    text: "{{ data.text | default: key }}",
+    html: "<html><body>{{ data.text | default: key }}</body></html>",
+  },
+};
+const text = { sms: { text: "{{ data.text | default: 'Hello' }}" } };
+const hook = { webhook: {} };
+
 /** Types that go to one channel each; `careful_…` would rather not be sent twice. */
 const types = {
-  text: { inbox: false, channels: { sms: { text: "{{ data.text | default: 'Hello' }}" } } },
-  careful_text: { inbox: false, channels: { sms: { text: "Hello" } }, unanswered: "rather_not" },
-  mail: { inbox: false, channels: { email: {} } },
-  careful_mail: { inbox: false, channels: { email: {} }, unanswered: "rather_not" },
+  mail: { inbox: false, channels: mail },
+  careful_mail: { inbox: false, channels: mail, unanswered: "rather_not" },
+  text: { inbox: false, channels: text },
+  careful_text: { inbox: false, channels: text, unanswered: "rather_not" },
+  hook: { inbox: false, channels: hook },
+  careful_hook: { inbox: false, channels: hook, unanswered: "rather_not" },
 };
 
-/** For `NOTIFICATION_TYPES_FILE`. */
+/** For `NOTIFICATION_TYPES_FILE`; removed at the test file's end. Call at the top of the file. */
 export function typesFile(): string {
-  const file = join(mkdtempSync(join(tmpdir(), "belfry-types-")), "types.json");
+  const folder = mkdtempSync(join(tmpdir(), "belfry-types-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "types.json");
   writeFileSync(file, JSON.stringify(types));
   return file;
 }
 
 /** A user with an address of its own, known before its first notification. */
-export async function addUser(
-  { db }: TestDatabase,
-  address: { email?: string; phone?: string },
-): Promise<string> {
+export async function addUser({ db }: TestDatabase, address: Recipient): Promise<string> {
   const _id = new ObjectId();
   await db.collection("users").insertOne({ _id, ...address });
   return _id.toHexString();

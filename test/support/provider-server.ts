@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { afterEach } from "vitest";
 
 /** A call as a provider sees it. */
@@ -18,6 +18,8 @@ export type ProviderAnswer = { status: number; json?: unknown; text?: string } |
 export interface ProviderServer {
   url: string;
   calls: ProviderCall[];
+  /** Connections that are open, and that there have been. */
+  connections: () => { open: number; ever: number };
   close(): Promise<void>;
 }
 
@@ -34,6 +36,8 @@ export async function startProvider(
   port = 0,
 ): Promise<ProviderServer> {
   const calls: ProviderCall[] = [];
+  const sockets = new Set<Socket>();
+  let ever = 0;
   const http = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -50,11 +54,19 @@ export async function startProvider(
     response.writeHead(status, { "content-type": json === undefined ? "text/plain" : "application/json" });
     response.end(json === undefined ? text : JSON.stringify(json));
   });
+  // Whoever connected decides when it ends.
+  http.keepAliveTimeout = 0;
+  http.on("connection", (socket) => {
+    ever++;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   http.listen(port, "127.0.0.1");
   await once(http, "listening");
   const server = {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     calls,
+    connections: () => ({ open: sockets.size, ever }),
     async close() {
       http.closeAllConnections();
       await new Promise((resolve) => http.close(resolve));
