@@ -4,6 +4,7 @@ import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
 import { kills } from "./scenarios/kills.ts";
 import { mailServer } from "./scenarios/mail-server.ts";
+import { outage } from "./scenarios/outage.ts";
 import { primary } from "./scenarios/primary.ts";
 import type { Place, Result } from "./stage.ts";
 
@@ -16,13 +17,19 @@ export const scenarios = {
   kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 600, kills: 6 }),
   freezes: both(
     freezes,
-    { freezes: 30, perSecond: 150, takeoverMs: 6_000 },
+    { freezes: 50, perSecond: 150, takeoverMs: 6_000 },
     { freezes: 1, perSecond: 100, takeoverMs: 30_000 },
   ),
   "mail-server": both(
     mailServer,
     { rounds: 2, seconds: 15, perSecond: 100 },
     { rounds: 1, seconds: 1.5, perSecond: 100 },
+  ),
+  outage: both(
+    outage,
+    { creates: 50_000, seconds: 600, memory: { after: 60, within: 0.1 } },
+    // A process that has just started still grows by itself.
+    { creates: 500, seconds: 3, memory: { after: 1, within: 0.5 } },
   ),
   broker: both(broker, { kills: 20, perSecond: 150 }, { kills: 1, perSecond: 100 }),
   "database-errors": both(
@@ -32,7 +39,7 @@ export const scenarios = {
   ),
   primary: both(
     primary,
-    { kills: 10, perSecond: 200, electionMs: 10_000, leaseMs: 30_000 },
+    { kills: 20, perSecond: 200, electionMs: 10_000, leaseMs: 30_000 },
     { kills: 1, perSecond: 100, electionMs: 1_000, leaseMs: 5_000 },
   ),
 } satisfies Record<string, Record<Form, Played>>;

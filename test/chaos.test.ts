@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { audit } from "../chaos/audit.ts";
 import type { Answer } from "../chaos/callers.ts";
 import { createRandom } from "../chaos/random.ts";
+import { probesWithin } from "../chaos/scenarios/outage.ts";
 import { type ScenarioName, scenarios } from "../chaos/scenarios.ts";
 import type { Place, Result } from "../chaos/stage.ts";
 import { type ManagedMongod, startManagedMongod } from "../src/mongod/index.ts";
@@ -72,6 +73,14 @@ test("a mail server that goes away, or whose network goes half-open, gets every 
 }, async () => {
   const result = await quick("mail-server");
   expect(result.faults.map((one) => one.what)).toEqual(["away", "half-open"]);
+});
+
+test("a mail server that is away from the beginning costs no more attempts than the breakers' probes", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("outage");
+  expect(result).toMatchObject({ acknowledged: 500, mails: 500, duplicates: 0 });
+  expect([0.9, 1, 2.9, 3, 31, 61, 600].map(probesWithin)).toEqual([0, 1, 1, 2, 5, 6, 23]);
 });
 
 test.skipIf(noRabbitmq !== undefined)(
