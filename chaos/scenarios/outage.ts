@@ -7,11 +7,12 @@ import { type FaultyLine, startProxy } from "../proxy.ts";
 import { concurrency, onStage, type Place, type Result } from "../stage.ts";
 
 const workers = 2;
-/** One backlog takes longer than what a short fault leaves behind; a probe may be 30 s away as well. */
+/** A whole backlog takes longer than what a short fault leaves behind, and a probe may be 30 s away as well. */
 const drainSeconds = 300;
 
-/** What a worker's breaker promises, said here once more so that a change of it is noticed. In seconds. */
+/** What a worker's breaker promises, said here once more so that a change of it is noticed. */
 const openAfter = 5;
+/** Seconds. */
 const firstRest = 1;
 const longestRest = 30;
 
@@ -59,7 +60,7 @@ export async function outage(place: Place, { creates, seconds, memory }: Options
         const early = await Promise.all(senders.map(memoryOf));
         await callers.done;
         place.say(`  ${callers.acknowledged()} creates acknowledged`);
-        await pause(probedAt + seconds * 1_000 - Date.now());
+        await pause(Math.max(0, probedAt + seconds * 1_000 - Date.now()));
         const late = await Promise.all(senders.map(memoryOf));
         await (proxy as FaultyLine).mend();
         const returnedAt = Date.now();
@@ -77,7 +78,8 @@ export async function outage(place: Place, { creates, seconds, memory }: Options
         const pairs = early.flatMap((then, worker) =>
           then.map((mb, which) => [mb, late[worker]?.[which] as number] as const),
         );
-        const grown = pairs.filter(([then, now]) => Math.abs(now / then - 1) > memory.within);
+        // A figure that is missing is not flat either.
+        const grown = pairs.filter(([then, now]) => !(Math.abs(now / then - 1) <= memory.within));
         return {
           played: `${creates} creates, 2 APIs, ${workers} workers, the mail server away for ${Math.round(away)} s from the first attempt on`,
           // Nothing can have been sent on a connection that was refused.
