@@ -189,6 +189,11 @@ export async function onStage(
     await fleet.close();
     await callers?.done;
     await sink.close();
+    // Whoever was killed in a transaction left it open, and the drop would wait a minute and more for its end.
+    await client
+      .db("admin")
+      .command({ killAllSessions: [] })
+      .catch(() => {});
     await stage.db.dropDatabase().catch(() => {});
     await client.close();
   }

@@ -7,11 +7,12 @@ import { type FaultyLine, startProxy } from "../proxy.ts";
 import { concurrency, onStage, type Place, type Result } from "../stage.ts";
 
 const workers = 2;
-/** One backlog takes longer than what a short fault leaves behind; a probe may be 30 s away as well. */
+/** A whole backlog takes longer than what a short fault leaves behind, and a probe may be 30 s away as well. */
 const drainSeconds = 300;
 
-/** What a worker's breaker promises, said here once more so that a change of it is noticed. In seconds. */
+/** What a worker's breaker promises, said here once more so that a change of it is noticed. */
 const openAfter = 5;
+/** Seconds. */
 const firstRest = 1;
 const longestRest = 30;
 
@@ -39,25 +40,28 @@ export async function outage(place: Place, { creates, seconds, memory }: Options
         async variables(sink) {
           proxy = await startProxy(sink.port);
           await proxy.die();
-          return { SMTP_PORT: String(proxy.port) };
+          return { SMTP_PORT: String(proxy.port), NODE_OPTIONS: collectOnSignal };
         },
       },
       async ({ fleet, load, fault, db }) => {
         const [senders] = await Promise.all([fleet.add("worker", workers), fleet.add("api", 2)]);
         const callers = load({ creates });
         const back = fault("away");
-        await eventually(
-          async () => (await Promise.all(senders.map(probeFailed))).every(Boolean),
+        const opened = await eventually(
+          async () => {
+            const moments = await Promise.all(senders.map(openedAndProbed));
+            return moments.every((one) => one !== undefined) && Math.max(...moments);
+          },
           "each worker's breaker is open and has probed",
           60,
         );
         const probedAt = Date.now();
         await pause(memory.after * 1_000);
-        const early = await Promise.all(senders.map(residentMb));
+        const early = await Promise.all(senders.map(memoryOf));
         await callers.done;
         place.say(`  ${callers.acknowledged()} creates acknowledged`);
-        await pause(probedAt + seconds * 1_000 - Date.now());
-        const late = await Promise.all(senders.map(residentMb));
+        await pause(Math.max(0, probedAt + seconds * 1_000 - Date.now()));
+        const late = await Promise.all(senders.map(memoryOf));
         await (proxy as FaultyLine).mend();
         const returnedAt = Date.now();
         back();
@@ -65,25 +69,30 @@ export async function outage(place: Place, { creates, seconds, memory }: Options
         await untilQuiet(db, drainSeconds).catch(() => {});
         const drained = Math.ceil((Date.now() - returnedAt) / 1_000);
 
-        const { failed, since } = await failedAttempts(db);
-        const probes = probesWithin((returnedAt - since) / 1_000);
+        const failed = await failedAttempts(db);
+        const away = (returnedAt - Math.min(...failed)) / 1_000;
+        const probes = failed.filter((at) => at > opened).length;
+        const probesAllowed = workers * probesWithin(away);
         // What opens a breaker, and what else was under way as it did: a slot is free again once its outcome is stored.
-        const opening = openAfter - 1 + concurrency;
-        const allowed = workers * (opening + probes);
-        const pairs = early.map((mb, index) => [mb, late[index] as number] as const);
-        const grown = pairs.filter(([before, after]) => Math.abs(after / before - 1) > memory.within);
+        const allowed = workers * (openAfter - 1 + concurrency) + probesAllowed;
+        const pairs = early.flatMap((then, worker) =>
+          then.map((mb, which) => [mb, late[worker]?.[which] as number] as const),
+        );
+        // A figure that is missing is not flat either.
+        const grown = pairs.filter(([then, now]) => !(Math.abs(now / then - 1) <= memory.within));
         return {
-          played: `${creates} creates, 2 APIs, ${workers} workers, the mail server away for ${Math.round((returnedAt - since) / 1_000)} s from the first attempt on`,
+          played: `${creates} creates, 2 APIs, ${workers} workers, the mail server away for ${Math.round(away)} s from the first attempt on`,
           // Nothing can have been sent on a connection that was refused.
           duplicatesAllowed: 0,
           notes: [
-            `The outage cost ${failed} attempts, of at most ${allowed}: for each worker ${opening} until its breaker is open, and ${probes} probes.`,
-            `The workers' resident memory ${memory.after} s into it and at its end: ${pairs.map((pair) => pair.map((mb) => mb.toFixed(0)).join(" → ")).join(", ")} MB.`,
+            `The outage cost ${failed.length} attempts, of at most ${allowed}: ${failed.length - probes} opened the breakers or were under way then, ${probes} were probes, of at most ${probesAllowed}.`,
+            `Resident memory and heap of each worker, ${memory.after} s into it and at its end: ${pairs.map((pair) => pair.join(" → ")).join(", ")} MB.`,
             `All was sent ${drained} s after the mail server's return.`,
           ],
           problems: [
-            ...(failed > allowed ? [`${failed} failed attempts; the breakers allow ${allowed}`] : []),
-            ...grown.map(([before, after]) => `a worker's memory went from ${before} to ${after} MB`),
+            ...(failed.length > allowed ? [`${failed.length} failed attempts, of at most ${allowed}`] : []),
+            ...(probes > probesAllowed ? [`${probes} failed probes, of at most ${probesAllowed}`] : []),
+            ...grown.map(([then, now]) => `a worker's memory went from ${then} to ${now} MB`),
           ],
         };
       },
@@ -104,31 +113,54 @@ export function probesWithin(seconds: number): number {
   return probes;
 }
 
-/** A failed probe doubles the breaker's rest, which counts from later than its opening. */
-async function probeFailed({ url }: Member): Promise<boolean> {
+/** When a breaker opened (Unix ms), once a probe has failed: that doubles its rest, which counts from later. */
+async function openedAndProbed({ url }: Member): Promise<number | undefined> {
   const response = await fetch(`${url}/readyz?verbose`);
   const { providers } = (await response.json()) as {
     providers: { email: { smtp: { state: string; since?: string; until?: string } } };
   };
   const { state, since = "", until = "" } = providers.email.smtp;
-  return state === "open" && Date.parse(until) - Date.parse(since) > 2 * firstRest * 1_000;
+  const opened = Date.parse(since);
+  return state === "open" && Date.parse(until) - opened > 2 * firstRest * 1_000 ? opened : undefined;
 }
 
-async function residentMb({ url }: Member): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const bytes = /^belfry_process_resident_memory_bytes (\S+)$/m.exec(text)?.[1];
-  return Math.round(Number(bytes) / 1e5) / 10;
+/**
+ * An idle process' memory goes up and down by a quarter, as V8 lets its young generation grow and takes it back. What is
+ * in use shows right after a collection, so this makes a process collect when it is told to.
+ */
+const collectOnSignal = `--import data:text/javascript,${encodeURIComponent(`
+  import { setFlagsFromString } from "node:v8";
+  import { runInNewContext } from "node:vm";
+  setFlagsFromString("--expose-gc");
+  process.on("SIGUSR2", runInNewContext("() => gc()"));
+`)}`;
+
+/** Resident memory and heap in use, in MB: the least of three looks, since one may fall into a probe. */
+async function memoryOf(worker: Member): Promise<number[]> {
+  const looks: number[][] = [];
+  for (let look = 0; look < 3; look++) {
+    worker.signal("SIGUSR2");
+    await pause(300);
+    const text = await (await fetch(`${worker.url}/metrics`)).text();
+    looks.push(
+      ["process_resident_memory_bytes", "nodejs_heap_size_used_bytes"].map((name) => {
+        const bytes = new RegExp(`^belfry_${name} (\\S+)$`, "m").exec(text)?.[1];
+        return Math.round(Number(bytes) / 1e6);
+      }),
+    );
+  }
+  return [0, 1].map((which) => Math.min(...looks.map((look) => look[which] as number)));
 }
 
-/** Attempts that did not end with the mail taken, and when the first of them began (Unix ms). */
-async function failedAttempts(db: Db): Promise<{ failed: number; since: number }> {
-  const [found] = await db
+/** When attempts began that did not end with the mail taken (Unix ms). */
+async function failedAttempts(db: Db): Promise<number[]> {
+  const found = await db
     .collection("deliveries")
-    .aggregate<{ failed: number; since: Date }>([
+    .aggregate<{ attempts: { at: Date } }>([
       { $unwind: "$attempts" },
       { $match: { "attempts.outcome": { $ne: "sent" } } },
-      { $group: { _id: null, failed: { $sum: 1 }, since: { $min: "$attempts.at" } } },
+      { $project: { "attempts.at": 1 } },
     ])
     .toArray();
-  return { failed: found?.failed ?? 0, since: found?.since.getTime() ?? Date.now() };
+  return found.map(({ attempts }) => attempts.at.getTime());
 }
