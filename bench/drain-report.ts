@@ -1,6 +1,8 @@
+import { median } from "./figures.ts";
 import type { Cpu } from "./machine.ts";
 import { plot } from "./plot.ts";
-import { calmness, cells, isCalm, median, type Verdict, verdict, writeFiles } from "./report.ts";
+import { calmness, cells, isCalm, type Verdict, verdict, writeFiles } from "./report.ts";
+import type { Facts } from "./stage.ts";
 
 export interface Case {
   name: string;
@@ -28,12 +30,7 @@ export interface DrainStep {
   cpu: Cpu;
 }
 
-export interface DrainResults {
-  measuredAt: string;
-  node: string;
-  mongod: string;
-  cores: number;
-  cpu: string;
+export interface DrainResults extends Facts {
   backlog: number;
   rounds: number;
   steps: DrainStep[];

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MongoClient, ObjectId } from "mongodb";
+import { ObjectId } from "mongodb";
 import { type Broker, rabbitmqMissing, startRabbitmq } from "../test/support/rabbitmq.ts";
 import { fill, newDelivery, randomUser } from "./data.ts";
 import {
@@ -15,33 +12,26 @@ import {
   sizes,
   write,
 } from "./drain-report.ts";
-import { cores, cpuModel, pidInGroup, watchCpu } from "./machine.ts";
+import { pidInGroup, watchCpu } from "./machine.ts";
 import { type Mail, startMailer } from "./mailer.ts";
-import { startMongod } from "./mongod.ts";
 import { calmness, isCalm, others, table } from "./report.ts";
 import { startService, stopServices } from "./service.ts";
 import { startSink } from "./sink.ts";
+import { setUp } from "./stage.ts";
 
 const backlog = Number(process.env.BENCH_BACKLOG ?? 10_000);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 /** `BENCH_ONLY=mongodb` runs the cases whose names contain it, prints, and writes nothing. */
 const only = process.env.BENCH_ONLY;
+/** A folder that the workers write CPU profiles to. */
 const profile = process.env.BENCH_PROFILE;
 /** Sent before what counts: compiles the code, opens the connections. */
 const warmUp = 3_000;
 /** How many disturbed steps may be measured once more. */
 let repeats = 6;
 
-const began = performance.now();
-const say = (line: string) =>
-  process.stdout.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
-
-if (process.platform !== "linux") throw new Error("The benchmark reads /proc: it runs on Linux only.");
 const chosen = cases.filter(({ name }) => only === undefined || name.includes(only));
-
-const folder = mkdtempSync(join(tmpdir(), "belfry-drain-"));
-const mongod = await startMongod(folder, say);
-const client = new MongoClient(mongod.uri);
+const { say, folder, mongod, client, uriOf, facts, strike } = await setUp("drain");
 const sink = await startSink();
 const withoutBroker = chosen.some((one) => one.queue === "RabbitMQ")
   ? await rabbitmqMissing()
@@ -61,11 +51,7 @@ try {
   if (only === undefined) steps.push(await calmest(growing, sizes[2], 1));
 
   const results: DrainResults = {
-    measuredAt: new Date().toISOString(),
-    node: process.versions.node,
-    mongod: mongod.version,
-    cores,
-    cpu: cpuModel,
+    ...facts,
     backlog,
     rounds,
     steps,
@@ -85,10 +71,7 @@ try {
   await stopServices();
   await sink.stop();
   await broker?.close();
-  await client.close();
-  await mongod.close();
-  if (!profile) rmSync(folder, { recursive: true, force: true });
-  else process.stdout.write(`profiles in ${folder}\n`);
+  await strike();
 }
 
 /** A step that something else on the machine has disturbed is measured once more; the calmer one counts. */
@@ -130,11 +113,9 @@ async function sendPlainly({ processes, connections }: Case, count: number): Pro
 async function drain({ queue, processes, connections }: Case, count: number): Promise<Figures> {
   const db = client.db(`bench_drain_${databases++}`);
   await fill(db, 0);
-  const uri = new URL(mongod.uri);
-  uri.pathname = `/${db.databaseName}`;
   const variables = {
     ROLES: "worker",
-    DB_URI: uri.href,
+    DB_URI: uriOf(db.databaseName),
     SMTP_HOST: "127.0.0.1",
     SMTP_PORT: String(sink.port),
     SMTP_TLS: "none",
@@ -143,7 +124,7 @@ async function drain({ queue, processes, connections }: Case, count: number): Pr
     DELIVERY_CONCURRENCY: String(2 * connections),
     ...(queue === "RabbitMQ" && { AMQP_URL: (broker as Broker).url }),
   };
-  const nodeOptions = profile ? ["--cpu-prof", `--cpu-prof-dir=${folder}`] : [];
+  const nodeOptions = profile ? ["--cpu-prof", `--cpu-prof-dir=${profile}`] : [];
   const workers = await Promise.all(
     Array.from({ length: processes }, () => startService(variables, folder, nodeOptions)),
   );

@@ -29,6 +29,8 @@ export function pidInGroup(group: number, name: string): number | undefined {
 
 /** User and system time in ticks. */
 const own = (pid: number | "self") => (stat(pid)[11] ?? 0) + (stat(pid)[12] ?? 0);
+/** Seconds of one core that a process has used. */
+export const cpuSeconds = (pid: number): number => own(pid) / ticksPerSecond;
 /** Of children that have ended. */
 const ended = () => (stat("self")[13] ?? 0) + (stat("self")[14] ?? 0);
 

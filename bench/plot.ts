@@ -9,16 +9,19 @@ const barHeight = 16;
 
 /** Rates as multiples of the reference: a bar each, its spread, and a mark where the target is. */
 export function plot(rows: Verdict[], { title, subtitle }: { title: string; subtitle: string }): string {
-  const targetOf = (one: Verdict) => (one.target && "atLeast" in one.target ? one.target.atLeast : 0);
+  const targetOf = ({ target }: Verdict) =>
+    target ? ("atLeast" in target ? target.atLeast : target.atMost) : 0;
   const most = Math.ceil(Math.max(2, ...rows.map((one) => Math.max(one.spread[1], targetOf(one)))) + 0.2);
   const x = (value: number) => Math.round((left + (value / most) * (width - left - right)) * 10) / 10;
   const bottom = top + rows.length * rowHeight;
   const height = bottom + 44;
 
-  const grid = Array.from({ length: most + 1 }, (_, value) => {
+  const apart = Math.ceil(most / 10);
+  const marks = [0, 1, ...Array.from({ length: most / apart }, (_, index) => (index + 1) * apart)];
+  const grid = [...new Set(marks)].map((value) => {
     const kind = value === 1 ? "reference" : "grid";
     return `<line class="${kind}" x1="${x(value)}" y1="${top - 6}" x2="${x(value)}" y2="${bottom}"/>
-<text class="small" x="${x(value)}" y="${bottom + 18}" text-anchor="middle">${value} ×</text>`;
+<text class="small" x="${x(value)}" y="${bottom + 18}" text-anchor="middle">${value === 0 && apart > 1 ? "" : `${value} ×`}</text>`;
   });
   const bars = rows.map((one, index) => {
     const y = top + index * rowHeight + (rowHeight - barHeight) / 2;

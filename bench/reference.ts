@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { MongoClient, ObjectId } from "mongodb";
 import { newDelivery, newItem, randomUser } from "./data.ts";
+import { percentile } from "./figures.ts";
 import type { Load } from "./load.ts";
 
 export type ReferenceKind = "create" | "login" | "list";
@@ -90,8 +91,5 @@ async function measure(client: MongoClient, { kind, database, seconds }: Task): 
     }),
   );
   const rate = (took.length / (performance.now() - began)) * 1000;
-  const sorted = Float64Array.from(took).sort();
-  const percentile = (share: number) =>
-    Math.round((sorted[Math.floor(sorted.length * share)] ?? 0) * 1000) / 1000;
-  return { rate, p50: percentile(0.5), p99: percentile(0.99), failed: 0 };
+  return { rate, p50: percentile(took, 0.5), p99: percentile(took, 0.99), failed: 0 };
 }

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { median } from "./figures.ts";
 import type { Load } from "./load.ts";
 import type { Cpu } from "./machine.ts";
 import type { OplogBytes } from "./oplog.ts";
 import { plot } from "./plot.ts";
+import type { Facts } from "./stage.ts";
 import type { Memory, StartTimes } from "./start.ts";
 
 export type StepName =
@@ -20,12 +22,7 @@ export interface Step extends Load {
   backlog?: number;
 }
 
-export interface Results {
-  measuredAt: string;
-  node: string;
-  mongod: string;
-  cores: number;
-  cpu: string;
+export interface Results extends Facts {
   secondsPerStep: number;
   rounds: number;
   steps: Step[];
@@ -78,14 +75,6 @@ export function calmness({ steps }: { steps: Array<{ cpu: Cpu }> }): string {
   return disturbed === 0
     ? `No step was disturbed: other programs took at most ${most} % of a core.`
     : `${disturbed} of ${steps.length} steps were disturbed by other programs (up to ${most} % of a core); a ratio comes from calm rounds where there are any.`;
-}
-
-export function median(numbers: number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 export function judge(results: Results): Verdict[] {

@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Db, MongoClient } from "mongodb";
+import type { Db } from "mongodb";
 import { prepareCollections } from "../src/store/indexes.ts";
 import { fill } from "./data.ts";
 import { type Load, load, needWrk, type Operation } from "./load.ts";
-import { cores, cpuModel, watchCpu } from "./machine.ts";
-import { startMongod } from "./mongod.ts";
+import { watchCpu } from "./machine.ts";
 import { measureOplog } from "./oplog.ts";
 import { type ReferenceKind, startReference } from "./reference.ts";
 import {
@@ -22,7 +18,8 @@ import {
   table,
   write,
 } from "./report.ts";
-import { type Service, startService, stopServices } from "./service.ts";
+import { type Service, startService } from "./service.ts";
+import { setUp } from "./stage.ts";
 import { measureMemory, measureStarts } from "./start.ts";
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
@@ -33,24 +30,11 @@ let patienceMs = 60_000;
 /** Shorter steps say nothing, so they do not replace the committed results. */
 const leastSeconds = 4;
 
-const began = performance.now();
-const say = (line: string) =>
-  process.stdout.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
-
-if (process.platform !== "linux") throw new Error("The benchmark reads /proc: it runs on Linux only.");
 if (!(seconds >= 1)) throw new Error("BENCH_SECONDS must be a number of at least 1.");
-needWrk(say);
-
-const folder = mkdtempSync(join(tmpdir(), "belfry-bench-"));
-const mongod = await startMongod(folder, say);
-const client = new MongoClient(mongod.uri);
-const uriOf = (database: string) => {
-  const uri = new URL(mongod.uri);
-  uri.pathname = `/${database}`;
-  return uri.href;
-};
+const { say, folder, mongod, client, uriOf, facts, strike } = await setUp("bench");
 let reference: ReturnType<typeof startReference> | undefined;
 try {
+  needWrk(say);
   const steps = await measureRates();
   say("oplog bytes of a create at a full inbox");
   const api = await startService({ DB_URI: uriOf("bench_oplog"), ROLES: "api" }, folder);
@@ -62,11 +46,7 @@ try {
   const memory = await measureMemory(uriOf("bench_memory"), folder);
 
   const results: Results = {
-    measuredAt: new Date().toISOString(),
-    node: process.versions.node,
-    mongod: mongod.version,
-    cores,
-    cpu: cpuModel,
+    ...facts,
     secondsPerStep: seconds,
     rounds,
     steps,
@@ -85,11 +65,8 @@ try {
   process.stderr.write(`${(error as Error).stack}\n`);
   process.exitCode = 1;
 } finally {
-  await stopServices();
   await reference?.stop();
-  await client.close();
-  await mongod.close();
-  rmSync(folder, { recursive: true, force: true });
+  await strike();
 }
 
 /** Each round goes once through everything, so that a candidate is measured minutes apart and close to its reference. */
