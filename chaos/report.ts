@@ -3,7 +3,8 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { root } from "./fleet.ts";
 import { plot } from "./plot.ts";
-import type { Result } from "./stage.ts";
+import type { LiveResult } from "./scenarios/live.ts";
+import type { Result, Verdict } from "./stage.ts";
 
 export interface Results {
   form: "full" | "quick";
@@ -16,6 +17,8 @@ export interface Results {
   /** Scenarios that ended before they could be judged. */
   broken: string[];
   scenarios: Result[];
+  /** The scenario about devices. */
+  live?: LiveResult;
 }
 
 export function results(run: {
@@ -23,8 +26,9 @@ export function results(run: {
   mongod: string;
   skipped: string | undefined;
   broken: string[];
-  played: Result[];
+  played: Array<Result | LiveResult>;
 }): Results {
+  const { scenarios, live } = apart(run.played);
   return {
     form: run.form,
     node: process.versions.node,
@@ -33,8 +37,15 @@ export function results(run: {
     cpu: cpus()[0]?.model ?? "unknown",
     ...(run.skipped !== undefined && { withoutBroker: run.skipped }),
     broken: run.broken,
-    scenarios: run.played,
+    scenarios,
+    ...(live && { live }),
   };
+}
+
+const isLive = (one: Result | LiveResult): one is LiveResult => "devices" in one;
+
+function apart(played: Array<Result | LiveResult>): { scenarios: Result[]; live: LiveResult | undefined } {
+  return { scenarios: played.filter((one): one is Result => !isLive(one)), live: played.find(isLive) };
 }
 
 const heads = [
@@ -64,13 +75,54 @@ function cells(one: Result): string[] {
     one.duplicates,
     one.duplicatesAllowed,
   ];
-  const verdict = one.problems.length === 0 ? "kept" : "BROKEN";
-  return [one.scenario, ...counts.map(String), `${(one.slowestMs / 1000).toFixed(1)} s`, verdict];
+  return [one.scenario, ...counts.map(String), `${(one.slowestMs / 1000).toFixed(1)} s`, verdict(one)];
 }
 
-export function table(played: Result[]): string {
-  const rows = [heads, ...played.map(cells)];
-  const widths = heads.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+const verdict = ({ problems }: Verdict) => (problems.length === 0 ? "kept" : "BROKEN");
+
+const liveHeads = [
+  "",
+  "changes",
+  "503",
+  "unanswered",
+  "devices",
+  "dropped",
+  "instances killed",
+  "messages",
+  "resyncs",
+  "gaps",
+  "differ in the end",
+  "",
+];
+
+function liveCells(one: LiveResult): string[] {
+  const counts = [
+    one.changes,
+    one.refused,
+    one.unanswered,
+    one.devices,
+    one.drops,
+    one.kills,
+    one.messages,
+    one.resyncs,
+    one.gaps,
+    one.different,
+  ];
+  return [one.scenario, ...counts.map(String), verdict(one)];
+}
+
+export function table(played: Array<Result | LiveResult>): string {
+  const { scenarios, live } = apart(played);
+  return [
+    ...(scenarios.length > 0 ? [columns([heads, ...scenarios.map(cells)])] : []),
+    ...(live ? [columns([liveHeads, liveCells(live)])] : []),
+  ].join("\n\n");
+}
+
+function columns(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] as string).length)),
+  );
   const line = (row: string[]) =>
     row
       .map((cell, column) =>
@@ -89,7 +141,7 @@ const end = "<!-- written by npm run chaos: end -->";
  */
 export function write(now: Results): string[] {
   const json = "chaos/results/reliability.json";
-  const results = { ...now, scenarios: together(now, join(root, json)) };
+  const results = { ...now, ...together(now, join(root, json)) };
   const svg = "chaos/results/reliability.svg";
   const page = "docs/reliability.md";
   mkdirSync(join(root, "chaos/results"), { recursive: true });
@@ -103,40 +155,46 @@ export function write(now: Results): string[] {
   return [json, svg, page];
 }
 
-function together({ scenarios }: Results, file: string): Result[] {
-  if (!existsSync(file)) return scenarios;
+function together({ scenarios, live }: Results, file: string): Pick<Results, "scenarios" | "live"> {
+  if (!existsSync(file)) return { scenarios };
   const before: Results = JSON.parse(readFileSync(file, "utf8"));
   const kept = before.scenarios.map((old) => scenarios.find((one) => one.scenario === old.scenario) ?? old);
-  return [...kept, ...scenarios.filter((one) => !kept.includes(one))];
+  return {
+    scenarios: [...kept, ...scenarios.filter((one) => !kept.includes(one))],
+    ...(before.live && !live && { live: before.live }),
+  };
 }
 
 function markdown(results: Results): string {
-  const { scenarios, withoutBroker, broken } = results;
-  const row = (texts: string[]) => `| ${texts.join(" | ")} |`;
+  const { scenarios, live, withoutBroker, broken } = results;
+  const all: Verdict[] = [...scenarios, ...(live ? [live] : [])];
   const sum = (of: (one: Result) => number) => scenarios.reduce((all, one) => all + of(one), 0);
-  const problems = scenarios.flatMap((one) => one.problems.map((text) => `${one.scenario}: ${text}`));
+  const problems = all.flatMap((one) => one.problems.map((text) => `${one.scenario}: ${text}`));
   const left = [
     ...(withoutBroker === undefined ? [] : [`RabbitMQ was not there: ${withoutBroker}.`]),
     ...broken.map((name) => `The scenario ${name} ended early, without a verdict.`),
     ...problems.map((text) => `BROKEN: ${text}.`),
   ];
   return `
-${results.form === "full" ? "Full" : "Quick"} form on ${days(scenarios)}: ${results.cores} cores (${results.cpu}), Node ${results.node}, MongoDB ${results.mongod}.
+${results.form === "full" ? "Full" : "Quick"} form on ${days(all)}: ${results.cores} cores (${results.cpu}), Node ${results.node}, MongoDB ${results.mongod}.
 In all ${sum((one) => one.acknowledged)} creates acknowledged and ${sum((one) => one.faults.length)} faults: ${sum((one) => one.lost)} acknowledged lost, ${sum((one) => one.itemsTwice)} inbox items twice, ${sum((one) => one.duplicates)} mails twice.
 ${left.map((text) => `\n- ${text}`).join("")}
 
-${row(heads)}
-|---|${"--:|".repeat(heads.length - 2)}---|
-${scenarios.map((one) => row(cells(one))).join("\n")}
-
+${markdownTable([heads, ...scenarios.map(cells)])}
+${live ? `\n${markdownTable([liveHeads, liveCells(live)])}\n` : ""}
 ![Creates acknowledged and mails sent over time, with the faults](../chaos/results/reliability.svg)
 
-${scenarios.map((one) => `- **${one.scenario}**: ${[`${one.played}.`, `${one.took} s, seed ${one.seed}.`, ...one.notes].join(" ")}`).join("\n")}
+${all.map((one) => `- **${one.scenario}**: ${[`${one.played}.`, `${one.took} s, seed ${one.seed}.`, ...one.notes].join(" ")}`).join("\n")}
 `;
 }
 
+function markdownTable([heads = [], ...rows]: string[][]): string {
+  const row = (texts: string[]) => `| ${texts.join(" | ")} |`;
+  return [row(heads), `|---|${"--:|".repeat(heads.length - 2)}---|`, ...rows.map(row)].join("\n");
+}
+
 /** The day of a run, or the first and the last. */
-export function days(scenarios: Result[]): string {
+export function days(scenarios: Verdict[]): string {
   const all = scenarios.map((one) => one.playedAt.slice(0, 10)).sort();
   return [...new Set([all[0], all.at(-1)])].join(" to ");
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startManagedMongod } from "../src/mongod/index.ts";
 import { rabbitmqMissing } from "../test/support/rabbitmq.ts";
 import { results, table, write } from "./report.ts";
+import type { LiveResult } from "./scenarios/live.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 import type { Result } from "./stage.ts";
 
@@ -37,7 +38,7 @@ async function run(): Promise<void> {
   const mongod = await startManagedMongod({ dataDir: folder, testCommands: true, cacheSizeGB: 1, log: say });
   const missing = names.includes("broker") ? await rabbitmqMissing() : undefined;
   say(`${form} form, seed ${seed} (CHAOS_SEED=${seed} makes its choices again)`);
-  const played: Result[] = [];
+  const played: Array<Result | LiveResult> = [];
   const broken: string[] = [];
   for (const name of names) {
     if (name === "broker" && missing !== undefined) continue;

@@ -3,13 +3,14 @@ import { calm } from "./scenarios/calm.ts";
 import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
 import { kills } from "./scenarios/kills.ts";
+import { type LiveResult, live } from "./scenarios/live.ts";
 import { mailServer } from "./scenarios/mail-server.ts";
 import { outage } from "./scenarios/outage.ts";
 import { primary } from "./scenarios/primary.ts";
 import type { Place, Result } from "./stage.ts";
 
 export type Form = "full" | "quick";
-type Played = (place: Place) => Promise<Result>;
+type Played = (place: Place) => Promise<Result | LiveResult>;
 
 /** Every scenario with its numbers: the full form for releases, the quick one inside `npm test`. */
 export const scenarios = {
@@ -42,14 +43,19 @@ export const scenarios = {
     { kills: 20, perSecond: 200, electionMs: 10_000, leaseMs: 30_000 },
     { kills: 1, perSecond: 100, electionMs: 1_000, leaseMs: 5_000 },
   ),
+  live: both(
+    live,
+    { changes: 10_000, perSecond: 150, drops: 500, kills: 10, users: 8, each: 7 },
+    { changes: 400, perSecond: 200, drops: 30, kills: 1, users: 3, each: 4 },
+  ),
 } satisfies Record<string, Record<Form, Played>>;
 
 export type ScenarioName = keyof typeof scenarios;
 
-function both<Options>(
-  play: (place: Place, options: Options) => Promise<Result>,
+function both<Options, Outcome>(
+  play: (place: Place, options: Options) => Promise<Outcome>,
   full: Options,
   quick: Options,
-): Record<Form, Played> {
+): Record<Form, (place: Place) => Promise<Outcome>> {
   return { full: (place) => play(place, full), quick: (place) => play(place, quick) };
 }

@@ -26,25 +26,30 @@ export interface Fault {
   what: string;
 }
 
-export interface Result extends Audit {
+/** What each scenario has to say. */
+export interface Verdict {
   scenario: string;
   /** ISO 8601. */
   playedAt: string;
   seed: number;
   /** One sentence with the numbers of this run. */
   played: string;
-  faults: Fault[];
-  /** At most so many mails may have gone out twice. */
-  duplicatesAllowed: number;
   /** Seconds, until everything had ended. */
   took: number;
-  /** Each half second: creates acknowledged, and mails that the sink took. */
-  acknowledgedAt: number[];
-  mailedAt: number[];
   /** Further figures, in words. */
   notes: string[];
   /** What should not be; empty when every promise was kept. */
   problems: string[];
+}
+
+/** Of a scenario about creates and their mails. */
+export interface Result extends Audit, Verdict {
+  faults: Fault[];
+  /** At most so many mails may have gone out twice. */
+  duplicatesAllowed: number;
+  /** Each half second: creates acknowledged, and mails that the sink took. */
+  acknowledgedAt: number[];
+  mailedAt: number[];
 }
 
 export interface Stage {
@@ -189,14 +194,18 @@ export async function onStage(
     await fleet.close();
     await callers?.done;
     await sink.close();
-    // Whoever was killed in a transaction left it open, and the drop would wait a minute and more for its end.
-    await client
-      .db("admin")
-      .command({ killAllSessions: [] })
-      .catch(() => {});
-    await stage.db.dropDatabase().catch(() => {});
+    await tidy(stage.db);
     await client.close();
   }
+}
+
+/** Drops the database. Whoever was killed in a transaction left it open, and the drop would wait a minute and more for its end. */
+export async function tidy(db: Db): Promise<void> {
+  await db.client
+    .db("admin")
+    .command({ killAllSessions: [] })
+    .catch(() => {});
+  await db.dropDatabase().catch(() => {});
 }
 
 function buckets(times: number[], began: number): number[] {
@@ -208,10 +217,12 @@ function buckets(times: number[], began: number): number[] {
   return Array.from(counts, (count) => count ?? 0);
 }
 
-const newUsers = (count: number) => Array.from({ length: count }, () => randomBytes(12).toString("hex"));
+export const newUsers = (count: number) =>
+  Array.from({ length: count }, () => randomBytes(12).toString("hex"));
 
 /** Also for several hosts, which `URL` does not read. */
-const withDatabase = (uri: string, name: string) => uri.replace(/^(mongodb:\/\/[^/]+)\/?/, `$1/${name}`);
+export const withDatabase = (uri: string, name: string) =>
+  uri.replace(/^(mongodb:\/\/[^/]+)\/?/, `$1/${name}`);
 
 /** The subject says which notification a mail is, so that the sink's record can be held against the answers. */
 function typesFile(folder: string): string {

@@ -36,7 +36,7 @@ afterAll(async () => {
   rmSync(place.folder, { recursive: true, force: true });
 });
 
-async function quick(name: ScenarioName): Promise<Result> {
+async function quick(name: Exclude<ScenarioName, "live">): Promise<Result> {
   const result = await scenarios[name].quick(place);
   const { acknowledged, unanswered, refused, lost, duplicates, duplicatesAllowed, problems, played } = result;
   process.stdout.write(
@@ -103,6 +103,24 @@ test("a killed primary costs seconds, and nothing that was acknowledged", { time
   const result = await quick("primary");
   expect(result.unanswered).toBe(0);
   expect(result.slowestMs).toBeLessThan(20_000);
+});
+
+test("devices that are dropped, on instances that are killed, show what the inbox holds", {
+  timeout: limitMs,
+}, async () => {
+  const result = await scenarios.live.quick(place);
+  process.stdout.write(`live: ${result.played}; ${result.messages} messages, ${result.resyncs} resyncs\n`);
+  expect(result).toMatchObject({
+    changes: 400,
+    devices: 12,
+    kills: 1,
+    resyncs: 0,
+    gaps: 0,
+    different: 0,
+    problems: [],
+  });
+  expect(result.drops).toBeGreaterThanOrEqual(30);
+  expect(result.messages).toBeGreaterThan(100);
 });
 
 test("the same seed makes the same choices, another one others", () => {

@@ -1,17 +1,12 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { MongoClient } from "mongodb";
-import { oneOf } from "../random.ts";
+import { failNowAndThen, readFailures } from "../fail-command.ts";
 import { onStage, type Place, type Result } from "../stage.ts";
 
 const commands = ["insert", "update", "bulkWrite", "commitTransaction", "find", "aggregate"];
 const failures = [
-  { closeConnection: true },
-  { errorCode: 10107 }, // NotWritablePrimary
-  { errorCode: 11602 }, // InterruptedDueToReplStateChange
+  ...readFailures,
   { writeConcernError: { code: 91, errmsg: "shutdown in progress" } },
   { writeConcernError: { code: 64, errmsg: "waiting for replication timed out" } },
 ];
-const share = 0.1;
 
 /** MongoDB fails one command in ten, each few hundred milliseconds in another way (`failCommand`). */
 export function databaseErrors(
@@ -29,30 +24,15 @@ export function databaseErrors(
     },
     async ({ fleet, load, random, fault }) => {
       await Promise.all([fleet.add("api", 2), fleet.add("worker", 2)]);
-      const client = new MongoClient(place.mongoUri);
-      const admin = client.db("admin");
       const callers = load({ perSecond });
       const ended = Date.now() + seconds * 1_000;
       const over = fault("failCommand");
-      let injected = 0;
-      try {
-        while (Date.now() < ended) {
-          const failCommands = commands.filter(() => random() < 0.5);
-          const data = { failCommands, appName: "belfry", ...oneOf(failures, random) };
-          const { count } = await admin.command({
-            configureFailPoint: "failCommand",
-            mode: { activationProbability: share },
-            data,
-          });
-          injected = count;
-          await pause(100 + random() * 400);
-        }
-        const { count } = await admin.command({ configureFailPoint: "failCommand", mode: "off" });
-        injected = count;
-      } finally {
-        await admin.command({ configureFailPoint: "failCommand", mode: "off" });
-        await client.close();
-      }
+      const injected = await failNowAndThen(place.mongoUri, {
+        commands,
+        failures,
+        random,
+        until: () => Date.now() >= ended,
+      });
       over();
       callers.stop();
       await callers.done;

@@ -1,0 +1,56 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { oneOf } from "./random.ts";
+
+export const readFailures = [
+  { closeConnection: true },
+  { errorCode: 10107 }, // NotWritablePrimary
+  { errorCode: 11602 }, // InterruptedDueToReplStateChange
+];
+const share = 0.1;
+const changeStreamHistoryLost = 286;
+
+/** Fails one in ten of the service's commands, each few hundred milliseconds other ones in another way; answers how many. */
+export function failNowAndThen(
+  mongoUri: string,
+  options: { commands: string[]; failures: object[]; random: () => number; until: () => boolean },
+): Promise<number> {
+  const { commands, failures, random, until } = options;
+  return failing(mongoUri, async (fail) => {
+    while (!until()) {
+      const failCommands = commands.filter(() => random() < 0.5);
+      await fail({ activationProbability: share }, { failCommands, ...oneOf(failures, random) });
+      await pause(100 + random() * 400);
+    }
+  });
+}
+
+/** Says to whoever follows the users' changes that their history is lost; answers how often. */
+export function loseHistory(mongoUri: string, database: string): Promise<number> {
+  return failing(mongoUri, async (fail) => {
+    const namespace = `${database}.users`;
+    await fail("alwaysOn", { failCommands: ["getMore"], namespace, errorCode: changeStreamHistoryLost });
+    // A stream asks again after a second at the latest.
+    await pause(1_500);
+  });
+}
+
+type Mode = "alwaysOn" | { activationProbability: number };
+
+/** Answers how many of the service's commands failed until `act` had ended. */
+async function failing(
+  mongoUri: string,
+  act: (fail: (mode: Mode, data: object) => Promise<unknown>) => Promise<void>,
+): Promise<number> {
+  const client = new MongoClient(mongoUri);
+  const set = (mode: Mode | "off", data?: object) =>
+    client.db("admin").command({ configureFailPoint: "failCommand", mode, ...(data && { data }) });
+  try {
+    // It counts from the server's start.
+    const before = (await set("off")).count;
+    await act((mode, data) => set(mode, { ...data, appName: "belfry" })).finally(() => set("off"));
+    return (await set("off")).count - before;
+  } finally {
+    await client.close();
+  }
+}
