@@ -4,32 +4,49 @@ import type { FastifyInstance } from "fastify";
 import type { Db } from "mongodb";
 import { type Config, ConfigError } from "./config.ts";
 import { createHistory } from "./core/history.ts";
-import { createInbox } from "./core/inbox.ts";
-import { createNotifier } from "./core/notify.ts";
+import { createIdempotency } from "./core/idempotency.ts";
+import { createInbox, createLiveInbox } from "./core/inbox.ts";
+import { createNotifier, type Notifier } from "./core/notify.ts";
+import { createProfiles } from "./core/profile.ts";
 import { createReceiver } from "./core/receipts.ts";
+import { createSendMany } from "./core/send-many.ts";
+import { startSimulator } from "./core/simulator.ts";
+import { createTokens } from "./core/tokens.ts";
 import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
+import { createAddresses } from "./http/addresses.ts";
+import { createAuthorizer } from "./http/auth.ts";
 import type { CallbackPartners } from "./http/callbacks.ts";
+import { createOriginRule } from "./http/origins.ts";
 import { type ApiPartners, buildServer } from "./http/server.ts";
 import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
+import type { Hub } from "./model/hub.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
+import { networks } from "./providers/webhook-guard.ts";
+import { webhookKey } from "./providers/webhook-signature.ts";
 import type { Queue } from "./queue/rabbitmq.ts";
+import { createHub } from "./realtime/hub.ts";
 import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createDeliveryBooks } from "./store/books.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { connect } from "./store/connect.ts";
+import { type Connection, connect } from "./store/connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
+import { createEraser } from "./store/erase.ts";
 import { orUnavailable } from "./store/failures.ts";
+import { createIdempotencyStore } from "./store/idempotency.ts";
 import { newId } from "./store/ids.ts";
-import { createInboxStore } from "./store/inbox.ts";
+import { createInboxReader } from "./store/inbox.ts";
+import { createChangesReader } from "./store/inbox-changes.ts";
+import { createInboxWriter } from "./store/inbox-writes.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
 import { createReceiptStore } from "./store/receipts.ts";
+import { watchUsers } from "./store/watch.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -47,6 +64,9 @@ const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
+/** At a stop devices are told to come back at some moment within this time. */
+const comeBackMs = 5_000;
+const standaloneLookMs = 2_000;
 const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
 
@@ -157,12 +177,20 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       queue?.announce(deliveries);
       for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
     };
+    const access = openAccess(config, clock.now);
+    let hub: Hub | undefined;
+    if (config.ROLES.includes("realtime")) {
+      const opened = openHub(config, uri, connection, metrics, log);
+      closers.push(opened.close);
+      hub = opened.hub;
+    }
     const openApi = (): ApiPartners => {
       const notifier = createNotifier({
         catalog,
         commit: openCommitter(config, connection, prepared, clock.now),
         ...(engine && { engine }),
         announce,
+        ...(hub && { touch: hub.touch }),
         newId,
         now: clock.now,
         maxBatch: commitBatch,
@@ -171,7 +199,25 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       });
       closers.push(() => notifier.drained());
       const { notify } = notifier;
-      const inbox = createInbox(createInboxStore(db, config.INBOX_LIMIT), config.COMMIT_QUEUE_LIMIT);
+      if (config.SIMULATOR_INTERVAL_SECONDS > 0) {
+        const simulator = startSimulator({
+          notify,
+          intervalMs: config.SIMULATOR_INTERVAL_SECONDS * 1_000,
+          random: Math.random,
+          now: clock.now,
+          sleep,
+          onSent: ({ user, type }, id) => log.debug({ user, type, id }, "the simulator has notified"),
+          onFailed: (err, { user, type }) => log.warn({ err, user, type }, "the simulator could not notify"),
+        });
+        closers.push(() => simulator.stop());
+      }
+      const kept = {
+        ...createInboxReader(db, config.INBOX_LIMIT),
+        ...createInboxWriter(db, config.INBOX_LIMIT, clock.now),
+      };
+      const touch = hub?.touch ?? (() => {});
+      const live = createLiveInbox(kept, touch);
+      const inbox = createInbox(kept, live, config.COMMIT_QUEUE_LIMIT);
       const history = createHistory({
         inbox: inbox.list,
         deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
@@ -184,14 +230,28 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           types: catalog.keys.filter((key) => key !== directType),
         },
         queue: { notify, history },
+        live: { notify, read: live.read, markRead: (user, id) => live.change(user, id, "read") },
         captured: captured.list,
         operate: openOperate(config, connection, clock.now, announce),
         callbacks: callbackPartners(config, db, profileStore, clock.now),
+        tokens: access.tokens,
+        v1: { ...openV1(config, connection, notifier, touch, clock.now), inbox: live, types: catalog.keys },
       };
     };
 
     const server = await buildServer({
       ...(config.ROLES.includes("api") && { api: openApi() }),
+      ...(hub && {
+        live: {
+          hub,
+          heartbeatMs: config.LIVE_HEARTBEAT_SECONDS * 1_000,
+          now: clock.now,
+          clientAddress: access.clientAddress,
+          isAllowedOrigin: access.isAllowedOrigin,
+          connectionsPerUser: config.LIVE_CONNECTIONS_PER_USER,
+          connectionsPerAddress: config.LIVE_CONNECTIONS_PER_ADDRESS,
+        },
+      }),
       health: {
         // `timeoutMS` would not bound the driver's search for a server.
         ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
@@ -201,7 +261,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         metrics,
       },
       onRequestDone: metrics.request,
-      apiKeys: config.API_KEYS ?? [],
+      authorizer: access.authorizer,
+      allowedOrigins: config.ALLOWED_ORIGINS ?? [],
+      ...(config.TRUST_PROXY && { isProxy: access.isProxy }),
       loopbackOnly: !config.API_KEYS && config.AUTH === "on",
       version,
       log,
@@ -216,6 +278,84 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     await close();
     throw error;
   }
+}
+
+/** Who may call and listen, and from where. */
+function openAccess(config: Config, now: () => number) {
+  const tokens = createTokens({
+    secrets: config.TOKEN_SECRET ?? [],
+    publicKey: config.TOKEN_PUBLIC_KEY,
+    ttlSeconds: config.TOKEN_TTL_SECONDS,
+    now,
+  });
+  return {
+    tokens,
+    authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens }),
+    isAllowedOrigin: createOriginRule(config.ALLOWED_ORIGINS ?? []),
+    ...createAddresses(networks(config.TRUST_PROXY ?? [])),
+  };
+}
+
+/** Devices are told what changed by whichever instance; the transports close the hub. */
+function openHub(
+  config: Config,
+  uri: string,
+  { db, transactions }: Connection,
+  metrics: Metrics,
+  log: Logger,
+): { hub: Hub; close: () => Promise<void> | void } {
+  const hub = createHub({
+    read: createChangesReader(db, config.INBOX_LIMIT),
+    jitterMs: comeBackMs,
+    random: Math.random,
+    onRead: metrics.liveRead,
+    log,
+  });
+  const size = () => hub.size;
+  if (!transactions) {
+    // A standalone server has no change streams.
+    const looking = setInterval(hub.touchAll, standaloneLookMs);
+    metrics.watchLive(size, () => false);
+    return { hub, close: () => clearInterval(looking) };
+  }
+  const watch = watchUsers({
+    uri,
+    onChange: (user) => hub.touch([user]),
+    onLost: hub.touchAll,
+    random: Math.random,
+    log,
+  });
+  metrics.watchLive(size, () => watch.open);
+  return { hub, close: watch.close };
+}
+
+/** Users' profiles, and notifications to many at once. */
+function openV1(
+  config: Config,
+  { db, transactions }: Connection,
+  notifier: Notifier,
+  touch: (users: string[]) => void,
+  now: () => number,
+) {
+  const profiles = createProfileStore(db);
+  const requests = createIdempotencyStore(db, transactions);
+  const erase = createEraser({ db, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
+  return {
+    profiles: createProfiles({
+      read: profiles.read,
+      write: profiles.write,
+      isWebhookSecret: (text) => webhookKey(text) !== undefined,
+      webhookAllowsHttp: config.WEBHOOK_ALLOW_HTTP,
+    }),
+    // Even when it fails: the inbox goes first.
+    erase: (user: string) => erase(user).finally(() => touch([user])),
+    send: createSendMany({
+      notifier,
+      open: createIdempotency({ store: requests, newId, now }),
+      stored: requests.stored,
+      newId,
+    }),
+  };
 }
 
 function callbackPartners(

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { Config } from "./config.ts";
+import { readPublicKey } from "./core/tokens.ts";
 
 /** `wrong`: variables that are told as wrong already; nothing is concluded from their absence. */
 export function contradictions(config: Config, wrong: Set<string>): string[] {
@@ -29,6 +30,7 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
     ...orderProblems(config, "EMAIL_PROVIDERS", { smtp: "SMTP_HOST", mailgun: "MAILGUN_API_KEY" }),
     ...orderProblems(config, "SMS_PROVIDERS", { twilio: "TWILIO_SID" }),
     ...webhookProblems(config),
+    ...listenerProblems(config),
   );
   return problems;
 }
@@ -44,6 +46,20 @@ function webhookProblems({ WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_HTTP }: Co
       `WEBHOOK_URL: must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`,
     );
   if ((WEBHOOK_SECRET?.length ?? 0) > 2) problems.push("WEBHOOK_SECRET: holds two secrets at most");
+  return problems;
+}
+
+function listenerProblems({ TOKEN_PUBLIC_KEY, TRUST_PROXY = [] }: Config): string[] {
+  const problems: string[] = [];
+  try {
+    if (TOKEN_PUBLIC_KEY !== undefined) readPublicKey(TOKEN_PUBLIC_KEY);
+  } catch (error) {
+    problems.push(`TOKEN_PUBLIC_KEY: ${(error as Error).message}`);
+  }
+  if (TRUST_PROXY.some((network) => /\/0+$/.test(network)))
+    problems.push(
+      "TRUST_PROXY: must name your own proxies, not everybody: any caller could claim any address",
+    );
   return problems;
 }
 

@@ -91,7 +91,7 @@ const table = {
       says: "Pages of other origins that may call the inbox and listen; those of this service's own always may.",
     },
     (origin) =>
-      origin === "*" || (URL.canParse(origin) && new URL(origin).origin === origin)
+      origin === "*" || (!origin.includes("*") && URL.canParse(origin) && new URL(origin).origin === origin)
         ? undefined
         : "must be an origin: scheme, host and port, without a path",
   ),

@@ -16,6 +16,8 @@ try {
   if (unknown.length > 0) log.warn({ names: unknown }, ".env has names that mean nothing here");
   if (config.AUTH === "off" && !config.API_KEYS)
     log.warn("AUTH=off and no API_KEYS: anyone who reaches this address may use it");
+  if (!config.API_KEYS && (config.TOKEN_SECRET || config.TOKEN_PUBLIC_KEY))
+    log.warn("tokens protect nothing without API_KEYS: nobody is asked for one");
   await run(log, () => startApp(config, log as Logger));
 } catch (error) {
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);

@@ -50,6 +50,12 @@ export function createMetrics(now: () => number) {
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
     registers,
   });
+  const liveReads = new Histogram({
+    name: "belfry_live_read_users",
+    help: "Users looked up by one read of what changed, for their devices.",
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200],
+    registers,
+  });
   const requests = new Histogram({
     name: "belfry_http_request_duration_seconds",
     help: "HTTP latency by method, route and status.",
@@ -110,6 +116,29 @@ export function createMetrics(now: () => number) {
               available.set({ channel, provider }, state === "ok" ? 1 : 0);
         },
       });
+    },
+    /** Of the devices that listen, read when the metrics are. `following`: whether other instances' changes are. */
+    watchLive(size: () => { users: number; connections: number }, following: () => boolean): void {
+      const gauge = (name: string, help: string, value: () => number) =>
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(value());
+          },
+        });
+      gauge("belfry_live_connections", "Open connections of devices.", () => size().connections);
+      gauge("belfry_live_users", "Users of whom a device listens.", () => size().users);
+      gauge(
+        "belfry_live_following",
+        "1 while the change stream is open, 0 while other instances' changes come late.",
+        () => Number(following()),
+      );
+    },
+    /** Users that one read for their devices was for. */
+    liveRead(users: number): void {
+      liveReads.observe(users);
     },
     batch(size: number, count: number): void {
       batchSize.observe(size);

@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { ObjectId } from "mongodb";
 import { describe, expect, test } from "vitest";
 import { type DeliveryDocument, newDelivery } from "../src/store/deliveries.ts";
+import { usersOf } from "../src/store/inbox.ts";
 import { prepareCollections } from "../src/store/indexes.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
@@ -65,7 +67,7 @@ describe("belfry", () => {
   test("help says what there is; a slip names what was probably meant", async () => {
     const help = await belfry(["help"]);
     expect(help.code).toBe(0);
-    for (const name of ["deliveries", "show", "retry", "redrive", "ledger", "suppressions", "send", "doctor"])
+    for (const name of "deliveries show retry redrive ledger suppressions send simulate doctor".split(" "))
       expect(help.out).toMatch(new RegExp(`^  ${name} `, "m"));
     expect((await belfry(["help", "redrive"])).out).toContain("--dry-run");
     expect((await belfry(["redrive", "--help"])).out).toContain("--dry-run");
@@ -86,6 +88,8 @@ describe("belfry", () => {
       [["send", "--user", "alex", "--type", "new_loggin"], "did you mean new_login?"],
       [["send", "--user", "alex", "--type", "new_login", "--data", "[1]"], "--data must be a JSON object"],
       [["send", "--user", "alex", "--type", "direct", "--channel", "fax"], "--channel must be some of"],
+      [["simulate", "--interval", "0"], "--interval must be seconds, more than 0"],
+      [["simulate", "--count", "none"], "--count must be an integer from 1"],
       [["ledger", "--from", "x"], "--from must be a time"],
       [["suppressions", "--remove"], "--remove wants --user and --channel"],
     ];
@@ -147,6 +151,34 @@ describe("belfry", () => {
     ).toBe(0);
     await app.close();
     await smtp.close();
+  });
+
+  test("simulate stores the use cases one after the other: so many, or until Ctrl-C", async () => {
+    const counted = await belfry(["simulate", "--interval", "0.01", "--count", "3", "--json"]);
+    expect([counted.code, counted.err.trim()]).toStrictEqual([0, "3 stored, 0 not."]);
+    for (const { id, user_id, title } of lines(counted.out)) {
+      expect(title).toMatch(/^(New Message Received|Subscription Expiring Soon|Profile Setup Complete)$/);
+      const user = await usersOf(db).findOne({ _id: user_id });
+      expect(user?.notifications?.map((one) => one.id)).toContain(id);
+    }
+
+    const { PATH = "", HOME = "" } = process.env;
+    const args = [program, "simulate", "--interval", "0.01"];
+    const endless = spawn(process.execPath, args, { env: { PATH, HOME, DB_URI: uri }, cwd: tmpdir() });
+    let out = "";
+    let err = "";
+    endless.stdout.on("data", (chunk) => {
+      out += chunk;
+    });
+    endless.stderr.on("data", (chunk) => {
+      err += chunk;
+    });
+    const ended = once(endless, "exit");
+    await eventually(() => out.split("\n").length > 5, "five of them to be told");
+    endless.kill("SIGINT");
+    expect(await ended).toStrictEqual([0, null]);
+    expect(err).toMatch(/^Ctrl-C ends it\.\n\d+ stored, 0 not\.\n$/);
+    expect(out).toMatch(/^[0-9a-f]{24} {2}(alex|bob|carol|dan) +\S.*: /);
   });
 
   test("deliveries are a table, or JSON lines; retry and redrive do with the service down what it does later", async () => {

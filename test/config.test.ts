@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -197,6 +198,30 @@ describe("values", () => {
     ["SMTP_PORT", "0"],
     ["SMTP_EMAIL", "sender"],
     ["SMTP_TLS", "maybe"],
+    ["ROLES", "api,push"],
+    ["ALLOWED_ORIGINS", "app.example"],
+    ["ALLOWED_ORIGINS", "https://app.example/"],
+    ["ALLOWED_ORIGINS", "https://app.example/path"],
+    ["ALLOWED_ORIGINS", "https://App.example"],
+    ["ALLOWED_ORIGINS", "https://app.example:443"],
+    ["ALLOWED_ORIGINS", "https://*.example"],
+    ["ALLOWED_ORIGINS", "https://app.example,"],
+    ["ALLOWED_ORIGINS", "null"],
+    ["TOKEN_TTL_SECONDS", "9"],
+    ["TOKEN_TTL_SECONDS", "86401"],
+    ["LIVE_CONNECTIONS_PER_USER", "0"],
+    ["LIVE_CONNECTIONS_PER_USER", "100001"],
+    ["LIVE_CONNECTIONS_PER_ADDRESS", "0"],
+    ["LIVE_HEARTBEAT_SECONDS", "0"],
+    ["LIVE_HEARTBEAT_SECONDS", "601"],
+    ["TRUST_PROXY", "true"],
+    ["TRUST_PROXY", "1"],
+    ["TRUST_PROXY", "loopback"],
+    ["TRUST_PROXY", "proxy.example"],
+    ["TRUST_PROXY", "10.0.0.0/33"],
+    ["TRUST_PROXY", "10.0.0.1,"],
+    ["SIMULATOR_INTERVAL_SECONDS", "-1"],
+    ["SIMULATOR_INTERVAL_SECONDS", "3601"],
   ])("%s=%s is refused and shown", (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });
     expect(problem).toMatch(new RegExp(`^${name}: `));
@@ -211,6 +236,10 @@ describe("values", () => {
     ["API_KEYS", "sixteen letters ü", "sixteen"],
     ["DB_URI", "postgres://canary-host/db", "canary"],
     ["DB_URI", "mongodb://", "mongodb:// "],
+    ["TOKEN_SECRET", "canary-of-31-characters-xxxxxxx", "canary"],
+    ["TOKEN_SECRET", `${"x".repeat(32)},canary`, "canary"],
+    ["TOKEN_SECRET", "canary with blanks, and more than 32 characters", "canary"],
+    ["TOKEN_PUBLIC_KEY", "canary", "canary"],
   ])("%s=%s is refused and not shown", (name, value, canary) => {
     const [problem, ...more] = problemsOf({ [name]: value });
     expect(problem).toMatch(new RegExp(`^${name}: `));
@@ -232,6 +261,68 @@ describe("values", () => {
     expect(problem).not.toContain(key);
     expect(more).toStrictEqual([]);
   });
+});
+
+describe("TOKEN_PUBLIC_KEY", () => {
+  const spki = (key: KeyObject) => key.export({ type: "spki", format: "pem" }).toString();
+  const ed = generateKeyPairSync("ed25519");
+  const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength });
+  const ec = (namedCurve: string) => spki(generateKeyPairSync("ec", { namedCurve }).publicKey);
+
+  test.each([
+    ["Ed25519", spki(ed.publicKey)],
+    ["RSA", spki(rsa(2048).publicKey)],
+    ["P-256", ec("P-256")],
+    ["P-384", ec("P-384")],
+  ])("takes %s, on one line too, and from a file or .env", (_kind, pem) => {
+    for (const TOKEN_PUBLIC_KEY of [pem, pem.trim().replaceAll("\n", "\\n")])
+      expect(problemsOf({ TOKEN_PUBLIC_KEY })).toStrictEqual([]);
+    expect(problemsOf({ TOKEN_PUBLIC_KEY_FILE: file(pem) })).toStrictEqual([]);
+    expect(config({}, `TOKEN_PUBLIC_KEY="${pem}"`).TOKEN_PUBLIC_KEY).toBe(pem.trim());
+  });
+
+  const secretKey = ed.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const inner = secretKey.split("\n")[1] as string;
+  test.each<[string, string, RegExp]>([
+    ["a private key", secretKey, /is a private key/],
+    ["a private key beside the public one", spki(ed.publicKey) + secretKey, /is a private key/],
+    [
+      "a private key in a public one's clothes",
+      secretKey.replaceAll("PRIVATE", "PUBLIC"),
+      /no key can be read/,
+    ],
+    ["half a key", spki(ed.publicKey).slice(0, 50), /no key can be read/],
+    ["another kind of PEM", spki(ed.publicKey).replaceAll("PUBLIC KEY", "CERTIFICATE"), /must be a PEM/],
+    ["PKCS #1", rsa(2048).publicKey.export({ type: "pkcs1", format: "pem" }).toString(), /must be a PEM/],
+    ["a short RSA key", spki(rsa(1024).publicKey), /2048 bits/],
+    ["a curve that few programs sign with", ec("secp256k1"), /P-256/],
+    ["a key for exchanges alone", spki(generateKeyPairSync("x25519").publicKey), /Ed25519/],
+    ["Ed448", spki(generateKeyPairSync("ed448").publicKey), /Ed25519/],
+  ])("refuses %s, says why and does not show it", (_what, TOKEN_PUBLIC_KEY, why) => {
+    const [problem, ...more] = problemsOf({ TOKEN_PUBLIC_KEY });
+    expect(problem).toMatch(/^TOKEN_PUBLIC_KEY: /);
+    expect(problem).toMatch(why);
+    expect(problem).not.toContain(inner);
+    expect(more).toStrictEqual([]);
+  });
+});
+
+test.each(["0.0.0.0/0", "::/0", "10.0.0.0/8, 0.0.0.0/00"])(
+  "TRUST_PROXY=%s would believe everybody: refused",
+  (value) => {
+    expect(problemsOf({ TRUST_PROXY: value })).toStrictEqual([
+      expect.stringMatching(/^TRUST_PROXY: .*everybody/),
+    ]);
+  },
+);
+
+test("TRUST_PROXY takes addresses and networks of both families", () => {
+  expect(config({ TRUST_PROXY: "10.0.0.0/8, 127.0.0.1,::1 ,fd00::/8" }).TRUST_PROXY).toStrictEqual([
+    "10.0.0.0/8",
+    "127.0.0.1",
+    "::1",
+    "fd00::/8",
+  ]);
 });
 
 describe("secrets", () => {

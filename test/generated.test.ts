@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { exampleFile } from "../src/config.ts";
 import { createCatalog } from "../src/core/catalog.ts";
 import { directType } from "../src/core/types.ts";
+import { createAuthorizer } from "../src/http/auth.ts";
+import { asyncApiDocument } from "../src/http/live/asyncapi.ts";
 import { buildServer } from "../src/http/server.ts";
 import { version } from "../src/version.ts";
 
@@ -54,6 +56,7 @@ beforeAll(async () => {
         types: catalog.keys.filter((key) => key !== directType),
       },
       queue: { notify: unused, history: unused },
+      live: { notify: unused, read: unused, markRead: unused },
       captured: unused,
       operate: {
         list: unused,
@@ -72,11 +75,36 @@ beforeAll(async () => {
         returnToken: unused,
         now: unused,
       },
+      tokens: { sign: unused },
+      v1: {
+        inbox: { read: unused, get: unused, change: unused, remove: unused, readAll: unused },
+        profiles: { show: unused, replace: unused, merge: unused },
+        erase: unused,
+        send: unused,
+        types: catalog.keys,
+      },
+    },
+    live: {
+      hub: {
+        subscribe: unused,
+        touch: unused,
+        touchAll: unused,
+        connections: unused,
+        size: { users: 0, connections: 0 },
+        close() {},
+      },
+      heartbeatMs: 1_000,
+      now: unused,
+      clientAddress: unused,
+      isAllowedOrigin: unused,
+      connectionsPerUser: 1,
+      connectionsPerAddress: 1,
     },
     loopbackOnly: false,
     health: { ping: unused, stopping: unused, metrics: { contentType: "text/plain", text: unused } },
     onRequestDone: () => {},
-    apiKeys: [],
+    authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: unused } }),
+    allowedOrigins: [],
     version,
     log: pino({ level: "silent" }),
   });
@@ -102,16 +130,31 @@ test("openapi.json is what the routes say (else: npm run generate)", async () =>
   await expect(`${JSON.stringify(document, null, 2)}\n`).toMatchFileSnapshot("../openapi.json");
 });
 
-test("the document that is served is the one that is committed", async () => {
-  const { statusCode, body } = await server.inject("/openapi.json");
-  expect(statusCode).toBe(200);
-  expect(JSON.parse(body)).toStrictEqual(JSON.parse(JSON.stringify(document)));
+test("asyncapi.json is what the sockets' messages say (else: npm run generate)", async () => {
+  await expect(`${JSON.stringify(asyncApiDocument(version), null, 2)}\n`).toMatchFileSnapshot(
+    "../asyncapi.json",
+  );
 });
 
-test("the document lists every route of the server but the pages, and no other", () => {
-  const pages = ["/", "/start.css", "/start.js", "/openapi.json"];
+test("the documents that are served are those that are committed", async () => {
+  for (const [path, committed] of [
+    ["/openapi.json", document],
+    ["/asyncapi.json", asyncApiDocument(version)],
+  ] as const) {
+    const { statusCode, body } = await server.inject(path);
+    expect(statusCode).toBe(200);
+    expect(JSON.parse(body)).toStrictEqual(JSON.parse(JSON.stringify(committed)));
+  }
+});
+
+test("the document lists every route of the server but pages, sockets and a second name, and no other", () => {
+  const pages = ["/", "/start.css", "/start.js", "/openapi.json", "/asyncapi.json"];
+  // In asyncapi.json.
+  const sockets = ["/v1/users/:id/live", "/ws/v1/notifications/:user_id", "/socket.io", "/socket.io/"];
+  const hidden = [...pages, ...sockets, "/notification"];
+  expect(routes.map(({ url }) => url)).toEqual(expect.arrayContaining(hidden));
   const served = routes
-    .filter(({ url }) => !url.startsWith("/docs") && !pages.includes(url))
+    .filter(({ url }) => !url.startsWith("/docs") && !hidden.includes(url))
     .flatMap(({ method, url }) => [method].flat().map((one) => `${one} ${url.replace(/:(\w+)/g, "{$1}")}`))
     .filter((name) => !name.startsWith("HEAD "));
   expect(served).toContain("POST /create");
@@ -141,7 +184,10 @@ test("every operation says what it does, under a heading, and what it answers", 
 test("its parts have the form that OpenAPI 3.1 asks for", () => {
   expect(document.openapi).toBe("3.1.0");
   expect(document.info).toMatchObject({ title: "Belfry", version });
-  expect(document.components?.securitySchemes).toStrictEqual({ apiKey: { type: "http", scheme: "bearer" } });
+  expect(document.components?.securitySchemes).toStrictEqual({
+    apiKey: { type: "http", scheme: "bearer" },
+    userToken: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+  });
   for (const { name, operation } of operations()) {
     const inPath = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
     const parameters = operation.parameters ?? [];
@@ -159,8 +205,10 @@ test("its parts have the form that OpenAPI 3.1 asks for", () => {
       if (parameter.in === "path") expect(parameter.required).toBe(true);
     }
     const bodies = [operation.requestBody, ...Object.values(operation.responses ?? {})];
-    for (const content of bodies.flatMap((one) => Object.values(one?.content ?? {})))
-      expect(content.schema, name).toEqual(expect.objectContaining({ type: "object" }));
+    for (const [media, content] of bodies.flatMap((one) => Object.entries(one?.content ?? {}))) {
+      const type = media === "text/event-stream" ? "string" : "object";
+      expect(content.schema, name).toEqual(expect.objectContaining({ type }));
+    }
   }
   // Every reference leads somewhere.
   for (const [, pointer] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {

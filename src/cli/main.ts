@@ -9,6 +9,7 @@ import { ledger } from "./ledger.ts";
 import { CommandError } from "./open.ts";
 import { redrive } from "./redrive.ts";
 import { send } from "./send.ts";
+import { simulate } from "./simulate.ts";
 import { suppressions } from "./suppressions.ts";
 import { terminal } from "./terminal.ts";
 
@@ -30,6 +31,7 @@ const commands: Record<string, Command> = {
   ledger,
   suppressions,
   send,
+  simulate,
   doctor,
 };
 

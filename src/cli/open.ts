@@ -50,3 +50,27 @@ export async function withBooks<T>(work: (books: Books) => Promise<T>): Promise<
     await connection.client.close();
   }
 }
+
+/** Notifies without the service; what is to be sent is left to its workers. */
+export async function openNotifier({ config, connection, now }: Books) {
+  const [{ createNotifier }, { openCatalog, openCommitter }, { newId }, { prepareCollections }] =
+    await Promise.all([
+      import("../core/notify.ts"),
+      import("../parts.ts"),
+      import("../store/ids.ts"),
+      import("../store/indexes.ts"),
+    ]);
+  const catalog = await openCatalog(config);
+  const prepared = await prepareCollections(connection.db);
+  const { notify } = createNotifier({
+    catalog,
+    commit: openCommitter(config, connection, prepared, now),
+    announce: () => {},
+    newId,
+    now,
+    maxBatch: 1,
+    maxWaiting: 1,
+    onBatch: () => {},
+  });
+  return { catalog, notify };
+}

@@ -1,6 +1,7 @@
 import { type Channel, channels } from "../model/notification.ts";
+import { canonicalUser } from "../model/user-id.ts";
 import { type Given, suggestion, UsageError } from "./arguments.ts";
-import { withBooks } from "./open.ts";
+import { openNotifier, withBooks } from "./open.ts";
 import { terminal, watched } from "./terminal.ts";
 
 const maxTitle = 1_000;
@@ -31,32 +32,14 @@ export const send = {
     const unknown = wanted?.find((one) => !ways.includes(one as Channel));
     if (unknown !== undefined) throw new UsageError(`--channel must be some of ${ways.join(", ")}`);
 
-    await withBooks(async ({ config, connection, now }) => {
-      const [{ createNotifier }, { openCatalog, openCommitter }, { newId }, { prepareCollections }] =
-        await Promise.all([
-          import("../core/notify.ts"),
-          import("../parts.ts"),
-          import("../store/ids.ts"),
-          import("../store/indexes.ts"),
-        ]);
-      const catalog = await openCatalog(config);
+    await withBooks(async (books) => {
+      const { catalog, notify } = await openNotifier(books);
       if (!catalog.get(type))
         throw new UsageError(
           `there is no type ${JSON.stringify(type)}${suggestion(type, catalog.keys)}\nKnown: ${catalog.keys.join(", ")}`,
         );
-      const prepared = await prepareCollections(connection.db);
-      const notifier = createNotifier({
-        catalog,
-        commit: openCommitter(config, connection, prepared, now),
-        announce: () => {},
-        newId,
-        now,
-        maxBatch: 1,
-        maxWaiting: 1,
-        onBatch: () => {},
-      });
-      const stored = notifier.notify({
-        user: /^[0-9a-f]{24}$/i.test(user) ? user.toLowerCase() : user,
+      const stored = notify({
+        user: canonicalUser(user),
         type,
         ...(title !== undefined && { title }),
         ...(body !== undefined && { body }),

@@ -14,7 +14,8 @@ export function decodeCursor(text: string, question: object, form: RegExp, point
   const [, version, asked, position = ""] =
     /^(v\d+)\.([^.]*)\.(.*)$/s.exec(Buffer.from(text, "base64url").toString("utf8")) ?? [];
   if (version !== "v1" || !form.test(position)) throw wrong("is no cursor of ours");
-  if (asked !== digest(question)) throw wrong("belongs to other filters; send those it came with");
+  if (asked !== digest(question))
+    throw wrong("belongs to other filters or to another user; send those it came with");
   return position;
 
   function wrong(detail: string): BelfryError {

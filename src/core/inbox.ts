@@ -23,12 +23,47 @@ export interface LiveInbox {
   readAll(user: string, upTo?: number): Promise<Standing & { changed: number }>;
 }
 
+/** `touch` is told whose inbox has changed, when it has. */
+export function createLiveInbox(
+  store: Pick<LiveInbox, "read" | "readAll"> & {
+    get(user: string, id: string): Promise<(Standing & { item: KeptItem }) | undefined>;
+    /** `changed`: how many items. */
+    change(
+      user: string,
+      id: string,
+      change: ItemChange,
+    ): Promise<(Standing & { item: KeptItem; changed: number }) | undefined>;
+    remove(user: string, id: string): Promise<Standing | undefined>;
+  },
+  touch: (users: string[]) => void,
+): LiveInbox {
+  return {
+    read: store.read,
+    async get(user, id) {
+      return (await store.get(user, id)) ?? unknown(user, id);
+    },
+    async change(user, id, change) {
+      const { changed, ...result } = (await store.change(user, id, change)) ?? unknown(user, id);
+      if (changed > 0) touch([user]);
+      return result;
+    },
+    async remove(user, id) {
+      const standing = (await store.remove(user, id)) ?? unknown(user, id);
+      touch([user]);
+      return standing;
+    },
+    async readAll(user, upTo) {
+      const result = await store.readAll(user, upTo);
+      if (result.changed > 0) touch([user]);
+      return result;
+    },
+  };
+}
+
 /** Pages asked for at the same time share a round trip, as commits do; each query starts after its requests came. */
 export function createInbox(
-  store: {
-    pages(requests: InboxPage[]): Promise<InboxView[]>;
-    markRead(user: string, id: string): Promise<boolean>;
-  },
+  store: { pages(requests: InboxPage[]): Promise<InboxView[]> },
+  live: Pick<LiveInbox, "change">,
   maxWaiting: number,
 ): Inbox {
   const pages = createBatcher<InboxPage, InboxView>({
@@ -39,9 +74,10 @@ export function createInbox(
   });
   return {
     list: (page) => pages.submit(page),
-    async markRead(user, id) {
-      if (!(await store.markRead(user, id)))
-        throw new BelfryError("not_found", `The user ${user} has no notification ${id}.`);
-    },
+    markRead: async (user, id) => void (await live.change(user, id, "read")),
   };
+}
+
+function unknown(user: string, id: string): never {
+  throw new BelfryError("not_found", `The user ${user} has no notification ${id}.`);
 }

@@ -1,13 +1,16 @@
 import { type Batcher, createBatcher } from "../model/batcher.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { BelfryError, type ErrorDetail } from "../model/errors.ts";
-import { problemInData, problemInText } from "../model/free-data.ts";
-import type {
-  Channel,
-  InboxItem,
-  NotifyCommand,
-  PlannedDelivery,
-  PlannedNotification,
+import { measureData, problemInText } from "../model/free-data.ts";
+import {
+  AlreadyStored,
+  type Channel,
+  channels,
+  type InboxItem,
+  type NotifyCommand,
+  type PlannedDelivery,
+  type PlannedNotification,
+  Unsettled,
 } from "../model/notification.ts";
 import type { Catalog } from "./catalog.ts";
 
@@ -16,8 +19,15 @@ const noLeases: Leases = new Map();
 
 export interface NotifyPartners {
   catalog: Pick<Catalog, "get" | "keys">;
-  /** Stores a batch; one entry a notification, in order. */
-  commit: (batch: PlannedNotification[], leases: Leases) => Promise<Array<undefined | Error>>;
+  /**
+   * Stores a batch; one entry a notification, in order. What would hold the others up is `Unsettled`, and of each user
+   * none or all from a certain one on. `patient`: all are one user's, and nothing comes back so.
+   */
+  commit: (
+    batch: PlannedNotification[],
+    leases: Leases,
+    patient: boolean,
+  ) => Promise<Array<undefined | Error>>;
   /** Present when this process also sends. */
   engine?: {
     reserve(deliveries: PlannedDelivery[]): Leases;
@@ -25,6 +35,8 @@ export interface NotifyPartners {
   };
   /** Told of deliveries that were stored for any worker to take. */
   announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
+  /** Told whose inboxes have something new, where devices listen. */
+  touch?: (users: string[]) => void;
   newId: () => string;
   now: () => number;
   /** Notifications in one commit, and waiting for one. */
@@ -36,42 +48,145 @@ export interface NotifyPartners {
 
 export interface Notifier {
   /**
-   * Resolves with the notification's id once it is stored with all its deliveries, whatever happens to this process
+   * Resolves with the notification's id, and when it was made (Unix seconds), once it is stored with all its deliveries, whatever happens to this process
    * afterwards. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`,
    * `database_unavailable` (then it may or may not have been stored).
    */
-  notify(command: NotifyCommand): Promise<{ id: string }>;
+  notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }>;
+  /** Throws `invalid_request` where `notify` would. Whether there will be an item in the inbox. */
+  check(command: NotifyCommand): { inbox: boolean };
+  /**
+   * The same for each of several users, under ids made beforehand: however often and wherever it is asked, what has such
+   * an id is stored once. Rejects with `invalid_request` or `overloaded` before any is stored; else one outcome each, in
+   * order.
+   */
+  notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]>;
   drained(): Promise<void>;
 }
 
+export interface Target {
+  user: string;
+  /** Of the notification. */
+  id: string;
+}
+
+/** Stored when there is no error. */
+export interface Outcome extends Target {
+  error?: BelfryError;
+}
+
+/**
+ * In one commit: whoever waits for the next one waits no longer than these take (decision 007). 300 notifications of an
+ * ordinary kind have a tenth of it; one alone may have 250 KB.
+ */
+const maxBatchBytes = 2 * 1024 * 1024;
+
 export function createNotifier(partners: NotifyPartners): Notifier {
-  const { catalog, engine, newId, now } = partners;
+  const { engine } = partners;
+  const plan = createPlanner(partners);
 
   /**
    * Two batches in flight, so that MongoDB works on one while it waits for the other's journal. A user's notifications
    * all take the same lane: they stay in order, and two transactions of this process never touch the same user.
    */
+  const limits = {
+    maxItems: partners.maxBatch,
+    maxBytes: maxBatchBytes,
+    bytesOf: ({ bytes = 0 }: PlannedNotification) => bytes,
+    maxWaiting: Number.POSITIVE_INFINITY,
+  };
   const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
-    createBatcher({ run: commit, maxItems: partners.maxBatch, maxWaiting: Number.POSITIVE_INFINITY }),
+    createBatcher({ ...limits, run: commitLane }),
   );
-  const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+  /** Of users whom somebody's open transaction has locked; each is there until it is drained. */
+  const detours = new Map<string, { batcher: Batcher<PlannedNotification, undefined>; open: number }>();
+  let detoured = 0;
+  const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, detoured);
 
-  async function commit(batch: PlannedNotification[]): Promise<Array<undefined | Error>> {
+  /** Who is on a detour stays on it, and so does what comes for them meanwhile: all of it passes here, in order. */
+  async function commitLane(batch: PlannedNotification[]) {
+    const free = detours.size === 0 ? batch : batch.filter((one) => !detours.has(one.user));
+    const results = free.length === 0 ? [] : await commit(free, false);
+    if (free.length === batch.length && !results.some((one) => one instanceof Unsettled)) return results;
+    const settled = new Map(free.map((one, at) => [one, results[at]]));
+    return batch.map((one) => {
+      const result = settled.has(one) ? settled.get(one) : new Unsettled();
+      return result instanceof Unsettled ? commitOnDetour(one) : result;
+    });
+  }
+
+  function commitOnDetour(planned: PlannedNotification): Promise<undefined> {
+    const { user } = planned;
+    const run = (batch: PlannedNotification[]) => commit(batch, true);
+    const detour = detours.get(user) ?? {
+      batcher: createBatcher({ ...limits, run }),
+      open: 0,
+    };
+    detours.set(user, detour);
+    detour.open++;
+    detoured++;
+    return detour.batcher.submit(planned).finally(() => {
+      detoured--;
+      if (--detour.open === 0) detours.delete(user);
+    });
+  }
+
+  async function commit(batch: PlannedNotification[], patient: boolean): Promise<Array<undefined | Error>> {
     const deliveries = batch.flatMap((one) => one.deliveries);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
-    const results = await partners.commit(batch, leases);
+    const results = await partners.commit(batch, leases, patient);
     const stored = batch.filter((_, index) => results[index] === undefined);
+    partners.touch?.(stored.flatMap(({ user, item }) => (item ? [user] : [])));
     engine?.accept(
       stored.flatMap((one) => heldOf(one, leases)),
       leases,
     );
     const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
     if (free.length > 0) partners.announce(free);
-    partners.onBatch(batch.length, stored.length);
+    const later = results.filter((one) => one instanceof Unsettled).length;
+    partners.onBatch(batch.length - later, stored.length);
     return results;
   }
 
-  function plan(command: NotifyCommand): PlannedNotification {
+  /** All of them or none: half of them queued would be half of them done. Alone they are let in, however many. */
+  function refuseWhenFull(count: number): void {
+    const before = waiting();
+    if (before > 0 && before + count > partners.maxWaiting) throw new BelfryError("overloaded");
+  }
+
+  const submit = (planned: PlannedNotification, request?: object) =>
+    (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned, request);
+
+  return {
+    async notify(command) {
+      const planned = plan(command);
+      refuseWhenFull(1);
+      await submit(planned);
+      const timestamp = planned.item?.timestamp ?? Math.floor(partners.now() / 1000);
+      return { id: planned.id, timestamp };
+    },
+    check: (command) => ({ inbox: plan(command).item !== undefined }),
+    async notifyEach(command, targets) {
+      const planned = plan({ ...command, user: "" });
+      refuseWhenFull(targets.length);
+      const results = await Promise.allSettled(
+        targets.map((target) => submit(addressed(planned, target, partners), targets)),
+      );
+      return targets.map((target, at) => {
+        const error = errorOf(results[at] as PromiseSettledResult<unknown>);
+        return { ...target, ...(error && { error }) };
+      });
+    },
+    async drained() {
+      await Promise.all(lanes.map((lane) => lane.drained()));
+      await Promise.all(Array.from(detours.values(), ({ batcher }) => batcher.drained()));
+    },
+  };
+}
+
+/** Makes of a command what is to be stored. Throws `invalid_request`. */
+export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "catalog" | "newId" | "now">) {
+  return function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
     if (!type)
       throw new BelfryError(
@@ -79,9 +194,9 @@ export function createNotifier(partners: NotifyPartners): Notifier {
         `There is no notification type ${JSON.stringify(command.type)}.`,
         [{ pointer: "/key", detail: `must be one of ${catalog.keys.join(", ")}` }],
       );
-    const problem = problemIn(command);
-    if (problem)
-      throw new BelfryError("invalid_request", `The field ${problem.pointer} ${problem.detail}.`, [problem]);
+    const size = measure(command);
+    if (typeof size !== "number")
+      throw new BelfryError("invalid_request", `The field ${size.pointer} ${size.detail}.`, [size]);
     const id = newId();
     const at = now();
     const user = command.user;
@@ -106,23 +221,51 @@ export function createNotifier(partners: NotifyPartners): Notifier {
     };
     const wanted = command.channels;
     const outbound = wanted ? wanted.filter((channel) => channel !== "inbox") : type.channels;
+    const inInbox = wanted ? wanted.includes("inbox") : type.inbox;
     return {
       id,
       user,
-      ...((wanted ? wanted.includes("inbox") : type.inbox) && { item }),
+      bytes: size * (outbound.length + (inInbox ? 1 : 0)),
+      ...(inInbox && { item }),
       deliveries: outbound.map((channel) => ({ id: newId(), channel, content })),
     };
-  }
-
-  return {
-    async notify(command) {
-      const planned = plan(command);
-      if (waiting() >= partners.maxWaiting) throw new BelfryError("overloaded");
-      await (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned);
-      return { id: planned.id };
-    },
-    drained: async () => void (await Promise.all(lanes.map((lane) => lane.drained()))),
   };
+}
+
+/** So long after its id was made a notification can be stored under it, and its deliveries' ids still tell when. */
+const freshMs = 2 * 60_000;
+
+/** What is planned once, for one of several users. */
+function addressed(
+  planned: PlannedNotification,
+  { user, id }: Target,
+  { newId, now }: Pick<NotifyPartners, "newId" | "now">,
+): PlannedNotification {
+  const { item, deliveries, bytes = 0 } = planned;
+  const fresh = now() - Number.parseInt(id.slice(0, 8), 16) * 1000 < freshMs;
+  return {
+    id,
+    user,
+    bytes,
+    ...(item && { item: { ...item, id, user_id: user } }),
+    deliveries: deliveries.map((one) => ({ ...one, id: fresh ? deliveryId(id, one.channel) : newId() })),
+    once: true,
+  };
+}
+
+/**
+ * Follows from the notification's, so that it cannot be inserted twice: what another process, whose number differs in one
+ * digit, would have made at that moment.
+ */
+function deliveryId(notification: string, channel: Channel): string {
+  const digit = Number.parseInt(notification.charAt(17), 16) ^ (1 + channels.indexOf(channel));
+  return notification.slice(0, 17) + digit.toString(16) + notification.slice(18);
+}
+
+function errorOf(result: PromiseSettledResult<unknown>): BelfryError | undefined {
+  if (result.status === "fulfilled" || result.reason instanceof AlreadyStored) return undefined;
+  const { reason } = result;
+  return reason instanceof BelfryError ? reason : new BelfryError("internal", undefined, [], reason);
 }
 
 /** An ObjectId's last digits count up, other ids end in what tells them apart. */
@@ -135,10 +278,15 @@ function heldOf({ id: notification, user, deliveries }: PlannedNotification, lea
   });
 }
 
-function problemIn(command: NotifyCommand): ErrorDetail | undefined {
-  for (const field of ["title", "body"] as const) {
-    const found = command[field] === undefined ? undefined : problemInText(command[field], `/${field}`);
-    if (found) return found;
-  }
-  return command.data === undefined ? undefined : problemInData(command.data, "/data");
+/** What an item or a delivery has beside what its caller says. */
+const frameBytes = 400;
+
+/** About so many bytes one item or delivery of it has, or what is wrong with it. */
+function measure({ title = "", body = "", data }: NotifyCommand): number | ErrorDetail {
+  const found = problemInText(title, "/title") ?? problemInText(body, "/body");
+  if (found) return found;
+  const size = data === undefined ? 0 : measureData(data, "/data");
+  return typeof size === "number"
+    ? size + frameBytes + Buffer.byteLength(title) + Buffer.byteLength(body)
+    : size;
 }

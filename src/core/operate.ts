@@ -1,4 +1,4 @@
-import type { DeliveryState } from "../model/delivery.ts";
+import { type DeliveryState, nobody } from "../model/delivery.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { channels } from "../model/notification.ts";
@@ -80,9 +80,10 @@ export function createOperate(partners: OperatePartners) {
       const delivery = await show(id);
       if (!moved) {
         const arrived = delivery.state === "sent" || delivery.state === "delivered";
+        const why = arrived ? "there is nothing to send again" : "it is on its way";
         throw new BelfryError(
           "delivery_not_retryable",
-          `The delivery ${id} is ${delivery.state}: ${arrived ? "there is nothing to send again" : "it is on its way"}.`,
+          `The delivery ${id} is ${delivery.state}: ${delivery.user === nobody ? "its user was erased" : why}.`,
         );
       }
       announce([delivery]);

@@ -68,6 +68,9 @@ export const builtInTypes: Record<string, NotificationType> = {
   new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
   new_post: { description: "Somebody the user follows has posted", inbox: true, channels: {} },
   new_login: { description: "A sign-in to the user's account", inbox: true, channels: { email: {} } },
+  MESSAGE: { description: "Somebody wrote to the user", inbox: true, channels: {} },
+  SUBSCRIPTION_EXPIRY: { description: "The user's subscription ends soon", inbox: true, channels: {} },
+  PROFILE_SETUP: { description: "The user's profile is complete", inbox: true, channels: {} },
   // Its callers count on a fixed wait between tries.
   [directType]: {
     description: "A text for one channel that the caller chooses",

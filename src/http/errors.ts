@@ -1,11 +1,13 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { BelfryError, type ErrorCode, type ErrorDetail } from "../model/errors.ts";
 import { escapePointer } from "../model/free-data.ts";
+import { patternSays } from "./patterns.ts";
 
 /** Retry soon: what fills the queue is a burst, and a replica set elects a primary within seconds. */
-const retryAfterSeconds = "2";
+const retryAfterSeconds = 2;
 const maxDetails = 20;
 
 /** Fastify's own codes that are the caller's doing. */
@@ -31,12 +33,17 @@ export function publicError(error: FastifyError | Error): BelfryError {
   return new BelfryError("internal", undefined, [], error);
 }
 
+/** What is wrong with one field, where no schema says it. */
+export function invalidField(pointer: string, detail: string): BelfryError {
+  return new BelfryError("invalid_request", `${pointer} ${detail}.`, [{ pointer, detail }]);
+}
+
 /** `/data/a` in the body, `?limit` in the query, `{id}` in the path. */
 function detailOf(
-  error: { instancePath: string; message?: string; params: Record<string, unknown> },
+  error: { keyword: string; instancePath: string; message?: string; params: Record<string, unknown> },
   context: string,
 ): ErrorDetail {
-  const { missingProperty, additionalProperty, allowedValues } = error.params;
+  const { missingProperty, additionalProperty, allowedValues, pattern } = error.params;
   const field = missingProperty ?? additionalProperty;
   const inQuery = context === "querystring";
   const name = field === undefined ? undefined : inQuery ? String(field) : escapePointer(String(field));
@@ -45,7 +52,10 @@ function detailOf(
   if (missingProperty !== undefined) return { pointer, detail: "is required" };
   if (additionalProperty !== undefined) return { pointer, detail: "is not a field of this request" };
   if (Array.isArray(allowedValues)) return { pointer, detail: `must be one of ${allowedValues.join(", ")}` };
-  return { pointer, detail: error.message ?? "is not valid" };
+  if (error.keyword === "minLength" && error.params.limit === 1)
+    return { pointer, detail: "must not be empty" };
+  const says = patternSays[String(pattern)] ?? error.message;
+  return { pointer, detail: says ?? "is not valid" };
 }
 
 /** Logs and prepares what every error shape has in common; answers with the error to show. */
@@ -58,7 +68,8 @@ export function prepareErrorReply(
   if (shown.status >= 500)
     request.log.error({ err: shown.cause ?? shown, code: shown.code }, "request failed");
   else request.log.debug({ code: shown.code }, "request refused");
-  if (shown.status === 503) reply.header("retry-after", retryAfterSeconds);
+  if (shown.status === 503 || shown.code === "idempotency_in_progress")
+    reply.header("retry-after", shown.retryAfterSeconds ?? retryAfterSeconds);
   if (shown.status === 401) reply.header("www-authenticate", "Bearer");
   reply.code(shown.status);
   return shown;
@@ -94,7 +105,16 @@ export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket)
   };
   const [status, detail] = known[error.code ?? ""] ?? [400, "This is not an HTTP request."];
   const title = STATUS_CODES[status] as string;
-  const body = JSON.stringify({ type: "about:blank", title, status, detail, code: "invalid_request" });
-  const head = `HTTP/1.1 ${status} ${title}\r\nconnection: close\r\ncontent-type: application/problem+json`;
+  endWithProblem(socket, { status, title, detail, code: "invalid_request" });
+}
+
+/** An answer where there is no reply to send it with; the connection ends. */
+export function endWithProblem(
+  socket: Duplex,
+  problem: { status: number; title: string; detail: string; code: ErrorCode },
+): void {
+  const { status } = problem;
+  const body = JSON.stringify({ type: "about:blank", ...problem });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/problem+json`;
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { deliveryStates, reasons } from "../model/delivery.ts";
 import { channels } from "../model/notification.ts";
+import { hex24 } from "./patterns.ts";
 
 const Time = (description?: string) =>
   Type.String({ format: "date-time", ...(description && { description }) });
@@ -65,7 +66,7 @@ export const RedriveBody = Type.Object(
   { additionalProperties: false },
 );
 
-export const Id = Type.Object({ id: Type.String({ pattern: "^[0-9a-fA-F]{24}$" }) });
+export const Id = Type.Object({ id: Type.String({ pattern: hex24 }) });
 
 const summary = {
   id: Type.String(),

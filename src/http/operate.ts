@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import { readFilters, readPeriod, type WrittenFilters } from "../core/filters.ts";
@@ -7,6 +7,7 @@ import type { Redrive, RedriveRequest } from "../core/redrive.ts";
 import { BelfryError, type ErrorDetail } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { ledgerOnWire, recordOnWire, summaryOnWire, suppressionOnWire } from "../model/operate-wire.ts";
+import { linkNextPage, nextCursor } from "./next-page.ts";
 import * as schemas from "./operate-schemas.ts";
 
 export interface OperatePartners extends Operate {
@@ -32,8 +33,8 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     async (request, reply) => {
       const { limit, cursor, ...written } = request.query;
       const page = await operate.list(readFilters(written, inQuery), limit, cursorOf(cursor, inQuery));
-      link(request, reply, page.next);
-      return { data: page.data.map(summaryOnWire), ...next(page.next) };
+      linkNextPage(request, reply, page.next);
+      return { data: page.data.map(summaryOnWire), ...nextCursor(page.next) };
     },
   );
 
@@ -84,7 +85,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
         ...(dry_run ? { would_send: redriven } : { redriven }),
         ...counts,
         more: after !== undefined,
-        ...next(after),
+        ...nextCursor(after),
       };
     },
   );
@@ -127,8 +128,8 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
         ...(channel !== undefined && { channel: channel as Channel }),
       };
       const page = await operate.suppressions(filter, limit, cursorOf(cursor, inQuery));
-      link(request, reply, page.next);
-      return { data: page.data.map(suppressionOnWire), ...next(page.next) };
+      linkNextPage(request, reply, page.next);
+      return { data: page.data.map(suppressionOnWire), ...nextCursor(page.next) };
     },
   );
 
@@ -151,15 +152,4 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
 
 function cursorOf(text: string | undefined, pointer: (name: string) => string) {
   return text === undefined ? undefined : { text, pointer: pointer("cursor") };
-}
-
-const next = (cursor: string | undefined) => (cursor === undefined ? {} : { next_cursor: cursor });
-
-/** RFC 8288; the reference is relative, since a proxy may have given us another name. */
-function link(request: FastifyRequest, reply: FastifyReply, cursor: string | undefined): void {
-  if (cursor === undefined) return;
-  const [path, query] = request.url.split("?", 2) as [string, string | undefined];
-  const parameters = new URLSearchParams(query);
-  parameters.set("cursor", cursor);
-  reply.header("link", `<${path}?${parameters}>; rel="next"`);
 }

@@ -8,36 +8,53 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
   LogController,
+  type RouteOptions,
 } from "fastify";
+import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { CapturedMessage } from "../model/provider.ts";
-import { refuseForeignHosts, requireKey } from "./auth.ts";
+import type { Addresses } from "./addresses.ts";
+import { type Authorizer, guardRoutes, refuseForeignHosts, refuseForeignPages } from "./auth.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { capturedRoutes } from "./captured.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
+import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
 import { clientErrorHandler, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
 import { readJsonExactly } from "./json-body.ts";
+import { asyncApiDocument } from "./live/asyncapi.ts";
+import { type LivePartners, liveRoutes } from "./live/index.ts";
 import { type OperatePartners, operateRoutes } from "./operate.ts";
+import { createOriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
+import { tokenRoutes } from "./tokens.ts";
+import { type V1Partners, v1Routes } from "./v1/index.ts";
 
 /** What takes requests needs. */
 export interface ApiPartners {
   inbox: InboxDialectPartners;
   queue: QueueDialectPartners;
+  live: LiveDialectPartners;
   captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
   operate: OperatePartners;
   callbacks: CallbackPartners;
+  tokens: Pick<Tokens, "sign">;
+  v1: V1Partners;
 }
 
 export interface ServerPartners {
   /** Absent in a process that only sends: then there are health and metrics alone. */
   api?: ApiPartners;
+  /** Absent in a process that keeps no pages and apps live. */
+  live?: LivePartners;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
-  /** Empty: nobody is asked for a key. */
-  apiKeys: string[];
+  authorizer: Authorizer;
+  /** Of pages elsewhere that may call what belongs to a user; `*`: all. */
+  allowedOrigins: string[];
+  /** Absent: nobody's `X-Forwarded-For` is believed. */
+  isProxy?: Addresses["isProxy"];
   /** Answers only under a loopback name: see `refuseForeignHosts`. */
   loopbackOnly: boolean;
   version: string;
@@ -66,26 +83,33 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
       const given = request.headers["x-request-id"];
       return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
     },
-    routerOptions: { maxParamLength: 256 },
+    // The schemas bound them, and say where; none is longer than a request's head.
+    routerOptions: { maxParamLength: 16 * 1024 },
+    trustProxy: partners.isProxy ?? false,
   });
   app.setValidatorCompiler(validatorCompiler());
   readJsonExactly(app);
   app.setErrorHandler(sendProblem);
-  const allowedMethods = collectMethods(app);
+  const routesAt = collectRoutes(app);
   app.setNotFoundHandler((request, reply) => {
-    const allowed = allowedMethods(request.url.split("?", 1)[0] as string);
+    const found = routesAt(request.url.split("?", 1)[0] as string);
+    const allowed = [...new Set(found.flatMap(({ methods }) => methods))].sort();
     if (allowed.length === 0) return sendProblem(new BelfryError("not_found"), request, reply);
     reply.header("allow", allowed.join(", "));
     return sendProblem(new BelfryError("method_not_allowed"), request, reply);
   });
+  shareWithOrigins(app, partners.allowedOrigins, routesAt);
   if (partners.loopbackOnly) app.addHook("onRequest", refuseForeignHosts);
-  if (partners.apiKeys.length > 0) app.addHook("onRequest", requireKey(partners.apiKeys));
+  if (partners.authorizer.open)
+    app.addHook("onRequest", refuseForeignPages(createOriginRule(partners.allowedOrigins)));
+  guardRoutes(app, partners.authorizer);
   app.addHook("onSend", (request, reply, payload, done) => {
     addCommonHeaders(request, reply);
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "unknown";
+    if (request.routeOptions.config.stream && reply.statusCode < 400) return done();
     partners.onRequestDone(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     request.log.debug(
       { method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime },
@@ -94,34 +118,42 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     done();
   });
 
-  const { api, health } = partners;
+  const { api, live, health } = partners;
   if (api) {
-    await registerDocs(app, partners.version, partners.apiKeys.length > 0);
+    await registerDocs(app, partners.version, !partners.authorizer.open);
     await app.register(inboxDialect, api.inbox);
     await app.register(queueDialect, api.queue);
+    await app.register(liveDialect, api.live);
     await app.register(pages);
+  }
+  if (live) {
+    const { authorizer, loopbackOnly } = partners;
+    await liveRoutes(app, { ...live, authorizer, loopbackOnly });
   }
   await app.register(async (own) => {
     healthRoutes(own, health);
     if (!api) return;
     capturedRoutes(own, api.captured);
     operateRoutes(own, api.operate);
+    tokenRoutes(own, api.tokens);
+    await v1Routes(own, api.v1);
     await callbackRoutes(own, api.callbacks);
   });
   return app;
 }
 
-/** Learns the routes as they are registered, for the `Allow` header of a 405. */
-function collectMethods(app: FastifyInstance): (path: string) => string[] {
-  const routes: Array<{ pattern: RegExp; methods: string[] }> = [];
-  app.addHook("onRoute", ({ url, method }) => {
+/** Learns the routes as they are registered, for the `Allow` header of a 405 and for CORS. */
+function collectRoutes(app: FastifyInstance) {
+  const routes: Array<{ pattern: RegExp; methods: string[]; options: RouteOptions }> = [];
+  app.addHook("onRoute", (options) => {
+    const { url, method } = options;
     const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/:\w+/g, "[^/]+")}$`);
-    routes.push({ pattern, methods: [method].flat() });
+    routes.push({ pattern, methods: [method].flat(), options });
   });
-  return (path) => {
-    const found = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods);
-    return [...new Set(found)].sort();
-  };
+  return (path: string) =>
+    routes.flatMap(({ pattern, methods, options }) =>
+      pattern.test(path) ? [{ methods, config: options.config }] : [],
+    );
 }
 
 function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
@@ -151,17 +183,25 @@ async function registerDocs(app: FastifyInstance, version: string, withKeys: boo
         version,
         license: { name: "MIT", identifier: "MIT" },
       },
-      components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer" } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: "http", scheme: "bearer" },
+          userToken: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        },
+      },
       security: [{ apiKey: [] }],
     },
   });
   app.addHook("onRoute", (route) => {
-    if (route.url.startsWith("/docs")) route.config = { ...route.config, public: true };
+    if (route.url.startsWith("/docs")) route.config = { ...route.config, public: true, shared: true };
+    if (route.config?.user) route.schema = { ...route.schema, security: [{ apiKey: [] }, { userToken: [] }] };
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: true,
     uiConfig: { url: "/openapi.json", persistAuthorization: withKeys },
   });
-  app.get("/openapi.json", { config: { public: true }, schema: { hide: true } }, async () => app.swagger());
+  const document = { config: { public: true, shared: true }, schema: { hide: true } };
+  app.get("/openapi.json", document, async () => app.swagger());
+  app.get("/asyncapi.json", document, async () => asyncApiDocument(version));
 }

@@ -1,8 +1,8 @@
 import { BelfryError } from "./errors.ts";
 
 export interface Batcher<Item, Result> {
-  /** Resolves with the item's own result. Rejects with its own error, or `overloaded` when the queue is full. */
-  submit(item: Item): Promise<Result>;
+  /** `group`: what it came with; what came alone is one group. Resolves with the item's own result. Rejects with its own error, or `overloaded` when the queue is full. */
+  submit(item: Item, group?: object): Promise<Result>;
   /** Items waiting for a batch; those in flight are not counted. */
   readonly waiting: number;
   /** Resolves when nothing waits and nothing is in flight. */
@@ -14,38 +14,76 @@ export interface Batcher<Item, Result> {
  * and a busy one shares round trips. There is no timer: `setImmediate` only lets the requests that
  * the event loop has already read join the first batch.
  *
- * `run` gets 1 to `maxItems` items and answers with one entry each, in order: a result or an `Error`.
+ * `run` gets 1 to `maxItems` items and answers with one entry each, in order: a result, an `Error`, or a promise of a
+ * result, which the batch does not wait for, nor `drained`.
  * When it throws, every item of that batch is rejected with what it threw.
- * With `inFlight` 1 batches never overlap, so items are handled in the order of `submit`.
+ * With `inFlight` 1 batches never overlap, so a group's items are handled in the order of `submit`.
+ *
+ * Each group that waits has an equal part of a batch, and what others leave of theirs: a thousand that came at once do not
+ * go in front of one that came later. A batch is over as well when its items have `maxBytes` together.
  */
 export function createBatcher<Item, Result>(options: {
-  run: (items: Item[]) => Promise<Array<Result | Error>>;
+  run: (items: Item[]) => Promise<Array<Result | Error | Promise<Result>>>;
   maxItems: number;
+  maxBytes?: number;
+  bytesOf?: (item: Item) => number;
   maxWaiting: number;
   inFlight?: number;
 }): Batcher<Item, Result> {
   interface Entry {
     item: Item;
-    resolve: (result: Result) => void;
+    resolve: (result: Result | Promise<Result>) => void;
     reject: (error: unknown) => void;
   }
-  const { run, maxItems, maxWaiting, inFlight = 1 } = options;
-  let waiting: Entry[] = [];
+  const { run, maxItems, maxBytes = Number.POSITIVE_INFINITY, maxWaiting, inFlight = 1 } = options;
+  const bytesOf = options.bytesOf ?? (() => 0);
+  /** By group, the one whose turn is next first. */
+  const queues = new Map<object | undefined, Entry[]>();
+  let waiting = 0;
   let running = 0;
   let scheduled = false;
   const idle: Array<() => void> = [];
 
   function start(): void {
-    while (running < inFlight && waiting.length > 0) {
-      const batch = waiting.length <= maxItems ? waiting : waiting.slice(0, maxItems);
-      waiting = waiting.length <= maxItems ? [] : waiting.slice(maxItems);
+    while (running < inFlight && waiting > 0) {
+      const batch = nextBatch();
+      waiting -= batch.length;
       running++;
       void settle(batch);
     }
   }
 
+  function nextBatch(): Entry[] {
+    let batch: Entry[] = [];
+    let bytes = 0;
+    const part = 1 / queues.size;
+    for (const [group, queue] of queues) {
+      let taken = 0;
+      let takenBytes = 0;
+      let full = false;
+      while (taken < queue.length && !(taken >= maxItems * part || takenBytes >= maxBytes * part)) {
+        const more = bytesOf((queue[taken] as Entry).item);
+        const together = batch.length + taken;
+        full = together === maxItems || (together > 0 && bytes + takenBytes + more > maxBytes);
+        if (full) break;
+        taken++;
+        takenBytes += more;
+      }
+      bytes += takenBytes;
+      if (taken > 0) {
+        queues.delete(group);
+        // A `Map` comes to what is set anew once more, after all the others: they have had their part by then.
+        if (taken < queue.length) queues.set(group, queue.slice(taken));
+        const some = taken === queue.length ? queue : queue.slice(0, taken);
+        batch = batch.length === 0 ? some : batch.concat(some);
+      }
+      if (full) break;
+    }
+    return batch;
+  }
+
   async function settle(batch: Entry[]): Promise<void> {
-    let results: Array<Result | Error>;
+    let results: Array<Result | Error | Promise<Result>>;
     try {
       results = await run(batch.map((entry) => entry.item));
     } catch (error) {
@@ -56,18 +94,22 @@ export function createBatcher<Item, Result>(options: {
     // The next batch leaves before these are answered: its receiver works while we do.
     start();
     for (const [index, entry] of batch.entries()) {
-      const result = results[index] as Result | Error;
+      const result = results[index] as Result | Error | Promise<Result>;
       if (result instanceof Error) entry.reject(result);
       else entry.resolve(result);
     }
-    if (running === 0 && waiting.length === 0) for (const done of idle.splice(0)) done();
+    if (running === 0 && waiting === 0) for (const done of idle.splice(0)) done();
   }
 
   return {
-    submit(item) {
-      if (waiting.length >= maxWaiting) return Promise.reject(new BelfryError("overloaded"));
+    submit(item, group) {
+      if (waiting >= maxWaiting) return Promise.reject(new BelfryError("overloaded"));
       return new Promise((resolve, reject) => {
-        waiting.push({ item, resolve, reject });
+        const entry = { item, resolve, reject };
+        const queue = queues.get(group);
+        if (queue) queue.push(entry);
+        else queues.set(group, [entry]);
+        waiting++;
         if (running >= inFlight || scheduled) return;
         scheduled = true;
         setImmediate(() => {
@@ -77,10 +119,10 @@ export function createBatcher<Item, Result>(options: {
       });
     },
     get waiting() {
-      return waiting.length;
+      return waiting;
     },
     drained() {
-      if (running === 0 && waiting.length === 0) return Promise.resolve();
+      if (running === 0 && waiting === 0) return Promise.resolve();
       return new Promise((resolve) => idle.push(resolve));
     },
   };

@@ -25,6 +25,9 @@ export const deliveryStates = [
 ] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
+/** Whose the deliveries of erased users are: no user's id is empty. */
+export const nobody = "";
+
 /** What a template can use, kept with the delivery so that a trimmed inbox does not matter. */
 export interface DeliveryContent {
   key: string;
@@ -69,6 +72,7 @@ export const reasons = [
   "undelivered",
   "unanswered",
   "poison",
+  "erased",
 ] as const;
 export type Reason = (typeof reasons)[number];
 

@@ -10,7 +10,7 @@ export const errorCodes = {
   invalid_json: { status: 400, says: "The body is not JSON; send one JSON object in UTF-8." },
   unauthorized: {
     status: 401,
-    says: "Send `Authorization: Bearer <key>` with one of the configured API keys.",
+    says: "Send `Authorization: Bearer <key>` with one of the configured API keys, or, where it is about one user, a token of theirs.",
   },
   // 406 is how Mailgun is told not to repeat a webhook.
   callback_refused: {
@@ -19,7 +19,7 @@ export const errorCodes = {
   },
   foreign_host: {
     status: 403,
-    says: "Without API_KEYS requests are answered under a loopback name only: call 127.0.0.1 or localhost, or set API_KEYS.",
+    says: "Without API_KEYS requests are answered under a loopback name only, and pages of other origins may change nothing: call 127.0.0.1 or localhost, name the page in ALLOWED_ORIGINS, or set API_KEYS.",
   },
   forbidden: {
     status: 403,
@@ -27,11 +27,14 @@ export const errorCodes = {
   },
   not_found: { status: 404, says: "Nothing has this path or id." },
   method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
-  payload_too_large: { status: 413, says: "The body is over 64 KiB." },
+  payload_too_large: {
+    status: 413,
+    says: "The body is over 64 KiB, or over 1 MiB for `POST /v1/notifications`.",
+  },
   unsupported_media_type: { status: 415, says: "Send the body as `content-type: application/json`." },
   user_document_conflict: {
     status: 409,
-    says: "The user's document cannot take the notification: `notifications` is no array, a schema rule refuses it, or it is full (16 MB).",
+    says: "The user's document cannot take the change: `notifications` is no array, `rev` is no number, a schema rule refuses it, or it is full (16 MB).",
   },
   idempotency_in_progress: {
     status: 409,
@@ -73,6 +76,8 @@ export interface ErrorDetail {
 export class BelfryError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetail[];
+  /** When another try is worth it, where that is known. */
+  retryAfterSeconds?: number;
 
   constructor(
     code: ErrorCode,

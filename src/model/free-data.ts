@@ -5,17 +5,17 @@ export const maxDataBytes = 8 * 1024;
 export const maxDataDepth = 32;
 
 /**
- * What in a caller's free-form JSON cannot be stored to the letter, with its JSON pointer; undefined when all can.
+ * How many bytes a caller's free-form JSON has, or what in it cannot be stored to the letter, with its JSON pointer.
  * `$` and `.` in keys and strings like `"$email"` are fine: they are stored as they are.
  */
-export function problemInData(data: Record<string, unknown>, pointer: string): ErrorDetail | undefined {
+export function measureData(data: Record<string, unknown>, pointer: string): number | ErrorDetail {
   // Depth first: a stack overflow inside `JSON.stringify` would be our failure, not the caller's.
   const found = problemIn(data, pointer, 1);
   if (found) return found;
   const bytes = Buffer.byteLength(JSON.stringify(data));
   return bytes > maxDataBytes
     ? { pointer, detail: `has ${bytes} bytes as JSON; at most ${maxDataBytes} are kept` }
-    : undefined;
+    : bytes;
 }
 
 function problemIn(value: unknown, pointer: string, depth: number): ErrorDetail | undefined {

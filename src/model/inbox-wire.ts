@@ -13,6 +13,8 @@ export interface WireItem {
   read: boolean;
   archived: boolean;
   rev: number;
+  /** The user's `rev` when it came. Items lie in this order, by `id` where it is equal: a change does not move one. */
+  born: number;
 }
 
 export type WireChange =
@@ -29,7 +31,7 @@ export type WireMessage =
   | { type: "bye"; retry_ms: number };
 
 export function itemOnWire(item: KeptItem): WireItem {
-  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev } = item;
+  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev, born } = item;
   return {
     id,
     type: key,
@@ -42,6 +44,7 @@ export function itemOnWire(item: KeptItem): WireItem {
     read: !is_new,
     archived,
     rev,
+    born,
   };
 }
 

@@ -14,7 +14,7 @@ export interface KeptItem extends InboxItem {
 
 /** Where an inbox stands. */
 export interface Standing {
-  /** Grows by one with each change of the inbox; 0 for a user that has none. */
+  /** Begins at the clock (Unix milliseconds), then grows by one with each change of the inbox; 0 before the first. */
   rev: number;
   unread: number;
   /** All that are kept, the archived ones too. */
@@ -25,6 +25,11 @@ export interface Standing {
 export type InboxChange =
   | { change: "new" | "read" | "unread" | "archived"; item: KeptItem }
   | { change: "deleted"; id: string; rev: number };
+
+export function changeSince(since: number, item: KeptItem): InboxChange {
+  const { born, archived, is_new } = item;
+  return { change: born > since ? "new" : archived ? "archived" : is_new ? "unread" : "read", item };
+}
 
 /**
  * All that differs from what a device knew at `since`, in one consistent view: applying `changes` and dropping its oldest
@@ -41,6 +46,8 @@ export interface InboxChanges extends Standing {
 
 /** The `since` of a device that knows nothing and wants to know what happens from now on. */
 export const fromNow = Number.MAX_SAFE_INTEGER;
+/** That of one that knows nothing and wants everything; 0 is that of one that has seen an inbox before its first change. */
+export const fromNothing = -1;
 
 /** What of an inbox is asked for; newest first. `after`: only what is older than that place. */
 export interface InboxQuery {

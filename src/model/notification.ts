@@ -59,7 +59,17 @@ export interface PlannedNotification {
   /** Absent when the type keeps no record in the inbox. */
   item?: InboxItem;
   deliveries: PlannedDelivery[];
+  /** About so many to store, all of it; absent: few. */
+  bytes?: number;
+  /** It may be stored already, or be on its way there, under the same id: then it is not stored again. */
+  once?: true;
 }
+
+/** Of a notification to be stored once: it has been stored before. */
+export class AlreadyStored extends Error {}
+
+/** Not stored, since something stands in this user's way: what is asked for again, apart from others, may be. */
+export class Unsettled extends Error {}
 
 export interface PlannedDelivery {
   /** 24 hex characters; the provider sees it on each attempt, so that a duplicate can be recognised. */

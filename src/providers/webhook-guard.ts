@@ -65,7 +65,7 @@ export function parseNetwork(text: string): { address: string; prefix: number; f
  * A list a family: in one list Node would match an IPv4 address with ::/3 through its mapped form, and 127.0.0.1
  * with ::ffff:127.0.0.1, so that opening one would open the other.
  */
-function networks(texts: string[]): (address: string, family: 4 | 6) => boolean {
+export function networks(texts: string[]): (address: string, family: 4 | 6) => boolean {
   const lists = { 4: new BlockList(), 6: new BlockList() };
   for (const text of texts) {
     const network = parseNetwork(text);

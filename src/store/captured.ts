@@ -1,13 +1,17 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
+import { nobody } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { CapturedMessage } from "../model/provider.ts";
+import { deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 
 type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at: Date; channel: Channel };
 
+export const capturedOf = (db: Db): Collection<CapturedDocument> => db.collection("captured");
+
 /** Messages that no provider was there to send. */
 export function createCapturedStore(db: Db) {
-  const captured: Collection<CapturedDocument> = db.collection("captured");
+  const captured = capturedOf(db);
   return {
     /** One result a message. A message captured before counts as captured: its id is the delivery's. */
     async add(messages: CapturedMessage[]): Promise<Array<undefined | Error>> {
@@ -21,6 +25,7 @@ export function createCapturedStore(db: Db) {
       const results: Array<undefined | Error> = messages.map(() => undefined);
       for (const { index, code, errmsg } of reply.writeErrors ?? [])
         if (code !== 11000) results[index] = new Error(`not captured: ${errmsg}`);
+      await forgetErased(documents.map((one) => one._id));
       return results;
     },
 
@@ -31,4 +36,14 @@ export function createCapturedStore(db: Db) {
       return found.map(({ _id, at, ...rest }) => ({ id: _id.toHexString(), at: at.getTime(), ...rest }));
     },
   };
+  /**
+   * Of a user who was erased while the message was on its way: what came after the erasure had looked here finds its
+   * delivery to be nobody's, since those are first.
+   */
+  async function forgetErased(ids: ObjectId[]): Promise<void> {
+    const found = await deliveriesOf(db)
+      .find({ _id: { $in: ids }, user: nobody }, { projection: { _id: 1 }, batchSize: ids.length + 1 })
+      .toArray();
+    if (found.length > 0) await captured.deleteMany({ _id: { $in: found.map((one) => one._id) } });
+  }
 }

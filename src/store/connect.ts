@@ -1,4 +1,4 @@
-import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
+import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
 
 export interface Connection {
   client: MongoClient;
@@ -14,7 +14,7 @@ export const appName = "belfry";
  * The driver waits long or for ever by default; these bounds make every failure an answer.
  * Majority is set here and not trusted to the URI: a 2xx must survive a lost primary.
  */
-const clientOptions: MongoClientOptions = {
+export const clientOptions: MongoClientOptions = {
   appName,
   w: "majority",
   wtimeoutMS: 10_000,
@@ -46,4 +46,31 @@ export async function connect(uri: string): Promise<Connection> {
     await client.close();
     throw error;
   }
+}
+
+/**
+ * A database on a client that is somebody else's and set up for other needs: what ours are is said here. Without a `name`
+ * it is the one that the client's URI names, or `belfry`.
+ */
+export function databaseOn(client: MongoClient, name: string | undefined): Db {
+  // `test` is the driver's word for none.
+  const named = client.options.dbName === "test" ? "belfry" : client.options.dbName;
+  const db = client.db(name ?? named, {
+    writeConcern: { w: "majority", wtimeoutMS: 10_000 },
+    readConcern: new ReadConcern("local"),
+    readPreference: "primary",
+    raw: false,
+    promoteValues: true,
+    promoteLongs: true,
+    promoteBuffers: false,
+    useBigInt64: false,
+    bsonRegExp: false,
+    ignoreUndefined: false,
+    serializeFunctions: false,
+    enableUtf8Validation: true,
+    forceServerObjectId: false,
+  });
+  // A database takes it from its client alone.
+  db.bsonOptions.fieldsAsRaw = clientOptions.fieldsAsRaw as Document;
+  return db;
 }

@@ -41,8 +41,12 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
-/** A failed commit, in the caller's words. */
+const unauthorized = 13;
+
+/** A failed commit, in the caller's words. That we have no right to write is no fault of the document's. */
 export function storeError(error: unknown): BelfryError {
+  if (error instanceof MongoServerError && error.code === unauthorized)
+    return new BelfryError("internal", undefined, [], error);
   const code = isRefusal(error) ? "user_document_conflict" : "database_unavailable";
   return new BelfryError(code, undefined, [], error);
 }

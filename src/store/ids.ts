@@ -1,10 +1,9 @@
 import { ObjectId } from "mongodb";
-
-const hex24 = /^[0-9a-f]{24}$/i;
+import { isHex24 } from "../model/user-id.ts";
 
 /** A user's `_id`: an `ObjectId` when the id on the wire is 24 hex characters, else the string itself. */
 export function storedUserId(user: string): ObjectId | string {
-  return hex24.test(user) ? new ObjectId(user) : user;
+  return isHex24(user) ? new ObjectId(user) : user;
 }
 
 /** The wire form of a stored id. */

@@ -1,35 +1,54 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
+import type { InboxListing, InboxQuery, KeptItem, Standing } from "../model/live.ts";
 import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
 import type { Suppression } from "../model/provider.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
+import {
+  countsOf,
+  given,
+  isArchived,
+  itemOf,
+  itemsOf,
+  keptItem,
+  nothing,
+  numberIn,
+  type StoredItem,
+  standing,
+  windowOf,
+} from "./inbox-items.ts";
 
 export interface UserDocument {
   _id: ObjectId | string;
   email?: string;
   phone?: string;
+  locale?: string;
+  timeZone?: string;
   webhook?: { url: string; secrets: string[] };
   suppressed?: Partial<Record<Channel, Suppression>>;
-  /** Grows by one with each change of `notifications`; each item carries the value of its last change. */
+  /**
+   * Begins at the database's clock, in milliseconds, and grows by one with each change of `notifications`; each item
+   * carries the value of its last change.
+   */
   rev?: number;
   /** Oldest first; up to `INBOX_LIMIT` + 25 %, of which readers see the newest `INBOX_LIMIT`. */
-  notifications?: Array<InboxItem & { rev: number }>;
+  notifications?: StoredItem[];
+  /** Oldest first, the newest 100. */
+  removedNotifications?: Array<{ id: string; rev: number }>;
+  /** Who knows less cannot be told all: where `rev` began, or that of the newest removal that is no longer among them. */
+  removedBefore?: number;
 }
 
 export const usersOf = (db: Db): Collection<UserDocument> => db.collection("users");
 
-/** Reads and marks. `inboxLimit`: how many items of the array are there for a reader. */
-export function createInboxStore(db: Db, inboxLimit: number) {
+/** What an inbox holds. `inboxLimit`: how many items of the array are there for a reader. */
+export function createInboxReader(db: Db, inboxLimit: number) {
   const users = usersOf(db);
-  /** A user whose `notifications` is something else has an empty inbox, and does not fail the others in the query. */
-  const kept = { $cond: [{ $isArray: "$notifications" }, "$notifications", []] };
-  const seen = { $slice: [kept, -inboxLimit] };
+  const seen = windowOf(inboxLimit);
+  const items = itemsOf(inboxLimit);
 
   return {
-    /**
-     * Many pages in one round trip. Pages of equal `skip` and `limit` share a query; counts are taken from the items
-     * themselves, so they cannot drift.
-     */
+    /** Many pages in one round trip, for the dialects. Pages of equal `skip` and `limit` share a query. */
     async pages(requests: InboxPage[]): Promise<InboxView[]> {
       const shapes = new Map<string, InboxPage[]>();
       for (const request of requests) {
@@ -48,41 +67,53 @@ export function createInboxStore(db: Db, inboxLimit: number) {
       );
     },
 
-    /** True when the user has such an item, read before or not; reading twice changes nothing. */
-    async markRead(user: string, id: string): Promise<boolean> {
-      const marking = () =>
-        users.updateOne(
-          { _id: storedUserId(user), $expr: { $in: [id, { $map: { input: seen, in: "$$this.id" } }] } },
-          [
-            { $set: { rev: { $add: [{ $ifNull: ["$rev", 0] }, { $cond: [unreadItem(id), 1, 0] }] } } },
-            {
-              $set: {
-                notifications: {
-                  $map: {
-                    input: "$notifications",
-                    in: {
-                      $cond: [
-                        { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] },
-                        { $mergeObjects: ["$$this", { is_new: false, rev: "$rev" }] },
-                        "$$this",
-                      ],
-                    },
-                  },
-                },
-              },
-            },
-          ],
-        );
-      return (await orUnavailable(marking)).matchedCount === 1;
+    /** One page and the counts, in one consistent view. `limit` 0 asks for the counts alone. */
+    async read(query: InboxQuery): Promise<InboxListing> {
+      const limit = Math.min(query.limit, inboxLimit);
+      const matching = { $filter: { input: olderThan(query.after), cond: { $and: conditionsOf(query) } } };
+      const page = {
+        $slice: [{ $reverseArray: matching }, Math.min(query.skip, inboxLimit), limit + 1],
+      };
+      const { page: found, ...view } = (await look<{ page: StoredItem[] }>(query.user, { page })) ?? {
+        ...nothing,
+        page: [],
+      };
+      const kept = found.slice(0, limit).map(keptItem);
+      const last = kept.at(-1);
+      return {
+        ...view,
+        items: kept,
+        ...(last && found.length > limit && { next: { born: last.born, id: last.id } }),
+      };
+    },
+
+    /** Nothing when the user has no such item. */
+    async get(user: string, id: string): Promise<(Standing & { item: KeptItem }) | undefined> {
+      const view = await look<{ item?: StoredItem }>(user, { item: itemOf("$$items", id) });
+      return view?.item && { ...view, item: keptItem(view.item) };
     },
   };
+
+  /**
+   * Nothing for an unknown user. What is told of an inbox must last, or a device would take the `rev` of something rolled
+   * back for that of what came instead.
+   */
+  async function look<More>(user: string, more: Document): Promise<(Standing & More) | undefined> {
+    const projection = { _id: 0, view: given({ items }, { ...standing, ...more }) };
+    const found = await orUnavailable(() =>
+      users.findOne<{ view: Standing & More }>(
+        { _id: storedUserId(user) },
+        { projection, readConcern: "majority" },
+      ),
+    );
+    return found?.view;
+  }
 
   async function readGroup(group: InboxPage[]): Promise<Map<string, InboxView>> {
     const [{ skip, limit }] = group as [InboxPage];
     const page = { $slice: [{ $reverseArray: seen }, skip, limit] };
     const projection: Document = {
-      total: { $size: seen },
-      unread: { $size: { $filter: { input: seen, cond: "$$this.is_new" } } },
+      ...countsOf(seen),
       // `$slice` refuses a length of 0.
       items: limit === 0 ? { $literal: [] } : page,
     };
@@ -95,26 +126,56 @@ export function createInboxStore(db: Db, inboxLimit: number) {
         .toArray(),
     );
     return new Map(
-      found.map(({ _id, ...view }) => [wireUserId(_id), { ...view, items: view.items.filter(isItem) }]),
+      found.map(({ _id, ...view }) => [wireUserId(_id), { ...view, items: view.items.filter(isWhole) }]),
     );
   }
 }
 
-const unreadItem = (id: string) => ({
-  $gt: [
-    {
-      $size: {
-        $filter: { input: "$notifications", cond: { $and: [{ $eq: ["$$this.id", id] }, "$$this.is_new"] } },
-      },
-    },
-    0,
-  ],
-});
-
-/** The array is the product team's own, too: what is no item is passed over. */
-const isItem = (item: Partial<InboxItem> | null): boolean =>
+/** The dialects' answers leave nothing out. */
+const isWhole = (item: Partial<InboxItem> | null): boolean =>
   typeof item?.id === "string" &&
   typeof item.timestamp === "number" &&
   typeof item.is_new === "boolean" &&
   typeof item.user_id === "string" &&
   typeof item.key === "string";
+
+/**
+ * The `$$items` before that place: before the very item while it is there, which holds in an older system's array, too,
+ * where `born` says nothing; else by the order of them all.
+ */
+function olderThan(after: InboxQuery["after"]): unknown {
+  if (!after) return "$$items";
+  const born = numberIn({ $ifNull: ["$$this.born", "$$this.rev"] });
+  const older = {
+    $or: [
+      { $lt: [born, after.born] },
+      { $and: [{ $eq: [born, after.born] }, { $lt: ["$$this.id", { $literal: after.id }] }] },
+    ],
+  };
+  return given(
+    { at: { $indexOfArray: ["$$items.id", { $literal: after.id }] } },
+    {
+      $cond: [
+        { $lt: ["$$at", 0] },
+        { $filter: { input: "$$items", cond: older } },
+        { $slice: ["$$items", "$$at"] },
+      ],
+    },
+  );
+}
+
+function conditionsOf({ unread, archived, type, targetId }: InboxQuery): Document[] {
+  return [
+    ...(unread === undefined ? [] : [{ $eq: ["$$this.is_new", unread] }]),
+    ...(archived === undefined ? [] : [{ $eq: [isArchived, archived] }]),
+    ...(type === undefined ? [] : [{ $eq: ["$$this.key", { $literal: type }] }]),
+    ...(targetId === undefined
+      ? []
+      : [{ $eq: [lowerCase("$$this.target_id"), { $literal: targetId.toLowerCase() }] }]),
+  ];
+}
+
+/** It is kept as it came; what is no text stays what it is. */
+const lowerCase = (text: string) => ({
+  $cond: [{ $eq: [{ $type: text }, "string"] }, { $toLower: text }, text],
+});

@@ -65,6 +65,14 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       expireAfterSeconds: 24 * 60 * 60,
     },
   ],
+  idempotency: [
+    {
+      name: "expiry",
+      serves: "MongoDB's TTL monitor: keys of requests after a day",
+      key: { expireAt: 1 },
+      expireAfterSeconds: 0,
+    },
+  ],
   ledger: [
     {
       name: "expiry",

@@ -1,5 +1,5 @@
 import { type Db, type Filter, ObjectId } from "mongodb";
-import type { DeliveryState } from "../model/delivery.ts";
+import { type DeliveryState, nobody } from "../model/delivery.ts";
 import {
   type DeliveryFilter,
   type DeliveryRecord,
@@ -54,11 +54,14 @@ export function createOperateStore(db: Db) {
     ): Promise<RedriveCandidate[]> {
       return orUnavailable(async () => {
         const found = await deliveries
-          .find(queryOf(filter, before), {
-            projection: { user: 1, channel: 1, reason: 1 },
-            batchSize: limit + 1,
-            maxTimeMS: patienceMs,
-          })
+          .find(
+            { $and: [queryOf(filter, before), withContent] },
+            {
+              projection: { user: 1, channel: 1, reason: 1 },
+              batchSize: limit + 1,
+              maxTimeMS: patienceMs,
+            },
+          )
           .sort({ _id: -1 })
           .limit(limit)
           .toArray();
@@ -85,7 +88,7 @@ export function createOperateStore(db: Db) {
      */
     retry(id: string, now: number): Promise<boolean> {
       return orUnavailable(async () => {
-        const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] } };
+        const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] }, ...withContent };
         return (await deliveries.updateOne(again, pendingAgain(now))).modifiedCount === 1;
       });
     },
@@ -94,7 +97,7 @@ export function createOperateStore(db: Db) {
     redrive(ids: string[], now: number): Promise<number> {
       return orUnavailable(async () => {
         const _id = { $in: ids.map((id) => new ObjectId(id)) };
-        const again = { _id, state: { $in: [...redrivableStates] } };
+        const again = { _id, state: { $in: [...redrivableStates] }, ...withContent };
         return (await deliveries.updateMany(again, pendingAgain(now), { hint: { _id: 1 } })).modifiedCount;
       });
     },
@@ -102,6 +105,9 @@ export function createOperateStore(db: Db) {
 }
 
 export type OperateStore = ReturnType<typeof createOperateStore>;
+
+/** Of an erased user's there is nothing left to send. */
+const withContent = { user: { $ne: nobody } };
 
 const pendingAgain = (now: number) => ({
   $set: {

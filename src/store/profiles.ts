@@ -1,11 +1,14 @@
 import type { Db } from "mongodb";
+import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
+import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
 import type { Recipient, Suppression } from "../model/provider.ts";
-import { orUnavailable } from "./failures.ts";
+import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 
 const projection = { email: 1, phone: 1, webhook: 1, suppressed: 1 } as const;
+const profileProjection = Object.fromEntries(profileFields.map((field) => [field, 1]));
 
 /** Where users can be reached, and where not any more. */
 export function createProfileStore(db: Db) {
@@ -21,12 +24,59 @@ export function createProfileStore(db: Db) {
       return ids.map((id) => byId.get(id) ?? {});
     },
 
+    async read(user: string): Promise<Profile | undefined> {
+      const _id = storedUserId(user);
+      const found = await orUnavailable(() => users.findOne({ _id }, { projection: profileProjection }));
+      return found ? profileOf(found) : undefined;
+    },
+
+    /** Creates the user when missing. Rejects with `user_document_conflict` when a rule of the collection's refuses it. */
+    async write(user: string, change: ProfileChange): Promise<{ profile: Profile; created: boolean }> {
+      const entries = Object.entries(change);
+      const $set = Object.fromEntries(entries.filter(([, value]) => value !== null));
+      const gone = entries.filter(([, value]) => value === null);
+      const $unset: Record<string, 1> = Object.fromEntries(gone.map(([field]) => [field, 1]));
+      try {
+        const { value, lastErrorObject } = await orUnavailable(() =>
+          users.findOneAndUpdate(
+            { _id: storedUserId(user) },
+            { $set, $unset },
+            {
+              upsert: true,
+              returnDocument: "after",
+              projection: profileProjection,
+              includeResultMetadata: true,
+            },
+          ),
+        );
+        return { profile: profileOf(value as UserDocument), created: !lastErrorObject?.updatedExisting };
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        const says =
+          "The user's document cannot take the profile: a schema rule of its collection refuses it.";
+        throw new BelfryError("user_document_conflict", says, [], error);
+      }
+    },
+
+    /** Of an address that is still the user's: who has another one, or was erased meanwhile, needs none. */
     async suppress(user: string, channel: Channel, suppression: Suppression): Promise<void> {
+      const { address } = suppression;
+      // A webhook may be that of all users, which is in no document.
+      const still = channel === "email" ? { email: address } : channel === "sms" ? { phone: address } : {};
       await users.updateOne(
-        { _id: storedUserId(user) },
+        { _id: storedUserId(user), ...still },
         { $set: { [`suppressed.${channel}`]: suppression } },
       );
     },
+  };
+}
+
+function profileOf({ locale, timeZone, ...rest }: UserDocument): Profile {
+  const { suppressed: _, ...addresses } = recipientOf(rest);
+  return {
+    ...addresses,
+    ...(typeof locale === "string" && { locale }),
+    ...(typeof timeZone === "string" && { timeZone }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type Collection, type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
-import type { DeliveryState } from "../model/delivery.ts";
+import { type DeliveryState, nobody } from "../model/delivery.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
@@ -48,7 +48,8 @@ export function createReceiptStore(db: Db, retentionDays: number) {
       const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
       await orUnavailable(() =>
         deliveries.updateOne(
-          { _id: new ObjectId(delivery), channel, $or: movable },
+          // A provider's words about an erased user name the address.
+          { _id: new ObjectId(delivery), channel, user: { $ne: nobody }, $or: movable },
           outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
         ),
       );

@@ -18,7 +18,7 @@ function render(templates: object, content: Partial<DeliveryContent> = {}) {
 }
 
 describe("notification types", () => {
-  test("without a file there are the four of the inbox dialect, and the queue dialect's", () => {
+  test("without a file there are the four of the inbox dialect, the three of the live one, and the queue dialect's", () => {
     const catalog = catalogOf();
     const types = Object.fromEntries(catalog.keys.map((key) => [key, catalog.get(key)]));
     expect(types).toStrictEqual({
@@ -26,6 +26,9 @@ describe("notification types", () => {
       new_message: { inbox: true, channels: [] },
       new_post: { inbox: true, channels: [] },
       new_login: { inbox: true, channels: ["email"] },
+      MESSAGE: { inbox: true, channels: [] },
+      SUBSCRIPTION_EXPIRY: { inbox: true, channels: [] },
+      PROFILE_SETUP: { inbox: true, channels: [] },
       direct: { inbox: true, channels: ["email", "sms", "webhook"] },
     });
   });
@@ -37,6 +40,9 @@ describe("notification types", () => {
       alarm: { inbox: false, channels: { webhook: {}, sms: {} } },
     });
     expect(catalog.keys.sort()).toStrictEqual([
+      "MESSAGE",
+      "PROFILE_SETUP",
+      "SUBSCRIPTION_EXPIRY",
       "alarm",
       "direct",
       "invoice",

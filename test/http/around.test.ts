@@ -10,7 +10,7 @@ import { type Answer, call } from "../support/http.ts";
 import { eventually, spawnService, startService } from "../support/service.ts";
 import { startSmtp } from "../support/smtp.ts";
 
-// What surrounds the job: keys, health, metrics, documents, request ids, logs, and what happens under too much load.
+// What surrounds the job: health, metrics, documents, request ids, logs, and what happens under too much load.
 
 // A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
 const folder = mkdtempSync(join(tmpdir(), "belfry-around-"));
@@ -38,119 +38,7 @@ const newUser = () => new ObjectId().toHexString();
 const create = (url: string, headers: Record<string, string> = {}, key = "new_message") =>
   call(url, "POST", "/create", { user_id: newUser(), key }, headers);
 
-/** Every operation that the committed document lists, with a request that the route itself answers well. */
 const document = JSON.parse(readFileSync(new URL("../../openapi.json", import.meta.url), "utf8"));
-const routes = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
-  Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
-);
-const open = ["GET /livez", "GET /readyz"];
-/** They bring a signature instead of a key. */
-const signed = ["POST /v1/callbacks/mailgun", "POST /v1/callbacks/twilio"];
-const docs = ["GET /openapi.json", "GET /docs", "GET /docs/static/index.html", "GET /docs/json"];
-
-describe("API_KEYS", () => {
-  const keys = ["first-key-of-26-characters", "second-key-of-27-characters"];
-  const user = newUser();
-  const inApp = { user_id: 4, notification_type: "in-app", content: "hello" };
-  /** What each answers when it is asked well, where that is not a plain 200. A 404 is the route's own. */
-  const good: Record<string, { path?: string; body?: object; status?: number }> = {
-    "POST /create": { body: { user_id: user, key: "new_message" }, status: 201 },
-    "GET /list": { path: `/list?user_id=${user}` },
-    "POST /read": { path: `/read?user_id=${user}&notification_id=${newUser()}`, status: 404 },
-    "POST /notifications": { body: inApp, status: 201 },
-    "GET /users/{id}/notifications": { path: "/users/4/notifications" },
-    "GET /v1/deliveries/{id}": { path: `/v1/deliveries/${newUser()}`, status: 404 },
-    "POST /v1/deliveries/{id}/retry": { path: `/v1/deliveries/${newUser()}/retry`, status: 404 },
-    "POST /v1/deliveries/redrive": { body: { dry_run: true } },
-    "DELETE /v1/suppressions/{user_id}/{channel}": { path: `/v1/suppressions/${user}/email`, status: 404 },
-  };
-  const inboxDialect = ["POST /create", "GET /list", "POST /read"];
-  const queueDialect = ["POST /notifications", "GET /users/{id}/notifications"];
-  const ask = (url: string, route: string, headers: Record<string, string>) => {
-    const [method, path] = route.split(" ") as [string, string];
-    return call(url, method, good[route]?.path ?? path, good[route]?.body, headers);
-  };
-  const wrong: Array<[string, Record<string, string>]> = [
-    ["none", {}],
-    ["an empty header", { authorization: "" }],
-    ["no scheme", { authorization: keys[0]! }],
-    ["another scheme", { authorization: `Basic ${Buffer.from(`:${keys[0]}`).toString("base64")}` }],
-    ["the scheme alone", { authorization: "Bearer " }],
-    ["a wrong key", { authorization: "Bearer first-key-of-26-characterz" }],
-    ["a key cut short", { authorization: `Bearer ${keys[0]!.slice(0, -1)}` }],
-    ["a longer key", { authorization: `Bearer ${keys[0]}x` }],
-    ["both keys", { authorization: `Bearer ${keys.join(",")}` }],
-    ["two words", { authorization: `Bearer ${keys[0]} ${keys[1]}` }],
-    ["another header", { "x-api-key": keys[0]! }],
-  ];
-
-  test("each route but health, callbacks and docs wants one of them, and says so with 401 and a code", async () => {
-    const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys.join(", ") });
-    const guarded = routes.filter((route) => ![...open, ...signed].includes(route));
-    expect(guarded).toEqual(
-      expect.arrayContaining([
-        ...Object.keys(good),
-        "GET /metrics",
-        "GET /v1/captured",
-        "GET /v1/deliveries",
-      ]),
-    );
-    for (const route of guarded) {
-      for (const [what, headers] of wrong) {
-        const { status, body, headers: answered } = await ask(app.url, route, headers);
-        expect([status, answered.get("www-authenticate")], `${route} with ${what}`).toStrictEqual([
-          401,
-          "Bearer",
-        ]);
-        if (inboxDialect.includes(route))
-          expect(body).toMatchObject({ success: false, error: { code: "unauthorized" } });
-        else if (queueDialect.includes(route))
-          expect(body).toStrictEqual({ error: expect.stringMatching(/API key/i) });
-        else {
-          expect(body.code, route).toBe("unauthorized");
-          expect(answered.get("content-type")).toMatch("application/problem+json");
-        }
-        for (const key of keys) expect(JSON.stringify(body)).not.toContain(key);
-      }
-      for (const authorization of [`Bearer ${keys[0]}`, `bearer ${keys[1]}`]) {
-        const { status } = await ask(app.url, route, { authorization });
-        expect(status, route).toBe(good[route]?.status ?? 200);
-      }
-    }
-  });
-
-  test("health and docs answer without one", async () => {
-    const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys[0]! });
-    for (const route of [...open, ...docs]) expect((await ask(app.url, route, {})).status, route).toBe(200);
-  });
-
-  test("a callback without a signature is refused, with a key as much as without", async () => {
-    const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys[0]! });
-    for (const route of signed)
-      for (const headers of [{}, { authorization: `Bearer ${keys[0]}` }]) {
-        const { status } = await ask(app.url, route, headers);
-        expect(status, route).toBeGreaterThanOrEqual(400);
-        expect(status, route).toBeLessThan(500);
-        expect(status, route).not.toBe(401);
-      }
-  });
-
-  test("nobody without one learns which paths exist, or has a body read", async () => {
-    const app = await startService({ DB_URI: newDatabase(), API_KEYS: keys[0]! });
-    for (const route of ["GET /nothing", "GET /create", "DELETE /list", "POST /docs"]) {
-      const { status, body } = await ask(app.url, route, {});
-      expect([status, body.code], route).toStrictEqual([401, "unauthorized"]);
-    }
-    const { status } = await call(app.url, "POST", "/create", "not json at all");
-    expect(status).toBe(401);
-  });
-
-  test("without any, everything answers", async () => {
-    const app = await startService({ DB_URI: newDatabase() });
-    for (const route of routes.filter((one) => !signed.includes(one)))
-      expect((await ask(app.url, route, {})).status, route).toBe(good[route]?.status ?? 200);
-  });
-});
 
 describe("health", () => {
   test("/livez and /readyz are 200 while all is well", async () => {

@@ -446,7 +446,14 @@ describe("data is stored to the letter", () => {
     same(body.data.list[0].data, odd);
     const found = await users.findOne({ _id: new ObjectId(own) }, toTheLetter);
     same(found.notifications[0].data, odd);
-    expect(Object.keys(found).sort()).toStrictEqual(["_id", "email", "notifications", "phone", "rev"]);
+    expect(Object.keys(found).sort()).toStrictEqual([
+      "_id",
+      "email",
+      "notifications",
+      "phone",
+      "removedBefore",
+      "rev",
+    ]);
   });
 
   test("and each of these alone", async () => {

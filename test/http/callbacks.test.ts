@@ -3,7 +3,7 @@ import { ObjectId } from "mongodb";
 import { getExpectedTwilioSignature } from "twilio/lib/webhooks/webhooks.js";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
-import { failCommands, freshDatabase } from "../support/database.ts";
+import { failCommandsInTurn, freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { addUser, deliver, typesFile } from "../support/provider-deliveries.ts";
 import { type ProviderAnswer, startProvider } from "../support/provider-server.ts";
@@ -488,7 +488,7 @@ describe("Mailgun", () => {
   test("MongoDB away: 503, and the repeat of the same call is no replay", async () => {
     const { url, delivery, id } = await sentMail();
     const signed = signature();
-    const recover = await failCommands(database.client, "alwaysOn", {
+    const recover = await failCommandsInTurn(database.client, "alwaysOn", {
       failCommands: ["find"],
       closeConnection: true,
       appName: "belfry",

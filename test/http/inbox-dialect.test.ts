@@ -4,6 +4,7 @@ import { loadConfig } from "../../src/config.ts";
 import { databaseName } from "../../src/store/connect.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
+import { counted } from "../support/inbox.ts";
 import { eventually, startService } from "../support/service.ts";
 import { type SmtpSink, startSmtp } from "../support/smtp.ts";
 
@@ -12,9 +13,12 @@ import { type SmtpSink, startSmtp } from "../support/smtp.ts";
 const { uri, db } = freshDatabase();
 const users = db.collection<{ _id: ObjectId; [field: string]: unknown }>("users");
 const newUser = () => new ObjectId().toHexString();
-const stored = async (user: string) =>
+/** With a `rev` that counts from 1. */
+async function stored(user: string) {
   // biome-ignore lint/suspicious/noExplicitAny: the tests look at what lies in the database, whatever it is.
-  (await users.findOne({ _id: new ObjectId(user) })) as any;
+  const found = (await users.findOne({ _id: new ObjectId(user) })) as any;
+  return counted(found, found?.removedBefore ?? 0);
+}
 
 const keys = ["registration", "new_message", "new_post", "new_login"];
 const withMail = ["registration", "new_login"];
@@ -205,7 +209,7 @@ describe("a user's first notification", () => {
     ]);
     for (const user of [nameOnly, own]) for (const key of keys) await create(app.url, user, key);
     const one = await stored(nameOnly);
-    expect(Object.keys(one).sort()).toStrictEqual(["_id", "name", "notifications", "rev"]);
+    expect(Object.keys(one).sort()).toStrictEqual(["_id", "name", "notifications", "removedBefore", "rev"]);
     const two = await stored(own);
     expect(two).toMatchObject({ email: "own@users.example", name: "Bo" });
     expect(two).not.toHaveProperty("phone");
@@ -444,7 +448,11 @@ describe("POST /read", () => {
     expect(after).toStrictEqual({
       ...before,
       rev: 4,
-      notifications: [before.notifications[0], { ...middle, is_new: false, rev: 4 }, before.notifications[2]],
+      notifications: [
+        before.notifications[0],
+        { ...middle, is_new: false, rev: 4, born: 2, changed: expect.any(Number) },
+        before.notifications[2],
+      ],
     });
     const view = await list(app.url, user);
     expect(view).toMatchObject({ elements: 3, new: 2 });

@@ -1,7 +1,7 @@
 import { ObjectId } from "mongodb";
 import { describe, expect, test } from "vitest";
 import { type DeliveryDocument, newDelivery } from "../../src/store/deliveries.ts";
-import { failCommands, freshDatabase } from "../support/database.ts";
+import { failCommandsInTurn, freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 import { startSmtp, type Verdict } from "../support/smtp.ts";
@@ -229,7 +229,7 @@ describe("what happened to it", () => {
 
   test("with MongoDB silent the answer is 503 and says to come back", async () => {
     const app = await startService({ DB_URI: uri });
-    const heal = await failCommands(client, "alwaysOn", {
+    const heal = await failCommandsInTurn(client, "alwaysOn", {
       failCommands: ["find", "aggregate", "update"],
       errorCode: 11602,
       appName: "belfry",

@@ -67,6 +67,43 @@ test("what arrives during a batch shares the next one, in order, and never overl
   );
 });
 
+test("a batch is over when its items are too large together; one that is too large by itself goes alone", async () => {
+  const work = manual<number, number>((item) => item);
+  const bytesOf = (item: number) => item;
+  const batcher = createBatcher({ run: work.run, maxItems: 10, maxBytes: 100, bytesOf, maxWaiting: 100 });
+  const sizes = [40, 60, 1, 500, 99, 1, 1];
+  const all = sizes.map((item) => batcher.submit(item));
+  for (const _ of sizes) await work.finish();
+  expect(work.batches).toEqual([[40, 60], [1], [500], [99, 1], [1]]);
+  expect(await Promise.all(all)).toEqual(sizes);
+});
+
+test.each([
+  ["by number", { maxItems: 6 }],
+  ["by size", { maxItems: 100, maxBytes: 600, bytesOf: () => 100 }],
+])(
+  "what came together does not go in front of what came later: each has its part of a batch, %s",
+  async (_how, limits) => {
+    const work = manual<string, string>((item) => item);
+    const batcher = createBatcher({ run: work.run, maxWaiting: 100, ...limits });
+    const submit = (name: string, count: number, group?: object) =>
+      Array.from({ length: count }, (_, n) => batcher.submit(`${name}${n}`, group));
+    const all = [...submit("a", 9, {}), ...submit("b", 9, {})];
+    await turn();
+    all.push(...submit("one", 1), ...submit("c", 2, {}));
+    expect(batcher.waiting).toBe(15);
+    while (batcher.waiting > 0) await work.finish();
+    expect(work.batches).toEqual([
+      ["a0", "a1", "a2", "b0", "b1", "b2"],
+      ["a3", "a4", "b3", "b4", "one0", "c0"],
+      ["a5", "a6", "b5", "b6", "c1", "a7"],
+      ["b7", "b8", "a8"],
+    ]);
+    await work.finish();
+    expect(await Promise.all(all)).toHaveLength(21);
+  },
+);
+
 test("with two in flight two batches run side by side, and not three", async () => {
   const work = manual<number, number>((item) => item);
   const batcher = createBatcher({ run: work.run, maxItems: 1, maxWaiting: 100, inFlight: 2 });

@@ -1,7 +1,10 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { InboxPage, InboxView, NotifyCommand } from "../../model/notification.ts";
+import { userInQuery } from "../auth.ts";
 import { prepareErrorReply } from "../errors.ts";
+import { ignoreBodies } from "../json-body.ts";
+import { hex24 } from "../patterns.ts";
 
 export interface InboxDialectPartners {
   notify: (command: NotifyCommand) => Promise<unknown>;
@@ -11,7 +14,7 @@ export interface InboxDialectPartners {
   types: string[];
 }
 
-const Hex24 = Type.String({ pattern: "^[0-9a-fA-F]{24}$" });
+const Hex24 = Type.String({ pattern: hex24 });
 const Success = Type.Object({ success: Type.Literal(true) });
 const Failure = Type.Object({
   success: Type.Literal(false),
@@ -108,6 +111,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
   app.get<{ Querystring: { user_id: string; skip: number; limit: number } }>(
     "/list",
     {
+      config: { user: userInQuery("user_id") },
       schema: {
         tags,
         summary: "A user's inbox",
@@ -125,16 +129,12 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
     },
   );
 
-  // Clients differ in what they send along with an empty POST; it is read by nobody.
   await app.register(async (read) => {
-    read.removeAllContentTypeParsers();
-    read.addContentTypeParser("*", (_request, payload, done) => {
-      payload.resume();
-      done(null);
-    });
+    ignoreBodies(read);
     read.post<{ Querystring: { user_id: string; notification_id: string } }>(
       "/read",
       {
+        config: { user: userInQuery("user_id") },
         schema: {
           tags,
           summary: "Mark as read",

@@ -6,6 +6,7 @@ import { BelfryError } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
 import type { HistoryEntry } from "../../model/history.ts";
 import type { NotifyCommand } from "../../model/notification.ts";
+import { userInPath } from "../auth.ts";
 import { prepareErrorReply } from "../errors.ts";
 
 export interface QueueDialectPartners {
@@ -97,6 +98,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
   app.get<{ Params: { id: number } }>(
     "/users/:id/notifications",
     {
+      config: { user: userInPath("id") },
       schema: {
         tags,
         summary: "A user's notifications with their live status, newest first",

@@ -1,0 +1,186 @@
+import type { WireItem, WireMessage } from "../model/inbox-wire.ts";
+import { atFirst, nextOf, type Outcome, transportOf } from "./course.ts";
+import type { Credentials } from "./credentials.ts";
+import { BelfryClientError } from "./error.ts";
+import { pause } from "./pause.ts";
+import { isOnline, watchNetwork } from "./platform.ts";
+import { applied, emptyReplica, isWhole, type Replica } from "./replica.ts";
+import type { Transport } from "./transports.ts";
+
+/**
+ * `connecting`: what is shown may be out of date, and is being brought up to date; `live`: it is exactly what the service
+ * has; `offline`: the platform has no network; `refused`: it is over, and `error` says why.
+ */
+export type ConnectionState = "connecting" | "live" | "offline" | "refused";
+
+export interface LiveView {
+  /** Newest first, the archived ones too. */
+  items: readonly WireItem[];
+  unread: number;
+  total: number;
+  rev: number;
+  connection: ConnectionState;
+  /** Why the last try came to nothing, while it is not live. */
+  error?: Error;
+}
+
+export interface LiveConnection {
+  readonly view: LiveView;
+  /** Nothing is told afterwards. */
+  close(): void;
+}
+
+export interface LivePartners {
+  /** The whole inbox. */
+  load: (signal: AbortSignal) => Promise<Replica>;
+  credentials: Credentials;
+  /** In the order of preference; `url`: where to connect, from that `rev` on. */
+  transports: Array<{ open: Transport; url: (rev: number) => string }>;
+  onChange: (view: LiveView) => void;
+}
+
+/** Keeps a copy of an inbox that is the service's own, whatever happens to connections, networks and servers. */
+export function openLive(partners: LivePartners): LiveConnection {
+  const { credentials, transports } = partners;
+  let closed = false;
+  let replica: Replica = emptyReplica;
+  let isLoaded = false;
+  let view = viewOf(replica, "connecting");
+  let course = atFirst;
+  /** What goes on now: ended by a network that comes or goes, and by `close`. */
+  let current = new AbortController();
+  let isPausing = false;
+  const unwatch = watchNetwork(() => {
+    if (isPausing || !isOnline()) current.abort();
+  });
+
+  function show(connection: ConnectionState, error?: Error): void {
+    if (closed) return;
+    view = viewOf(replica, connection, error);
+    try {
+      partners.onChange(view);
+    } catch (thrown) {
+      // As a listener of the platform's: the failure is not hidden, and not ours.
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!closed) {
+      if (!isOnline()) {
+        show("offline");
+        await rest(2 ** 31 - 1);
+        continue;
+      }
+      const outcome = await attempt();
+      let { error } = outcome;
+      let next = nextOf(course, outcome);
+      try {
+        if (outcome.refused && (next.isOver || !(await credentials.renew(outcome.refused.bearer)))) {
+          show("refused", error);
+          return close();
+        }
+      } catch (failed) {
+        // There is no other bearer yet: the refusal has taught nothing.
+        error = failed as Error;
+        next = nextOf(course, { ...outcome, refused: undefined });
+      }
+      course = next.course;
+      if (closed || !isOnline()) continue;
+      // What is mended at once is nobody's concern.
+      show("connecting", next.pauseMs > 0 ? error : undefined);
+      await rest(next.pauseMs);
+    }
+  }
+
+  async function rest(ms: number): Promise<void> {
+    current = new AbortController();
+    isPausing = true;
+    if (!closed) await pause(ms, current.signal);
+    isPausing = false;
+  }
+
+  async function attempt(): Promise<Outcome> {
+    current = new AbortController();
+    const { signal } = current;
+    const outcome: Outcome = { lastedMs: 0, wasLive: false };
+    const began = Date.now();
+    let bearer: string | undefined;
+    try {
+      if (!isLoaded) {
+        replica = await partners.load(signal);
+        isLoaded = true;
+        show("connecting");
+      }
+      bearer = await credentials.current();
+      if (signal.aborted) return outcome;
+      outcome.transport = transportOf(course, transports.length);
+      const { open, url } = transports[outcome.transport] as LivePartners["transports"][number];
+      const onMessage = (message: WireMessage) => {
+        // What still comes of a connection that was given up.
+        if (signal.aborted) return;
+        outcome.spoke = true;
+        take(message, outcome);
+      };
+      const { refused, error } = await open({ url: url(replica.rev), bearer, onMessage, signal });
+      if (refused) {
+        outcome.refused = { bearer };
+        outcome.spoke = true;
+      }
+      if (error) outcome.error = error;
+    } catch (error) {
+      outcome.error = error as Error;
+      if (error instanceof BelfryClientError && error.isFinal) outcome.refused = { bearer };
+    }
+    outcome.lastedMs = Date.now() - began;
+    return outcome;
+  }
+
+  function take(message: WireMessage, outcome: Outcome): void {
+    const reload = () => {
+      isLoaded = false;
+      outcome.reload = true;
+      current.abort();
+    };
+    const caughtUp = () => {
+      outcome.wasLive = true;
+      show("live");
+    };
+    if (message.type === "bye") outcome.retryMs = message.retry_ms;
+    else if (message.type === "resync") reload();
+    else if (message.type === "changes") {
+      replica = applied(replica, message.changes, message);
+      if (isWhole(replica)) caughtUp();
+      else reload();
+      // With a higher `rev` what we missed is about to follow.
+    } else if (message.rev <= replica.rev) {
+      if (message.rev === replica.rev && isWhole({ ...replica, ...message })) caughtUp();
+      else reload();
+    }
+  }
+
+  function close(): void {
+    closed = true;
+    unwatch();
+    current.abort();
+  }
+
+  // After the caller has the connection in hand.
+  queueMicrotask(run);
+  return {
+    get view() {
+      return view;
+    },
+    close,
+  };
+}
+
+function viewOf(
+  { items, rev, unread, total }: Replica,
+  connection: ConnectionState,
+  error?: Error,
+): LiveView {
+  return { items: [...items].reverse(), rev, unread, total, connection, ...(error && { error }) };
+}

@@ -1,0 +1,43 @@
+import type { WireChange, WireItem } from "../model/inbox-wire.ts";
+import type { Standing } from "../model/live.ts";
+
+/** A user's whole inbox as a device holds it: exactly the service's at `rev`. */
+export interface Replica extends Standing {
+  /** Oldest first. */
+  items: readonly WireItem[];
+}
+
+export const emptyReplica: Replica = { rev: 0, unread: 0, total: 0, items: [] };
+
+/**
+ * The inbox after these changes. Those that it has already seen change nothing, so a list that was read while changes
+ * happened, and the changes since it was begun, give what both together say.
+ */
+export function applied(replica: Replica, changes: readonly WireChange[], standing: Standing): Replica {
+  const items = [...replica.items];
+  for (const change of changes) {
+    if (change.rev <= replica.rev) continue;
+    const id = change.change === "deleted" ? change.id : change.item.id;
+    const at = items.findIndex((item) => item.id === id);
+    if (change.change === "deleted") {
+      if (at >= 0) items.splice(at, 1);
+    } else if (at >= 0) items[at] = change.item;
+    else insert(items, change.item);
+  }
+  const { rev, unread, total } = standing;
+  // What the service has let go, to keep no more than its limit, is not told one by one.
+  return { rev, unread, total, items: items.slice(Math.max(0, items.length - total)) };
+}
+
+/** Whether the items are as many as the service counted. */
+export const isWhole = ({ items, unread, total }: Replica): boolean =>
+  items.length === total && items.filter((item) => !item.read).length === unread;
+
+/** From the end: what comes is newer than nearly everything. */
+function insert(items: WireItem[], item: WireItem): void {
+  let at = items.length;
+  while (at > 0 && isOlder(item, items[at - 1] as WireItem)) at--;
+  items.splice(at, 0, item);
+}
+
+const isOlder = (a: WireItem, b: WireItem): boolean => a.born < b.born || (a.born === b.born && a.id < b.id);

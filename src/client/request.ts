@@ -1,0 +1,104 @@
+import type { Credentials } from "./credentials.ts";
+import { BelfryClientError, errorOf } from "./error.ts";
+import { growingPause, pause } from "./pause.ts";
+
+export interface Call {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** From `/v1` on, each part of it encoded. */
+  path: string;
+  query?: Record<string, string | number | boolean | undefined>;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface RequesterOptions {
+  server: string;
+  fetch: typeof fetch;
+  credentials: Credentials;
+  /** How often a call that came to nothing for a reason that passes is repeated. */
+  retries: number;
+  /** How long one try may take. */
+  timeoutMs: number;
+}
+
+export type Requester = <Answer>(call: Call) => Promise<Answer>;
+
+/** A service that asks for more patience is not waited for. */
+const longestPauseMs = 30_000;
+/** When whoever works on an equal request has died, the service knows it after 10 s. Until then that is no failure. */
+const inProgressMs = 15_000;
+
+/**
+ * Calls the service. Every call of the client may be repeated without harm: a change that is made twice changes nothing
+ * more, and a notification has its key.
+ */
+export function createRequester(options: RequesterOptions): Requester {
+  const { credentials, retries } = options;
+
+  return async <Answer>(call: Call): Promise<Answer> => {
+    let renewed = false;
+    let inProgressSince = Number.POSITIVE_INFINITY;
+    for (let failures = 0; ; ) {
+      const bearer = await credentials.current();
+      const found = await ask(call, bearer);
+      if (!(found instanceof BelfryClientError)) return found as Answer;
+      if (found.status === 401 && !renewed && (await credentials.renew(bearer))) {
+        renewed = true;
+        continue;
+      }
+      const key = call.headers?.["idempotency-key"];
+      if (key !== undefined) found.idempotencyKey = key;
+      if (found.code === inProgress) inProgressSince = Math.min(inProgressSince, Date.now());
+      if (found.code !== inProgress || Date.now() - inProgressSince > inProgressMs) failures++;
+      const wait = Math.max((found.retryAfter ?? 0) * 1_000, growingPause(failures || 1, 300, 5_000));
+      const isEnough = failures > retries || retries === 0;
+      if (call.signal?.aborted || isEnough || !passes(found) || wait > longestPauseMs) throw found;
+      await pause(wait, call.signal);
+    }
+  };
+
+  async function ask(call: Call, bearer: string | undefined): Promise<unknown> {
+    const { method, body, signal } = call;
+    const late = AbortSignal.timeout(options.timeoutMs);
+    try {
+      const response = await options.fetch(addressOf(options.server, call), {
+        method,
+        headers: {
+          accept: "application/json",
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...call.headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: signal ? AbortSignal.any([late, signal]) : late,
+      });
+      const text = await response.text();
+      if (!response.ok) return errorOf(response, text);
+      return text === "" ? undefined : JSON.parse(text);
+    } catch (cause) {
+      if (late.aborted)
+        return new BelfryClientError(`There was no answer in ${options.timeoutMs} ms.`, {
+          code: "timeout",
+          cause,
+        });
+      return new BelfryClientError("The service cannot be reached, or its answer cannot be read.", {
+        code: "unreachable",
+        cause,
+      });
+    }
+  }
+}
+
+export function addressOf(server: string, { path, query = {} }: Pick<Call, "path" | "query">): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+  const written = given.toString();
+  return server.replace(/\/+$/, "") + path + (written && `?${written}`);
+}
+
+const inProgress = "idempotency_in_progress";
+
+/** Nobody's fault but the moment's. */
+const passes = ({ status, code }: BelfryClientError): boolean =>
+  [0, 408, 429, 502, 503, 504].includes(status) || code === inProgress;

@@ -1,0 +1,128 @@
+import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { isMailbox } from "../model/mailbox.ts";
+import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
+
+/** A profile as it is written in a body. */
+export interface WrittenProfile {
+  email?: string | null;
+  phone?: string | null;
+  locale?: string | null;
+  time_zone?: string | null;
+  webhook?: { url: string; secrets: string[] } | null;
+}
+
+export interface ProfilePartners {
+  /** Undefined when there is no such user. */
+  read: (user: string) => Promise<Profile | undefined>;
+  /** Creates the user when missing. */
+  write: (user: string, change: ProfileChange) => Promise<{ profile: Profile; created: boolean }>;
+  isWebhookSecret: (text: string) => boolean;
+  /** Whether `http:` may be called beside `https:`. */
+  webhookAllowsHttp: boolean;
+}
+
+export interface Profiles {
+  /** Rejects with `not_found`. */
+  show(user: string): Promise<Profile>;
+  /** What is not written goes. Rejects with `invalid_request`, which names every problem. */
+  replace(user: string, written: WrittenProfile): Promise<{ profile: Profile; created: boolean }>;
+  /** What is not written stays, what is null goes. Rejects in the same way. */
+  merge(user: string, written: WrittenProfile): Promise<{ profile: Profile; created: boolean }>;
+}
+
+/**
+ * Where users can be reached. Nothing is to be done about suppressions: each names the address that it was learnt of, so
+ * a new one is tried.
+ */
+export function createProfiles(partners: ProfilePartners): Profiles {
+  const { read, write } = partners;
+  const none: ProfileChange = Object.fromEntries(profileFields.map((field) => [field, null]));
+  return {
+    async show(user) {
+      const found = await read(user);
+      if (!found) throw new BelfryError("not_found", "There is no such user.");
+      return found;
+    },
+    replace: async (user, written) => write(user, { ...none, ...understood(written, partners) }),
+    merge: async (user, written) => write(user, understood(written, partners)),
+  };
+}
+
+/** Field of a body, field of the profile, what is kept of a text, and what it must be. */
+const texts = [
+  ["email", "email", mailbox, "one bare mailbox, such as alex@example.com"],
+  ["phone", "phone", e164, "a number in E.164 form, such as +12025550100"],
+  ["locale", "locale", canonicalLocale, "a BCP 47 tag, such as de or pt-BR"],
+  ["time_zone", "timeZone", knownTimeZone, "an IANA time zone, such as Europe/Berlin"],
+] as const;
+
+function understood(written: WrittenProfile, partners: ProfilePartners): ProfileChange {
+  const problems: ErrorDetail[] = [];
+  const change: ProfileChange = {};
+  for (const [name, field, read, form] of texts) {
+    const text = written[name];
+    if (text === undefined) continue;
+    const value = text === null ? null : read(text);
+    if (value === undefined) problems.push({ pointer: `/${name}`, detail: `must be ${form}` });
+    else change[field] = value;
+  }
+  const { webhook } = written;
+  if (webhook) problems.push(...webhookProblems(webhook, partners));
+  const [first] = problems;
+  if (first)
+    throw new BelfryError("invalid_request", `The field ${first.pointer} ${first.detail}.`, problems);
+  return { ...change, ...(webhook !== undefined && { webhook }) };
+}
+
+function mailbox(text: string): string | undefined {
+  return isMailbox(text) && text.isWellFormed() ? text : undefined;
+}
+
+function e164(text: string): string | undefined {
+  return /^\+[1-9]\d{1,14}$/.test(text) ? text : undefined;
+}
+
+function canonicalLocale(text: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(text)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** In the caller's spelling: which of two names is the canonical one differs from version to version. */
+function knownTimeZone(text: string): string | undefined {
+  // Newer versions take offsets such as +01:00, which know no summer time.
+  if (!/^[A-Za-z]/.test(text)) return undefined;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: text });
+    return text;
+  } catch {
+    return undefined;
+  }
+}
+
+function webhookProblems(
+  { url, secrets }: NonNullable<Profile["webhook"]>,
+  { isWebhookSecret, webhookAllowsHttp }: ProfilePartners,
+): ErrorDetail[] {
+  const pointer = "/webhook/url";
+  const schemes = webhookAllowsHttp ? ["https:", "http:"] : ["https:"];
+  // `URL` drops what is no part of one, and would keep half a character as another one.
+  const parsed = !/[\s\p{Cc}\p{Cs}]/u.test(url) && URL.canParse(url) ? new URL(url) : undefined;
+  const problems: ErrorDetail[] = [];
+  if (!parsed || !schemes.includes(parsed.protocol))
+    problems.push({
+      pointer,
+      detail: `must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`,
+    });
+  else if (parsed.username || parsed.password)
+    problems.push({ pointer, detail: "must not hold a user name or password" });
+  for (const [index, secret] of secrets.entries())
+    if (!isWebhookSecret(secret))
+      problems.push({
+        pointer: `/webhook/secrets/${index}`,
+        detail: "must be whsec_ and the base64 of 24 to 64 bytes",
+      });
+  return problems;
+}

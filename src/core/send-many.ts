@@ -1,0 +1,87 @@
+import { BelfryError } from "../model/errors.ts";
+import type { KeptFailure } from "../model/idempotency.ts";
+import type { NotifyCommand } from "../model/notification.ts";
+import { digestOfRequest, type IdempotencyKey, keyLeaseMs, type Opened } from "./idempotency.ts";
+import type { Notifier, Outcome, Target } from "./notify.ts";
+
+export interface SendManyPartners {
+  notifier: Pick<Notifier, "check" | "notifyEach">;
+  open: (key: IdempotencyKey, request: string, count: number) => Promise<Opened>;
+  /** Which of these are stored: their ids. `delivered`: without the item, so far as anybody knows. */
+  stored: (notifications: Target[]) => Promise<{ stored: Set<string>; delivered: Set<string> }>;
+  newId: () => string;
+}
+
+export interface Sent {
+  /** One a user, in order. */
+  outcomes: Outcome[];
+  /** It is what an equal request was answered before. */
+  replayed: boolean;
+}
+
+/**
+ * One notification for each of several users, who are all different. Rejects with what concerns all of them, before any
+ * is stored: `invalid_request`, `overloaded`, and with a key what `createIdempotency` says.
+ *
+ * With a key an equal request gets the first one's answer. Where that one was never given, since its process ended or
+ * MongoDB was away, the equal request stores what is missing, under the ids that were made for it.
+ */
+export function createSendMany({ notifier, open, stored, newId }: SendManyPartners) {
+  return async function sendMany(
+    command: Omit<NotifyCommand, "user">,
+    users: string[],
+    key?: IdempotencyKey,
+  ): Promise<Sent> {
+    const targets = (ids: string[]) => users.map((user, at) => ({ user, id: ids[at] as string }));
+    if (!key)
+      return { outcomes: await notifier.notifyEach(command, targets(users.map(newId))), replayed: false };
+
+    // What is refused uses up no key.
+    const { inbox } = notifier.check({ ...command, user: "" });
+    const request = digestOfRequest("POST", "/v1/notifications", { ...command, users });
+    const opened = await open(key, request, users.length);
+    const wanted = targets(opened.ids);
+    if ("failures" in opened) return { outcomes: withFailures(wanted, opened.failures), replayed: true };
+    // Two at work on one key would not always know each other's deliveries.
+    const working = setInterval(() => opened.extend().catch(() => {}), keyLeaseMs / 3);
+    try {
+      const done = opened.resumed ? await stored(wanted) : undefined;
+      const missing = wanted.filter(({ id }) => !done?.stored.has(id) && !done?.delivered.has(id));
+      const recordless = inbox ? wanted.filter(({ id }) => done?.delivered.has(id)) : [];
+      const sent = await Promise.all([
+        missing.length > 0 ? notifier.notifyEach(command, missing) : [],
+        recordless.length > 0 ? notifier.notifyEach({ ...command, channels: ["inbox"] }, recordless) : [],
+      ]);
+      const byId = new Map(sent.flat().map((one) => [one.id, one]));
+      const outcomes = wanted.map((one) => byId.get(one.id) ?? one);
+      await keep(opened, outcomes);
+      return { outcomes, replayed: false };
+    } catch (error) {
+      await opened.giveUp().catch(() => {});
+      throw error;
+    } finally {
+      clearInterval(working);
+    }
+  };
+}
+
+/**
+ * An answer with an error that may pass is not kept: its caller can ask again. That keeping it fails says nothing about
+ * the notifications: asked again, they are found stored.
+ */
+async function keep(
+  opened: Exclude<Opened, { failures: KeptFailure[] }>,
+  outcomes: Outcome[],
+): Promise<void> {
+  const failures = outcomes.flatMap(({ error }, at) => (error ? [{ at, code: error.code }] : []));
+  const passing = outcomes.some(({ error }) => error !== undefined && error.status >= 500);
+  await (passing ? opened.giveUp() : opened.finish(failures)).catch(() => {});
+}
+
+function withFailures(targets: Target[], failures: KeptFailure[]): Outcome[] {
+  const codes = new Map(failures.map(({ at, code }) => [at, code]));
+  return targets.map((target, at) => {
+    const code = codes.get(at);
+    return { ...target, ...(code && { error: new BelfryError(code) }) };
+  });
+}

@@ -1,0 +1,163 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Static, Type } from "typebox";
+import { directType } from "../../core/types.ts";
+import { BelfryError } from "../../model/errors.ts";
+import { problemInText } from "../../model/free-data.ts";
+import type { InboxListing, InboxQuery } from "../../model/live.ts";
+import type { NotifyCommand } from "../../model/notification.ts";
+import { canonicalUser } from "../../model/user-id.ts";
+import { userInPath } from "../auth.ts";
+import { invalidField, prepareErrorReply } from "../errors.ts";
+import { ignoreBodies } from "../json-body.ts";
+import { UserId } from "../v1/schemas.ts";
+import { identifiers, notificationOnWire, readNotificationId } from "./live-wire.ts";
+
+export interface LiveDialectPartners {
+  /** `timestamp`: the item's, in Unix seconds. */
+  notify: (command: NotifyCommand) => Promise<{ id: string; timestamp: number }>;
+  read: (query: InboxQuery) => Promise<InboxListing>;
+  /** Rejects with `not_found`. */
+  markRead: (user: string, id: string) => Promise<unknown>;
+}
+
+const Nullable = <T extends string>(values: readonly T[]) =>
+  Type.Union([Type.String({ enum: [...values] }), Type.Null()]);
+
+const PostRequest = Type.Object(
+  {
+    title: Type.String({ minLength: 1, maxLength: 1_000 }),
+    description: Type.Optional(Type.Union([Type.String({ maxLength: 10_000 }), Type.Null()])),
+    receiver_user_id: UserId,
+    identifier: Type.Optional(Nullable(identifiers)),
+  },
+  { additionalProperties: false },
+);
+export const Notification = Type.Object({
+  notification_id: Type.String(),
+  title: Type.String(),
+  description: Type.Union([Type.String(), Type.Null()]),
+  receiver_user_id: Type.String(),
+  identifier: Nullable(identifiers),
+  read_status: Type.String({ enum: ["unread", "read"] }),
+  created_at: Type.Integer({ description: "Unix seconds." }),
+  updated_at: Type.Integer({ description: "Unix seconds." }),
+});
+const ListQuery = Type.Object(
+  {
+    skip: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 0,
+      description: "Notifications, not pages.",
+    }),
+    limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
+  },
+  { additionalProperties: false },
+);
+const ReadQuery = Type.Object(
+  { notification_id: Type.String({ maxLength: 1_024 }) },
+  { additionalProperties: false },
+);
+const Failure = Type.Object({
+  message: Type.String(),
+  code: Type.String(),
+  details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+});
+const failures = { "4xx": Failure, "5xx": Failure };
+
+/** `/notification…`: the contract of the live service's clients. Their socket is in `http/live`. */
+export async function liveDialect(app: FastifyInstance, partners: LiveDialectPartners): Promise<void> {
+  app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    const { code, message, details } = prepareErrorReply(error, request, reply);
+    return reply.send({ message, code, ...(details.length > 0 && { details }) });
+  });
+  const tags = ["live dialect"];
+
+  // Its clients write it with and without the last slash.
+  for (const path of ["/notification/", "/notification"])
+    app.post<{ Body: Static<typeof PostRequest> }>(
+      path,
+      {
+        schema: {
+          tags,
+          summary: "Notify a user",
+          hide: path === "/notification",
+          body: PostRequest,
+          response: { 201: Type.Object({ message: Type.String(), data: Notification }), ...failures },
+        },
+      },
+      async (request, reply) => {
+        const { title, description, receiver_user_id, identifier } = request.body;
+        const problem = problemInText(description ?? "", "/description");
+        if (problem) throw invalidField(problem.pointer, problem.detail);
+        const user_id = canonicalUser(receiver_user_id);
+        const key = identifier ?? directType;
+        const { id, timestamp } = await partners.notify({
+          user: user_id,
+          type: key,
+          title,
+          ...(description != null && { body: description }),
+          // A text of no type goes nowhere else.
+          ...(identifier == null && { channels: ["inbox"] }),
+        });
+        const data = notificationOnWire({
+          ...{ id, user_id, key, title, is_new: true, timestamp, changed: timestamp },
+          ...(description != null && { body: description }),
+        });
+        return reply.code(201).send({ message: "new notification created", data });
+      },
+    );
+
+  app.get<{ Params: { receiver_user_id: string }; Querystring: { skip: number; limit: number } }>(
+    "/notification/:receiver_user_id",
+    {
+      config: { user: userInPath("receiver_user_id") },
+      schema: {
+        tags,
+        summary: "A user's inbox, newest first",
+        params: Type.Object({ receiver_user_id: UserId }),
+        querystring: ListQuery,
+        response: {
+          200: Type.Object({ message: Type.String(), data: Type.Array(Notification) }),
+          ...failures,
+        },
+      },
+    },
+    async (request) => {
+      const user = canonicalUser(request.params.receiver_user_id);
+      const { items } = await partners.read({ user, ...request.query });
+      return { message: "list of notifications", data: items.map(notificationOnWire) };
+    },
+  );
+
+  await app.register(async (read) => {
+    ignoreBodies(read);
+    read.patch<{ Querystring: { notification_id: string } }>(
+      "/notification/read",
+      {
+        config: { user: (request) => idIn(request)?.user },
+        schema: {
+          tags,
+          summary: "Mark as read",
+          description: "`success` is false for a notification that its user does not have.",
+          querystring: ReadQuery,
+          response: { 200: Type.Object({ success: Type.Boolean() }), ...failures },
+        },
+      },
+      async (request) => {
+        const named = idIn(request);
+        if (!named) throw invalidField("?notification_id", "is no notification's id");
+        try {
+          await partners.markRead(named.user, named.id);
+          return { success: true };
+        } catch (error) {
+          if (error instanceof BelfryError && error.code === "not_found") return { success: false };
+          throw error;
+        }
+      },
+    );
+  });
+}
+
+const idIn = (request: FastifyRequest) =>
+  readNotificationId((request.query as { notification_id: string }).notification_id);

@@ -1,0 +1,43 @@
+import type { InboxChanges } from "../../model/live.ts";
+import { notificationOnWire } from "../dialects/live-wire.ts";
+import { shared } from "./encode.ts";
+import { asText, LiveSocket } from "./live-socket.ts";
+import { createOutlet } from "./outlet.ts";
+
+/** A client that sends and does not read what comes back. */
+const maxEchoBacklog = 1024 * 1024;
+
+const newItems = shared(({ changes }) =>
+  changes.flatMap((one) =>
+    one.change === "new"
+      ? [Buffer.from(JSON.stringify({ type: "notification", data: notificationOnWire(one.item) }))]
+      : [],
+  ),
+);
+
+/** Its clients know of new items and of the echo of what they send, and nothing else. */
+export class DialectSocket extends LiveSocket {
+  readonly #outlet = createOutlet<Buffer>(
+    (text) => this.send(text, asText),
+    () => this.bufferedAmount,
+  );
+
+  state(): void {}
+  changes(changes: InboxChanges): void {
+    this.#outlet.push(newItems(changes));
+  }
+  resync(): void {}
+  backlog(): number {
+    return this.#outlet.backlog();
+  }
+  leave(): void {
+    this.end(1001, "leaving");
+  }
+  hear(text: Buffer): void {
+    this.send(text, asText);
+    if (this.bufferedAmount > maxEchoBacklog) this.end(1013, "not_reading");
+  }
+  flush(): boolean {
+    return this.#outlet.flush();
+  }
+}

@@ -1,0 +1,27 @@
+import { changesOnWire, standingOf, type WireMessage } from "../../model/inbox-wire.ts";
+import type { InboxChanges } from "../../model/live.ts";
+
+/** An own message of more bytes becomes `resync`: by then a list is cheaper, and it comes in pages. */
+const maxBytes = 512 * 1024;
+
+export const textOf = (message: WireMessage): string => JSON.stringify(message);
+
+/** Made once for all devices that are given the same object: a fan-out to 1,000 encodes once. */
+export function shared<Made>(make: (changes: InboxChanges) => Made): (changes: InboxChanges) => Made {
+  const made = new WeakMap<InboxChanges, Made>();
+  return (changes) => {
+    let one = made.get(changes);
+    if (one === undefined) {
+      one = make(changes);
+      made.set(changes, one);
+    }
+    return one;
+  };
+}
+
+/** The message for these changes, with its type. */
+export const changesText = shared((changes): { type: "changes" | "resync"; text: string } => {
+  const text = textOf(changesOnWire(changes));
+  if (Buffer.byteLength(text) <= maxBytes) return { type: "changes", text };
+  return { type: "resync", text: textOf({ type: "resync", ...standingOf(changes) }) };
+});

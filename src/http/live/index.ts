@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
+import { BelfryError } from "../../model/errors.ts";
+import type { Hub } from "../../model/hub.ts";
+import { createDoor, type Door, type DoorOptions } from "./door.ts";
+import { createPulse, type Pulse } from "./pulse.ts";
+import { createSocketIo } from "./socketio.ts";
+import { sseRoute } from "./sse.ts";
+import { takeUpgrades } from "./upgrade.ts";
+import { createWebSockets } from "./websocket.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The answer lasts as long as somebody listens: its duration is none of the service's. */
+    stream?: boolean;
+  }
+}
+
+export interface LivePartners extends Omit<DoorOptions, "authorizer" | "loopbackOnly" | "log"> {
+  hub: Hub;
+  heartbeatMs: number;
+  /** Unix milliseconds, on the clock that tokens end by. */
+  now: () => number;
+}
+
+/** What each transport works with. */
+export interface LiveParts {
+  hub: Hub;
+  pulse: Pulse;
+  door: Door;
+  heartbeatMs: number;
+}
+
+/** A peer that does not answer a close is cut off after this; a stop waits no longer for any. */
+const leaveMs = 2_000;
+
+/** WebSocket, Socket.IO and server-sent events: three ways to the hub's one subscription. */
+export async function liveRoutes(
+  app: FastifyInstance,
+  partners: LivePartners & Pick<DoorOptions, "authorizer" | "loopbackOnly">,
+): Promise<void> {
+  const { hub, heartbeatMs } = partners;
+  const door = createDoor({ ...partners, log: app.log });
+  const pulse = createPulse(heartbeatMs, partners.now);
+  const parts = { hub, pulse, door, heartbeatMs };
+  const socketIo = createSocketIo(parts);
+  const webSockets = createWebSockets(parts);
+  const upgraded = takeUpgrades(app.server, { door, webSockets, socketIo });
+  sseRoute(app, parts);
+  for (const path of ["/v1/users/:id/live", "/ws/v1/notifications/:user_id"])
+    app.get(path, { config: { public: true }, schema: { hide: true } }, async () => {
+      throw new BelfryError("invalid_request", "Open this path as a WebSocket (`Upgrade: websocket`).");
+    });
+  await app.register(async (raw) => {
+    // It reads the bodies by itself.
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    for (const url of ["/socket.io", "/socket.io/"])
+      raw.route({
+        method: ["GET", "POST"],
+        url,
+        exposeHeadRoute: false,
+        // Who asks is named, and asked for a token, by the first packet.
+        config: { public: true, shared: true, stream: true },
+        schema: { hide: true },
+        async handler(request, reply) {
+          door.checkPage(request.raw);
+          const engine = await socketIo.engineFor(request.raw, false);
+          reply.hijack();
+          for (const [name, value] of Object.entries(reply.getHeaders()))
+            if (value !== undefined) reply.raw.setHeader(name, value);
+          engine.handleRequest(request.raw as never, reply.raw);
+        },
+      });
+  });
+
+  // Node's server would wait for every open connection.
+  app.addHook("preClose", async () => {
+    const allGone = door.shut();
+    hub.close();
+    await socketIo.leave();
+    await Promise.race([allGone, sleep(leaveMs, undefined, { ref: false })]);
+    upgraded.cutOff();
+    await socketIo.close();
+    pulse.close();
+  });
+}

@@ -1,0 +1,146 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import { BelfryError } from "../../model/errors.ts";
+import type { Sink } from "../../model/hub.ts";
+import { fromNow } from "../../model/live.ts";
+import { canonicalUser } from "../../model/user-id.ts";
+import { userInPath } from "../auth.ts";
+import { UserPath } from "../v1/schemas.ts";
+import { changesText, shared, textOf } from "./encode.ts";
+import { readRev } from "./handshake.ts";
+import type { LiveParts } from "./index.ts";
+import type { Peer } from "./pulse.ts";
+import { closeTimeoutMs } from "./websocket.ts";
+
+const Query = Type.Object(
+  {
+    rev: Type.Optional(
+      Type.String({
+        maxLength: 16,
+        description: "The last `rev` that the device knows; 0: everything; without it: from now on.",
+      }),
+    ),
+    token: Type.Optional(
+      Type.String({
+        maxLength: 8_192,
+        description: "The bearer, for an EventSource, which sends no headers.",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** What an EventSource waits before it comes back when the connection just breaks: not all of them at once. */
+const retryMs = () => 1_000 + Math.floor(Math.random() * 2_000);
+
+/** `GET /v1/users/{id}/events`: our own messages as server-sent events (HTML, 9.2). */
+export function sseRoute(app: FastifyInstance, { hub, pulse, door }: LiveParts): void {
+  app.get<{ Params: { id: string }; Querystring: { rev?: string } }>(
+    "/v1/users/:id/events",
+    {
+      exposeHeadRoute: false,
+      config: { user: userInPath("id"), tokenInQuery: true, stream: true },
+      schema: {
+        tags: ["users"],
+        summary: "What changes in a user's inbox, as server-sent events",
+        description:
+          "`state` comes first, then `changes` as they happen; `resync`: read the list anew; `bye`: come back later. An event's id is its `rev` (`state` has one only when none was named): a browser sends the last one as `Last-Event-ID` and is told what it missed.",
+        params: UserPath,
+        querystring: Query,
+        headers: Type.Object({
+          "last-event-id": Type.Optional(Type.String({ description: "Counts more than `rev`." })),
+        }),
+        response: { 200: { content: { "text/event-stream": { schema: Type.String() } } } },
+      },
+    },
+    async (request, reply) => {
+      door.checkPage(request.raw);
+      const user = canonicalUser(request.params.id);
+      const lastEvent = request.headers["last-event-id"];
+      const since = lastEvent ? readRev(lastEvent, "Last-Event-ID") : readRev(request.query.rev, "?rev");
+      const { raw } = reply;
+      // While its token was looked at it may have gone, and would never give its seats back.
+      if (raw.destroyed) return reply.hijack();
+      // Pipelined behind another answer it has no connection yet, and would not hear of that one's end.
+      if (!raw.socket) throw new BelfryError("invalid_request", "A stream must not be pipelined.");
+      door.enterAddress(request.raw, raw);
+      door.enterUser(user, raw);
+
+      reply.hijack();
+      raw.writeHead(200, {
+        ...(reply.getHeaders() as OutgoingHttpHeaders),
+        "x-request-id": request.id,
+        "x-content-type-options": "nosniff",
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+        // The connection ends with the stream, or a stop would wait for it.
+        connection: "close",
+      });
+      raw.write(`retry: ${retryMs()}\n\n`);
+
+      let reads = true;
+      let backlog = 0;
+      const peer: Peer = {
+        expiresAt: request.access?.expiresAt,
+        // It comes back, and hears of it by a 401.
+        expire: () => leave(),
+        beat() {
+          const before = backlog;
+          backlog = raw.writableLength;
+          // There is no pong: that it takes what is written is all that can be known.
+          if (!reads && before > 0 && backlog >= before) return void raw.destroy();
+          reads = false;
+          raw.write(":\n\n");
+        },
+      };
+      const subscription = hub.subscribe(user, since, eventSink(raw, since));
+      const leave = () => {
+        pulse.remove(peer);
+        subscription.close();
+        endSoon(raw);
+      };
+      pulse.add(peer);
+      raw.on("drain", () => {
+        reads = true;
+        subscription.drained();
+      });
+      raw.on("close", leave);
+      raw.on("error", leave);
+      return reply;
+    },
+  );
+}
+
+const changesEvent = shared((changes) => {
+  const { type, text } = changesText(changes);
+  return Buffer.from(event(type, text, changes.rev));
+});
+
+function eventSink(raw: ServerResponse, since: number): Sink {
+  return {
+    state(standing) {
+      // Who named a rev is not there yet: breaking off here, it would come back with this id and miss what lies between.
+      const id = since === fromNow ? standing.rev : undefined;
+      raw.write(event("state", textOf({ type: "state", ...standing }), id));
+    },
+    changes: (changes) => raw.write(changesEvent(changes)),
+    resync: (standing) => raw.write(event("resync", textOf({ type: "resync", ...standing }), standing.rev)),
+    backlog: () => raw.writableLength,
+    leave: (ms) => endSoon(raw, `retry: ${ms}\n${event("bye", textOf({ type: "bye", retry_ms: ms }))}`),
+  };
+}
+
+/** Who does not read would never come to the end. */
+function endSoon(raw: ServerResponse, last?: string): void {
+  if (raw.writableEnded || raw.destroyed) return;
+  raw.end(last);
+  const timer = setTimeout(() => raw.destroy(), closeTimeoutMs).unref();
+  raw.on("close", () => clearTimeout(timer));
+}
+
+/** JSON has no line ends of its own, so its text is one `data` line. */
+function event(type: string, text: string, rev?: number): string {
+  return `${rev === undefined ? "" : `id: ${rev}\n`}event: ${type}\ndata: ${text}\n\n`;
+}

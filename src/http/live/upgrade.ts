@@ -1,0 +1,133 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { BelfryError } from "../../model/errors.ts";
+import { endWithProblem } from "../errors.ts";
+import type { Door } from "./door.ts";
+import { readRev, readToken, readUser } from "./handshake.ts";
+import type { createSocketIo } from "./socketio.ts";
+import type { createWebSockets, WebSocketListener } from "./websocket.ts";
+
+export interface UpgradeParts {
+  door: Door;
+  webSockets: ReturnType<typeof createWebSockets>;
+  socketIo: ReturnType<typeof createSocketIo>;
+}
+
+const paths = [
+  { pattern: /^\/v1\/users\/([^/]+)\/live$/, protocol: "own" },
+  { pattern: /^\/ws\/v1\/notifications\/([^/]+)$/, protocol: "live" },
+] as const;
+
+const isSocketIo = (path: string): boolean => path === "/socket.io/" || path === "/socket.io";
+
+/** Answers every `upgrade` of the server, which then knows nothing of these connections; `cutOff` ends those left. */
+export function takeUpgrades(server: Server, parts: UpgradeParts): { cutOff(): void } {
+  const open = new Set<Duplex>();
+  function onClose(this: Duplex): void {
+    open.delete(this);
+  }
+  server.on("upgrade", (request, socket, head) => {
+    const before = answerOn(socket);
+    if (before) return waitFor(before, socket, () => server.emit("upgrade", request, socket, head));
+    if (!wantsWebSocket(request)) return putBack(server, request, socket, head);
+    open.add(socket);
+    socket.on("close", onClose);
+    socket.on("error", onError);
+    dispatch(request, socket, head, parts).catch((error) => refuse(socket, parts.door.refusal(error)));
+  });
+  return {
+    cutOff() {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+function onError(this: Duplex): void {
+  this.destroy();
+}
+
+function refuse(socket: Duplex, { code, status, message }: BelfryError): void {
+  socket.once("finish", () => socket.destroy());
+  endWithProblem(socket, { status, title: code.replaceAll("_", " "), detail: message, code });
+}
+
+async function dispatch(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  { door, webSockets, socketIo }: UpgradeParts,
+): Promise<void> {
+  door.checkPage(request);
+  const [path, query] = (request.url ?? "").split("?", 2) as [string, string | undefined];
+  if (isSocketIo(path)) {
+    const engine = await socketIo.engineFor(request, true);
+    return engine.handleUpgrade(request as never, socket, head);
+  }
+  const found = paths.find(({ pattern }) => pattern.test(path));
+  if (!found) throw new BelfryError("not_found");
+  const { pattern, protocol } = found;
+  const written = pattern.exec(path)?.[1] as string;
+
+  // From here on a browser would learn nothing from an HTTP answer.
+  let listener: WebSocketListener | BelfryError;
+  try {
+    const asked = new URLSearchParams(query);
+    const user = readUser(decoded(written), "/id");
+    const since = readRev(protocol === "own" ? asked.get("rev") : undefined, "?rev");
+    door.enterAddress(request, socket);
+    const expiresAt = await door.authorize(request, user, readToken(asked.get("token")));
+    if (socket.destroyed) return;
+    door.enterUser(user, socket);
+    listener = { user, since, expiresAt, protocol };
+  } catch (error) {
+    listener = door.refusal(error);
+  }
+  webSockets.open(request, socket, head, listener);
+}
+
+/** `readUser` says what is wrong with an id that is none. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return "";
+  }
+}
+
+const wantsWebSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === "GET" && /^websocket$/i.test(headers.upgrade ?? "");
+
+/** The answer that the socket is busy with: the upgrade was pipelined behind its request. Node has it without a type. */
+const answerOn = (socket: Duplex) => (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
+
+/** Node's server has let go of the socket, and tells the answer nothing of it any more. */
+function waitFor(answer: ServerResponse, socket: Duplex, next: () => void): void {
+  const onDrain = () => answer.emit("drain");
+  socket.on("error", onError);
+  socket.on("drain", onDrain);
+  answer.on("finish", () => {
+    socket.off("error", onError);
+    socket.off("drain", onDrain);
+    // It may end with that answer.
+    if (!socket.writable) return;
+    // The time for which it may be idle, which has begun with the end of the answer.
+    (socket as Socket).setTimeout(0);
+    next();
+  });
+}
+
+/**
+ * An offer of another protocol may be ignored (RFC 9110, 7.8), and Java's HttpClient offers h2c with every request. Since
+ * somebody listens for `upgrade`, Node hands it over with its parser gone: so it is read once more, without the offer.
+ */
+function putBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (!/^(connection|upgrade|http2-settings)$/i.test(name)) lines.push(`${name}: ${rawHeaders[at + 1]}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+  server.emit("connection", socket);
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { BelfryError } from "../../model/errors.ts";
+import type { InboxChanges, Standing } from "../../model/live.ts";
+import { DialectSocket } from "./dialect-socket.ts";
+import { changesText, shared, textOf } from "./encode.ts";
+import type { LiveParts } from "./index.ts";
+import { asText, type Listener, LiveSocket } from "./live-socket.ts";
+
+/** `live`: that of the live dialect. */
+export type WebSocketListener = Listener & { protocol: "own" | "live" };
+
+export const maxPayloadBytes = 64 * 1024;
+/** How long a peer may take to answer a close, or to read what stands before it. */
+export const closeTimeoutMs = 5_000;
+
+/** Of every WebSocket, Socket.IO's too. Newer than the types. */
+export const webSocketLimits = {
+  // Each costs as much as a message, and is not counted as one.
+  maxFragments: 128,
+  // In so many reads of the network a frame may come.
+  maxBufferedChunks: 1024,
+  closeTimeout: closeTimeoutMs,
+};
+
+/** Our own WebSockets and those of the live dialect, from the upgrade on. */
+export function createWebSockets(parts: Pick<LiveParts, "hub" | "pulse">) {
+  const options = {
+    ...webSocketLimits,
+    noServer: true,
+    clientTracking: false,
+    // It would hold some 300 KB for each connection.
+    perMessageDeflate: false,
+    maxPayload: maxPayloadBytes,
+  };
+  const servers = {
+    own: new WebSocketServer<typeof OwnSocket>({ ...options, WebSocket: OwnSocket }),
+    live: new WebSocketServer<typeof DialectSocket>({ ...options, WebSocket: DialectSocket }),
+  };
+
+  return {
+    /** Opens the socket; one that may not listen is told why by its close, since a browser sees nothing of an HTTP answer. */
+    open(
+      request: IncomingMessage,
+      socket: Duplex,
+      head: Buffer,
+      listener: WebSocketListener | BelfryError,
+    ): void {
+      const refused = listener instanceof BelfryError;
+      servers[refused ? "own" : listener.protocol].handleUpgrade(request, socket, head, (ws) => {
+        if (!refused) return ws.listen(parts, socket, listener);
+        ws.on("error", () => {});
+        ws.close(closeCodeOf(listener), listener.code);
+      });
+    },
+  };
+}
+
+function closeCodeOf({ status }: BelfryError): number {
+  if (status === 429 || status === 503) return 1013;
+  return status >= 500 ? 1011 : 1008;
+}
+
+const changesBytes = shared((changes) => Buffer.from(changesText(changes).text));
+
+class OwnSocket extends LiveSocket {
+  state(standing: Standing): void {
+    this.send(textOf({ type: "state", ...standing }));
+  }
+  changes(changes: InboxChanges): void {
+    this.send(changesBytes(changes), asText);
+  }
+  resync(standing: Standing): void {
+    this.send(textOf({ type: "resync", ...standing }));
+  }
+  backlog(): number {
+    return this.bufferedAmount;
+  }
+  leave(retryMs: number): void {
+    this.send(textOf({ type: "bye", retry_ms: retryMs }));
+    this.end(1001, "leaving");
+  }
+  hear(): void {}
+  flush(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,131 @@
+import type { FastifyInstance } from "fastify";
+import type { Static } from "typebox";
+import { decodeCursor, encodeCursor } from "../../core/cursor.ts";
+import type { LiveInbox } from "../../core/inbox.ts";
+import { itemOnWire, standingOf } from "../../model/inbox-wire.ts";
+import type { InboxQuery, ItemChange, KeptItem, Standing } from "../../model/live.ts";
+import { canonicalUser } from "../../model/user-id.ts";
+import { userInPath } from "../auth.ts";
+import { invalidField } from "../errors.ts";
+import { ignoreBodies } from "../json-body.ts";
+import { linkNextPage, nextCursor } from "../next-page.ts";
+import * as schemas from "./schemas.ts";
+
+type UserParams = { Params: { id: string } };
+type ItemParams = { Params: { id: string; item: string } };
+
+const tags = ["inbox"];
+const config = { user: userInPath("id") };
+const path = "/v1/users/:id/inbox";
+
+const changes: Record<ItemChange, string> = {
+  read: "Read an item",
+  unread: "Mark an item as unread, and take it out of the archive",
+  archive: "Put an item away, read",
+  unarchive: "Take an item out of the archive",
+};
+
+/** A user's inbox. Each answer tells where it stands. */
+export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promise<void> {
+  app.get<UserParams & { Querystring: Static<typeof schemas.ListQuery> }>(
+    path,
+    {
+      config,
+      schema: {
+        tags,
+        summary: "A user's inbox, newest first",
+        params: schemas.UserPath,
+        querystring: schemas.ListQuery,
+        response: { 200: schemas.ListReply },
+      },
+    },
+    async (request, reply) => {
+      const { query, question } = readQuery(canonicalUser(request.params.id), request.query);
+      const { items, next, ...view } = await inbox.read(query);
+      const cursor = next && encodeCursor(question, `${next.born}/${next.id}`);
+      linkNextPage(request, reply, cursor);
+      return { ...standingOf(view), items: items.map(itemOnWire), ...nextCursor(cursor) };
+    },
+  );
+
+  app.get<ItemParams>(
+    `${path}/:item`,
+    {
+      config,
+      schema: { tags, summary: "One item", params: schemas.ItemPath, response: { 200: schemas.ItemReply } },
+    },
+    async ({ params }) => answer(await inbox.get(...named(params))),
+  );
+
+  app.post<UserParams & { Body: Static<typeof schemas.ReadAllBody> }>(
+    `${path}/read-all`,
+    {
+      config: { ...config, bodyOptional: true },
+      schema: {
+        tags,
+        summary: "Read all of it, or what came up to a `rev`",
+        params: schemas.UserPath,
+        body: schemas.ReadAllBody,
+        response: { 200: schemas.ReadAllReply },
+      },
+    },
+    async ({ params, body }) => inbox.readAll(canonicalUser(params.id), body.up_to_rev),
+  );
+
+  await app.register(async (own) => {
+    ignoreBodies(own);
+    for (const [change, summary] of Object.entries(changes) as Array<[ItemChange, string]>) {
+      own.post<ItemParams>(
+        `${path}/:item/${change}`,
+        {
+          config,
+          schema: { tags, summary, params: schemas.ItemPath, response: { 200: schemas.ItemReply } },
+        },
+        async ({ params }) => answer(await inbox.change(...named(params), change)),
+      );
+    }
+    own.delete<ItemParams>(
+      `${path}/:item`,
+      {
+        config,
+        schema: {
+          tags,
+          summary: "Delete an item",
+          params: schemas.ItemPath,
+          response: { 200: schemas.StandingReply },
+        },
+      },
+      async ({ params }) => inbox.remove(...named(params)),
+    );
+  });
+}
+
+const named = ({ id, item }: ItemParams["Params"]): [user: string, item: string] => [
+  canonicalUser(id),
+  canonicalUser(item),
+];
+
+const answer = ({ item, ...view }: Standing & { item: KeptItem }) => ({
+  ...standingOf(view),
+  item: itemOnWire(item),
+});
+
+const placeForm = /^\d{1,16}\/.{1,128}$/s;
+
+/** `question`: what a cursor is bound to. */
+function readQuery(user: string, written: Static<typeof schemas.ListQuery>) {
+  const { limit, skip, cursor, unread, archived, type, target_id: targetId } = written;
+  const filters = {
+    user,
+    ...(unread !== undefined && { unread }),
+    ...(archived !== "any" && { archived: archived === "true" }),
+    ...(type !== undefined && { type }),
+    // The same cursor for either case.
+    ...(targetId !== undefined && { targetId: targetId.toLowerCase() }),
+  };
+  const query: InboxQuery = { ...filters, limit, skip: skip ?? 0 };
+  if (cursor === undefined) return { query, question: filters };
+  if (skip !== undefined) throw invalidField("?skip", "goes without cursor: send one of them");
+  const [born, id] = decodeCursor(cursor, filters, placeForm, "?cursor").split(/\/(.*)/s) as [string, string];
+  return { query: { ...query, after: { born: Number(born), id } }, question: filters };
+}

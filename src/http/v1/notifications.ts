@@ -1,0 +1,107 @@
+import type { FastifyInstance } from "fastify";
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import type { IdempotencyKey } from "../../core/idempotency.ts";
+import type { Outcome } from "../../core/notify.ts";
+import type { Sent } from "../../core/send-many.ts";
+import { BelfryError } from "../../model/errors.ts";
+import type { NotifyCommand } from "../../model/notification.ts";
+import { canonicalUser } from "../../model/user-id.ts";
+import { publicError, sendProblem } from "../errors.ts";
+import { idempotencyKeyOf } from "./idempotency-key.ts";
+import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
+
+export interface NotificationPartners {
+  send: (command: Omit<NotifyCommand, "user">, users: string[], key?: IdempotencyKey) => Promise<Sent>;
+  /** The keys of the type registry. */
+  types: string[];
+}
+
+/** 1,000 ids of 128 characters take more than other requests may. */
+const maxBodyBytes = 1024 * 1024;
+
+const Reply = Type.Object({
+  notifications: Type.Array(
+    Type.Object({
+      user_id: Type.String(),
+      id: Type.Optional(Type.String({ description: "Of the notification, when it is stored." })),
+      error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+    }),
+    { description: "One a recipient, in order." },
+  ),
+});
+const Headers = Type.Object({
+  "idempotency-key": Type.Optional(
+    Type.String({
+      description:
+        "1 to 255 printable characters, best a UUID. For 24 hours equal requests with it get one answer; then they " +
+        "carry `Idempotent-Replayed: true`.",
+    }),
+  ),
+});
+
+/** `POST /v1/notifications`: one notification for each of up to 1,000 users. Only for who has an API key. */
+export function notificationRoutes(app: FastifyInstance, { send, types }: NotificationPartners): void {
+  const Body = Exactly({
+    recipients: Type.Array(UserId, { minItems: 1, maxItems: 1_000, description: "Each once." }),
+    ...notificationFields(types),
+    target_id: Type.Optional(Hex24),
+  });
+
+  app.post<{ Body: Static<typeof Body> }>(
+    "/v1/notifications",
+    {
+      bodyLimit: maxBodyBytes,
+      errorHandler: (error, request, reply) =>
+        sendProblem(isTooLarge(error) ? tooLarge() : error, request, reply),
+      schema: {
+        tags: ["notifications"],
+        summary: "Notify one or many users",
+        description:
+          "201: all are stored. 207: those without an error are. When none is, for one reason, it is the answer.",
+        headers: Headers,
+        body: Body,
+        response: { 201: Reply, 207: Reply },
+      },
+    },
+    async (request, reply) => {
+      const { recipients, target_id: targetId, ...rest } = request.body;
+      const command = { ...rest, ...(targetId !== undefined && { targetId }) };
+      const { outcomes, replayed } = await send(command, different(recipients), idempotencyKeyOf(request));
+      if (replayed) reply.header("idempotent-replayed", "true");
+      const failed = outcomes.flatMap(({ error }) => error ?? []);
+      const [first] = failed;
+      if (first && failed.length === outcomes.length && failed.every((one) => one.code === first.code))
+        throw first;
+      const defect = failed.find((one) => one.status >= 500);
+      if (defect)
+        request.log.error({ err: defect.cause ?? defect, code: defect.code }, "some were not stored");
+      return reply.code(first ? 207 : 201).send({ notifications: outcomes.map(onWire) });
+    },
+  );
+}
+
+const isTooLarge = (error: Error) => publicError(error).code === "payload_too_large";
+const tooLarge = () => new BelfryError("payload_too_large", "The body is over 1 MiB.");
+
+const onWire = ({ user, id, error }: Outcome) => ({
+  user_id: user,
+  ...(error ? { error: { code: error.code, message: error.message } } : { id }),
+});
+
+/** Ids as they are stored. Throws `invalid_request` that names both places of what is there twice. */
+function different(recipients: string[]): string[] {
+  const places = new Map<string, number>();
+  const users = recipients.map(canonicalUser);
+  const twice = users.flatMap((user, place) => {
+    const before = places.get(user);
+    if (before === undefined) places.set(user, place);
+    return before === undefined
+      ? []
+      : [{ pointer: `/recipients/${place}`, detail: `is the same user as /recipients/${before}` }];
+  });
+  const [first] = twice;
+  if (first)
+    throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, twice.slice(0, 20));
+  return users;
+}

@@ -1,0 +1,140 @@
+import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import { type Channel, channels } from "../../model/notification.ts";
+import { hex24, plainText } from "../patterns.ts";
+
+const id = { minLength: 1, maxLength: 128, pattern: plainText };
+export const UserId = Type.String({ ...id, description: "24 hex characters, or any other text." });
+/** Ours have 24 hex characters; what an older system put into an inbox has what it has. */
+const ItemId = Type.String(id);
+export const Hex24 = Type.String({ pattern: hex24 });
+export const Time = Type.String({ format: "date-time" });
+
+/** An object with these fields and no others. */
+export const Exactly = <Fields extends TProperties>(fields: Fields) =>
+  Type.Object(fields, { additionalProperties: false });
+
+export const UserPath = Type.Object({ id: UserId });
+export const ItemPath = Type.Object({ id: UserId, item: ItemId });
+
+/** What a notification says, over HTTP and in a program. `types`: the keys of the type registry. */
+export const notificationFields = (types: string[]) => ({
+  type: Type.String({ enum: types, description: "A notification type." }),
+  title: Type.Optional(Type.String({ maxLength: 1_000 })),
+  body: Type.Optional(Type.String({ maxLength: 16_384 })),
+  data: Type.Optional(
+    Type.Unsafe<Record<string, unknown>>(
+      Type.Object({}, { additionalProperties: true, description: "At most 8 KiB as JSON." }),
+    ),
+  ),
+  channels: Type.Optional(
+    Type.Array(Type.Unsafe<Channel | "inbox">(Type.String({ enum: [...channels, "inbox"] })), {
+      minItems: 1,
+      uniqueItems: true,
+      description: "Instead of the type's own.",
+    }),
+  ),
+});
+
+/** Where the inbox stands after it. */
+export const standing = {
+  rev: Type.Integer({
+    description:
+      "Grows by one with each change of the inbox; 0 before the first, which sets it by the clock.",
+  }),
+  unread: Type.Integer(),
+  total: Type.Integer({ description: "All that are kept, the archived ones too." }),
+};
+
+export const Item = Type.Object({
+  id: Type.String(),
+  type: Type.String(),
+  title: Type.Optional(Type.String()),
+  body: Type.Optional(Type.String()),
+  target_id: Type.Optional(Type.String()),
+  data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  created_at: Time,
+  updated_at: Time,
+  read: Type.Boolean(),
+  archived: Type.Boolean(),
+  rev: Type.Integer({ description: "That of the user at its last change." }),
+  born: Type.Integer({ description: "That of the user when it came: the order of the list, newest first." }),
+});
+
+export const ListQuery = Exactly({
+  limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
+  skip: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      description: "Instead of `cursor`: so many of the newest are passed over.",
+    }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      maxLength: 512,
+      description: "`next_cursor` of the page before, of the same user and with the same filters.",
+    }),
+  ),
+  unread: Type.Optional(Type.Boolean()),
+  archived: Type.String({ enum: ["true", "false", "any"], default: "false" }),
+  type: Type.Optional(Type.String({ maxLength: 64 })),
+  target_id: Type.Optional(Hex24),
+});
+export const ListReply = Type.Object({
+  ...standing,
+  items: Type.Array(Item, { description: "Newest first." }),
+  next_cursor: Type.Optional(Type.String({ description: "Absent on the last page." })),
+});
+export const ItemReply = Type.Object({ ...standing, item: Item });
+export const StandingReply = Type.Object(standing);
+export const ReadAllBody = Exactly({
+  up_to_rev: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        "Leaves what came or changed later, which its reader may not have seen. By default all are read.",
+    }),
+  ),
+});
+export const ReadAllReply = Type.Object({
+  ...standing,
+  changed: Type.Integer({ description: "How many were unread." }),
+});
+
+const url = Type.String({ maxLength: 2_048 });
+const fields = {
+  email: Type.String({ maxLength: 254, description: "One bare mailbox." }),
+  phone: Type.String({ maxLength: 16, description: "E.164." }),
+  locale: Type.String({ maxLength: 64, description: "BCP 47." }),
+  time_zone: Type.String({ maxLength: 64, description: "IANA's name." }),
+};
+const Webhook = Exactly({
+  url,
+  secrets: Type.Array(Type.String({ maxLength: 100 }), {
+    minItems: 1,
+    maxItems: 2,
+    description:
+      "`whsec_` and the base64 of 24 to 64 bytes; two during a rotation, both sign. Never shown again.",
+  }),
+});
+export const PutProfile = Type.Partial(Exactly({ ...fields, webhook: Webhook }), {
+  additionalProperties: false,
+});
+/** One schema and not a choice of two, which would complain of both. */
+const orNull = <Field extends TSchema & { type: string }>(field: Field) =>
+  Type.Unsafe<Static<Field> | null>({ ...field, type: [field.type, "null"] });
+export const PatchProfile = Type.Partial(
+  Exactly({
+    email: orNull(fields.email),
+    phone: orNull(fields.phone),
+    locale: orNull(fields.locale),
+    time_zone: orNull(fields.time_zone),
+    webhook: orNull(Webhook),
+  }),
+  { additionalProperties: false },
+);
+export const ProfileReply = Type.Object({
+  id: Type.String(),
+  ...Type.Partial(Type.Object({ ...fields, webhook: Type.Object({ url }) })).properties,
+});

@@ -1,0 +1,105 @@
+import type { FastifyInstance } from "fastify";
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import type { Profiles } from "../../core/profile.ts";
+import type { Profile } from "../../model/profile.ts";
+import { canonicalUser } from "../../model/user-id.ts";
+import { ignoreBodies } from "../json-body.ts";
+import * as schemas from "./schemas.ts";
+
+export interface UserPartners {
+  profiles: Profiles;
+  /** Removes all that is kept of a user, whether there is one or not. */
+  erase: (user: string) => Promise<void>;
+}
+
+type Params = { Params: { id: string } };
+
+const tags = ["users"];
+const path = "/v1/users/:id";
+
+/** Where a user can be reached, and the way out. Only for who has an API key. */
+export async function userRoutes(app: FastifyInstance, { profiles, erase }: UserPartners): Promise<void> {
+  const params = schemas.UserPath;
+  const response = { 200: schemas.ProfileReply };
+  const written = { ...response, 201: schemas.ProfileReply };
+
+  app.get<Params>(
+    path,
+    { schema: { tags, summary: "A user's profile", params, response } },
+    async (request) => {
+      const user = canonicalUser(request.params.id);
+      return onWire(user, await profiles.show(user));
+    },
+  );
+
+  app.put<Params & { Body: Static<typeof schemas.PutProfile> }>(
+    path,
+    {
+      schema: {
+        tags,
+        summary: "Replace a user's profile, or create the user",
+        description: "What is not named goes. Other fields of the user's document are not touched.",
+        params,
+        body: schemas.PutProfile,
+        response: written,
+      },
+    },
+    async (request, reply) => {
+      const user = canonicalUser(request.params.id);
+      const { profile, created } = await profiles.replace(user, request.body);
+      return reply.code(created ? 201 : 200).send(onWire(user, profile));
+    },
+  );
+
+  app.patch<Params & { Body: Static<typeof schemas.PatchProfile> }>(
+    path,
+    {
+      schema: {
+        tags,
+        summary: "Change a user's profile, or create the user",
+        description: "What is not named stays, null removes it. A webhook is replaced as a whole.",
+        params,
+        body: schemas.PatchProfile,
+        response: written,
+      },
+    },
+    async (request, reply) => {
+      const user = canonicalUser(request.params.id);
+      const { profile, created } = await profiles.merge(user, request.body);
+      return reply.code(created ? 201 : 200).send(onWire(user, profile));
+    },
+  );
+
+  await app.register(async (own) => {
+    ignoreBodies(own);
+    own.delete<Params>(
+      path,
+      {
+        schema: {
+          tags,
+          summary: "Erase a user",
+          description:
+            "Profile, inbox and captured messages go. Deliveries stay in the count, without user, content and the " +
+            "providers' words; those that wait are canceled. Other fields of the user's document stay. May be repeated.",
+          params,
+          response: { 204: Type.Null() },
+        },
+      },
+      async (request, reply) => {
+        await erase(canonicalUser(request.params.id));
+        return reply.code(204).send();
+      },
+    );
+  });
+}
+
+/** Secrets stay here. */
+function onWire(id: string, { timeZone, webhook, ...rest }: Profile) {
+  return {
+    id,
+    ...rest,
+    ...(timeZone !== undefined && { time_zone: timeZone }),
+    ...(webhook && { webhook: { url: webhook.url } }),
+  };
+}

@@ -1,0 +1,164 @@
+import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
+import { createCatalog } from "./core/catalog.ts";
+import { createLiveInbox } from "./core/inbox.ts";
+import { createNotifier, createPlanner } from "./core/notify.ts";
+import { createLibraryInput, readSettings } from "./library-input.ts";
+import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
+import { BelfryError } from "./model/errors.ts";
+import { itemOnWire } from "./model/inbox-wire.ts";
+import type { InboxListing, ItemChange, KeptItem, Standing } from "./model/live.ts";
+import type { NotifyCommand } from "./model/notification.ts";
+import { createServerClock } from "./store/clock.ts";
+import { createCommitter } from "./store/commit.ts";
+import { databaseOn } from "./store/connect.ts";
+import { orUnavailable } from "./store/failures.ts";
+import { newId } from "./store/ids.ts";
+import { createInboxReader } from "./store/inbox.ts";
+import { createInboxWriter } from "./store/inbox-writes.ts";
+import { prepareCollections } from "./store/indexes.ts";
+import { createJoiner, inTime } from "./store/join.ts";
+import { createTally } from "./store/tally.ts";
+
+export type { NotificationType } from "./core/types.ts";
+export type { Belfry, BelfryOptions, ItemAnswer, ListAnswer, ListQuery } from "./library-types.ts";
+export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts";
+export type { WireItem as InboxItem } from "./model/inbox-wire.ts";
+export type { Standing } from "./model/live.ts";
+export type { Channel, NotifyCommand } from "./model/notification.ts";
+
+const clockSyncMs = 30_000;
+
+/** Belfry's core inside a program, on the program's own connections: no HTTP, no service needed to store or to read. */
+export function createBelfry(options: BelfryOptions): Belfry {
+  const { client, types, ...settings } = options;
+  if (!(client instanceof MongoClient))
+    throw new BelfryError(
+      "invalid_request",
+      "`client` is no MongoClient, or one of another copy of the package mongodb than Belfry's (`npm ls mongodb`).",
+    );
+  const { catalog, problems } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  if (problems.length > 0) throw new BelfryError("invalid_request", `types: ${problems.join("; ")}`);
+  const { database, inboxLimit, newUser, retentionDays } = readSettings(settings);
+  const db = databaseOn(client, database);
+  const clock = createServerClock(db);
+  const input = createLibraryInput(catalog.keys);
+  let opening: ReturnType<typeof open> | undefined;
+  let closed = false;
+
+  async function open() {
+    const [hello, prepared] = await Promise.all([
+      db.admin().command({ hello: 1 }),
+      prepareCollections(db),
+      clock.sync(),
+    ]);
+    const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();
+    const stored = {
+      db,
+      inboxLimit,
+      newUser,
+      bulkWrites: prepared.bulkWrites,
+      now: clock.now,
+    };
+    const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
+    const tally = () => createTally(newId(), retentionDays);
+    const partners = { catalog, newId, now: clock.now };
+    const notifier = createNotifier({
+      ...partners,
+      commit: createCommitter({ ...stored, client, transactions, tally: tally() }),
+      announce: () => {},
+      maxBatch: 300,
+      maxWaiting: 10_000,
+      onBatch: () => {},
+    });
+    return {
+      notifier,
+      syncing,
+      transactions,
+      plan: createPlanner(partners),
+      join: createJoiner({ ...stored, tally: tally() }),
+      // The service learns of it by its change stream.
+      inbox: createLiveInbox(
+        { ...createInboxReader(db, inboxLimit), ...createInboxWriter(db, inboxLimit, clock.now) },
+        () => {},
+      ),
+    };
+  }
+
+  /** Opens once; what failed is tried again by the next call. */
+  function opened() {
+    if (closed) return Promise.reject(new Error("This Belfry is closed."));
+    opening ??= orUnavailable(open).catch((error) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  }
+
+  async function notifyWithin(session: ClientSession, command: NotifyCommand): Promise<{ id: string }> {
+    if (!session.inTransaction())
+      throw new BelfryError("invalid_request", "The session has no transaction under way.");
+    const { plan, join, transactions } = await inTime(opened());
+    if (!transactions) throw new BelfryError("invalid_request", "Transactions need a replica set.");
+    const planned = plan(command);
+    try {
+      await join(session, [planned]);
+    } catch (error) {
+      // A session of another client, for example.
+      if (!(error instanceof MongoInvalidArgumentError)) throw error;
+      throw new BelfryError("invalid_request", `${error.message}.`, [], error);
+    }
+    return { id: planned.id };
+  }
+
+  const change = (name: ItemChange) => async (user: string, id: string) => {
+    const item = input.item(user, id);
+    return itemAnswer(await (await opened()).inbox.change(item.user, item.id, name));
+  };
+
+  return {
+    async notify(given, { session } = {}) {
+      const command = input.command(given);
+      if (session) return notifyWithin(session, command);
+      const { id } = await (await opened()).notifier.notify(command);
+      return { id };
+    },
+    inbox: {
+      async list(given) {
+        const query = input.query(given);
+        return listAnswer(await (await opened()).inbox.read(query));
+      },
+      async get(user, id) {
+        const item = input.item(user, id);
+        return itemAnswer(await (await opened()).inbox.get(item.user, item.id));
+      },
+      read: change("read"),
+      unread: change("unread"),
+      archive: change("archive"),
+      unarchive: change("unarchive"),
+      async remove(user, id) {
+        const item = input.item(user, id);
+        return (await opened()).inbox.remove(item.user, item.id);
+      },
+      async readAll(given, rev) {
+        const { user, upTo } = input.upTo(given, rev);
+        return (await opened()).inbox.readAll(user, upTo);
+      },
+    },
+    ready: async () => void (await opened()),
+    async close() {
+      closed = true;
+      const parts = await opening?.catch(() => undefined);
+      clearInterval(parts?.syncing);
+      await parts?.notifier.drained();
+    },
+  };
+}
+
+const listAnswer = ({ items, ...rest }: InboxListing): ListAnswer => ({
+  ...rest,
+  items: items.map(itemOnWire),
+});
+const itemAnswer = ({ item, ...rest }: Standing & { item: KeptItem }): ItemAnswer => ({
+  ...rest,
+  item: itemOnWire(item),
+});

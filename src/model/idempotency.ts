@@ -1,0 +1,25 @@
+import type { ErrorCode } from "./errors.ts";
+
+/** The right to work on a request that came with a key. `until`: Unix milliseconds. */
+export interface KeyLease {
+  token: string;
+  until: number;
+}
+
+/** What a key stands for. */
+export interface KeptRequest {
+  /** Digest of what was asked. */
+  request: string;
+  /** Made beforehand: the notification's of each recipient, in their order. */
+  ids: string[];
+  /** Of whoever works on it; absent when it is answered. */
+  lease?: KeyLease;
+  /** The answer: all are stored but these. */
+  failures?: KeptFailure[];
+}
+
+export interface KeptFailure {
+  /** Which recipient. */
+  at: number;
+  code: ErrorCode;
+}

@@ -1,0 +1,140 @@
+import { type Collection, type Db, MongoServerError, ObjectId } from "mongodb";
+import type { KeptFailure, KeptRequest, KeyLease } from "../model/idempotency.ts";
+import { deliveriesOf } from "./deliveries.ts";
+import { orUnavailable } from "./failures.ts";
+import { storedUserId, wireUserId } from "./ids.ts";
+import { usersOf } from "./inbox.ts";
+
+/** A request that came with a key. It names nobody: the request that repeats it does, which is the same by its digest. */
+interface KeyDocument {
+  /** Digest of whose the key is and of the key. */
+  _id: string;
+  /** Digest of what was asked. */
+  request: string;
+  /** Made beforehand: the notification's of each recipient, in their order. */
+  ids: ObjectId[];
+  /** Of whoever works on it; absent when it is answered. */
+  lease?: { token: ObjectId; until: Date };
+  /** The answer: all are stored but these. */
+  failures?: KeptFailure[];
+  /** Until then the key means this request. MongoDB's TTL monitor removes it within a minute or so. */
+  expireAt: Date;
+}
+
+const duplicateKey = 11000;
+
+/**
+ * Requests that came with an `Idempotency-Key`. Each is inserted first and alone, and a unique `_id` lets one of any
+ * number of equal ones win: within a transaction a duplicate key would end the transaction. Every call rejects with
+ * `database_unavailable`.
+ */
+export function createIdempotencyStore(db: Db, transactions: boolean) {
+  const keys: Collection<KeyDocument> = db.collection("idempotency");
+
+  return {
+    /** Undefined: the key is new, or its time was over, and is ours under `lease`. Else what it stands for. */
+    begin(
+      key: string,
+      fresh: { request: string; ids: string[]; lease: KeyLease; expireAt: number },
+      now: number,
+    ): Promise<KeptRequest | undefined> {
+      const document = {
+        request: fresh.request,
+        ids: fresh.ids.map((id) => new ObjectId(id)),
+        lease: stored(fresh.lease),
+        expireAt: new Date(fresh.expireAt),
+      };
+      return orUnavailable(async () => {
+        for (;;) {
+          try {
+            await keys.insertOne({ _id: key, ...document });
+            return undefined;
+          } catch (error) {
+            if (!(error instanceof MongoServerError) || error.code !== duplicateKey) throw error;
+          }
+          const over = { _id: key, expireAt: { $lte: new Date(now) } };
+          if ((await keys.replaceOne(over, document)).matchedCount === 1) return undefined;
+          const found = await keys.findOne({ _id: key });
+          // Else the TTL monitor was here between the two.
+          if (found) return keptOf(found);
+        }
+      });
+    },
+
+    /** False when somebody else was faster. */
+    takeOver(key: string, before: KeyLease, lease: KeyLease): Promise<boolean> {
+      return orUnavailable(async () => {
+        const held = { _id: key, "lease.token": new ObjectId(before.token) };
+        return (await keys.updateOne(held, { $set: { lease: stored(lease) } })).matchedCount === 1;
+      });
+    },
+
+    /** Changes nothing when the lease was lost. */
+    async extend(key: string, lease: KeyLease): Promise<void> {
+      const held = { _id: key, "lease.token": new ObjectId(lease.token) };
+      await orUnavailable(() => keys.updateOne(held, { $set: { lease: stored(lease) } }));
+    },
+
+    /** Changes nothing when the lease was lost: whoever has it finds the same. */
+    async finish(key: string, { token }: KeyLease, failures: KeptFailure[]): Promise<void> {
+      const held = { _id: key, "lease.token": new ObjectId(token) };
+      await orUnavailable(() => keys.updateOne(held, { $set: { failures }, $unset: { lease: 1 } }));
+    },
+
+    /** Unanswered: an equal request goes on at once. */
+    async giveUp(key: string, { token }: KeyLease): Promise<void> {
+      const held = { _id: key, "lease.token": new ObjectId(token) };
+      // Nobody's: an extension that is still on its way does not find it.
+      const lease = { token: new ObjectId(), until: new Date(0) };
+      await orUnavailable(() => keys.updateOne(held, { $set: { lease } }));
+    },
+
+    /**
+     * Which of these are stored: there is a delivery, or the user has the item or has removed it. Without transactions the
+     * deliveries come first: then those that have them alone are `delivered`. Indexes `notification` of the deliveries and
+     * `_id` of the users.
+     */
+    stored(notifications: Array<{ user: string; id: string }>) {
+      const ids = notifications.map((one) => one.id);
+      const users = notifications.map((one) => storedUserId(one.user));
+      return orUnavailable(async () => {
+        const [deliveries, owners] = await Promise.all([
+          deliveriesOf(db)
+            .find(
+              { notification: { $in: ids.map((id) => new ObjectId(id)) } },
+              { projection: { notification: 1 } },
+            )
+            .toArray(),
+          usersOf(db)
+            .find(
+              {
+                _id: { $in: users },
+                $or: [{ "notifications.id": { $in: ids } }, { "removedNotifications.id": { $in: ids } }],
+              },
+              { projection: { _id: 1 } },
+            )
+            .toArray(),
+        ]);
+        const having = new Set(owners.map((one) => wireUserId(one._id)));
+        const kept = new Set(notifications.filter((one) => having.has(one.user)).map((one) => one.id));
+        const delivered = new Set(deliveries.map((one) => one.notification.toHexString()));
+        if (transactions) return { stored: new Set([...kept, ...delivered]), delivered: new Set<string>() };
+        for (const id of kept) delivered.delete(id);
+        return { stored: kept, delivered };
+      });
+    },
+  };
+}
+
+export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
+
+const stored = ({ token, until }: KeyLease) => ({ token: new ObjectId(token), until: new Date(until) });
+
+function keptOf({ request, ids, lease, failures }: KeyDocument): KeptRequest {
+  return {
+    request,
+    ids: ids.map((id) => id.toHexString()),
+    ...(lease && { lease: { token: lease.token.toHexString(), until: lease.until.getTime() } }),
+    ...(failures && { failures }),
+  };
+}

@@ -1,0 +1,331 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import WebSocket from "ws";
+import { BelfryClient, type ClientOptions, type LiveOptions, type LiveView } from "../src/client/index.ts";
+import { createTokens } from "../src/core/tokens.ts";
+import { createBelfry } from "../src/library.ts";
+import { freshDatabase } from "./support/database.ts";
+import { freePort } from "./support/free-port.ts";
+import { eventually, startService } from "./support/service.ts";
+
+const { uri, client: mongo } = freshDatabase();
+const belfry = createBelfry({ client: mongo });
+afterAll(() => belfry.close());
+const apiKey = "key-of-sixteen-characters";
+const variables = { DB_URI: uri, API_KEYS: apiKey, TOKEN_SECRET: "s".repeat(32) };
+
+let user = "";
+let users = 0;
+beforeEach(() => {
+  user = `ann-${users++}`;
+});
+const notify = async (title = "x") => (await belfry.notify({ user, type: "new_message", title })).id;
+
+/** The browser's word on whether there is a network. */
+function fakeNetwork() {
+  const events = new EventTarget();
+  const navigator = { onLine: true };
+  vi.stubGlobal("navigator", navigator);
+  vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
+  vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events));
+  onTestFinished(() => void vi.unstubAllGlobals());
+  return {
+    turn(on: boolean) {
+      navigator.onLine = on;
+      events.dispatchEvent(new Event(on ? "online" : "offline"));
+    },
+  };
+}
+
+/** A network in front of the service that can drop all its connections, or let nothing through while they stay open. */
+async function shakyNetwork(server: string) {
+  const { hostname, port } = new URL(server);
+  const open = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.on("error", () => {});
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  onTestFinished(() => void proxy.close());
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    drop() {
+      for (const socket of open) socket.destroy();
+    },
+    hang() {
+      for (const socket of open) socket.unpipe();
+    },
+  };
+}
+
+/** What the device shows, held against what the database holds. */
+function follow(server: string, options: Partial<ClientOptions> & Partial<LiveOptions>) {
+  const { transport, heartbeatSeconds, ...rest } = options;
+  const views: LiveView[] = [];
+  const client = new BelfryClient({
+    server,
+    user,
+    WebSocket,
+    ...(!rest.getToken && !rest.token && { apiKey }),
+    ...rest,
+  });
+  const live = client.live({
+    onChange: (view) => void views.push(view),
+    ...(transport && { transport }),
+    ...(heartbeatSeconds && { heartbeatSeconds }),
+  });
+  onTestFinished(() => live.close());
+  const reaches = (connection: LiveView["connection"]) =>
+    eventually(() => live.view.connection === connection, `to be ${connection}`);
+  /** Live, and exactly the inbox. */
+  const agrees = async () => {
+    const wanted = await belfry.inbox.list({ user, limit: 1_000, archived: "any" });
+    await eventually(
+      () => live.view.connection === "live" && live.view.rev === wanted.rev,
+      `rev ${wanted.rev}`,
+    );
+    const { items, unread, total, rev } = live.view;
+    expect({ items, unread, total, rev }).toEqual(wanted);
+  };
+  return { live, client, views, reaches, agrees };
+}
+
+describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport) => {
+  test("has what is there, and then every change as it happens", async () => {
+    const { url } = await startService(variables);
+    const first = await notify("first");
+    const { live, client, views, agrees } = follow(url, { transport });
+    await agrees();
+    expect(views.map((one) => one.connection)).toEqual(["connecting", "live"]);
+    const second = await notify("second");
+    await agrees();
+    await client.inbox.read(first);
+    await agrees();
+    await client.inbox.archive(second);
+    await client.inbox.remove(first);
+    await agrees();
+    expect(live.view).toMatchObject({ unread: 0, total: 1, items: [{ id: second, archived: true }] });
+    await notify("third");
+    await client.inbox.readAll();
+    await agrees();
+  });
+
+  test("takes 250 items in pages, and lets the oldest go with the service", async () => {
+    const { url } = await startService({ ...variables, INBOX_LIMIT: "250" });
+    const large = createBelfry({ client: mongo, inboxLimit: 250 });
+    onTestFinished(() => large.close());
+    const add = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => large.notify({ user, type: "new_message" })));
+    await add(250);
+    const { live } = follow(url, { transport });
+    const agrees = async () => {
+      const wanted = await large.inbox.list({ user, limit: 1_000 });
+      await eventually(() => live.view.connection === "live" && live.view.rev === wanted.rev, "it all");
+      expect(live.view.items).toEqual(wanted.items);
+    };
+    await agrees();
+    await add(40);
+    await agrees();
+    expect(live.view.total).toBe(250);
+  });
+
+  test("the service restarts, with changes meanwhile: nothing is missed, and nothing doubled", async () => {
+    const port = await freePort();
+    const before = await startService({ ...variables, PORT: port });
+    const kept = await notify("kept");
+    const gone = await notify("gone");
+    const { live, views, reaches, agrees } = follow(before.url, { transport });
+    await agrees();
+    await before.close();
+    await reaches("connecting");
+    await belfry.inbox.remove(user, gone);
+    await belfry.inbox.read(user, kept);
+    for (let n = 0; n < 30; n++) await notify(`missed ${n}`);
+    const told = views.length;
+    await startService({ ...variables, PORT: port });
+    await agrees();
+    expect(new Set(live.view.items.map((one) => one.id)).size).toBe(31);
+    // What was shown meanwhile stayed, and the list was not read anew.
+    expect(views.slice(told).every((one) => one.rev === 2 || one.rev === live.view.rev)).toBe(true);
+  });
+
+  test("more is deleted meanwhile than the service remembers: the list is read anew", async () => {
+    const port = await freePort();
+    const variablesHere = { ...variables, PORT: port };
+    const before = await startService(variablesHere);
+    const ids: string[] = [];
+    for (let n = 0; n < 100; n++) ids.push(await notify());
+    const { agrees } = follow(before.url, { transport });
+    await agrees();
+    await before.close();
+    for (const id of ids.slice(0, 60)) await belfry.inbox.remove(user, id);
+    for (let n = 0; n < 60; n++) await belfry.inbox.remove(user, await notify());
+    await startService(variablesHere);
+    await agrees();
+  });
+
+  test("the inbox is erased and begins anew, with smaller revs", async () => {
+    const { url } = await startService(variables);
+    await notify();
+    await notify();
+    const { client, agrees } = follow(url, { transport });
+    await agrees();
+    await client.profile.remove();
+    await notify("new");
+    await agrees();
+  });
+
+  test("a network that drops its connections again and again: the same in the end", async () => {
+    const { url } = await startService(variables);
+    const network = await shakyNetwork(url);
+    const { live, reaches, agrees } = follow(network.url, { transport });
+    await agrees();
+    const kept: string[] = [];
+    for (let n = 0; n < 250; n++) {
+      const one = kept[Math.floor(Math.random() * kept.length)];
+      const dice = Math.random();
+      if (one === undefined || dice < 0.5) kept.push(await notify());
+      else if (dice < 0.7) await belfry.inbox.read(user, one);
+      else if (dice < 0.85) await belfry.inbox.archive(user, one);
+      else {
+        await belfry.inbox.remove(user, one);
+        kept.splice(kept.indexOf(one), 1);
+      }
+      if (kept.length > 80) await belfry.inbox.remove(user, kept.shift() as string);
+      if (n % 50 !== 0) continue;
+      await reaches("live");
+      network.drop();
+    }
+    await agrees();
+    expect(live.view.items).toHaveLength(kept.length);
+  });
+
+  test("a token that runs out while it listens is replaced, and nothing is missed", async () => {
+    const { url } = await startService(variables);
+    // Good for two seconds more.
+    const clocks = [Date.now() - 13_000, Date.now()];
+    const { sign } = createTokens({
+      secrets: [variables.TOKEN_SECRET],
+      ttlSeconds: 10,
+      now: () => clocks.shift() as number,
+    });
+    let asked = 0;
+    const getToken = async () => {
+      asked++;
+      return (await sign(user)).token;
+    };
+    const { agrees } = follow(url, { transport, getToken });
+    await agrees();
+    await eventually(() => asked === 2, "the token to run out");
+    await notify();
+    await agrees();
+  });
+
+  test("a token that is refused is replaced; a user who may not listen is told", async () => {
+    const { url } = await startService(variables);
+    const program = new BelfryClient({ server: url, apiKey, user });
+    const tokens: string[] = [];
+    const getToken = async () => {
+      tokens.push(tokens.length === 0 ? "one.that.ran-out" : (await program.createToken()).token);
+      return tokens.at(-1) as string;
+    };
+    const { agrees } = follow(url, { transport, getToken });
+    await notify();
+    await agrees();
+    expect(tokens).toHaveLength(2);
+
+    const { token } = await new BelfryClient({ server: url, apiKey, user: "bob" }).createToken();
+    const intruder = follow(url, { transport, getToken: () => token });
+    await intruder.reaches("refused");
+    expect(intruder.live.view).toMatchObject({ items: [], error: { code: "forbidden" } });
+    const expired = follow(url, { transport, token: "one.that.ran-out" });
+    await expired.reaches("refused");
+    expect(expired.live.view.error).toMatchObject({ code: "unauthorized" });
+  });
+
+  test("after close nothing is told any more", async () => {
+    const { url } = await startService(variables);
+    const { live, views, agrees } = follow(url, { transport });
+    const other = follow(url, { transport });
+    await agrees();
+    await other.agrees();
+    live.close();
+    const told = views.length;
+    await notify();
+    await other.agrees();
+    expect(views).toHaveLength(told);
+  });
+
+  test("the page goes offline and comes back: it waits, and catches up", async () => {
+    const network = fakeNetwork();
+    const { url } = await startService(variables);
+    const { views, reaches, agrees } = follow(url, { transport });
+    await agrees();
+    network.turn(false);
+    await reaches("offline");
+    const told = views.length;
+    await notify();
+    expect(views).toHaveLength(told);
+    network.turn(true);
+    await agrees();
+  });
+});
+
+test("events that stop without an end are noticed by the missing heartbeat", async () => {
+  const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "1" });
+  const network = await shakyNetwork(url);
+  const { agrees, reaches } = follow(network.url, { transport: "events", heartbeatSeconds: 1 });
+  await agrees();
+  network.hang();
+  await notify();
+  await reaches("connecting");
+  await agrees();
+});
+
+test("where no WebSocket gets through, events are tried", async () => {
+  const { url } = await startService(variables);
+  class Blocked extends WebSocket {
+    constructor(_url: string) {
+      super("ws://127.0.0.1:1");
+    }
+  }
+  const { token } = await new BelfryClient({ server: url, apiKey, user }).createToken();
+  const { agrees } = follow(url, { WebSocket: Blocked, token });
+  await notify();
+  await agrees();
+});
+
+test("a page's own mistake in onChange is the page's, and the inbox goes on", async () => {
+  const { url } = await startService(variables);
+  const thrown: unknown[] = [];
+  const catching = (error: unknown) => void thrown.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", catching);
+  onTestFinished(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const one of others) process.on("uncaughtException", one);
+  });
+  const mistake = new Error("the page's");
+  const client = new BelfryClient({ server: url, apiKey, user });
+  const live = client.live({
+    onChange() {
+      throw mistake;
+    },
+  });
+  onTestFinished(() => live.close());
+  await notify();
+  await eventually(() => live.view.connection === "live" && live.view.total === 1, "to be live");
+  expect(new Set(thrown)).toEqual(new Set([mistake]));
+});

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { applied, isWhole, type Replica } from "../src/client/replica.ts";
+import type { WireChange, WireItem } from "../src/model/inbox-wire.ts";
+
+const item = (id: string, born: number, rev = born, read = false): WireItem => ({
+  id,
+  type: "new_message",
+  created_at: "2026-01-31T12:00:00.000Z",
+  updated_at: "2026-01-31T12:00:00.000Z",
+  read,
+  archived: false,
+  rev,
+  born,
+});
+const came = (one: WireItem): WireChange => ({ change: "new", rev: one.rev, item: one });
+const inbox = (rev: number, ...items: WireItem[]): Replica => ({
+  rev,
+  unread: items.filter((one) => !one.read).length,
+  total: items.length,
+  items,
+});
+const idsOf = ({ items }: Replica) => items.map((one) => one.id).join("");
+
+test("what came and was read since takes its place by when it came, not by when it changed", () => {
+  const { items, ...standing } = inbox(4, item("a", 1), item("b", 2, 4, true), item("c", 3));
+  const now = applied(inbox(1, item("a", 1)), [came(item("c", 3)), came(item("b", 2, 4, true))], standing);
+  expect(now).toEqual({ ...standing, items });
+  // Of one commit: by id.
+  const pair = [came(item("c", 2)), came(item("b", 2))];
+  expect(idsOf(applied(inbox(1, item("a", 1)), pair, { rev: 2, unread: 3, total: 3 }))).toBe("abc");
+});
+
+test("a change moves nothing, and a deletion takes out what is there", () => {
+  const before = inbox(3, item("a", 1), item("b", 2), item("c", 3));
+  const changes: WireChange[] = [
+    { change: "read", rev: 4, item: item("b", 2, 4, true) },
+    { change: "deleted", rev: 5, id: "a" },
+    { change: "deleted", rev: 6, id: "never seen" },
+  ];
+  const now = applied(before, changes, { rev: 6, unread: 1, total: 2 });
+  expect(now.items).toEqual([item("b", 2, 4, true), item("c", 3)]);
+  expect(isWhole(now)).toBe(true);
+});
+
+test("beyond the total the oldest go, which the service has let go without a word", () => {
+  const before = inbox(3, item("a", 1), item("b", 2), item("c", 3));
+  const now = applied(before, [came(item("d", 4)), came(item("e", 5))], { rev: 5, unread: 3, total: 3 });
+  expect(idsOf(now)).toBe("cde");
+  expect(idsOf(applied(before, [], { rev: 4, unread: 0, total: 0 }))).toBe("");
+});
+
+test("what the list has already seen is not done again: what is gone does not come back", () => {
+  const before = inbox(9, item("a", 1));
+  const changes: WireChange[] = [came(item("b", 8)), came(item("c", 10))];
+  expect(idsOf(applied(before, changes, { rev: 10, unread: 2, total: 2 }))).toBe("ac");
+});
+
+test("it knows when it has not what the service counted", () => {
+  expect(isWhole(inbox(1, item("a", 1)))).toBe(true);
+  expect(isWhole({ ...inbox(1, item("a", 1)), total: 2 })).toBe(false);
+  expect(isWhole({ ...inbox(1, item("a", 1)), unread: 0 })).toBe(false);
+});

@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MongoClient } from "mongodb";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
+import { startReplicaSet } from "../../chaos/replica-set.ts";
+import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
+import { change, livePath, notify, someone } from "../http/live/calls.ts";
+import { openSocket, type SocketDevice } from "../http/live/clients.ts";
+import { failCommands } from "../support/database.ts";
+import { call } from "../support/http.ts";
+import { eventually, startService } from "../support/service.ts";
+import { startStandalone } from "../support/standalone.ts";
+
+// Two instances on one database, and what MongoDB can do to them.
+
+// A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
+const folder = mkdtempSync(join(tmpdir(), "belfry-instances-"));
+let mongod: ManagedMongod;
+let client: MongoClient;
+let uri: string;
+beforeAll(async () => {
+  mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
+  client = new MongoClient(mongod.uri);
+  uri = mongod.uri.replace("/?", "/instances?");
+});
+afterAll(async () => {
+  await client.close();
+  await mongod.close();
+  rmSync(folder, { recursive: true });
+});
+afterEach(() => failCommands(client, { times: 1 }, { failCommands: [] }).then((off) => off()));
+
+/** Two instances, and a device of the user's on each. */
+async function two(dbUri: string) {
+  const [a, b] = [await startService({ DB_URI: dbUri }), await startService({ DB_URI: dbUri })];
+  const user = someone();
+  const [here, there] = [openSocket(a.url, livePath(user)), openSocket(b.url, livePath(user))];
+  await eventually(() => here.messages.length === 1 && there.messages.length === 1, "both listen");
+  return { a: a.url, b: b.url, user, here, there };
+}
+
+const revOf = ({ messages }: SocketDevice) => (messages.at(-1) as { rev?: number } | undefined)?.rev ?? 0;
+/** How many changes it has heard of, by their `rev`; the first came alone. */
+const heard = (device: SocketDevice) => {
+  const first = device.messages.find((one) => one.type === "changes")?.rev;
+  return first === undefined ? 0 : revOf(device) - first + 1;
+};
+const knows = (changes: number, ...devices: SocketDevice[]) =>
+  eventually(
+    () => devices.every((device) => heard(device) === changes),
+    `each device hears of ${changes} changes`,
+  );
+
+const metricOf = async (url: string, name: string) =>
+  new RegExp(`^belfry_live_${name} (.*)$`, "m").exec(await (await fetch(`${url}/metrics`)).text())?.[1];
+
+test("with the change stream down an instance's own devices hear at once, the others' as soon as it is back", async () => {
+  const { a, b, user, here, there } = await two(uri);
+  const id = await notify(a, user);
+  await knows(1, here, there);
+  expect([await metricOf(b, "following"), await metricOf(b, "connections")]).toEqual(["1", "1"]);
+  const broken = {
+    failCommands: ["aggregate", "getMore"],
+    namespace: "instances.users",
+    closeConnection: true,
+    appName: "belfry",
+  };
+  const breakStreams = async () => {
+    const heal = await failCommands(client, "alwaysOn", broken);
+    await eventually(
+      async () => (await metricOf(a, "following")) === "0" && (await metricOf(b, "following")) === "0",
+      "both streams are down",
+    );
+    return heal;
+  };
+  const heal = await breakStreams();
+  await notify(a, user);
+  await knows(2, here);
+  await change(a, user, id, "archive");
+  await knows(3, here);
+  await change(a, user, id, "delete");
+  await knows(4, here);
+  await knows(1, there);
+  await heal();
+  await knows(4, there);
+
+  const healAgain = await breakStreams();
+  expect((await call(a, "DELETE", `/v1/users/${encodeURIComponent(user)}`)).status).toBe(204);
+  const erased = { type: "resync", rev: 0, unread: 0, total: 0 };
+  await eventually(() => here.messages.at(-1)?.type === "resync", "its own device hears of the erasure");
+  expect(here.messages.at(-1)).toEqual(erased);
+  await knows(4, there);
+  await healAgain();
+  await eventually(() => there.messages.at(-1)?.type === "resync", "the other's, too");
+});
+
+test("after the history was lost every device is brought where its inbox is", async () => {
+  const { a, user, here, there } = await two(uri);
+  await notify(a, user);
+  await knows(1, here, there);
+  await failCommands(
+    client,
+    { times: 2 },
+    {
+      failCommands: ["getMore"],
+      namespace: "instances.users",
+      errorCode: 286,
+      appName: "belfry",
+    },
+  );
+  // By a program that tells nobody.
+  const users = client.db("instances").collection<{ _id: string; rev: number }>("users");
+  await users.updateOne({ _id: user }, { $inc: { rev: 1 } });
+  await knows(2, here, there);
+});
+
+test("while the inbox cannot be read devices wait, and then get everything", async () => {
+  const { a, b, user, here, there } = await two(uri);
+  // What creates a user looks for it.
+  await notify(a, user);
+  await knows(1, here, there);
+  const heal = await failCommands(client, "alwaysOn", {
+    failCommands: ["find"],
+    namespace: "instances.users",
+    errorCode: 189,
+    appName: "belfry",
+  });
+  await notify(a, user);
+  await notify(b, user);
+  await heal();
+  await knows(3, here, there);
+  const seen = ({ messages }: SocketDevice) =>
+    messages.flatMap((one) => (one.type === "changes" ? one.changes.map(({ change }) => change) : []));
+  expect([seen(here), seen(there)]).toEqual([
+    ["new", "new", "new"],
+    ["new", "new", "new"],
+  ]);
+});
+
+test("a killed primary costs devices seconds, and no change", { timeout: 120_000 }, async () => {
+  const place = mkdtempSync(join(tmpdir(), "belfry-instances-set-"));
+  const set = await startReplicaSet(place, 1_000);
+  onTestFinished(async () => {
+    await set.close();
+    rmSync(place, { recursive: true });
+  });
+  const { a, b, user, here, there } = await two(set.uri);
+  await notify(a, user);
+  await knows(1, here, there);
+  await set.killPrimary();
+  const title = { title: "after the kill", receiver_user_id: user };
+  await eventually(
+    async () => (await call(a, "POST", "/notification/", title)).status === 201,
+    "notifications are taken again",
+    60,
+  );
+  await notify(b, user);
+  const { body } = await call(a, "GET", `/v1/users/${encodeURIComponent(user)}/inbox`);
+  expect(body.total).toBeGreaterThanOrEqual(3);
+  await eventually(
+    () => revOf(here) === body.rev && revOf(there) === body.rev,
+    "each device hears of the last",
+  );
+  const ids = ({ messages }: SocketDevice) =>
+    messages.flatMap((one) =>
+      one.type === "changes" ? one.changes.flatMap((it) => ("item" in it ? [it.item.id] : [])) : [],
+    );
+  const inbox = body.items.map((item: { id: string }) => item.id).reverse();
+  expect([ids(here), ids(there)]).toEqual([inbox, inbox]);
+});
+
+test("on a standalone server, which has no change streams, the other instance's devices hear a little later", async () => {
+  const standalone = await startStandalone();
+  onTestFinished(() => standalone.close());
+  const { a, user, here, there } = await two(standalone.uri);
+  const id = await notify(a, user);
+  await knows(1, here, there);
+  await change(a, user, id, "read");
+  await knows(2, here, there);
+  expect(await metricOf(a, "following")).toBe("0");
+});

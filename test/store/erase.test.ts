@@ -1,0 +1,77 @@
+import { ObjectId } from "mongodb";
+import { beforeAll, expect, test } from "vitest";
+import { nobody } from "../../src/model/delivery.ts";
+import { createCapturedStore } from "../../src/store/captured.ts";
+import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { createEraser } from "../../src/store/erase.ts";
+import { newId } from "../../src/store/ids.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { createProfileStore } from "../../src/store/profiles.ts";
+import { freshDatabase } from "../support/database.ts";
+
+const { db } = freshDatabase();
+const deliveries = deliveriesOf(db);
+const captured = createCapturedStore(db);
+const profiles = createProfileStore(db);
+const erase = createEraser({ db, retentionDays: 90, now: Date.now });
+beforeAll(async () => void (await prepareCollections(db)));
+
+const message = (id: string, user: string) =>
+  ({ id, user_id: user, channel: "sms", at: 0, to: "+12025550123", text: "hello" }) as const;
+
+test("a message captured after its user was erased is not kept, its neighbour's is", async () => {
+  const [gone, stays] = [newId(), newId()];
+  const one = newDelivery(
+    { id: newId(), channel: "sms", content: { key: "direct", at: 0, body: "hello" } },
+    { notification: newId(), user: gone },
+    new Date(),
+    { token: newId(), until: Date.now() + 60_000 },
+  );
+  await deliveries.insertOne(one);
+  await erase(gone);
+  const id = one._id.toHexString();
+  const other = message(newId(), stays);
+  // Its sender was told that all is well: there is nothing to try again.
+  expect(await captured.add([message(id, gone), other])).toStrictEqual([undefined, undefined]);
+  expect(await captured.list(0, 10)).toStrictEqual([other]);
+});
+
+test("an address that turns out to be wrong after its user was erased is not noted in what is left of the document", async () => {
+  const _id = new ObjectId();
+  const users = db.collection("users");
+  await users.insertOne({ _id, name: "Alex", email: "old@receiver.example", phone: "+12025550123" });
+  const suppression = { address: "old@receiver.example", reason: "address", at: new Date() } as const;
+  await profiles.suppress(_id.toHexString(), "email", { ...suppression, address: "older@receiver.example" });
+  expect(await users.findOne({ _id })).not.toHaveProperty("suppressed");
+  await profiles.suppress(_id.toHexString(), "email", suppression);
+  expect(await users.findOne({ _id })).toMatchObject({ suppressed: { email: suppression } });
+  await erase(_id.toHexString());
+  await profiles.suppress(_id.toHexString(), "email", suppression);
+  await profiles.suppress(_id.toHexString(), "sms", { ...suppression, address: "+12025550123" });
+  expect(await users.findOne({ _id })).toStrictEqual({ _id, name: "Alex" });
+});
+
+test("when there is more than fits into the time, the caller is told, and the next calls finish it", async () => {
+  const user = newId();
+  await deliveries.insertMany(
+    Array.from({ length: 1_001 }, () =>
+      newDelivery(
+        { id: newId(), channel: "email", content: { key: "new_login", at: 0 } },
+        { notification: newId(), user },
+        new Date(),
+        undefined,
+      ),
+    ),
+  );
+  const left = () => deliveries.countDocuments({ user: new ObjectId(user) });
+  // Each look at this clock takes a minute.
+  let at = Date.now();
+  const slow = createEraser({ db, retentionDays: 90, now: () => (at += 60_000) });
+  for (const rest of [501, 1]) {
+    await expect(slow(user)).rejects.toMatchObject({ code: "database_unavailable" });
+    expect(await left()).toBe(rest);
+  }
+  await erase(user);
+  expect(await left()).toBe(0);
+  expect(await deliveries.countDocuments({ user: nobody, state: "canceled" })).toBe(1_001);
+});

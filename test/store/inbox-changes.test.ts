@@ -1,0 +1,399 @@
+import { setTimeout as pause } from "node:timers/promises";
+import fc from "fast-check";
+import { type CommandSucceededEvent, MongoClient } from "mongodb";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  fromNothing,
+  fromNow,
+  type InboxChanges,
+  type InboxListing,
+  type ItemChange,
+  type KeptItem,
+  type Standing,
+} from "../../src/model/live.ts";
+import { createEraser } from "../../src/store/erase.ts";
+import { type UserDocument, usersOf } from "../../src/store/inbox.ts";
+import { createChangesReader } from "../../src/store/inbox-changes.ts";
+import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { freshDatabase } from "../support/database.ts";
+import { applied, idsOf, modelInbox, nextId, openInboxes, several } from "../support/inbox.ts";
+
+const { db, uri } = freshDatabase();
+const open = (limit: number) => openInboxes(db, limit);
+const changesOf = ({ changes }: { changes: object[] }) =>
+  changes.map((one) => {
+    const { change, item, id } = one as { change: string; item?: KeptItem; id?: string };
+    return `${change} ${item?.id ?? id}`;
+  });
+
+describe("what a device missed", () => {
+  test("each kind of change is told with the item as it is now, in the order it happened", async () => {
+    const inbox = open(10);
+    const ids = await inbox.notify("kinds", ...several(5));
+    const [a, b, c, d, e] = ids as [string, string, string, string, string];
+    await inbox.change("kinds", d, "read");
+    const shown = (await inbox.list("kinds")).items;
+
+    await inbox.change("kinds", c, "archive");
+    await inbox.change("kinds", a, "read");
+    await inbox.change("kinds", d, "unread");
+    await inbox.remove("kinds", b);
+    const [f] = await inbox.notify("kinds");
+
+    const missed = await inbox.since("kinds", 2);
+    expect(changesOf(missed)).toEqual([
+      `archived ${c}`,
+      `read ${a}`,
+      `unread ${d}`,
+      `deleted ${b}`,
+      `new ${f}`,
+    ]);
+    expect(missed).toMatchObject({ since: 2, rev: 7, unread: 3, total: 5, resync: false });
+    expect(missed.changes.map((one) => (one.change === "deleted" ? one.rev : one.item.rev))).toEqual([
+      3, 4, 5, 6, 7,
+    ]);
+    const listed = (await inbox.list("kinds")).items;
+    expect(applied(shown, missed)).toEqual(listed);
+    expect(idsOf(listed)).toEqual([f, e, d, c, a]);
+  });
+
+  test("what came and was changed since is new; what came and went since is deleted, which harms nobody", async () => {
+    const inbox = open(10);
+    const [a] = (await inbox.notify("both")) as [string];
+    const [b] = (await inbox.notify("both")) as [string];
+    const [c] = (await inbox.notify("both")) as [string];
+    await inbox.change("both", b, "archive");
+    await inbox.remove("both", c);
+    const missed = await inbox.since("both", 1);
+    expect(changesOf(missed)).toEqual([`new ${b}`, `deleted ${c}`]);
+    expect(missed.changes[0]).toMatchObject({ item: { archived: true, is_new: false, born: 2, rev: 4 } });
+    expect(changesOf(await inbox.since("both", 0))).toEqual([`new ${a}`, `new ${b}`, `deleted ${c}`]);
+  });
+
+  test("items of one commit are told in the order of their ids, however the caller named them", async () => {
+    const inbox = open(10);
+    const [a, b, c] = [nextId(), nextId(), nextId()];
+    await inbox.notify("order", { id: c }, { id: a }, { id: b });
+    expect(changesOf(await inbox.since("order", 0))).toEqual([`new ${a}`, `new ${b}`, `new ${c}`]);
+    expect(idsOf((await inbox.list("order")).items)).toEqual([c, b, a]);
+  });
+
+  test("a device that starts now is told where the inbox stands, and nothing else", async () => {
+    const inbox = open(10);
+    await inbox.notify("now");
+    const [id] = (await inbox.notify("now")) as [string];
+    await inbox.remove("now", id);
+    expect(await inbox.since("now", fromNow)).toEqual({
+      since: fromNow,
+      rev: 3,
+      unread: 1,
+      total: 1,
+      changes: [],
+      resync: false,
+    });
+  });
+
+  test("a device that is up to date is told nothing", async () => {
+    const inbox = open(10);
+    await inbox.notify("same");
+    expect(await inbox.since("same", 1)).toEqual({
+      since: 1,
+      rev: 1,
+      unread: 1,
+      total: 1,
+      changes: [],
+      resync: false,
+    });
+  });
+
+  test("a device that knows more than the database must read anew: the user was erased, or the database restored", async () => {
+    const inbox = open(10);
+    const empty = { rev: 0, unread: 0, total: 0, changes: [] };
+    expect(await inbox.since("nobody", 0)).toEqual({ ...empty, since: 0, resync: false });
+    expect(await inbox.since("nobody", fromNow)).toEqual({ ...empty, since: fromNow, resync: false });
+    expect(await inbox.since("nobody", 1)).toEqual({ ...empty, since: 1, resync: true });
+    await inbox.notify("ahead");
+    expect(await inbox.since("ahead", 2)).toEqual({
+      since: 2,
+      rev: 1,
+      unread: 1,
+      total: 1,
+      changes: [],
+      resync: true,
+    });
+  });
+
+  test("a device of an inbox that was erased must read the new one anew, however far that has come", async () => {
+    const inbox = open(100);
+    const changesSince = createChangesReader(db, 100);
+    const erase = createEraser({ db, retentionDays: 1, now: Date.now });
+    for (let n = 0; n < 3; n++) await inbox.notify("erased");
+    const { rev: known } = (await usersOf(db).findOne({ _id: "erased" })) as { rev: number };
+    await erase("erased");
+    const ids: string[] = [];
+    for (let n = 0; n < 10; n++) ids.push(...(await inbox.notify("erased")));
+    const { rev } = (await usersOf(db).findOne({ _id: "erased" })) as { rev: number };
+    expect(rev).toBeGreaterThan(known + 9);
+    const since = async (since: number) => (await changesSince([{ user: "erased", since }]))[0];
+    for (const before of [known, known - 1, 1])
+      expect(await since(before)).toMatchObject({ rev, resync: true });
+    // Who has seen no inbox has nothing of the other one.
+    for (const before of [0, fromNothing])
+      expect(changesOf((await since(before)) as InboxChanges)).toEqual(ids.map((id) => `new ${id}`));
+    expect(await since(rev)).toMatchObject({ changes: [], resync: false });
+  });
+
+  test("an inbox begins at the database's clock, and each answer tells exactly what was written", async () => {
+    const writer = createInboxWriter(db, 10, Date.now);
+    const item = { timestamp: 1, is_new: true, user_id: "x", key: "old" };
+    for (let n = 0; n < 50; n++) {
+      const user = `begins ${n}`;
+      await usersOf(db).insertOne({
+        _id: user,
+        notifications: ["a", "b", "c"].map((id) => ({ id, ...item })),
+      });
+      const begin = [
+        () => writer.change(user, "a", "archive"),
+        () => writer.readAll(user),
+        () => writer.remove(user, "a"),
+      ][n % 3] as () => Promise<Standing>;
+      const { localTime: from } = await db.command({ hello: 1 });
+      const told = await begin();
+      const { localTime: to } = await db.command({ hello: 1 });
+      const stored = (await usersOf(db).findOne({ _id: user })) as UserDocument & { rev: number };
+      expect(told.rev).toBe(stored.rev);
+      expect(stored.rev - 1).toBeGreaterThanOrEqual(from.getTime());
+      expect(stored.rev - 1).toBeLessThanOrEqual(to.getTime());
+      const changed = [...(stored.notifications ?? []), ...(stored.removedNotifications ?? [])];
+      expect(changed.flatMap((one) => one.rev ?? []).every((one) => one === stored.rev)).toBe(true);
+      expect((await writer.change(user, "c", "unread"))?.rev).toBe(n % 3 === 1 ? stored.rev + 1 : stored.rev);
+    }
+  });
+
+  test("a device that missed more removals than are remembered must read anew, one that missed fewer need not", async () => {
+    const inbox = open(200);
+    const ids = await inbox.notify("gone", ...several(130));
+    const shown = (await inbox.list("gone")).items;
+    for (const id of ids.slice(0, 100)) await inbox.remove("gone", id);
+    const all = await inbox.since("gone", 1);
+    expect(all.resync).toBe(false);
+    expect(all.changes).toHaveLength(100);
+    expect(applied(shown, all)).toEqual((await inbox.list("gone")).items);
+
+    for (const id of ids.slice(100, 103)) await inbox.remove("gone", id);
+    expect((await inbox.stored("gone"))?.removedNotifications).toHaveLength(100);
+    // Rev 1 is the commit, 2 to 104 are the removals; those of 2, 3 and 4 are forgotten.
+    expect(await inbox.since("gone", 3)).toEqual({
+      since: 3,
+      rev: 104,
+      unread: 27,
+      total: 27,
+      changes: [],
+      resync: true,
+    });
+    const enough = await inbox.since("gone", 4);
+    expect(enough.resync).toBe(false);
+    expect(enough.changes).toHaveLength(100);
+    expect((await inbox.since("gone", fromNow)).resync).toBe(false);
+  });
+
+  test("is read with majority on the primary, whatever the URI prefers: nothing is told that may be rolled back", async () => {
+    const seen: string[] = [];
+    const watched = new MongoClient(uri, { monitorCommands: true, readPreference: "secondaryPreferred" });
+    watched.on("commandStarted", ({ commandName, command }) => {
+      if (commandName === "find")
+        seen.push(`${command.readConcern?.level} ${command.$readPreference?.mode ?? "primary"}`);
+    });
+    await createChangesReader(watched.db(db.databaseName), 10)([{ user: "kinds", since: 0 }]);
+    await watched.close();
+    // The driver says so to a server that it is told to be alone with.
+    expect(seen).toEqual(["majority primaryPreferred"]);
+  });
+});
+
+describe("many users at once", () => {
+  test("share one round trip, are answered in order, and only what changed travels", async () => {
+    const inbox = open(100);
+    const users = Array.from({ length: 60 }, (_, n) => (n % 2 ? `many-${n}` : nextId()));
+    for (const user of users) await inbox.notify(user, ...several(20));
+    const changed = new Map<string, string>();
+    for (const user of users.slice(0, 30)) {
+      const { items } = await inbox.list(user);
+      const { id } = items[7] as KeptItem;
+      await inbox.change(user, id, "read");
+      changed.set(user, id);
+    }
+
+    const replies: CommandSucceededEvent[] = [];
+    const watched = new MongoClient(uri, { monitorCommands: true });
+    onTestFinished(() => watched.close());
+    watched.on("commandSucceeded", (event) => {
+      if (["find", "getMore"].includes(event.commandName)) replies.push(event);
+    });
+    const began = await Promise.all(users.map(inbox.began));
+    const requests = users
+      .map((user, n) => ({
+        user: n % 4 ? user : user.toUpperCase(),
+        since: n % 3 ? (began[n] as number) + 1 : fromNow,
+      }))
+      .concat({ user: "no such user", since: 5 });
+    const views = await createChangesReader(watched.db(db.databaseName), 100)(requests.toReversed());
+
+    for (const [n, view] of views.toReversed().entries()) {
+      const { user, since } = requests[n] as (typeof requests)[number];
+      const id = changed.get(users[n] as string);
+      if (user === "no such user") expect(view).toMatchObject({ since, rev: 0, resync: true });
+      else {
+        const rev = (began[n] as number) + (id ? 2 : 1);
+        expect(view).toMatchObject({ since, rev, total: 20, resync: false });
+        expect(changesOf(view as InboxChanges)).toEqual(id && since !== fromNow ? [`read ${id}`] : []);
+      }
+    }
+    expect(replies).toHaveLength(1);
+    const sent = replies[0]?.reply as { cursor: { firstBatch: Array<{ view: { items: object[] } }> } };
+    expect(sent.cursor.firstBatch.map((one) => one.view.items.length).filter((n) => n > 1)).toEqual([]);
+  });
+
+  test("one that has much to be told is answered alone, so that 200 of them are never in memory at once", async () => {
+    const inbox = open(100);
+    const full = several(20).map((one) => ({ ...one, data: { text: "x".repeat(8_000) } }));
+    const users = ["much", "little", "more"];
+    for (const user of users) await inbox.notify(user);
+    const asAt = async () =>
+      Promise.all(users.map(async (user) => ({ user, since: (await inbox.list(user)).rev })));
+    const before = await asAt();
+    for (const user of users) await inbox.notify(user, ...(user === "little" ? several(1) : full));
+    const [much, little, more] = await inbox.changesSince(before);
+    expect([much, more]).toEqual([undefined, undefined]);
+    expect(little?.changes).toHaveLength(1);
+    const [alone] = await inbox.changesSince(before.slice(0, 1));
+    expect(changesOf(alone as InboxChanges)).toEqual(full.map(({ id }) => `new ${id}`));
+    // What counts is what has changed.
+    const then = await asAt();
+    await inbox.change("much", full[7]?.id as string, "read");
+    expect((await inbox.changesSince(then)).map((view) => view?.changes.length)).toEqual([1, 0, 0]);
+  });
+
+  test("an empty question has an empty answer", async () => {
+    expect(await open(10).changesSince([])).toEqual([]);
+  });
+});
+
+const itemChange = fc.constantFrom<ItemChange>("read", "unread", "archive", "unarchive");
+/** `at`: which item, newest first; beyond the end it is one that is not there, perhaps one of the slack. */
+const at = fc.nat({ max: 6 });
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant("notify" as const), count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("change" as const), at, change: itemChange }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove" as const), at }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("readAll" as const), back: fc.nat({ max: 8 }) }) },
+);
+
+test("whatever happens, every answer is the model's, and every device of any age ends with the inbox", async () => {
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 30 }),
+      fc.integer({ min: 1, max: 5 }),
+      async (steps, limit) => {
+        const user = `model-${run++}`;
+        const inbox = open(limit);
+        const model = modelInbox(user, limit);
+        const ever: string[] = [];
+        /** What a device shows that left at each `rev`. */
+        const left = new Map<number, KeptItem[]>([[0, []]]);
+        for (const one of steps) {
+          const target = "at" in one ? (model.items()[one.at]?.id ?? ever[one.at] ?? nextId()) : "";
+          if (one.kind === "notify") {
+            const ids = Array.from({ length: one.count }, nextId);
+            ever.push(...ids);
+            await inbox.notify(user, ...ids.toReversed().map((id) => ({ id })));
+            model.notify(ids);
+          } else if (one.kind === "change") {
+            expect(await inbox.change(user, target, one.change)).toEqual(model.change(target, one.change));
+          } else if (one.kind === "remove") {
+            expect(await inbox.remove(user, target)).toEqual(model.remove(target));
+          } else {
+            const upTo = model.standing().rev - one.back;
+            expect(await inbox.readAll(user, upTo)).toEqual(model.readAll(upTo));
+          }
+          left.set(model.standing().rev, model.items());
+        }
+        const now: InboxListing = { ...model.standing(), items: model.items() };
+        expect(await inbox.list(user)).toEqual(now);
+        for (const [since, shown] of left) {
+          const missed = await inbox.since(user, since);
+          expect(missed).toMatchObject({ ...model.standing(), since, resync: false });
+          expect(applied(shown, missed)).toEqual(now.items);
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test("many at once: nothing that came is lost or doubled, the counts are exact, a device that follows along ends with the inbox", async () => {
+  const inbox = open(1_000);
+  const user = nextId();
+  const kept = new Set<string>();
+  const read = new Set<string>();
+  let changes = 0;
+  let ended = false;
+
+  const device = (async () => {
+    let shown: KeptItem[] = [];
+    let rev = 0;
+    for (;;) {
+      // Asked before the look: what happens after the end of all others is not missed.
+      const last = ended;
+      const missed = await inbox.since(user, rev);
+      expect(missed.resync).toBe(false);
+      expect(missed.rev).toBeGreaterThanOrEqual(rev);
+      shown = applied(shown, missed);
+      expect(shown).toHaveLength(missed.total);
+      expect(shown.filter((one) => one.is_new)).toHaveLength(missed.unread);
+      rev = missed.rev;
+      if (last) return shown;
+      await pause(1);
+    }
+  })();
+
+  await Promise.all(
+    Array.from({ length: 12 }, async (_, worker) => {
+      for (let n = 0; n < 15; n++) {
+        const [id] = (await inbox.notify(user)) as [string];
+        kept.add(id);
+        changes++;
+        if (n % 3 === worker % 3) {
+          expect((await inbox.change(user, id, "read"))?.changed).toBe(1);
+          read.add(id);
+          changes++;
+        }
+        if (n % 4 === worker % 4) {
+          // Two hands on one item: one of them has it.
+          const both = await Promise.all([inbox.remove(user, id), inbox.remove(user, id)]);
+          expect(both.filter(Boolean)).toHaveLength(1);
+          kept.delete(id);
+          changes++;
+        }
+      }
+    }),
+  );
+  ended = true;
+  const shown = await device;
+  const listed = await inbox.list(user);
+  expect(new Set(idsOf(listed.items))).toEqual(kept);
+  expect(listed.items).toHaveLength(kept.size);
+  expect(new Set(idsOf(listed.items.filter((one) => !one.is_new)))).toEqual(
+    new Set([...read].filter((id) => kept.has(id))),
+  );
+  expect(listed).toMatchObject({
+    rev: changes,
+    total: kept.size,
+    unread: [...kept].filter((id) => !read.has(id)).length,
+  });
+  expect(shown).toEqual(listed.items);
+});

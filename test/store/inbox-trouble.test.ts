@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Db, MongoClient } from "mongodb";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
+import type { KeptItem } from "../../src/model/live.ts";
+import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
+import { createInboxReader, usersOf } from "../../src/store/inbox.ts";
+import { createChangesReader } from "../../src/store/inbox-changes.ts";
+import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { failCommands } from "../support/database.ts";
+import { openInboxes, several, storedAt } from "../support/inbox.ts";
+
+// A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
+const folder = mkdtempSync(join(tmpdir(), "belfry-inbox-"));
+let mongod: ManagedMongod;
+let client: MongoClient;
+let db: Db;
+beforeAll(async () => {
+  mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
+  client = new MongoClient(mongod.uri);
+  db = client.db("inbox_trouble");
+});
+afterAll(async () => {
+  await client.close();
+  await mongod.close();
+  rmSync(folder, { recursive: true });
+});
+afterEach(() => failCommands(client, { times: 1 }, { failCommands: [] }).then((off) => off()));
+
+/** A second way to the same database, that alone is hit. */
+function named(appName: string): Db {
+  const opened = new MongoClient(mongod.uri, { appName });
+  onTestFinished(() => opened.close());
+  return opened.db(db.databaseName);
+}
+
+test("an answer that is lost on its way is asked for again: one change, and the same answer", async () => {
+  const inbox = openInboxes(db, 10);
+  const ids = await inbox.notify(
+    "lost",
+    ...several(4).map((one) => ({ ...one, data: { a: "$rev", "b.c": 1 } })),
+  );
+  const writer = openInboxes(named("lost-answers"), 10);
+  const [a, b, c] = ids as [string, string, string];
+  /** The server does it, and says that it may not last; the driver asks once more. */
+  const losing = async <Answer>(change: () => Promise<Answer>): Promise<Answer> => {
+    await client.db("admin").command({
+      configureFailPoint: "failCommand",
+      mode: { times: 1 },
+      data: {
+        failCommands: ["findAndModify"],
+        appName: "lost-answers",
+        writeConcernError: { code: 91, errmsg: "lost", errorLabels: ["RetryableWriteError"] },
+      },
+    });
+    return change();
+  };
+  const { item: before } = (await inbox.get("lost", a)) as { item: KeptItem };
+  expect(await losing(() => writer.change("lost", a, "archive"))).toEqual({
+    rev: 2,
+    unread: 3,
+    total: 4,
+    changed: 1,
+    item: { ...before, is_new: false, archived: true, rev: 2 },
+  });
+  expect(await losing(() => writer.remove("lost", b))).toEqual({ rev: 3, unread: 2, total: 3 });
+  expect(await losing(() => writer.readAll("lost"))).toEqual({ rev: 4, unread: 0, total: 3, changed: 2 });
+  expect(await losing(() => writer.change("lost", c, "read"))).toMatchObject({ rev: 4, changed: 0 });
+  expect(await inbox.list("lost")).toMatchObject({ rev: 4, unread: 0, total: 3 });
+
+  // Here nobody can tell any more at which moment the inbox began.
+  const item = { id: "old", timestamp: storedAt, is_new: true, user_id: "older", key: "old" };
+  await usersOf(db).insertOne({ _id: "older", notifications: [item] });
+  await expect(losing(() => writer.change("older", "old", "read"))).rejects.toMatchObject({
+    code: "database_unavailable",
+  });
+  expect(await writer.change("older", "old", "read")).toMatchObject({ rev: 1, unread: 0, changed: 0 });
+});
+
+test("a database that does not answer is told as such, and answers again when it does", async () => {
+  const inbox = openInboxes(db, 10);
+  const [id] = (await inbox.notify("trouble")) as [string];
+  const troubled = named("inbox-trouble");
+  const writer = createInboxWriter(troubled, 10, () => storedAt * 1000);
+  const reader = createInboxReader(troubled, 10);
+  const changesSince = createChangesReader(troubled, 10);
+  const heal = await failCommands(client, "alwaysOn", {
+    failCommands: ["find", "findAndModify"],
+    errorCode: 91,
+    appName: "inbox-trouble",
+  });
+  const asked = await Promise.allSettled([
+    writer.change("trouble", id, "read"),
+    writer.remove("trouble", id),
+    writer.readAll("trouble"),
+    reader.get("trouble", id),
+    reader.read({ user: "trouble", skip: 0, limit: 1 }),
+    changesSince([{ user: "trouble", since: 0 }]),
+  ]).finally(heal);
+  for (const one of asked)
+    expect(one).toMatchObject({ status: "rejected", reason: { code: "database_unavailable" } });
+  expect(await changesSince([{ user: "trouble", since: 0 }])).toMatchObject([{ unread: 1, total: 1 }]);
+});
+
+test("a document that a schema rule of its owners protects stays as it is, and the caller is told", async () => {
+  const inbox = openInboxes(db, 10);
+  const [id] = (await inbox.notify("ruled")) as [string];
+  await db.command({ collMod: "users", validator: { rev: { $not: { $gte: 2 } } } });
+  onTestFinished(async () => void (await db.command({ collMod: "users", validator: {} })));
+  const refused = { code: "user_document_conflict" };
+  await expect(inbox.change("ruled", id, "read")).rejects.toMatchObject(refused);
+  await expect(inbox.remove("ruled", id)).rejects.toMatchObject(refused);
+  await expect(inbox.readAll("ruled")).rejects.toMatchObject(refused);
+  expect(await inbox.list("ruled")).toMatchObject({ rev: 1, unread: 1, total: 1 });
+});
+
+test("an item that was deleted is not brought back by a commit that is not sure of itself", async () => {
+  const inbox = openInboxes(db, 10);
+  const [id] = (await inbox.notify("again")) as [string];
+  await inbox.remove("again", id);
+  const unsure = openInboxes(named("unsure-commit"), 10);
+  await failCommands(
+    client,
+    { times: 1 },
+    {
+      failCommands: ["update"],
+      errorCode: 91,
+      appName: "unsure-commit",
+    },
+  );
+  await unsure.notify("again", { id });
+  expect(await inbox.list("again")).toEqual({ rev: 2, unread: 0, total: 0, items: [] });
+});

@@ -1,0 +1,189 @@
+import { describe, expect, test } from "vitest";
+import type { ItemChange, KeptItem } from "../../src/model/live.ts";
+import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { freshDatabase } from "../support/database.ts";
+import { idsOf, nextId, openInboxes, several, storedAt } from "../support/inbox.ts";
+
+const { db, client } = freshDatabase();
+const open = (limit: number) => openInboxes(db, limit);
+
+describe("one item", () => {
+  test("is read, unread, archived and brought back; counts and rev follow, and repeating changes nothing", async () => {
+    const inbox = open(10);
+    const user = nextId();
+    const [other, id] = (await inbox.notify(user, ...several(2))) as [string, string];
+    const steps: Array<[ItemChange, { is_new: boolean; archived: boolean }, number]> = [
+      ["read", { is_new: false, archived: false }, 1],
+      ["unread", { is_new: true, archived: false }, 2],
+      ["archive", { is_new: false, archived: true }, 1],
+      ["read", { is_new: false, archived: true }, 1],
+      ["unread", { is_new: true, archived: false }, 2],
+      ["unarchive", { is_new: true, archived: false }, 2],
+      ["archive", { is_new: false, archived: true }, 1],
+      ["unarchive", { is_new: false, archived: false }, 1],
+    ];
+    let rev = 1;
+    for (const [change, state, unread] of steps) {
+      const before = (await inbox.get(user, id))?.item as KeptItem;
+      const changes = before.is_new !== state.is_new || before.archived !== state.archived;
+      if (changes) rev++;
+      const item = { ...before, ...state, rev, born: 1, changed: storedAt };
+      const answer = await inbox.change(user, id, change);
+      expect(answer, change).toEqual({ rev, unread, total: 2, changed: changes ? 1 : 0, item });
+      const stored = await inbox.stored(user);
+
+      expect(await inbox.change(user, id, change), `${change} again`).toEqual({ ...answer, changed: 0 });
+      expect(await inbox.stored(user)).toEqual(stored);
+      expect(await inbox.get(user, id)).toEqual({ rev, unread, total: 2, item });
+    }
+    // What is not archived does not carry the word, and what was never touched carries nothing new.
+    expect((await inbox.stored(user))?.notifications).toEqual([
+      { id: other, key: "new_message", timestamp: storedAt, is_new: true, user_id: user, rev: 1 },
+      { ...(await inbox.get(user, id))?.item, archived: undefined },
+    ]);
+  });
+
+  test("that was archived is still counted, and listed unless it is left out", async () => {
+    const inbox = open(10);
+    const [a, b] = (await inbox.notify("archive", ...several(2))) as [string, string];
+    await inbox.change("archive", a, "archive");
+    const ask = (archived?: boolean) =>
+      inbox.read({ user: "archive", skip: 0, limit: 10, ...(archived !== undefined && { archived }) });
+    expect(await ask()).toMatchObject({ total: 2, unread: 1 });
+    expect(idsOf((await ask()).items)).toEqual([b, a]);
+    expect(idsOf((await ask(false)).items)).toEqual([b]);
+    expect(idsOf((await ask(true)).items)).toEqual([a]);
+  });
+
+  test("that is deleted is gone, and cannot be deleted or changed again", async () => {
+    const inbox = open(10);
+    const [a, b, c] = (await inbox.notify("delete", ...several(3))) as [string, string, string];
+    expect(await inbox.remove("delete", b)).toEqual({ rev: 2, unread: 2, total: 2 });
+    const stored = await inbox.stored("delete");
+    expect(await inbox.remove("delete", b)).toBeUndefined();
+    expect(await inbox.change("delete", b, "read")).toBeUndefined();
+    expect(await inbox.get("delete", b)).toBeUndefined();
+    expect(await inbox.stored("delete")).toEqual(stored);
+    expect(await inbox.list("delete")).toMatchObject({ rev: 2, items: [{ id: c }, { id: a }] });
+  });
+
+  test("that is another user's, or nobody's, or an unknown user's, is not found, and no user comes to be", async () => {
+    const inbox = open(10);
+    const [id] = (await inbox.notify("mine")) as [string];
+    await inbox.notify("theirs");
+    const stored = await inbox.stored("theirs");
+    for (const [user, what] of [
+      ["theirs", id],
+      ["mine", nextId()],
+      ["mine", ""],
+      ["stranger", id],
+    ] as const) {
+      expect(await inbox.get(user, what)).toBeUndefined();
+      expect(await inbox.change(user, what, "read")).toBeUndefined();
+      expect(await inbox.remove(user, what)).toBeUndefined();
+    }
+    expect(await inbox.stored("theirs")).toEqual(stored);
+    expect(await inbox.stored("stranger")).toBeNull();
+    expect(await inbox.list("stranger")).toEqual({ rev: 0, unread: 0, total: 0, items: [] });
+  });
+
+  test("that an older client reads says when it changed, and is listed to it as before", async () => {
+    const inbox = open(10);
+    const later = createInboxWriter(db, 10, () => (storedAt + 60) * 1000);
+    const [id] = (await inbox.notify("old client")) as [string];
+    const [before] = await inbox.pages([{ user: "old client", skip: 0, limit: 10 }]);
+    await later.change("old client", id, "read");
+    expect((await inbox.get("old client", id))?.item).toMatchObject({
+      changed: storedAt + 60,
+      timestamp: storedAt,
+    });
+    const [after] = await inbox.pages([{ user: "old client", skip: 0, limit: 10 }]);
+    expect(before).toMatchObject({ total: 1, unread: 1, items: [{ id, is_new: true }] });
+    expect(after).toMatchObject({ total: 1, unread: 0, items: [{ id, is_new: false, timestamp: storedAt }] });
+  });
+
+  test("costs the oplog its own change, not the whole inbox", async () => {
+    const inbox = open(100);
+    const contents = several(100).map((one) => ({ ...one, data: { text: "x".repeat(200) } }));
+    const ids = await inbox.notify("oplog", ...contents);
+    const bytes = async (change: () => Promise<unknown>): Promise<number> => {
+      const from = (await db.command({ ping: 1 })).operationTime;
+      await change();
+      const [sum] = await client
+        .db("local")
+        .collection("oplog.rs")
+        .aggregate<{ bytes: number }>([
+          { $match: { ts: { $gt: from }, ns: `${db.databaseName}.users`, "o2._id": "oplog" } },
+          { $group: { _id: null, bytes: { $sum: { $bsonSize: "$$ROOT" } } } },
+        ])
+        .toArray();
+      return sum?.bytes ?? 0;
+    };
+    // The document is 40 KB.
+    expect(await bytes(() => inbox.change("oplog", ids[50] as string, "archive"))).toBeLessThan(700);
+    expect(await bytes(() => inbox.change("oplog", ids[50] as string, "archive"))).toBe(0);
+    expect(await bytes(() => inbox.readAll("oplog"))).toBeLessThan(10_000);
+  });
+});
+
+describe("read-all", () => {
+  test("reads what was last changed up to a rev, as one change; nothing left to read is no change", async () => {
+    const inbox = open(10);
+    const [a] = (await inbox.notify("all")) as [string];
+    const [b] = (await inbox.notify("all")) as [string];
+    const [c] = (await inbox.notify("all")) as [string];
+    await inbox.change("all", a, "read");
+    await inbox.change("all", a, "unread");
+    // `a` is of rev 5 by now: the user has not seen it so.
+    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, total: 3, changed: 1 });
+    expect(await inbox.list("all")).toMatchObject({
+      items: [
+        { id: c, is_new: true },
+        { id: b, is_new: false, rev: 6, born: 2 },
+        { id: a, is_new: true },
+      ],
+    });
+    const stored = await inbox.stored("all");
+    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, total: 3, changed: 0 });
+    expect(await inbox.stored("all")).toEqual(stored);
+    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, total: 3, changed: 2 });
+    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, total: 3, changed: 0 });
+    expect(await inbox.readAll("nobody here")).toEqual({ rev: 0, unread: 0, total: 0, changed: 0 });
+    expect(await inbox.stored("nobody here")).toBeNull();
+  });
+});
+
+describe("what lies beyond INBOX_LIMIT", () => {
+  test("is not there for anyone: not read, not counted, not deleted", async () => {
+    const inbox = open(4);
+    const ids = await inbox.notify("slack", ...several(5));
+    const stored = await inbox.stored("slack");
+    expect(stored?.notifications).toHaveLength(5);
+    const hidden = ids[0] as string;
+    expect(await inbox.get("slack", hidden)).toBeUndefined();
+    expect(await inbox.change("slack", hidden, "read")).toBeUndefined();
+    expect(await inbox.remove("slack", hidden)).toBeUndefined();
+    expect(await inbox.stored("slack")).toEqual(stored);
+    expect(await inbox.list("slack")).toMatchObject({ total: 4, unread: 4, rev: 1 });
+    expect(await inbox.readAll("slack")).toMatchObject({ changed: 4, unread: 0 });
+  });
+
+  test("never comes back when something is deleted", async () => {
+    const inbox = open(4);
+    const ids = await inbox.notify("back", ...several(5));
+    expect(await inbox.remove("back", ids[3] as string)).toEqual({ rev: 2, unread: 3, total: 3 });
+    const left = [ids[4], ids[2], ids[1]];
+    expect(idsOf((await inbox.list("back")).items)).toEqual(left);
+    const [more] = (await inbox.notify("back")) as [string];
+    expect(idsOf((await inbox.list("back")).items)).toEqual([more, ...left]);
+  });
+
+  test("takes part in no read-all: with nothing else unread, nothing is changed", async () => {
+    const inbox = open(4);
+    const ids = await inbox.notify("only slack", ...several(5));
+    for (const id of ids.slice(1)) await inbox.change("only slack", id, "read");
+    const stored = await inbox.stored("only slack");
+    expect(await inbox.readAll("only slack")).toEqual({ rev: 5, unread: 0, total: 4, changed: 0 });
+    expect(await inbox.stored("only slack")).toEqual(stored);
+  });
+});

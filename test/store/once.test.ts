@@ -1,0 +1,160 @@
+import { ObjectId } from "mongodb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createCatalog } from "../../src/core/catalog.ts";
+import { createNotifier, type Notifier, type NotifyPartners, type Target } from "../../src/core/notify.ts";
+import type { HeldDelivery } from "../../src/model/delivery.ts";
+import { createCommitter } from "../../src/store/commit.ts";
+import { type Connection, connect } from "../../src/store/connect.ts";
+import { newId } from "../../src/store/ids.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { createTally } from "../../src/store/tally.ts";
+import { freshDatabase } from "../support/database.ts";
+
+// One request at work in two processes at once: what has the same id is stored once, and sent by one of them.
+
+const { uri, db } = freshDatabase();
+let connection: Connection;
+let bulkWrites = false;
+beforeAll(async () => {
+  connection = await connect(uri);
+  ({ bulkWrites } = await prepareCollections(connection.db));
+});
+afterAll(() => connection.client.close());
+
+const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+/** As a process has it; `held`: what its workers were given to send. */
+function notifier(options: Partial<NotifyPartners> & { transactions?: boolean } = {}) {
+  const held: HeldDelivery[] = [];
+  const made: Notifier = createNotifier({
+    catalog,
+    commit: createCommitter({
+      ...connection,
+      ...(options.transactions === false && { transactions: false }),
+      bulkWrites,
+      inboxLimit: 10,
+      newUser: {},
+      tally: createTally(newId(), 90),
+      now: Date.now,
+    }),
+    engine: {
+      reserve: (deliveries) =>
+        new Map(deliveries.map((one) => [one.channel, { token: newId(), until: Date.now() + 60_000 }])),
+      accept: (deliveries) => void held.push(...deliveries),
+    },
+    announce: () => {},
+    newId,
+    now: Date.now,
+    maxBatch: 300,
+    maxWaiting: 10_000,
+    onBatch: () => {},
+    ...options,
+  });
+  return { ...made, held };
+}
+
+const targets = (count: number): Target[] =>
+  Array.from({ length: count }, () => ({ user: newId(), id: newId() }));
+
+async function storedOf(wanted: Target[]) {
+  const _id = { $in: wanted.map(({ user }) => new ObjectId(user)) };
+  const users = await db.collection("users").find({ _id }).toArray();
+  const notification = { $in: wanted.map(({ id }) => new ObjectId(id)) };
+  const deliveries = await db.collection("deliveries").find({ notification }).toArray();
+  const accepted = await db
+    .collection("ledger")
+    .aggregate<{ sum: number }>([
+      {
+        $group: {
+          _id: null,
+          sum: { $sum: { $add: [{ $ifNull: ["$accepted.email", 0] }, { $ifNull: ["$accepted.sms", 0] }] } },
+        },
+      },
+    ])
+    .next();
+  return {
+    items: users.flatMap((user) => user.notifications?.map((item: { id: string }) => item.id) ?? []).sort(),
+    deliveries: deliveries.map((one) => `${one.notification} ${one.channel}`).sort(),
+    accepted: accepted?.sum ?? 0,
+  };
+}
+
+test.each([
+  ["in the inbox alone", ["inbox"], [true, true]],
+  ["with deliveries", ["inbox", "email", "sms"], [true, true]],
+  ["with deliveries alone", ["email", "sms"], [true, true]],
+  ["with deliveries, on a standalone server", ["email"], [false, false]],
+] as const)("%s: from two processes at once, and again", async (_what, channels, [first, second]) => {
+  const before = (await storedOf([])).accepted;
+  const wanted = targets(20);
+  const both = [notifier({ transactions: first }), notifier({ transactions: second })];
+  const command = { type: "new_login", title: "once", channels };
+  const outcomes = await Promise.all(both.map((one) => one.notifyEach(command, wanted)));
+  outcomes.push(await both[0]!.notifyEach(command, wanted));
+  for (const outcome of outcomes) expect(outcome).toStrictEqual(wanted);
+
+  const outbound = channels.filter((channel) => channel !== "inbox");
+  const deliveries = wanted.flatMap(({ id }) => outbound.map((channel) => `${id} ${channel}`));
+  const ids = wanted.map(({ id }) => id).sort();
+  const stored = await storedOf(wanted);
+  expect(stored.items).toStrictEqual((channels as readonly string[]).includes("inbox") ? ids : []);
+  expect(stored.deliveries).toStrictEqual(deliveries.sort());
+  expect(stored.accepted - before).toBe(deliveries.length);
+  // Each is sent by the process that stored it, and by no other.
+  const held = both.flatMap((one) =>
+    one.held.map(({ notification, channel }) => `${notification} ${channel}`),
+  );
+  expect(held.sort()).toStrictEqual(deliveries.sort());
+});
+
+test("the same notification twice in one commit is stored once, beside others of the same user", async () => {
+  const [one] = targets(1) as [Target];
+  const more = Array.from({ length: 5 }, () => ({ user: one.user, id: newId() }));
+  const { notifyEach, notify } = notifier();
+  const command = { type: "new_message", title: "once" };
+  const results = await Promise.all([
+    notifyEach(command, [one]),
+    notifyEach(command, [one]),
+    ...more.map((target) => notifyEach(command, [target])),
+    notify({ ...command, user: one.user }),
+  ]);
+  const { id } = results.at(-1) as { id: string };
+  expect((await storedOf([one])).items).toStrictEqual([one.id, ...more.map((each) => each.id), id].sort());
+});
+
+test("so late that an id tells another day, its deliveries get ids of today", async () => {
+  const old = ObjectId.createFromTime(Date.now() / 1000 - 23 * 60 * 60).toHexString();
+  const user = newId();
+  const { notifyEach } = notifier();
+  expect(await notifyEach({ type: "new_login" }, [{ user, id: old }])).toStrictEqual([{ user, id: old }]);
+  const stored = await db.collection("deliveries").findOne({ notification: new ObjectId(old) });
+  expect(Date.now() - (stored?._id.getTimestamp().getTime() ?? 0)).toBeLessThan(60_000);
+});
+
+test("1,000 large ones at once: who comes later is stored long before the last of them", async () => {
+  const { notifyEach, notify } = notifier();
+  const order: string[] = [];
+  const large = { type: "new_message", body: "é".repeat(16_384), data: { text: "y".repeat(8_000) } };
+  const many = notifyEach(large, targets(1_000)).then((outcomes) => {
+    order.push("many");
+    return outcomes;
+  });
+  await notify({ type: "new_message", user: newId() });
+  order.push("one");
+  expect((await many).filter(({ error }) => error)).toStrictEqual([]);
+  expect(order).toStrictEqual(["one", "many"]);
+});
+
+test("more than may wait are all refused, and none of them is stored", async () => {
+  const { notifyEach, drained } = notifier({ maxWaiting: 10 });
+  const command = { type: "new_message" };
+  const first = targets(8);
+  const taken = notifyEach(command, first);
+  const refused = targets(3);
+  await expect(notifyEach(command, refused)).rejects.toMatchObject({ code: "overloaded" });
+  expect(await taken).toStrictEqual(first);
+  await drained();
+  expect((await storedOf(refused)).items).toStrictEqual([]);
+  // Alone even more than may wait are taken: they could never be otherwise.
+  const many = targets(50);
+  expect(await notifyEach(command, many)).toStrictEqual(many);
+});

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { WebSocket } from "ws";
+
+const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const program = known.find((path) => existsSync(path));
+
+/** Why no browser can be run here, to skip with. With `CI=true` nothing is skipped: it throws. */
+export function chromiumMissing(): string | undefined {
+  if (program) return undefined;
+  const text = "no Chromium to test with: apt-get install chromium";
+  if (process.env.CI === "true") throw new Error(text);
+  process.stderr.write(`\nSKIPPED: ${text}\n\n`);
+  return text;
+}
+
+export interface Page {
+  /** The value of an expression in the page. */
+  evaluate(expression: string): Promise<unknown>;
+  /** What DevTools sees: `navigator.onLine` and the connections. */
+  setOffline(offline: boolean): Promise<void>;
+  /** What the page wrote to the console, and errors that nobody caught. */
+  output: string[];
+  close(): Promise<void>;
+}
+
+/** A page in a real browser, through the DevTools protocol. */
+export async function openPage(url: string): Promise<Page> {
+  const profile = mkdtempSync(join(tmpdir(), "belfry-chromium-"));
+  const browser = spawn(
+    program as string,
+    [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--remote-debugging-port=0",
+      `--user-data-dir=${profile}`,
+      "about:blank",
+    ],
+    // A group of its own: its helpers go with it.
+    { stdio: ["ignore", "ignore", "pipe"], detached: true },
+  );
+  const ended = once(browser, "exit");
+  const close = async () => {
+    if (browser.exitCode === null && browser.signalCode === null)
+      process.kill(-(browser.pid as number), "SIGKILL");
+    await ended;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
+  };
+  try {
+    const endpoint = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: browser.stderr }).on("line", (line) => {
+        const found = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
+        if (found) resolve(found);
+      });
+      ended.then(() => reject(new Error("Chromium did not start")));
+    });
+    const target = await fetch(`http://${new URL(endpoint).host}/json/new?about:blank`, { method: "PUT" });
+    const { webSocketDebuggerUrl } = (await target.json()) as { webSocketDebuggerUrl: string };
+    const socket = new WebSocket(webSocketDebuggerUrl);
+    await once(socket, "open");
+    return await drive(socket, url, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Reply {
+  id?: number;
+  method?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the protocol has hundreds of shapes
+  params?: any;
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  result?: any;
+  error?: { message: string };
+}
+
+async function drive(socket: WebSocket, url: string, close: () => Promise<void>): Promise<Page> {
+  const output: string[] = [];
+  const waiting = new Map<number, (reply: Reply) => void>();
+  let sent = 0;
+  socket.on("message", (data) => {
+    const reply: Reply = JSON.parse(String(data));
+    if (reply.id !== undefined) waiting.get(reply.id)?.(reply);
+    if (reply.method === "Runtime.exceptionThrown")
+      output.push(reply.params.exceptionDetails.exception?.description ?? "an exception");
+    if (reply.method === "Runtime.consoleAPICalled")
+      output.push(reply.params.args.map((one: { value?: unknown }) => String(one.value)).join(" "));
+  });
+  async function tell(method: string, params: object = {}): Promise<Reply["result"]> {
+    const id = ++sent;
+    const reply = new Promise<Reply>((resolve) => waiting.set(id, resolve));
+    socket.send(JSON.stringify({ id, method, params }));
+    const { result, error } = await reply;
+    waiting.delete(id);
+    if (error) throw new Error(`${method}: ${error.message}`);
+    return result;
+  }
+  await tell("Runtime.enable");
+  await tell("Network.enable");
+  await tell("Page.navigate", { url });
+  return {
+    output,
+    close,
+    async evaluate(expression) {
+      const { result } = await tell("Runtime.evaluate", {
+        expression,
+        awaitPromise: true,
+        returnByValue: true,
+      });
+      return result.value;
+    },
+    setOffline: (offline) =>
+      tell("Network.emulateNetworkConditions", {
+        offline,
+        latency: 0,
+        downloadThroughput: -1,
+        uploadThroughput: -1,
+      }),
+  };
+}

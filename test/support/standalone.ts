@@ -1,0 +1,33 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defaultCacheDir } from "../../src/mongod/cache.ts";
+import { findMongod, mongodSources } from "../../src/mongod/find.ts";
+import { freePort, listening } from "../../src/mongod/port.ts";
+
+/** A mongod without a replica set: no transactions, no change streams. */
+export async function startStandalone(): Promise<{ uri: string; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-standalone-"));
+  const { command } = await findMongod(mongodSources({ cacheDir: defaultCacheDir(), log: () => {} }));
+  const port = await freePort(folder);
+  const flags = {
+    "--dbpath": folder,
+    "--port": `${port}`,
+    "--bind_ip": "127.0.0.1",
+    "--wiredTigerCacheSizeGB": "0.25",
+  };
+  const [file = "", ...args] = [...command, ...Object.entries(flags).flat(), "--nounixsocket"];
+  const child = spawn(file, args, { stdio: "ignore" });
+  await listening(port, AbortSignal.timeout(30_000));
+  return {
+    uri: `mongodb://127.0.0.1:${port}/standalone`,
+    async close() {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
