@@ -7,12 +7,12 @@ import { type Belfry, type BelfryOptions, createBelfry, type NotifyCommand } fro
 import { deliveriesOf } from "../src/store/deliveries.ts";
 import { usersOf } from "../src/store/inbox.ts";
 import { bucketsOf, sinceId } from "../src/store/tally.ts";
-import { failCommandsInTurn, freshDatabase } from "./support/database.ts";
+import { failCommands, ownDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
 import { eventually, startService } from "./support/service.ts";
 import { startStandalone } from "./support/standalone.ts";
 
-const { uri, client, db } = freshDatabase();
+const { uri, client, db } = await ownDatabase();
 /** What a shop has beside its users. */
 const orders = db.collection<{ _id: string; state: string }>("orders");
 
@@ -199,7 +199,7 @@ describe("notify", () => {
     onTestFinished(() => own.close());
     const belfry = open({ client: own });
     await belfry.ready();
-    const heal = await failCommandsInTurn(client, "alwaysOn", {
+    const heal = await failCommands(client, "alwaysOn", {
       failCommands: ["bulkWrite", "update"],
       errorCode: 13,
       appName: "shop",
@@ -365,7 +365,7 @@ describe("notify within the program's transaction", () => {
     const belfry = open({ client: own });
     await belfry.ready();
     for (const commands of [["bulkWrite"], ["update"], ["commitTransaction"]]) {
-      const heal = await failCommandsInTurn(
+      const heal = await failCommands(
         client,
         { times: 1 },
         { failCommands: commands, errorCode: 91, appName: "shop" },
@@ -404,7 +404,7 @@ describe("notify within the program's transaction", () => {
     await belfry.ready();
     const notAuthorized = 13;
     for (const command of ["bulkWrite", "update"]) {
-      const heal = await failCommandsInTurn(
+      const heal = await failCommands(
         client,
         { times: 1 },
         { failCommands: [command], errorCode: notAuthorized, appName: "shop" },

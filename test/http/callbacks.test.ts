@@ -3,13 +3,13 @@ import { ObjectId } from "mongodb";
 import { getExpectedTwilioSignature } from "twilio/lib/webhooks/webhooks.js";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
-import { failCommandsInTurn, freshDatabase } from "../support/database.ts";
+import { failCommands, ownDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { addUser, deliver, typesFile } from "../support/provider-deliveries.ts";
 import { type ProviderAnswer, startProvider } from "../support/provider-server.ts";
 import { eventually, startService } from "../support/service.ts";
 
-const database = freshDatabase();
+const database = await ownDatabase();
 const NOTIFICATION_TYPES_FILE = typesFile();
 const deliveries = () => database.db.collection<DeliveryDocument>("deliveries");
 const reload = async ({ _id }: DeliveryDocument) => deliveries().findOne({ _id });
@@ -488,7 +488,7 @@ describe("Mailgun", () => {
   test("MongoDB away: 503, and the repeat of the same call is no replay", async () => {
     const { url, delivery, id } = await sentMail();
     const signed = signature();
-    const recover = await failCommandsInTurn(database.client, "alwaysOn", {
+    const recover = await failCommands(database.client, "alwaysOn", {
       failCommands: ["find"],
       closeConnection: true,
       appName: "belfry",

@@ -1,12 +1,12 @@
 import { ObjectId } from "mongodb";
 import { describe, expect, test } from "vitest";
 import { type DeliveryDocument, newDelivery } from "../../src/store/deliveries.ts";
-import { failCommandsInTurn, freshDatabase } from "../support/database.ts";
+import { failCommands, ownDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 import { startSmtp, type Verdict } from "../support/smtp.ts";
 
-const { uri, client, db } = freshDatabase();
+const { uri, client, db } = await ownDatabase();
 const deliveries = db.collection<DeliveryDocument>("deliveries");
 const users = db.collection<{ _id: ObjectId | string; [field: string]: unknown }>("users");
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -229,7 +229,7 @@ describe("what happened to it", () => {
 
   test("with MongoDB silent the answer is 503 and says to come back", async () => {
     const app = await startService({ DB_URI: uri });
-    const heal = await failCommandsInTurn(client, "alwaysOn", {
+    const heal = await failCommands(client, "alwaysOn", {
       failCommands: ["find", "aggregate", "update"],
       errorCode: 11602,
       appName: "belfry",

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
 import { afterAll, inject } from "vitest";
-import { eventually } from "./eventually.ts";
+import { startManagedMongod } from "../../src/mongod/index.ts";
 
 export interface TestDatabase {
   /** For `DB_URI`: names a database that nobody else uses. */
@@ -12,8 +15,23 @@ export interface TestDatabase {
 
 /** A database of this test file's own on the run's MongoDB, dropped at its end. Call at the top of the file. */
 export function freshDatabase(): TestDatabase {
+  return databaseOn(inject("mongoUri"));
+}
+
+/** On a MongoDB of the file's own, for those that make it fail: `failCommand` is one setting for a whole server. */
+export async function ownDatabase(): Promise<TestDatabase> {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-own-"));
+  const mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
+  afterAll(async () => {
+    await mongod.close();
+    rmSync(folder, { recursive: true });
+  });
+  return databaseOn(mongod.uri);
+}
+
+function databaseOn(mongoUri: string): TestDatabase {
   const name = `test_${randomBytes(6).toString("hex")}`;
-  const uri = new URL(inject("mongoUri"));
+  const uri = new URL(mongoUri);
   uri.pathname = `/${name}`;
   const client = new MongoClient(uri.href);
   const db = client.db(name);
@@ -42,32 +60,5 @@ export async function failCommands(
   await admin.command({ configureFailPoint: "failCommand", mode, data });
   return async () => {
     await admin.command({ configureFailPoint: "failCommand", mode: "off" });
-  };
-}
-
-/**
- * The same on the MongoDB that all files share, which can be told one thing at a time: waits until no other file's test has
- * told it something. A test that forgot to end it gives way after a minute.
- */
-export async function failCommandsInTurn(
-  client: MongoClient,
-  ...failure: [Parameters<typeof failCommands>[1], Parameters<typeof failCommands>[2]]
-): Promise<() => Promise<void>> {
-  const turns = client.db("test_turns").collection<{ _id: string; until: Date }>("turns");
-  await eventually(
-    async () => {
-      await turns.deleteOne({ _id: "failCommand", until: { $lt: new Date() } });
-      return turns.insertOne({ _id: "failCommand", until: new Date(Date.now() + 60_000) }).catch(() => false);
-    },
-    "the other files' tests are done with failCommand",
-    60,
-  );
-  const end = await failCommands(client, ...failure);
-  let ended = false;
-  return async () => {
-    if (ended) return;
-    ended = true;
-    await end();
-    await turns.deleteOne({ _id: "failCommand" });
   };
 }

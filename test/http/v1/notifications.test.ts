@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { MongoClient, ObjectId } from "mongodb";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { keyLeaseMs } from "../../../src/core/idempotency.ts";
-import { failCommandsInTurn, freshDatabase } from "../../support/database.ts";
+import { failCommands, ownDatabase } from "../../support/database.ts";
 import { type Answer, call } from "../../support/http.ts";
 import { eventually, spawnService, startService } from "../../support/service.ts";
 import { startSmtp } from "../../support/smtp.ts";
 import { startStandalone } from "../../support/standalone.ts";
 
-const { uri, client, db } = freshDatabase();
+const { uri, client, db } = await ownDatabase();
 const users = db.collection<{ _id: ObjectId | string; notifications?: Array<{ id: string; title: string }> }>(
   "users",
 );
@@ -334,7 +334,7 @@ describe("an Idempotency-Key", () => {
       const headers = withKey();
       const body = { ...good, type: "new_login", recipients };
       // Its time is over: not a moment to be waited for.
-      const heal = await failCommandsInTurn(client, "alwaysOn", {
+      const heal = await failCommands(client, "alwaysOn", {
         failCommands: [command],
         errorCode: 50,
         appName: "belfry",
