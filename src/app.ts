@@ -3,14 +3,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Db } from "mongodb";
 import { type Config, ConfigError } from "./config.ts";
+import { createFindUsers } from "./core/find-users.ts";
 import { createHistory } from "./core/history.ts";
 import { createIdempotency } from "./core/idempotency.ts";
 import { createInbox, createLiveInbox } from "./core/inbox.ts";
 import { createNotifier, type Notifier } from "./core/notify.ts";
+import { createPreview, describeTypes } from "./core/preview.ts";
 import { createProfiles } from "./core/profile.ts";
+import { createPulse } from "./core/pulse.ts";
 import { createReceiver } from "./core/receipts.ts";
 import { createSendMany } from "./core/send-many.ts";
-import { startSimulator } from "./core/simulator.ts";
+import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createTokens } from "./core/tokens.ts";
 import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
@@ -46,6 +49,7 @@ import { createInboxWriter } from "./store/inbox-writes.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
 import { createReceiptStore } from "./store/receipts.ts";
+import { createUserSearch } from "./store/user-search.ts";
 import { watchUsers } from "./store/watch.ts";
 import { version } from "./version.ts";
 
@@ -199,18 +203,26 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       });
       closers.push(() => notifier.drained());
       const { notify } = notifier;
-      if (config.SIMULATOR_INTERVAL_SECONDS > 0) {
-        const simulator = startSimulator({
+      const simulator = createSimulatorSwitch(
+        {
           notify,
-          intervalMs: config.SIMULATOR_INTERVAL_SECONDS * 1_000,
           random: Math.random,
           now: clock.now,
           sleep,
           onSent: ({ user, type }, id) => log.debug({ user, type, id }, "the simulator has notified"),
           onFailed: (err, { user, type }) => log.warn({ err, user, type }, "the simulator could not notify"),
-        });
-        closers.push(() => simulator.stop());
-      }
+        },
+        config.SIMULATOR_INTERVAL_SECONDS,
+      );
+      closers.push(() => simulator.stop());
+      const pulse = createPulse({
+        totals: metrics.totals,
+        depth: () => deliveryDepth(db),
+        connections: () => hub?.size.connections ?? 0,
+        now: clock.now,
+      });
+      closers.push(pulse.stop);
+      pulse.start();
       const kept = {
         ...createInboxReader(db, config.INBOX_LIMIT),
         ...createInboxWriter(db, config.INBOX_LIMIT, clock.now),
@@ -233,9 +245,17 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         live: { notify, read: live.read, markRead: (user, id) => live.change(user, id, "read") },
         captured: captured.list,
         operate: openOperate(config, connection, clock.now, announce),
-        callbacks: callbackPartners(config, db, profileStore, clock.now),
+        callbacks: callbackPartners(config, db, profileStore, metrics, clock.now),
         tokens: access.tokens,
         v1: { ...openV1(config, connection, notifier, touch, clock.now), inbox: live, types: catalog.keys },
+        console: {
+          types: describeTypes(catalog),
+          preview: createPreview(catalog, clock.now),
+          findUsers: createFindUsers(createUserSearch(db)),
+          pulse,
+          ...(engine && { providers: engine.health }),
+          simulator,
+        },
       };
     };
 
@@ -362,19 +382,21 @@ function callbackPartners(
   config: Config,
   db: Db,
   profiles: ReturnType<typeof createProfileStore>,
+  metrics: Metrics,
   now: () => number,
 ): CallbackPartners {
   const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
   const receipts = createReceiptStore(db, config.DELIVERY_RETENTION_DAYS);
+  const receive = createReceiver({
+    ...receipts,
+    recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
+    suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
+    now,
+  });
   return {
     ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
     ...(signingKey !== undefined && { mailgun: { signingKey } }),
-    receive: createReceiver({
-      ...receipts,
-      recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
-      suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
-      now,
-    }),
+    receive: (receipt) => receive(receipt).then(() => metrics.received(receipt)),
     useToken: receipts.useToken,
     returnToken: receipts.returnToken,
     now,

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Settlement } from "./model/delivery.ts";
+import type { Receipt } from "./model/receipt.ts";
 
 export interface Depth {
   counts: Array<{ channel: string; state: string; count: number }>;
@@ -10,6 +11,8 @@ export interface Depth {
 
 /** A scraper gives up after some seconds; while MongoDB is away it must still get the rest. */
 const lookMs = 2_000;
+
+const reads = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Prometheus metrics of one process. Labels are names of ours, never ids or addresses. */
 export function createMetrics(now: () => number) {
@@ -40,6 +43,12 @@ export function createMetrics(now: () => number) {
   const deliveries = new Counter({
     name: "belfry_deliveries_total",
     help: "Deliveries that reached a final state in this process, by channel and outcome.",
+    labelNames: ["channel", "outcome"],
+    registers,
+  });
+  const receipts = new Counter({
+    name: "belfry_receipts_total",
+    help: "What providers have reported of messages they took, by channel: delivered, failed, or something else.",
     labelNames: ["channel", "outcome"],
     registers,
   });
@@ -152,6 +161,9 @@ export function createMetrics(now: () => number) {
       }
       if (state !== "pending") deliveries.inc({ channel, outcome: state });
     },
+    received({ channel, outcome }: Receipt): void {
+      receipts.inc({ channel, outcome: outcome?.state ?? "other" });
+    },
     request(method: string, route: string, status: number, seconds: number): void {
       const key = `${method} ${route} ${status}`;
       let series = requestSeries.get(key);
@@ -160,6 +172,32 @@ export function createMetrics(now: () => number) {
         requestSeries.set(key, series);
       }
       series.observe(seconds);
+    },
+    /** What has been counted so far, for whoever draws it. */
+    async totals() {
+      const [made, ended, reported, took] = await Promise.all([
+        created.get(),
+        deliveries.get(),
+        receipts.get(),
+        requests.get(),
+      ]);
+      const outcomes: Record<string, number> = {};
+      // What a provider says later than it takes a message has no settlement.
+      const later = reported.values.filter(({ labels }) => labels.outcome === "delivered");
+      for (const { labels, value } of [...ended.values, ...later])
+        outcomes[String(labels.outcome)] = (outcomes[String(labels.outcome)] ?? 0) + value;
+      const latency = new Map<number, number>();
+      for (const { labels, value, metricName } of took.values) {
+        if (!metricName?.endsWith("_bucket") || reads.has(String(labels.method))) continue;
+        const { le: bound } = labels as { le?: string | number };
+        const le = bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound);
+        latency.set(le, (latency.get(le) ?? 0) + value);
+      }
+      return {
+        accepted: made.values.find(({ labels }) => labels.outcome === "stored")?.value ?? 0,
+        outcomes,
+        latency: [...latency].map(([le, count]) => ({ le, count })).sort((a, b) => a.le - b.le),
+      };
     },
     contentType: registry.contentType,
     /** The text that a scrape reads. */

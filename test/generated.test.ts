@@ -83,6 +83,13 @@ beforeAll(async () => {
         send: unused,
         types: catalog.keys,
       },
+      console: {
+        types: [],
+        preview: unused,
+        findUsers: unused,
+        pulse: { intervalSeconds: 5, read: unused },
+        simulator: { state: unused, set: unused },
+      },
     },
     live: {
       hub: {
@@ -148,7 +155,8 @@ test("the documents that are served are those that are committed", async () => {
 });
 
 test("the document lists every route of the server but pages, sockets and a second name, and no other", () => {
-  const pages = ["/", "/start.css", "/start.js", "/openapi.json", "/asyncapi.json"];
+  const files = ["message.html", "console.css", "console.js", "console-live.js", "inbox.js"];
+  const pages = ["/", ...files.map((file) => `/${file}`), "/openapi.json", "/asyncapi.json"];
   // In asyncapi.json.
   const sockets = ["/v1/users/:id/live", "/ws/v1/notifications/:user_id", "/socket.io", "/socket.io/"];
   const hidden = [...pages, ...sockets, "/notification"];

@@ -18,6 +18,8 @@ export interface CatalogEntry {
 
 export interface Catalog {
   keys: string[];
+  /** As they are written, by key. */
+  types: ReadonlyMap<string, NotificationType>;
   /** Undefined for a key that is not registered. */
   get(key: string): CatalogEntry | undefined;
   /** The retry rule of a type's deliveries; a type that is gone has the general one. */
@@ -89,6 +91,7 @@ export function createCatalog(
   );
   const catalog: Catalog = {
     keys: [...types.keys()],
+    types,
     get: (key) => entries.get(key),
     policy(key) {
       const { retry, unanswered } = types.get(key) ?? {};
@@ -113,7 +116,7 @@ export function createCatalog(
 }
 
 /** A type's template sources by part, the default ones where it has none: a caller may name any channel. */
-function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
+export function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
   return { ...defaultEmail, ...email, sms: sms?.text ?? defaultSms };
 }
 

@@ -17,6 +17,7 @@ import type { Addresses } from "./addresses.ts";
 import { type Authorizer, guardRoutes, refuseForeignHosts, refuseForeignPages } from "./auth.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { capturedRoutes } from "./captured.ts";
+import { type ConsolePartners, consoleRoutes } from "./console.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
@@ -41,6 +42,7 @@ export interface ApiPartners {
   callbacks: CallbackPartners;
   tokens: Pick<Tokens, "sign">;
   v1: V1Partners;
+  console: ConsolePartners;
 }
 
 export interface ServerPartners {
@@ -137,6 +139,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     operateRoutes(own, api.operate);
     tokenRoutes(own, api.tokens);
     await v1Routes(own, api.v1);
+    consoleRoutes(own, api.console);
     await callbackRoutes(own, api.callbacks);
   });
   return app;

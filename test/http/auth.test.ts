@@ -91,6 +91,12 @@ const forPrograms: Record<string, Row> = {
   "POST /v1/deliveries/:id/retry": { path: () => `/v1/deliveries/${item}/retry`, status: 404 },
   "POST /v1/deliveries/redrive": { body: { dry_run: true } },
   "GET /v1/ledger": {},
+  "GET /v1/types": {},
+  "POST /v1/types/:key/preview": { path: () => "/v1/types/direct/preview", body: {} },
+  "GET /v1/users": {},
+  "GET /v1/stats": {},
+  "GET /v1/simulator": {},
+  "PUT /v1/simulator": { body: { running: false } },
   "GET /v1/suppressions": {},
   "DELETE /v1/suppressions/:user_id/:channel": {
     path: () => `/v1/suppressions/${hex}/email`,
@@ -109,8 +115,11 @@ const forPrograms: Record<string, Row> = {
 /** What asks for nothing. Callbacks bring a signature; sockets are asked by themselves. */
 const open: Record<string, Row> = {
   "GET /": {},
-  "GET /start.css": {},
-  "GET /start.js": {},
+  "GET /message.html": {},
+  "GET /console.css": {},
+  "GET /console.js": {},
+  "GET /console-live.js": {},
+  "GET /inbox.js": {},
   "GET /livez": {},
   "GET /readyz": {},
   "GET /openapi.json": {},

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,22 @@ import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 
 const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const program = known.find((path) => existsSync(path));
+const findChromium = (): string | undefined => known.find((path) => existsSync(path));
+const program = findChromium();
+
+/** The program, for who starts it otherwise than `openPage` does. */
+export const chromiumPath = (): string => program as string;
+
+/** Once for the whole run: Debian's own, where this process may install it. */
+export function installChromium(log: (message: string) => void): void {
+  if (findChromium() || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  log("installing Chromium for the browser tests: apt-get install chromium");
+  const install = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core";
+  spawnSync("sh", ["-c", `${install} || { apt-get update && ${install}; }`], {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdio: "ignore",
+  });
+}
 
 /** Why no browser can be run here, to skip with. With `CI=true` nothing is skipped: it throws. */
 export function chromiumMissing(): string | undefined {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startManagedMongod } from "../../src/mongod/index.ts";
+import { installChromium } from "./chromium.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -14,11 +15,9 @@ declare module "vitest" {
 /** One MongoDB for the whole run: the same managed one that `npm start` uses. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), "belfry-test-"));
-  const mongod = await startManagedMongod({
-    dataDir,
-    testCommands: true,
-    log: (message) => process.stdout.write(`${message}\n`),
-  });
+  const log = (message: string) => void process.stdout.write(`${message}\n`);
+  installChromium(log);
+  const mongod = await startManagedMongod({ dataDir, testCommands: true, log });
   project.provide("mongoUri", mongod.uri);
   return async () => {
     await mongod.close();

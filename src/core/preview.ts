@@ -1,0 +1,66 @@
+import { BelfryError } from "../model/errors.ts";
+import { type Channel, channels, type NotifyCommand } from "../model/notification.ts";
+import { smsSegments } from "../model/sms.ts";
+import { type Catalog, templatesOf } from "./catalog.ts";
+import { createPlanner } from "./notify.ts";
+
+/** A type as an operator looks at it: with what is in force where its file says nothing. */
+export interface TypeDescription {
+  key: string;
+  description?: string;
+  inbox: boolean;
+  channels: Channel[];
+  /** Of its own channels; a webhook has none. */
+  templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
+  retry: { delay_ms: number; factor: number; max_retries: number };
+  unanswered: "rather_twice" | "rather_not";
+}
+
+export interface Rendered {
+  email?: { subject: string; text: string; html: string };
+  sms?: { text: string; segments: number };
+}
+
+export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
+  return [...types].map(([key, { description, inbox, channels: own }]) => {
+    const { subject, text, html, sms } = templatesOf(own);
+    const { delayMs, factor, maxRetries, resendUnknown } = policy(key);
+    return {
+      key,
+      ...(description !== undefined && { description }),
+      inbox,
+      channels: channels.filter((channel) => own[channel] !== undefined),
+      templates: {
+        ...(own.email && { email: { subject, text, html } }),
+        ...(own.sms && { sms: { text: sms } }),
+      },
+      retry: { delay_ms: delayMs, factor, max_retries: maxRetries },
+      unanswered: resendUnknown ? "rather_twice" : "rather_not",
+    };
+  });
+}
+
+/** What a notification's messages would be, on its type's own channels; nothing is stored. */
+export function createPreview(catalog: Catalog, now: () => number) {
+  // Checked as a notification is.
+  const plan = createPlanner({ catalog, newId: () => "", now });
+  return (command: Omit<NotifyCommand, "user">): Rendered => {
+    if (!catalog.get(command.type))
+      throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);
+    const rendered: Rendered = {};
+    for (const { channel, content } of plan({ ...command, user: "preview" }).deliveries) {
+      try {
+        if (channel === "email") rendered.email = catalog.render.email(content);
+        if (channel !== "sms") continue;
+        const text = catalog.render.sms(content);
+        rendered.sms = { text, segments: smsSegments(text) };
+      } catch (error) {
+        const detail = `cannot be rendered with this: ${(error as Error).message}`;
+        throw new BelfryError("invalid_request", `The ${channel} template ${detail}`, [
+          { pointer: `/${channel}`, detail },
+        ]);
+      }
+    }
+    return rendered;
+  };
+}

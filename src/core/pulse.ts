@@ -1,0 +1,140 @@
+/** What has been counted since the process began. */
+export interface Totals {
+  accepted: number;
+  /** Deliveries by how they ended. */
+  outcomes: Record<string, number>;
+  /** Answers to what stores something: upper bounds in seconds, and how many took no longer. The last is `Infinity`. */
+  latency: Array<{ le: number; count: number }>;
+}
+
+export interface PulsePartners {
+  totals: () => Promise<Totals>;
+  /** Asks the database what waits: only while somebody looks. */
+  depth: () => Promise<{ counts: Array<{ count: number }>; oldestDue: number | undefined }>;
+  connections: () => number;
+  now: () => number;
+}
+
+/** One interval. What is not known is absent. */
+export interface Sample {
+  /** Its end; Unix milliseconds. */
+  at: number;
+  accepted: number;
+  sent: number;
+  delivered: number;
+  failed: number;
+  skipped: number;
+  uncertain: number;
+  latency_ms_p50?: number;
+  latency_ms_p99?: number;
+  pending?: number;
+  oldest_age_seconds?: number;
+  connections: number;
+}
+
+const intervalMs = 5_000;
+const keptMs = 15 * 60_000;
+/** Somebody who asks every interval is looking; who has not asked for so long has left. */
+const lookedAtMs = 60_000;
+/** Looks at a long queue cost the database something: at most one part in so many of the time. */
+const patience = 20;
+
+/**
+ * The last 15 minutes in this process's memory. Its own counters are read all the time, which costs next to nothing, so that
+ * who comes because something is wrong sees how it began; the database is asked while somebody looks.
+ */
+export function createPulse({ totals, depth, connections, now }: PulsePartners) {
+  const samples: Sample[] = [];
+  let before: Totals | undefined;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let restUntil = 0;
+  let isBusy = false;
+
+  async function take(): Promise<void> {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      const [after, waiting] = await Promise.all([totals(), look()]);
+      if (before)
+        samples.push({ at: now(), ...between(before, after), ...waiting, connections: connections() });
+      before = after;
+      const oldest = now() - keptMs;
+      while (samples[0] && samples[0].at < oldest) samples.shift();
+    } finally {
+      isBusy = false;
+    }
+  }
+
+  async function look(): Promise<Pick<Sample, "pending" | "oldest_age_seconds">> {
+    const begun = now();
+    if (begun - askedAt > lookedAtMs || begun < restUntil) return {};
+    const found = await depth().catch(() => undefined);
+    restUntil = now() + (now() - begun) * patience;
+    if (!found) return {};
+    const { counts, oldestDue } = found;
+    return {
+      pending: counts.reduce((sum, { count }) => sum + count, 0),
+      oldest_age_seconds: oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1_000),
+    };
+  }
+
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    intervalSeconds: intervalMs / 1_000,
+    start(): void {
+      const tick = () => void take().catch(() => {});
+      tick();
+      timer = setInterval(tick, intervalMs);
+      timer.unref();
+    },
+    /** Oldest first. */
+    async read(): Promise<Sample[]> {
+      const isNew = now() - askedAt > lookedAtMs;
+      askedAt = now();
+      // Who has just come sees at once what waits.
+      if (isNew) await take().catch(() => {});
+      return samples;
+    },
+    stop: (): void => clearInterval(timer),
+  };
+}
+
+export type Pulse = ReturnType<typeof createPulse>;
+
+function between(before: Totals, after: Totals) {
+  const ended = (state: string) => (after.outcomes[state] ?? 0) - (before.outcomes[state] ?? 0);
+  const counts = after.latency.map(({ le, count }, at) => ({
+    le,
+    count: count - (before.latency[at]?.count ?? 0),
+  }));
+  const [p50, p99] = [quantile(counts, 0.5), quantile(counts, 0.99)];
+  return {
+    accepted: after.accepted - before.accepted,
+    sent: ended("sent"),
+    delivered: ended("delivered"),
+    failed: ended("failed"),
+    skipped: ended("skipped"),
+    uncertain: ended("uncertain"),
+    ...(p50 !== undefined && { latency_ms_p50: p50 }),
+    ...(p99 !== undefined && { latency_ms_p99: p99 }),
+  };
+}
+
+/** Within its bucket as if they lay there evenly, in milliseconds; undefined when nothing was answered. */
+function quantile(buckets: Totals["latency"], share: number): number | undefined {
+  const all = buckets.at(-1)?.count ?? 0;
+  if (all === 0) return undefined;
+  const wanted = all * share;
+  let [lower, below] = [0, 0];
+  for (const { le, count } of buckets) {
+    // Of those beyond the last bound nothing more is known.
+    if (count >= wanted)
+      return (
+        (le === Number.POSITIVE_INFINITY
+          ? lower
+          : lower + ((le - lower) * (wanted - below)) / (count - below)) * 1_000
+      );
+    [lower, below] = [le, count];
+  }
+  return undefined;
+}

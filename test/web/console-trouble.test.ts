@@ -1,0 +1,178 @@
+import { ObjectId } from "mongodb";
+import { expect, test } from "vitest";
+import { capturedOf } from "../../src/store/captured.ts";
+import { chromiumMissing } from "../support/browser.ts";
+import { eventually, startService } from "../support/service.ts";
+import { consoles, goTo, mailIn } from "./support/console.ts";
+
+const { uri, db, open, browser } = consoles();
+const inBrowser = test.skipIf(chromiumMissing());
+const shown = { state: "visible" } as const;
+const problem = (status: number, code: string, headers: Record<string, string> = {}) => ({
+  status,
+  headers: { "content-type": "application/problem+json", ...headers },
+  body: JSON.stringify({ type: "about:blank", status, code, detail: "What the server says." }),
+});
+
+inBrowser("asks for the API key once a session, says why, and keeps it in the tab", async () => {
+  const key = "a key of the console's test".replaceAll(" ", "-");
+  const { page } = await open({ variables: { API_KEYS: key, TOKEN_SECRET: "s".repeat(32) } });
+  const dialog = page.getByRole("dialog", { name: "An API key" });
+  await dialog.getByText("have one of its API keys (API_KEYS)").waitFor(shown);
+  await page.getByLabel("API key", { exact: true }).fill("no key of this server");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await dialog.getByText("The server does not know this key.").waitFor(shown);
+  await page.getByRole("button", { name: "Not now" }).click();
+  await page.getByText("This server asks for an API key.").first().waitFor(shown);
+
+  await page.getByRole("button", { name: "Give the key" }).first().click();
+  await page.getByLabel("API key", { exact: true }).fill(key);
+  await page.keyboard.press("Enter");
+  await expect.poll(() => page.locator("option").count()).toBeGreaterThan(3);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).waitFor(shown);
+  await page.reload();
+  await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).waitFor(shown);
+  expect(await dialog.isVisible()).toBe(false);
+  expect(JSON.stringify(await page.context().storageState())).not.toContain(key);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByRole("dialog", { name: "An API key" }).waitFor(shown);
+
+  await page.getByRole("button", { name: "Forget the API key" }).click();
+  await dialog.waitFor(shown);
+});
+
+inBrowser("without a TOKEN_SECRET it says why there is no inbox", async () => {
+  const key = "another-key-of-the-console";
+  const { page } = await open({ variables: { API_KEYS: key }, at: "#/users/alex" });
+  await page.getByLabel("API key", { exact: true }).fill(key);
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByText("set TOKEN_SECRET to see it here").waitFor(shown);
+});
+
+const hostile = {
+  user: `<b>x"'/../?#&`,
+  title: `<img src=x onerror="top.pwned=1"><script>top.pwned=1</script>`,
+  body: `\u202Ereversed ${"😀".repeat(1_500)} javascript:top.pwned=1 </p></div><script>top.pwned=1</script>`,
+};
+
+inBrowser("what is sent is shown as text, wherever it is shown", async () => {
+  const { page, ask } = await open();
+  const { user, title, body } = hostile;
+  const at = encodeURIComponent(user);
+  const data = { url: "javascript:top.pwned=1", "<i>": "</textarea><script>top.pwned=1</script>" };
+  await ask("POST", "/v1/notifications", { recipients: [user], type: "direct", title, body, data });
+  const { id } = await eventually(
+    async () => (await ask("GET", `/v1/deliveries?channel=email&status=sent&user_id=${at}`)).body.data[0],
+    "to be sent",
+  );
+  const places: Array<[string, string]> = [
+    [`#/users/${at}`, user],
+    [`#/users?q=${at}`, user],
+    [`#/deliveries`, user],
+    [`#/deliveries/${id}`, user],
+    [`#/deliveries?user_id=${at}`, user],
+    [`#/captured`, title],
+    [`#/captured/${id}`, title],
+    [`#/types/${at}`, user],
+    [`#/${at}`, user],
+  ];
+  for (const [hash, text] of places) {
+    await goTo(page, hash);
+    await page.locator("main").getByText(text).first().waitFor(shown);
+  }
+  await goTo(page, `#/captured/${id}`);
+  await mailIn(page).getByText("reversed").waitFor(shown);
+  await goTo(page, "#/types/direct");
+  await page.getByLabel("Title").fill(title);
+  await page.locator("figcaption").getByText(title).waitFor(shown);
+  await goTo(page, "#/send");
+  await page.getByLabel("Title").fill(title);
+  await page.getByRole("textbox", { name: /^To/ }).fill(`${user}\n`);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.locator("figcaption").getByText(title).waitFor(shown);
+  await page.locator("belfry-inbox").getByText(title).first().waitFor(shown);
+  expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
+});
+
+inBrowser("a mail's own HTML is shown and can do nothing", async () => {
+  const service = await startService({ DB_URI: uri });
+  const page = await browser.page();
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  const _id = new ObjectId();
+  const html = `<style>p { color: rgb(1, 2, 3) }</style><p style="font-weight: 700">Seen</p>
+    <script>top.pwned = 1</script><img src="https://elsewhere.example/pixel.png" onerror="top.pwned = 1">
+    <form action="https://elsewhere.example/form"><button>Press</button></form>
+    <a href="https://elsewhere.example/" target="_top">Leave</a><a href="javascript:top.pwned=1">Run</a>
+    <meta http-equiv="refresh" content="0; url=https://elsewhere.example/refresh"><iframe src="/"></iframe>`;
+  const message = {
+    channel: "email" as const,
+    at: new Date(),
+    to: "a@b.example",
+    subject: "Wild",
+    html,
+    text: "",
+  };
+  await capturedOf(db).insertOne({ _id, user_id: "alex", ...message });
+  await page.goto(`${service.url}/#/captured/${_id}`);
+  const mail = mailIn(page);
+  await mail.getByText("Seen").waitFor(shown);
+  const looks = "getComputedStyle(document.querySelector('p'))";
+  const style = await page
+    .frames()
+    .find((one) => one.url() === "about:srcdoc")
+    ?.evaluate(`[${looks}.color, ${looks}.fontWeight]`);
+  expect(style).toEqual(["rgb(1, 2, 3)", "700"]);
+  for (const name of ["Press", "Leave", "Run"]) await mail.getByText(name).click();
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.getByText("a@b.example").last().waitFor(shown);
+  expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
+  expect(asked.filter((url) => !url.startsWith(service.url) && !url.startsWith("data:"))).toEqual([]);
+});
+
+inBrowser("a server that goes is said to be gone, and what was seen stays until it is back", async () => {
+  const { page, service, ask } = await open({ at: "#/users/quiet" });
+  await ask("PUT", "/v1/users/quiet", {});
+  await page.getByText("Nothing has been sent to this user.").waitFor(shown);
+  await service.close();
+  const gone = page.getByRole("alert").getByText("Belfry does not answer.").first();
+  await gone.waitFor(shown);
+  await page.getByRole("heading", { name: "quiet", exact: true }).waitFor(shown);
+  const again = await startService({ DB_URI: uri, PORT: new URL(service.url).port });
+  await gone.waitFor({ state: "hidden" });
+  expect(again.url).toBe(service.url);
+  await page.context().setOffline(true);
+  await page.getByText("This device has no network.").first().waitFor(shown);
+  await page.context().setOffline(false);
+  await page.getByText("This device has no network.").first().waitFor({ state: "hidden" });
+});
+
+inBrowser("429, 500, 503, a proxy's answer and a slow one are each a sentence", async () => {
+  const { page } = await open({ at: "#/simulator" });
+  await page.getByText("At rest.").waitFor(shown);
+  const alert = page.getByRole("alert");
+  for (const [answer, says] of [
+    [problem(429, "too_many_requests", { "retry-after": "7" }), /too many calls from here. Wait 7 s/],
+    [problem(500, "internal", { "x-request-id": "id-of-it" }), /broke in the server. .* request id id-of-it/],
+    [problem(503, "database_unavailable", { "retry-after": "2" }), /What the server says. Try again in 2 s/],
+    [{ status: 502, body: "<h1>Bad gateway</h1>" }, /not Belfry \(502\)/],
+    [{ status: 200, body: "<h1>Log in</h1>" }, /Something answers here that is not Belfry/],
+    [problem(403, "forbidden"), /This key is one user's token/],
+  ] as const) {
+    await page.route("**/v1/ledger", (route) => route.fulfill(answer));
+    await goTo(page, "#/live");
+    await alert.getByText(says).waitFor(shown);
+    await page.unroute("**/v1/ledger");
+    await goTo(page, "#/simulator");
+    await page.getByText("At rest.").waitFor(shown);
+  }
+  // Time passes by itself while an answer does not come.
+  await page.clock.install();
+  await page.route("**/v1/stats", () => {});
+  await goTo(page, "#/live");
+  await page.getByText("Loading…").first().waitFor(shown);
+  await page.clock.fastForward(5_000);
+  await page.getByText("It takes longer than it should…").waitFor(shown);
+});

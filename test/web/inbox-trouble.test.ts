@@ -1,0 +1,296 @@
+import { describe, expect, test } from "vitest";
+import { chromiumMissing, type Page } from "../support/browser.ts";
+import { freePort } from "../support/free-port.ts";
+import { eventually, startService } from "../support/service.ts";
+import { inboxes } from "./support/inbox.ts";
+import { tagOn } from "./support/tag.ts";
+
+const { browser, belfry, variables, user, sign, notify, visit } = inboxes();
+
+const answers = (page: Page, path: string, status: number, headers: Record<string, string> = {}) =>
+  page.route(path, (route) =>
+    route.fulfill({
+      status,
+      headers: { "access-control-allow-origin": "*", "content-type": "application/problem+json", ...headers },
+      body: JSON.stringify({
+        status,
+        code: status === 429 ? "too_many_requests" : "internal",
+        detail: "<b>No</b>",
+      }),
+    }),
+  );
+
+/** Without full stops and spaces, which are those of the platform's version of Unicode's data. */
+const timesOn = async (tag: ReturnType<typeof tagOn>) =>
+  (await tag.part("time").allTextContents()).map((one) => one.replace(/[.\s]/g, ""));
+
+/** What waits for it goes on once it is open. */
+function closedGate() {
+  let open = () => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open: () => open() };
+}
+
+const offline = "You are offline. What is new will come once you are back.";
+const unreachable = "The service cannot be reached. It is tried again by itself; check your connection.";
+const signedOut = "Your sign-in has ended. Reload the page, or sign in again.";
+const broken = "The service has a fault. It is tried again by itself, and nothing is lost.";
+
+describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do", () => {
+  test("offline: keeps what it has, and catches up when the network is back", async () => {
+    const { url } = await startService(variables);
+    await notify("Before");
+    const { context, page, tag, go } = await visit(url);
+    await go();
+    await tag.open();
+    await tag.lists("Before");
+    await context.setOffline(true);
+    await tag.says(offline);
+    await tag.lists("Before");
+    await tag.act("Before", "archive");
+    await tag.says(`That was not done. ${unreachable}`);
+    await tag.lists("Before");
+    await notify("Missed");
+    await context.setOffline(false);
+    await tag.lists("Missed", "Before");
+    await page.getByText(offline).waitFor({ state: "detached" });
+  });
+
+  test("the service goes and comes back: nothing is missed, and told apart from what is new", async () => {
+    const port = await freePort();
+    const before = await startService({ ...variables, PORT: port });
+    await notify("Before");
+    const { page, tag, go } = await visit(before.url);
+    await go();
+    await tag.open();
+    await tag.lists("Before");
+    await before.close();
+    await eventually(async () => (await tag.part("notice").count()) > 0, "a sentence");
+    await tag.lists("Before");
+    expect(await tag.part("retry").isVisible()).toBe(true);
+    const id = await notify("Missed");
+    await notify("Missed, too");
+    await belfry.inbox.read(user(), id);
+    await startService({ ...variables, PORT: port });
+    await tag.lists("Missed, too", "Missed", "Before");
+    await tag.listsUnread("Missed, too", "Before");
+    await tag.part("notice").waitFor({ state: "detached" });
+    expect(await page.locator('[part~="notice"]').count()).toBe(0);
+  });
+
+  test("no service at all: a sentence, and a button that finds it once it is there", async () => {
+    const { url } = await startService(variables);
+    await notify("There");
+    const port = await freePort();
+    const { page, tag, go } = await visit(url, {
+      attributes: { server: `http://127.0.0.1:${port}` },
+    });
+    await page.clock.install();
+    await go();
+    await tag.open();
+    await tag.says(unreachable);
+    expect(await tag.part("loading").count()).toBe(0);
+    // By itself it would try again, too.
+    await page.clock.pauseAt(Date.now() + 1_000);
+    await startService({ ...variables, PORT: port });
+    await tag.part("retry").click();
+    await tag.lists("There");
+  });
+
+  test("a token that runs out is renewed by getToken, unnoticed", async () => {
+    const { url } = await startService(variables);
+    // Good for two seconds more.
+    const old = await sign(user(), () => Date.now() - 898_000);
+    const { page, tag, go } = await visit(url, {
+      attributes: { token: old },
+      script: `let asked = 0;
+       document.querySelector("belfry-inbox").getToken = async () => {
+         document.body.dataset.asked = String(++asked);
+         return (await fetch("/token")).text();
+       };`,
+    });
+    await go();
+    await page.locator('body[data-asked="1"]').waitFor();
+    await notify("Later");
+    await tag.counts("1");
+    await tag.open();
+    await tag.lists("Later");
+    expect(await tag.part("notice").count()).toBe(0);
+  });
+
+  test("without getToken it says that the sign-in has ended, keeps what it has, and takes the next token", async () => {
+    const { url } = await startService(variables);
+    await notify("Before");
+    const old = await sign(user(), () => Date.now() - 897_000);
+    const { page, tag, go } = await visit(url, { attributes: { token: old } });
+    await go();
+    await tag.open();
+    await tag.says(signedOut);
+    await tag.lists("Before");
+    await notify("Later");
+    await tag.root.evaluate((tag, token) => Object.assign(tag, { token }), await sign());
+    await tag.lists("Later", "Before");
+    await page.getByText(signedOut).waitFor({ state: "detached" });
+  });
+
+  test("another user's token, one that is none, and no user at all", async () => {
+    const { url } = await startService(variables);
+    const { page, tag, go } = await visit(url, { attributes: { token: await sign("somebody else") } });
+    await go();
+    await tag.open();
+    await tag.says("This inbox is somebody else’s. Sign in as its owner.");
+    await tag.root.evaluate((tag) => Object.assign(tag, { token: "nonsense" }));
+    await tag.says(signedOut);
+    await tag.root.evaluate((tag) => Object.assign(tag, { user: undefined }));
+    await tag.says("Whose inbox is it? The page has to say so with the attribute “user”.");
+    const right = { user: user(), token: await sign() };
+    await tag.root.evaluate((tag, given) => Object.assign(tag, given), right);
+    await tag.says("Nothing here yet.");
+    expect(await page.locator("belfry-inbox [part~=retry]").count()).toBe(0);
+  });
+
+  test("a getToken that fails is asked again", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { tag, go } = await visit(url, {
+      attributes: { token: undefined },
+      script: `let broken = true;
+       const tag = document.querySelector("belfry-inbox");
+       tag.addEventListener("mend", () => { broken = false; });
+       tag.getToken = async () => {
+         if (broken) throw new Error("no session");
+         return (await fetch("/token")).text();
+       };`,
+    });
+    await go();
+    await tag.open();
+    await tag.says("Your sign-in could not be renewed.");
+    await tag.root.dispatchEvent("mend");
+    await tag.lists("One");
+  });
+
+  test("too many pages: the list is there, with what helps", async () => {
+    const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_USER: "1" });
+    await notify("One");
+    const { context, site, tag, go } = await visit(url);
+    await go();
+    await tag.counts("1");
+    const second = await context.newPage();
+    await second.goto(site.url);
+    await tagOn(second).open();
+    await tagOn(second).says("Too many requests or open pages.");
+    await tagOn(second).lists("One");
+  });
+
+  test.each([
+    ["500", 500, {}, broken],
+    ["429", 429, { "retry-after": "1" }, "Too many requests or open pages."],
+    ["404", 404, {}, "There is no notification service at this address. Tell whoever runs this page."],
+  ])("%s instead of the list: a sentence, and then the list", async (_, status, headers, says) => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { page, tag, go } = await visit(url);
+    await answers(page, "**/inbox?**", status, headers);
+    await go();
+    await tag.open();
+    await tag.says(says);
+    await page.unroute("**/inbox?**");
+    // What passes is tried again without it.
+    if (status === 404) await tag.part("retry").click();
+    await tag.lists("One");
+  });
+
+  test("a slow answer: a sentence instead of an endless wait, and the list when it comes", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { page, tag, go } = await visit(url);
+    const gate = closedGate();
+    await page.route("**/inbox?**", async (route) => {
+      await gate.passed;
+      await route.continue();
+    });
+    await go();
+    await tag.open();
+    await tag.part("loading").waitFor();
+    await tag.says("The service is slow to answer.");
+    gate.open();
+    await tag.lists("One");
+  });
+
+  test("what is done shows at once; what the service refuses is taken back, with the reason", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { page, tag, go } = await visit(url);
+    await go();
+    await tag.open();
+    const gate = closedGate();
+    await page.route("**/archive", async (route) => {
+      await gate.passed;
+      await route.fallback();
+    });
+    await answers(page, "**/read", 500);
+    await tag.act("One", "archive");
+    await tag.says("Nothing here yet.");
+    await tag.counts("");
+    gate.open();
+    await eventually(
+      async () => (await belfry.inbox.list({ user: user(), archived: true })).items.length === 1,
+      "it to be archived",
+    );
+    await tag.choose("archived");
+    await tag.act("One", "unread");
+    await tag.choose("all");
+    await tag.lists("One");
+    await tag.act("One", "read");
+    await tag.says(`That was not done. ${broken}`);
+    await tag.listsUnread("One");
+    await tag.part("dismiss").click();
+    await tag.part("failure").waitFor({ state: "detached" });
+  });
+
+  test("an item that is gone by the time it is clicked is no trouble", async () => {
+    const { url } = await startService(variables);
+    const id = await notify("One");
+    const { page, tag, go } = await visit(url);
+    await go();
+    await tag.open();
+    await tag.lists("One");
+    await page.route("**/read", async (route) => {
+      await belfry.inbox.remove(user(), id);
+      await route.continue();
+    });
+    await tag.act("One", "read");
+    await tag.says("Nothing here yet.");
+    expect(await tag.part("failure").count()).toBe(0);
+  });
+
+  test("a clock that is three hours ahead changes no time, and is told", async () => {
+    const { url } = await startService({ DB_URI: variables.DB_URI });
+    await notify("One");
+    const page = await browser.page();
+    await page.clock.install({ time: Date.now() + 3 * 3_600_000 });
+    await page.goto(url);
+    await page.evaluate(`Promise.all([import("/inbox.js"), document.body.prepend(Object.assign(
+      document.createElement("belfry-inbox"), { user: ${JSON.stringify(user())} }))])`);
+    const tag = tagOn(page);
+    await tag.open();
+    await tag.becomes("the time", () => timesOn(tag), ["now"]);
+    await tag.says("This device’s clock is off by 3 hours. The times here are the service’s.");
+  });
+
+  test("times go on", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { page, tag, go } = await visit(url);
+    await page.clock.install();
+    await go();
+    await tag.open();
+    await tag.becomes("the time", () => timesOn(tag), ["now"]);
+    await page.clock.fastForward("05:30");
+    await tag.becomes("the time", () => timesOn(tag), ["5minago"]);
+    await page.clock.fastForward("02:00:00");
+    await tag.becomes("the time", () => timesOn(tag), ["2hrago"]);
+  });
+});

@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from "node:util";
+import { answersOf, complaintsOf, type Page } from "../../support/browser.ts";
+import { eventually } from "../../support/eventually.ts";
+
+/** The tag as its reader meets it; `nth`: which of several. */
+export function tagOn(page: Page, nth = 0) {
+  const root = page.locator("belfry-inbox").nth(nth);
+  const part = (name: string) => root.locator(`[part~="${name}"]`);
+  const items = part("item");
+  /** What is shown becomes this; when not, it is told what there was instead. */
+  const becomes = async (what: string, read: () => Promise<unknown>, wanted: unknown) => {
+    let seen: unknown;
+    await eventually(async () => {
+      seen = await read();
+      return isDeepStrictEqual(seen, wanted);
+    }, what).catch(({ message }) => {
+      throw new Error(
+        `${message}: wanted ${JSON.stringify(wanted)}, it is ${JSON.stringify(seen)}\n${[...complaintsOf(page), ...answersOf(page)].join("\n")}`,
+      );
+    });
+  };
+  return {
+    root,
+    part,
+    items,
+    becomes,
+    bell: part("bell"),
+    panel: part("panel"),
+    item: (title: string) => items.filter({ hasText: title }),
+    open: () => part("bell").click(),
+    /** The bell says it; "" when there is nothing unread. */
+    counts: (wanted: string) =>
+      becomes("the count", async () => (await part("count").allTextContents()).join(), wanted),
+    lists: (...wanted: string[]) =>
+      becomes("the titles", () => root.locator('[part~="item-title"] bdi').allTextContents(), wanted),
+    listsUnread: (...wanted: string[]) =>
+      becomes(
+        "the unread titles",
+        () => root.locator('[part~="item-unread"] [part~="item-title"] bdi').allTextContents(),
+        wanted,
+      ),
+    /** A sentence that is shown, somewhere in the tag. */
+    says: (wanted: string) =>
+      becomes(
+        "the sentence",
+        async () => {
+          const text: string = await root.evaluate((tag) => tag.shadowRoot.textContent);
+          return text.includes(wanted) ? wanted : text.replace(/\s+/g, " ");
+        },
+        wanted,
+      ),
+    choose: (filter: "all" | "unread" | "archived") => root.locator(`input[value="${filter}"]`).check(),
+    act: async (title: string, action: "read" | "unread" | "archive" | "unarchive" | "remove") => {
+      const item = items.filter({ hasText: title });
+      await item.hover();
+      await item.locator(`[part~="${action}"]`).click();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import { type ErrorDetail, errorOf } from "../../src/client/error.ts";
+
+/** Why a call came to nothing. `status` is 0 when there was no answer. */
+export class Trouble extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly details: ErrorDetail[];
+  /** Seconds after which it may be tried again, when the service said so. */
+  readonly retryAfter: number | undefined;
+  /** Under which the server's log has the cause. */
+  readonly requestId: string | undefined;
+
+  constructor(message: string, about: Partial<Trouble> & { code: string }) {
+    super(message);
+    this.status = about.status ?? 0;
+    this.code = about.code;
+    this.details = about.details ?? [];
+    this.retryAfter = about.retryAfter;
+    this.requestId = about.requestId;
+  }
+}
+
+export interface Call {
+  query?: Record<string, string | number | undefined> | URLSearchParams;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+}
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+const patienceMs = 20_000;
+const slot = "belfry.api-key";
+
+/** Of the window: what came to nothing for want of a key may be asked again. */
+export const keyGiven = "belfry-key";
+/** The API key, where one is asked for. It lives as long as the tab, and leaves it in a header alone. */
+export const key = {
+  get: (): string | undefined => sessionStorage.getItem(slot) ?? undefined,
+  set: (text: string): void => sessionStorage.setItem(slot, text),
+  forget: (): void => sessionStorage.removeItem(slot),
+};
+
+/** Asks the operator for a key, and says why; undefined: none is given. Set by whoever can ask. */
+type Asker = (why: string) => Promise<string | undefined>;
+let asker: Asker = async () => undefined;
+let asking: Promise<string | undefined> | undefined;
+/** Asked once and declined: calls fail at once instead of asking over and over. */
+let declined = false;
+
+export function setAsker(next: Asker): void {
+  asker = next;
+}
+
+/** Asks for the key anew, also when it has been declined. */
+export async function askForKey(refused = key.get()): Promise<boolean> {
+  declined = false;
+  const why = refused
+    ? "The server does not know this key. It has those of API_KEYS; a user's token opens no console."
+    : "This server answers to those alone who have one of its API keys (API_KEYS).";
+  asking ??= asker(why).finally(() => {
+    asking = undefined;
+  });
+  const given = await asking;
+  declined = !given;
+  if (given) {
+    key.set(given);
+    dispatchEvent(new Event(keyGiven));
+  }
+  return !declined;
+}
+
+/** One call of the service. Throws `Trouble`; when a key is wanted it is asked for first. */
+export async function ask<Answer>(method: Method, path: string, call: Call = {}): Promise<Answer> {
+  for (;;) {
+    const bearer = key.get();
+    const response = await reach(method, path, bearer, call);
+    const text = await response.text().catch(() => "");
+    if (response.ok) return (text === "" ? undefined : read(text)) as Answer;
+    // Another call may have been given a key meanwhile.
+    if (response.status === 401 && !declined && (key.get() !== bearer || (await askForKey(bearer)))) continue;
+    const { message, status, code, details, retryAfter } = errorOf(response, text);
+    const requestId = response.headers.get("x-request-id") ?? undefined;
+    throw new Trouble(message, { status, code, details, retryAfter, requestId });
+  }
+}
+
+async function reach(method: Method, path: string, bearer: string | undefined, call: Call) {
+  const { query, body, headers, signal } = call;
+  const late = AbortSignal.timeout(patienceMs);
+  try {
+    return await fetch(path + queryOf(query), {
+      method,
+      headers: {
+        accept: "application/json",
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: signal ? AbortSignal.any([late, signal]) : late,
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw late.aborted
+      ? new Trouble("", { code: "timeout" })
+      : new Trouble("", { code: navigator.onLine ? "unreachable" : "offline" });
+  }
+}
+
+function read(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Trouble("", { code: "not_belfry" });
+  }
+}
+
+function queryOf(query: Call["query"]): string {
+  if (!query) return "";
+  const given =
+    query instanceof URLSearchParams
+      ? query
+      : new URLSearchParams(
+          Object.entries(query).flatMap(([name, value]) =>
+            value === undefined ? [] : [[name, String(value)]],
+          ),
+        );
+  const written = given.toString();
+  return written && `?${written}`;
+}

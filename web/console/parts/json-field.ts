@@ -1,0 +1,71 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { Part } from "../part.ts";
+
+const mostBytes = 8 * 1024;
+
+/** What a text of JSON comes to: an object, or a sentence. Empty is nothing at all. */
+export function readObject(text: string): { value?: Record<string, unknown>; wrong?: string } {
+  if (text.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { wrong: `This is not JSON${placeIn(text, (error as Error).message)}.` };
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { wrong: 'Data is one JSON object, such as {"device": "phone"}.' };
+  const bytes = new TextEncoder().encode(JSON.stringify(value)).length;
+  if (bytes > mostBytes) return { wrong: `It has ${bytes} bytes; at most ${mostBytes} are kept.` };
+  return { value: value as Record<string, unknown> };
+}
+
+/** Browsers say where in words of their own, or only what. */
+function placeIn(text: string, message: string): string {
+  const line = /line (\d+) column (\d+)/.exec(message);
+  if (line) return `: look at line ${line[1]}, column ${line[2]}`;
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (position === undefined) return `: ${message.split(/, "|\.\.\."/)[0]}`;
+  const before = text.slice(0, Number(position)).split("\n");
+  return `: look at line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+}
+
+/** A field for JSON that says at once what is wrong with it. Its `value` is the text. */
+export class JsonField extends Part {
+  static override properties = { value: { attribute: false }, name: {}, server: { attribute: false } };
+  declare value: string;
+  declare name: string;
+  /** What the server has said of it. */
+  declare server: string | undefined;
+
+  constructor() {
+    super();
+    this.value = "";
+    this.name = "data";
+  }
+
+  #typed = (event: Event): void => {
+    this.value = (event.target as HTMLTextAreaElement).value;
+    this.server = undefined;
+    this.dispatchEvent(new Event("typed", { bubbles: true }));
+  };
+
+  override render(): TemplateResult {
+    const { wrong } = readObject(this.value);
+    const says = wrong ?? this.server;
+    const id = `${this.name}-says`;
+    return html`<label>Data <span class="soft">(JSON, what templates and apps use)</span>
+        <textarea
+          class="code"
+          rows="3"
+          spellcheck="false"
+          aria-invalid=${says ? "true" : nothing}
+          aria-describedby=${id}
+          .value=${this.value}
+          @input=${this.#typed}
+        ></textarea>
+      </label>
+      <p class="wrong" id=${id} aria-live="polite">${says}</p>`;
+  }
+}
+
+customElements.define("bf-json-field", JsonField);

@@ -1,0 +1,158 @@
+import { html, type TemplateResult } from "lit";
+import uPlot from "uplot";
+import { timeOf } from "../format.ts";
+import { Part } from "../part.ts";
+import { themeChanged } from "../theme.ts";
+
+export interface Series {
+  name: string;
+  /** A colour of the look: `--bf-<this>`. */
+  ink: string;
+  values: Array<number | null>;
+}
+
+const height = 132;
+/** Seconds from the left edge to the right. */
+const span = 15 * 60;
+/** The values of the last half minute. */
+const recent = 6;
+/** Cursors of all plots stand at the same moment. */
+const together = "live";
+
+/** A few series over time, with what they are now, or where the pointer is, in words above. */
+export class Plot extends Part {
+  static override properties = {
+    name: { attribute: false },
+    unit: { attribute: false },
+    times: { attribute: false },
+    series: { attribute: false },
+  };
+  declare name: string;
+  /** A value with what it is measured in. */
+  declare unit: (value: number) => string;
+  /** Unix seconds. */
+  declare times: number[];
+  declare series: Series[];
+  #plot: uPlot | undefined;
+  #at: number | null | undefined;
+  #watch = new ResizeObserver(([entry]) =>
+    this.#plot?.setSize({ width: entry?.contentRect.width ?? 0, height }),
+  );
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener(themeChanged, this.#redraw);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener(themeChanged, this.#redraw);
+    this.#watch.disconnect();
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  #redraw = (): void => {
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    this.requestUpdate();
+  };
+
+  override render(): TemplateResult {
+    const moment = this.#at == null ? undefined : this.times[this.#at];
+    return html`<h2>${this.name} <span class="soft">${moment === undefined ? "now" : timeOf(moment * 1_000)}</span></h2>
+      <p class="legend">
+        ${this.series.map(({ name, ink, values }) => {
+          const value = this.#at == null ? newest(values) : values[this.#at];
+          const says = value == null ? "–" : this.unit(value);
+          return html`<span><i class=${`ink-${ink}`}></i>${name} <strong>${says}</strong></span>`;
+        })}
+      </p>
+      <div class="plot" role="img" aria-label=${this.#words}></div>`;
+  }
+
+  get #words(): string {
+    const each = this.series.map(({ name, values }) => {
+      const now = newest(values);
+      const most = Math.max(...values.map((one) => one ?? 0));
+      return `${name}: ${now == null ? "unknown" : this.unit(now)} now, ${this.unit(most)} at most`;
+    });
+    return `${this.name} in the last 15 minutes. ${each.join(". ")}.`;
+  }
+
+  override updated(): void {
+    const data: uPlot.AlignedData = [this.times, ...this.series.map(({ values }) => values)];
+    this.#plot?.setData(data);
+    const place = this.querySelector<HTMLElement>(".plot");
+    if (this.#plot || !place || this.times.length === 0) return;
+    this.#plot = new uPlot(this.#options(place), data, place);
+    this.#watch.observe(place);
+  }
+
+  #options(place: HTMLElement): uPlot.Options {
+    // A canvas knows no variables: each is read as the colour that it has here and now.
+    const ink = (name: string) => {
+      place.style.color = `var(--bf-${name})`;
+      return getComputedStyle(place).color;
+    };
+    const font = `11px ${getComputedStyle(place).fontFamily}`;
+    const axis = {
+      stroke: ink("ink-soft"),
+      font,
+      ticks: { show: false },
+      grid: { stroke: ink("line"), width: 1 },
+    };
+    return {
+      width: place.clientWidth,
+      height,
+      legend: { show: false },
+      padding: [8, 4, 0, 0],
+      cursor: { y: false, sync: { key: together }, points: { size: 6 }, drag: { x: false, y: false } },
+      scales: {
+        x: { range: (_plot, _min, max) => [max - span, max] },
+        y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+      },
+      axes: [
+        {
+          ...axis,
+          size: 24,
+          space: 60,
+          incrs: [5 * 60],
+          values: (_plot, ticks) => ticks.map((one) => timeOf(one * 1_000).slice(0, 5)),
+          grid: { show: false },
+        },
+        { ...axis, size: 44, space: 36, values: (_plot, ticks) => ticks.map((one) => String(one)) },
+      ],
+      series: [
+        {},
+        ...this.series.map((one) => ({
+          stroke: ink(one.ink),
+          width: 1.5,
+          points: { show: false, filter: () => alone(one.values), size: 4, fill: ink(one.ink) },
+        })),
+      ],
+      hooks: {
+        setCursor: [
+          (plot) => {
+            const at = plot.cursor.left === undefined || plot.cursor.left < 0 ? null : plot.cursor.idx;
+            if (at === this.#at) return;
+            this.#at = at;
+            this.requestUpdate();
+          },
+        ],
+      },
+    };
+  }
+}
+
+/** What is known of now: not every interval has a value, and an old one says nothing. */
+const newest = (values: Series["values"]): number | null | undefined =>
+  values.slice(-recent).findLast((value) => value !== null);
+
+/** Where a value has no neighbours: there is no line to see it by. */
+const alone = (values: Series["values"]): number[] =>
+  values.flatMap((value, at) =>
+    value !== null && values[at - 1] == null && values[at + 1] == null ? [at] : [],
+  );
+
+customElements.define("bf-plot", Plot);

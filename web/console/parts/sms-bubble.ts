@@ -1,0 +1,15 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { plural } from "../format.ts";
+
+/** The service sends no more as a text. */
+const mostCharacters = 1_600;
+
+/** A text as it looks on a phone. */
+export function smsBubble(text: string, segments?: number): TemplateResult {
+  const tooLong = text.length > mostCharacters ? `: too long, ${mostCharacters} at most are sent` : "";
+  const size = segments && `${plural(segments, "segment")}, ${plural(text.length, "character")}${tooLong}`;
+  return html`<div class="sms">
+    <p class="bubble" dir="auto">${text}</p>
+    ${size ? html`<p class="soft">${size}</p>` : nothing}
+  </div>`;
+}

@@ -1,0 +1,66 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { duration } from "../format.ts";
+import { stateMark } from "../icons.ts";
+import { moment } from "../said.ts";
+import type { Attempt, DeliveryRecord } from "../wire.ts";
+import { outcomeSays } from "../words.ts";
+
+/** So many attempts are kept of a delivery. */
+const keptAttempts = 20;
+/** Shorter pauses say nothing. */
+const pauseMs = 1_000;
+
+const marks: Record<string, string> = {
+  sent: "sent",
+  retry: "pending",
+  unknown: "uncertain",
+  no: "failed",
+  config: "failed",
+};
+
+/** A delivery's life: accepted, each attempt, and what comes next. */
+export function timeline(one: DeliveryRecord): TemplateResult {
+  const { attempts, created_at } = one;
+  const isCut = attempts.length >= keptAttempts;
+  return html`<ol class="timeline">
+    <li>${moment(created_at)}<p>Accepted and stored</p></li>
+    ${isCut ? html`<li><p class="soft">The newest ${keptAttempts} attempts are kept.</p></li>` : nothing}
+    ${attempts.map((attempt, at) => {
+      const before = at > 0 ? attempts[at - 1]?.at : isCut ? undefined : created_at;
+      return attemptLine(attempt, before);
+    })}
+    ${next(one)}
+  </ol>`;
+}
+
+function attemptLine(
+  { at, provider, outcome, code, text, ms }: Attempt,
+  before: string | undefined,
+): TemplateResult {
+  const pause = before === undefined ? 0 : Date.parse(at) - Date.parse(before);
+  return html`<li>
+    ${stateMark(marks[outcome] ?? "pending")} ${moment(at)}
+    <p><strong>${provider}</strong>: ${outcomeSays[outcome] ?? outcome} ${code ? html`<code>${code}</code>` : nothing}</p>
+    <p class="soft">${pause >= pauseMs ? `${duration(pause)} later, ` : ""}took ${duration(ms)}</p>
+    ${text ? html`<blockquote dir="auto">${text}</blockquote>` : nothing}
+  </li>`;
+}
+
+function next({
+  status,
+  due,
+  held_until,
+  updated_at,
+  attempts,
+}: DeliveryRecord): TemplateResult | typeof nothing {
+  if (status === "pending" && due !== undefined)
+    return html`<li>${stateMark(status)}${moment(due)}<p>${attempts.length ? "Next try" : "Due"}</p></li>`;
+  if (status === "sending")
+    return html`<li>
+      ${stateMark(status)}
+      <p>In a worker's hands${held_until ? html`, which loses it at ${moment(held_until)}` : nothing}</p>
+    </li>`;
+  if (status === "delivered")
+    return html`<li>${stateMark(status)}${moment(updated_at)}<p>The provider says that it has arrived</p></li>`;
+  return nothing;
+}

@@ -1,0 +1,215 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { key, setAsker } from "./api.ts";
+import { icons, mark } from "./icons.ts";
+import { Part } from "./part.ts";
+import { KeyDialog } from "./parts/key-dialog.ts";
+import { addressOf, type Place, placeOf } from "./route.ts";
+import { applyTheme, nextTheme, theme } from "./theme.ts";
+
+interface View {
+  name: string;
+  title: string;
+  /** On a phone the bar has room for four; the others are behind "More". */
+  isMain: boolean;
+  show: (place: Place) => TemplateResult;
+  /** Of one that is not there from the start. */
+  load?: () => Promise<unknown>;
+}
+
+const views: View[] = [
+  {
+    name: "send",
+    title: "Send",
+    isMain: true,
+    show: () => html`<bf-send></bf-send>`,
+  },
+  {
+    name: "users",
+    title: "Users",
+    isMain: true,
+    show: ({ id, query }) => html`<bf-users .user=${id} .search=${query.get("q") ?? ""}></bf-users>`,
+  },
+  {
+    name: "deliveries",
+    title: "Deliveries",
+    isMain: true,
+    show: ({ id, query }) => html`<bf-deliveries .open=${id} .filters=${query.toString()}></bf-deliveries>`,
+  },
+  {
+    name: "live",
+    title: "Live",
+    isMain: true,
+    show: () => html`<bf-live></bf-live>`,
+    load: () => import("./views/live.ts"),
+  },
+  {
+    name: "captured",
+    title: "Captured",
+    isMain: false,
+    show: ({ id }) => html`<bf-captured .open=${id}></bf-captured>`,
+  },
+  {
+    name: "types",
+    title: "Types",
+    isMain: false,
+    show: ({ id }) => html`<bf-types .open=${id}></bf-types>`,
+  },
+  {
+    name: "simulator",
+    title: "Simulator",
+    isMain: false,
+    show: () => html`<bf-simulator></bf-simulator>`,
+  },
+];
+
+/** The frame around the views: where one is, and where one can go. */
+class Shell extends Part {
+  #place = placeOf(location.hash);
+  #isMenuOpen = false;
+  #isBroken = false;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("hashchange", this.#moved);
+    addEventListener("pointerdown", this.#touched);
+    setAsker((why) => (this.querySelector("bf-key-dialog") as KeyDialog).ask(why));
+    this.#arrive();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("hashchange", this.#moved);
+    removeEventListener("pointerdown", this.#touched);
+  }
+
+  get #view(): View | undefined {
+    return views.find(({ name }) => name === this.#place.view);
+  }
+
+  #arrive(): void {
+    document.title = `${this.#view?.title ?? "Nothing here"} · Belfry`;
+    this.#isBroken = false;
+    this.#view?.load?.().catch(() => {
+      this.#isBroken = true;
+      this.requestUpdate();
+    });
+  }
+
+  #moved = async (): Promise<void> => {
+    const before = this.#place.view;
+    this.#place = placeOf(location.hash);
+    this.#isMenuOpen = false;
+    this.#arrive();
+    this.requestUpdate();
+    if (this.#place.view === before) return;
+    await this.updateComplete;
+    // Who hears the page instead of seeing it is told where it is now.
+    this.querySelector<HTMLElement>("main")?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  };
+
+  #link({ name, title }: View): TemplateResult {
+    const isHere = name === this.#place.view;
+    return html`<li>
+      <a href=${addressOf(name)} aria-current=${isHere ? "page" : nothing}>${icons[name]}<span>${title}</span></a>
+    </li>`;
+  }
+
+  #toggleMenu(isOpen = !this.#isMenuOpen): void {
+    this.#isMenuOpen = isOpen;
+    this.requestUpdate();
+  }
+
+  #menuKey = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || !this.#isMenuOpen) return;
+    this.#toggleMenu(false);
+    this.querySelector<HTMLElement>(".menu-item button")?.focus();
+  };
+
+  /** A touch beside the open menu closes it. */
+  #touched = (event: Event): void => {
+    if (this.#isMenuOpen && !this.querySelector("nav")?.contains(event.target as Node))
+      this.#toggleMenu(false);
+  };
+
+  #skip = (event: Event): void => {
+    event.preventDefault();
+    this.querySelector<HTMLElement>("main")?.focus();
+  };
+
+  override render(): TemplateResult {
+    const view = this.#view;
+    const rest = views.filter(({ isMain }) => !isMain);
+    const isInMenu = rest.some(({ name }) => name === view?.name);
+    return html`
+      <a class="skip" href="#main" @click=${this.#skip}>To the content</a>
+      <header class="tower">
+        <a class="brand" href=${addressOf("send")}>${mark}<span>Belfry</span></a>
+        <nav aria-label="Views">
+          <ul class="mains">
+            ${views.filter(({ isMain }) => isMain).map((one) => this.#link(one))}
+            <li class="menu-item">
+              <button
+                type="button"
+                class=${isInMenu ? "is-here" : ""}
+                aria-expanded=${this.#isMenuOpen}
+                aria-controls="menu"
+                @click=${() => this.#toggleMenu()}
+              >
+                ${icons.more}<span>More</span>
+              </button>
+            </li>
+          </ul>
+          <div
+            id="menu"
+            class=${this.#isMenuOpen ? "menu is-open" : "menu"}
+            @keydown=${this.#menuKey}
+            @click=${() => this.#toggleMenu(false)}
+          >
+            <ul>
+              ${rest.map((one) => this.#link(one))}
+            </ul>
+            <ul class="aside">
+              <li><a href="/docs">API reference</a></li>
+              <li>
+                <button type="button" @click=${this.#turn}>Theme: ${theme()}</button>
+              </li>
+              ${
+                key.get() &&
+                html`<li><button type="button" @click=${this.#forget}>Forget the API key</button></li>`
+              }
+            </ul>
+          </div>
+        </nav>
+      </header>
+      <main id="main" tabindex="-1">
+        ${this.#isBroken ? notLoaded : nothing}
+        ${view ? view.show(this.#place) : this.#nowhere()}
+      </main>
+      <bf-key-dialog @given=${() => this.requestUpdate()}></bf-key-dialog>
+    `;
+  }
+
+  #nowhere(): TemplateResult {
+    return html`<h1>Nothing here</h1>
+      <p>There is no view “<bdi>${this.#place.view}</bdi>”. <a href="#/send">Send</a> is the first one.</p>`;
+  }
+
+  #turn = (): void => {
+    nextTheme();
+    this.requestUpdate();
+  };
+
+  #forget = (): void => {
+    key.forget();
+    location.reload();
+  };
+}
+
+const notLoaded = html`<p class="trouble" role="alert">
+  <span><strong>This view could not be loaded.</strong> See whether Belfry runs, then reload the page.</span>
+</p>`;
+
+applyTheme();
+customElements.define("bf-key-dialog", KeyDialog);
+customElements.define("bf-console", Shell);

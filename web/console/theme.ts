@@ -1,0 +1,34 @@
+const slot = "belfry.theme";
+const themes = ["system", "light", "dark"] as const;
+export type Theme = (typeof themes)[number];
+
+/** What is shown hears of it by this event of the window's. */
+export const themeChanged = "belfry-theme";
+
+export function theme(): Theme {
+  const kept = localStorage.getItem(slot) as Theme | null;
+  return kept && themes.includes(kept) ? kept : "system";
+}
+
+/** Whichever is seen now. */
+export const shownTheme = (): "light" | "dark" => {
+  const chosen = theme();
+  if (chosen !== "system") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+};
+
+export function applyTheme(): void {
+  const chosen = theme();
+  if (chosen === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = chosen;
+  dispatchEvent(new Event(themeChanged));
+}
+
+export function nextTheme(): void {
+  localStorage.setItem(slot, themes[(themes.indexOf(theme()) + 1) % themes.length] as string);
+  applyTheme();
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  dispatchEvent(new Event(themeChanged)),
+);

@@ -1,0 +1,127 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { ask, Trouble } from "../api.ts";
+import { stateLabel, stateMark } from "../icons.ts";
+import { Loop, Part } from "../part.ts";
+import "../parts/mail-frame.ts";
+import { smsBubble } from "../parts/sms-bubble.ts";
+import { addressOf } from "../route.ts";
+import { moment, standingOf } from "../said.ts";
+import type { Captured, Delivery, Page } from "../wire.ts";
+import { channelName, isOver, reasonSays } from "../words.ts";
+
+interface Item {
+  item: { read: boolean; archived: boolean; updated_at: string };
+}
+
+const quickMs = 500;
+const calmMs = 1_500;
+
+/** What becomes of one notification: in the inbox, and on each channel, until nothing more is to be expected. */
+class Outcome extends Part {
+  static override properties = {
+    user: { attribute: false },
+    notification: { attribute: false },
+    refusal: { attribute: false },
+    alone: { attribute: false },
+  };
+  declare user: string;
+  declare notification: string | undefined;
+  declare refusal: string | undefined;
+  /** The messages themselves are shown, too. */
+  declare alone: boolean;
+  #item: Item["item"] | undefined;
+  #deliveries: Delivery[] = [];
+  #captured = new Map<string, Captured>();
+  #loop = new Loop(this, (signal) => this.#look(signal));
+
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has("notification") || !this.hasUpdated) return;
+    this.#item = undefined;
+    this.#deliveries = [];
+    this.#loop.restart();
+  }
+
+  async #look(signal: AbortSignal): Promise<number | undefined> {
+    const { notification, user } = this;
+    if (notification === undefined) return undefined;
+    const query = { notification_id: notification, limit: 10 };
+    const [page, item] = await Promise.all([
+      ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal }),
+      ask<Item>("GET", `/v1/users/${encodeURIComponent(user)}/inbox/${notification}`, { signal }).catch(
+        noSuch,
+      ),
+    ]);
+    this.#deliveries = page.data.reverse();
+    this.#item = item?.item;
+    await this.#findCaptured(signal);
+    return this.#deliveries.every(({ status }) => isOver(status)) ? calmMs : quickMs;
+  }
+
+  async #findCaptured(signal: AbortSignal): Promise<void> {
+    const missing = this.#deliveries.some(
+      ({ id, provider, status }) => provider === "capture" && isOver(status) && !this.#captured.has(id),
+    );
+    if (!missing || !this.alone) return;
+    const { data } = await ask<{ data: Captured[] }>("GET", "/v1/captured", {
+      query: { limit: 100 },
+      signal,
+    });
+    for (const one of data) this.#captured.set(one.id, one);
+  }
+
+  override render(): TemplateResult {
+    const { user, refusal, alone } = this;
+    return html`<div class="outcome">
+      ${alone ? nothing : html`<p><a href=${addressOf("users", user)}><bdi>${user}</bdi></a></p>`}
+      ${
+        refusal === undefined
+          ? html`<ol class="steps">
+              ${this.#item ? inboxStep(this.#item) : nothing} ${this.#deliveries.map(deliveryStep)}
+            </ol>`
+          : html`<p class="wrong">${stateMark("failed")} ${refusal}</p>`
+      }
+      ${standingOf(this.#loop)}
+      ${alone ? this.#deliveries.map(({ id }) => message(this.#captured.get(id))) : nothing}
+    </div>`;
+  }
+}
+
+function inboxStep({ read, archived, updated_at }: Item["item"]): TemplateResult {
+  return html`<li>
+    ${stateMark(read ? "delivered" : "sent")} <span>inbox</span>
+    <strong>${archived ? "archived" : read ? "read" : "unread"}</strong>
+    ${read ? html`<span class="soft">${moment(updated_at)}</span>` : nothing}
+  </li>`;
+}
+
+function deliveryStep({ id, channel, status, reason, provider, due, tries }: Delivery): TemplateResult {
+  const name = channelName(channel);
+  const isWaiting = status === "pending" && tries > 0 && due !== undefined;
+  const by =
+    provider === "capture"
+      ? html`<a href=${addressOf("captured", id)}>captured</a>`
+      : provider && html`<span class="soft">by ${provider}</span>`;
+  return html`<li>
+    ${stateLabel(status)} <span>${name}</span> ${by}
+    <a href=${addressOf("deliveries", id)} aria-label=${`attempts by ${name}`}>attempts</a>
+    ${isWaiting ? html`<span class="soft">next try ${moment(due)}</span>` : nothing}
+    ${reason ? html`<p class="soft">${reasonSays[reason] ?? reason}</p>` : nothing}
+  </li>`;
+}
+
+function message(captured: Captured | undefined): TemplateResult | typeof nothing {
+  if (!captured) return nothing;
+  const { channel, subject, to, text = "", html: content = "" } = captured;
+  if (channel === "sms") return smsBubble(text);
+  return html`<figure class="message">
+    <figcaption><strong dir="auto">${subject}</strong> <span class="soft">to ${to}</span></figcaption>
+    <bf-mail-frame .content=${content} .label=${`The mail to ${to}`}></bf-mail-frame>
+  </figure>`;
+}
+
+function noSuch(error: unknown): undefined {
+  if (error instanceof Trouble && error.status === 404) return undefined;
+  throw error;
+}
+
+customElements.define("bf-outcome", Outcome);

@@ -1,0 +1,138 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { ask } from "../api.ts";
+import { count, plural } from "../format.ts";
+import { Part } from "../part.ts";
+import { troubleBox } from "../trouble.ts";
+import type { Redrive } from "../wire.ts";
+
+interface Sum {
+  sent: number;
+  already: number;
+  suppressed: number;
+  no_address: number;
+  expired: number;
+  changed: number;
+}
+type Step = "counting" | "counted" | "sending" | "sent";
+
+/** Sends again what ended badly among what the filters show: first it counts, then it asks, then it does. */
+class RedriveDialog extends Part {
+  static override properties = { filters: { attribute: false } };
+  declare filters: string;
+  #step: Step = "counting";
+  #sum = nothingYet();
+  #planned = 0;
+  /** Where it goes on after an error. */
+  #cursor: string | undefined;
+  #error: unknown;
+  #work = new AbortController();
+
+  get #dialog(): HTMLDialogElement {
+    return this.querySelector("dialog") as HTMLDialogElement;
+  }
+
+  #open = (): void => {
+    this.#dialog.showModal();
+    void this.#begin("counting");
+  };
+
+  #begin = async (step: "counting" | "sending"): Promise<void> => {
+    this.#step = step;
+    this.#sum = nothingYet();
+    this.#cursor = undefined;
+    await this.#goOn();
+  };
+
+  /** Part by part; what has been done stays done, so it may go on where it was. */
+  #goOn = async (): Promise<void> => {
+    this.#error = undefined;
+    this.#work.abort();
+    this.#work = new AbortController();
+    const { signal } = this.#work;
+    const isDry = this.#step === "counting";
+    try {
+      do {
+        this.requestUpdate();
+        const body = { ...this.#filters, dry_run: isDry, ...(this.#cursor && { cursor: this.#cursor }) };
+        const done = await ask<Redrive>("POST", "/v1/deliveries/redrive", { body, signal });
+        this.#add(done);
+        this.#cursor = done.more ? done.next_cursor : undefined;
+      } while (this.#cursor !== undefined && !signal.aborted);
+      if (isDry) this.#planned = this.#sum.sent;
+      this.#step = isDry ? "counted" : "sent";
+    } catch (error) {
+      if (!signal.aborted) this.#error = error;
+    }
+    this.requestUpdate();
+  };
+
+  #add(done: Redrive): void {
+    const sum = this.#sum;
+    sum.sent += done.would_send ?? done.redriven ?? 0;
+    sum.already += done.already_sent ?? 0;
+    for (const name of ["suppressed", "no_address", "expired", "changed"] as const) sum[name] += done[name];
+  }
+
+  get #filters(): Record<string, string> {
+    return Object.fromEntries(new URLSearchParams(this.filters));
+  }
+
+  #closed = (): void => {
+    this.#work.abort();
+    if (this.#step === "sent" || this.#step === "sending") this.dispatchEvent(new Event("done"));
+  };
+
+  override render(): TemplateResult {
+    const again = `Send ${plural(this.#planned, "delivery", "deliveries")} again`;
+    const isAsking = this.#step === "counted" && this.#planned > 0;
+    const isUnderWay = this.#step === "sending" && !this.#error;
+    return html`<button type="button" @click=${this.#open}>Redrive…</button>
+      <dialog aria-labelledby="redrive-title" @close=${this.#closed}>
+        <h2 id="redrive-title">Redrive: send again what ended badly</h2>
+        <p class="soft">
+          ${this.#scope} What has arrived is not touched, and each keeps its id, so that nobody is told twice.
+        </p>
+        <div role="status">${this.#progress()}</div>
+        ${this.#error ? troubleBox(this.#error, this.#goOn) : nothing}
+        <p class="actions">
+          ${
+            isAsking
+              ? html`<button type="button" class="main" @click=${() => this.#begin("sending")}>${again}</button>`
+              : nothing
+          }
+          <button type="button" @click=${() => this.#dialog.close()}>${isUnderWay ? "Stop here" : "Close"}</button>
+        </p>
+      </dialog>`;
+  }
+
+  get #scope(): string {
+    const { status, ...rest } = this.#filters;
+    const which = status ? `Those that are ${status.split(",").join(" or ")}` : "Those that failed";
+    return `${which}${Object.keys(rest).length ? ", of what the filters show" : ""}.`;
+  }
+
+  #progress(): TemplateResult {
+    const { sent, already, suppressed, no_address, expired, changed } = this.#sum;
+    const left: Array<[number, string]> = [
+      [already, "Left alone, arrived already"],
+      [suppressed, "Left alone, the address takes nothing more"],
+      [no_address, "Left alone, no address"],
+      [expired, "Left alone, too late"],
+      [changed, "Moved by somebody else meanwhile"],
+    ];
+    const isDoing = this.#step === "sending" || this.#step === "sent";
+    const isOpen = this.#step === "sending" || this.#step === "counting";
+    const does = isDoing ? "are on their way again" : "would be sent again";
+    const most = Math.max(1, this.#planned);
+    return html`
+      ${isDoing ? html`<progress max=${most} .value=${sent} aria-label="Sent again"></progress>` : nothing}
+      <p class="big">${count(sent)} ${does}${isOpen ? " so far…" : "."}</p>
+      <ul class="plain">
+        ${left.map(([amount, why]) => (amount ? html`<li>${why}: ${count(amount)}</li>` : nothing))}
+      </ul>`;
+  }
+}
+
+const nothingYet = (): Sum => ({ sent: 0, already: 0, suppressed: 0, no_address: 0, expired: 0, changed: 0 });
+
+customElements.define("bf-redrive", RedriveDialog);

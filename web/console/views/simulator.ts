@@ -1,0 +1,93 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { ask } from "../api.ts";
+import { number } from "../format.ts";
+import { Loop, Part } from "../part.ts";
+import { addressOf } from "../route.ts";
+import { standingOf } from "../said.ts";
+import { troubleBox } from "../trouble.ts";
+import type { Simulator } from "../wire.ts";
+
+const againMs = 5_000;
+/** Seconds between two notifications, slow to fast: what the slider steps through. */
+const speeds = [60, 30, 10, 5, 2, 1, 0.5, 0.2, 0.1];
+
+/** Something to look at when nothing else notifies anybody. */
+class SimulatorView extends Part {
+  #state: Simulator | undefined;
+  #error: unknown;
+  #loop = new Loop(this, async (signal) => {
+    this.#state = await ask<Simulator>("GET", "/v1/simulator", { signal });
+    return againMs;
+  });
+
+  #set = async (change: Partial<Simulator>): Promise<void> => {
+    this.#error = undefined;
+    try {
+      this.#state = await ask<Simulator>("PUT", "/v1/simulator", { body: { ...this.#state, ...change } });
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#loop.again();
+    this.requestUpdate();
+  };
+
+  override render(): TemplateResult {
+    return html`<div class="simulator">
+      <h1>Simulator</h1>
+      <p>
+        It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} of a message, an expiring
+        subscription or a finished profile, at random. Watch it under <a href="#/live">Live</a>, or in one of their
+        inboxes.
+      </p>
+      ${standingOf(this.#loop)}
+      ${this.#state ? this.#controls(this.#state) : nothing}
+      ${this.#error ? troubleBox(this.#error) : nothing}
+      <p class="soft">
+        It runs in the process that answers here; other instances have their own. A restart sets it back to
+        SIMULATOR_INTERVAL_SECONDS.
+      </p>
+    </div>`;
+  }
+
+  #controls({ running, interval_seconds: interval }: Simulator): TemplateResult {
+    const pace = paceOf(interval);
+    const chosen = (event: Event) =>
+      this.#set({ interval_seconds: speeds[Number((event.target as HTMLInputElement).value)] as number });
+    return html`<div class="dial">
+      <p class="big" role="status">${running ? `Running: ${pace}.` : "At rest."}</p>
+      <label>Speed
+        <input
+          type="range"
+          min="0"
+          max=${speeds.length - 1}
+          aria-valuetext=${pace}
+          .value=${String(nearest(interval))}
+          @change=${chosen}
+        />
+        <span class="soft">${pace}</span>
+      </label>
+      <p class="actions">
+        <button type="button" class=${running ? "" : "main"} @click=${() => this.#set({ running: !running })}>
+          ${running ? "Stop" : "Start"}
+        </button>
+      </p>
+    </div>`;
+  }
+}
+
+const user = (id: string): TemplateResult => html`<a href=${addressOf("users", id)}>${id}</a>`;
+
+/** The step of the slider that is not slower: another client may have set any speed. */
+function nearest(interval: number): number {
+  const step = speeds.findIndex((one) => one <= interval);
+  return step < 0 ? speeds.length - 1 : step;
+}
+
+function paceOf(seconds: number): string {
+  if (seconds === 1) return "one notification a second";
+  return seconds < 1
+    ? `${number(1 / seconds)} notifications a second`
+    : `one notification every ${number(seconds)} s`;
+}
+
+customElements.define("bf-simulator", SimulatorView);

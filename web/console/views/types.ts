@@ -1,0 +1,96 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { duration, plural } from "../format.ts";
+import { Loop, Part } from "../part.ts";
+import { addressOf } from "../route.ts";
+import { facts, standingOf, wayBack } from "../said.ts";
+import { notificationTypes } from "../types-store.ts";
+import type { NotificationType } from "../wire.ts";
+import { channelName } from "../words.ts";
+import "./preview.ts";
+
+/** The registry: what kinds of notification there are, and what each sends. */
+class Types extends Part {
+  static override properties = { open: { attribute: false } };
+  declare open: string | undefined;
+  #types: NotificationType[] = [];
+  #loop = new Loop(this, async () => {
+    this.#types = await notificationTypes();
+    return undefined;
+  });
+
+  override render(): TemplateResult {
+    const isOpen = this.open !== undefined;
+    return html`<div class=${isOpen ? "beside has-open" : "beside"}>
+      <div class="list-side">
+        <h1>Types</h1>
+        <p class="soft">
+          Kinds of notification. They are data: NOTIFICATION_TYPES_FILE adds to them, or replaces them.
+        </p>
+        ${standingOf(this.#loop)}
+        <ul class="pick">${this.#types.map((type) => this.#line(type))}</ul>
+      </div>
+      ${isOpen && !this.#loop.isFirst ? this.#type(this.#types.find(({ key }) => key === this.open)) : nothing}
+    </div>`;
+  }
+
+  #line({ key, description, inbox, channels }: NotificationType): TemplateResult {
+    const goes = [...(inbox ? ["inbox"] : []), ...channels].map(channelName).join(", ");
+    return html`<li>
+      <a href=${addressOf("types", key)} aria-current=${key === this.open ? "true" : nothing}>
+        <span class="name">${key}</span>
+        <span class="soft">${description ? `${description}: ` : ""}${goes || "goes nowhere by itself"}</span>
+      </a>
+    </li>`;
+  }
+
+  #type(type: NotificationType | undefined): TemplateResult {
+    return html`<section class="detail" aria-labelledby="type-title">
+      ${wayBack("#/types", "All types")}
+      <h2 id="type-title"><code>${this.open}</code></h2>
+      ${
+        type
+          ? html`${rules(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
+          : html`<p>There is no such type here; deliveries of it were made when there was.</p>`
+      }
+    </section>`;
+  }
+}
+
+function rules({ description, inbox, channels, retry, unanswered }: NotificationType): TemplateResult {
+  const { delay_ms, factor, max_retries } = retry;
+  const wait = duration(delay_ms);
+  const pace =
+    factor === 1 ? `${wait} apart` : `the first after ${wait}, each further wait ${factor} times as long`;
+  return facts([
+    ["For", description],
+    ["Inbox", inbox ? "kept there" : "not kept there"],
+    ["Sent by", channels.map(channelName).join(", ") || "nothing, unless a caller names a channel"],
+    ["Retries", max_retries === 0 ? "none" : `${plural(max_retries, "retry", "retries")}, ${pace}`],
+    [
+      "No answer",
+      unanswered === "rather_not"
+        ? "not sent again: it ends as uncertain"
+        : "sent again: rather twice than not at all",
+    ],
+  ]);
+}
+
+function sources({ templates: { email, sms } }: NotificationType): TemplateResult {
+  const parts: Array<[string, string | undefined]> = [
+    ["E-mail, subject", email?.subject],
+    ["E-mail, text", email?.text],
+    ["E-mail, HTML", email?.html],
+    ["SMS", sms?.text],
+  ];
+  const known = parts.filter(([, text]) => text !== undefined);
+  if (known.length === 0) return html``;
+  return html`<h3>Templates</h3>
+    ${known.map(
+      ([name, text]) => html`<details>
+        <summary>${name}</summary>
+        <pre class="text" tabindex="0">${text}</pre>
+      </details>`,
+    )}`;
+}
+
+customElements.define("bf-types", Types);

@@ -1,0 +1,113 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { ask } from "../api.ts";
+import { stateLabel } from "../icons.ts";
+import { Loop, Part } from "../part.ts";
+import "../parts/inbox.ts";
+import { addressOf } from "../route.ts";
+import { moment, standingOf, wayBack } from "../said.ts";
+import { troubleBox } from "../trouble.ts";
+import type { Delivery, Page, Suppression } from "../wire.ts";
+import { channelName, suppressionSays } from "../words.ts";
+import "./profile.ts";
+
+const againMs = 3_000;
+
+/** Everything of one user: inbox, profile, what takes nothing more, and what was sent. */
+class UserView extends Part {
+  static override properties = { user: { attribute: false }, back: { attribute: false } };
+  declare user: string;
+  /** Where the list is. */
+  declare back: string;
+  #suppressions: Suppression[] = [];
+  #deliveries: Delivery[] = [];
+  #error: unknown;
+  #loop = new Loop(this, (signal) => this.#look(signal));
+
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has("user") || !this.hasUpdated) return;
+    this.#suppressions = [];
+    this.#deliveries = [];
+    this.#error = undefined;
+    this.#loop.restart();
+  }
+
+  override firstUpdated(): void {
+    this.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
+  }
+
+  async #look(signal: AbortSignal): Promise<number> {
+    const query = { user_id: this.user, limit: 10 };
+    const [suppressions, deliveries] = await Promise.all([
+      ask<Page<Suppression>>("GET", "/v1/suppressions", { query, signal }),
+      ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal }),
+    ]);
+    this.#suppressions = suppressions.data;
+    this.#deliveries = deliveries.data;
+    return againMs;
+  }
+
+  #lift = async ({ user_id, channel }: Suppression): Promise<void> => {
+    this.#error = undefined;
+    try {
+      await ask("DELETE", `/v1/suppressions/${encodeURIComponent(user_id)}/${channel}`);
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#loop.again();
+    this.requestUpdate();
+  };
+
+  override render(): TemplateResult {
+    return html`<section class="detail" aria-labelledby="user-title">
+      ${wayBack(this.back, "All users")}
+      <h2 id="user-title" tabindex="-1"><bdi>${this.user}</bdi></h2>
+      <div class="user-parts">
+        <bf-inbox .user=${this.user}></bf-inbox>
+        <div>
+          <h3>Profile</h3>
+          <bf-profile .user=${this.user}></bf-profile>
+          ${standingOf(this.#loop)}
+          ${this.#loop.isFirst ? nothing : [this.#suppressed(), this.#sent()]}
+        </div>
+      </div>
+    </section>`;
+  }
+
+  #suppressed(): TemplateResult {
+    const none = html`<p class="soft">None: whatever is sent to this user goes out.</p>`;
+    return html`<h3>Suppressed addresses</h3>
+      ${this.#error ? troubleBox(this.#error) : nothing}
+      ${this.#suppressions.length === 0 ? none : nothing}
+      <ul class="plain">${this.#suppressions.map((one) => this.#suppression(one))}</ul>`;
+  }
+
+  #suppression(one: Suppression): TemplateResult {
+    return html`<li class="suppression">
+      <span>
+        <strong>${channelName(one.channel)}</strong> <bdi>${one.address}</bdi>:
+        ${suppressionSays[one.reason] ?? one.reason} <span class="soft">since ${moment(one.at)}</span>
+      </span>
+      <button type="button" @click=${() => this.#lift(one)}>Try it again</button>
+    </li>`;
+  }
+
+  #sent(): TemplateResult {
+    const user_id = this.user;
+    if (this.#deliveries.length === 0)
+      return html`<h3>Deliveries</h3><p class="soft">Nothing has been sent to this user.</p>`;
+    return html`<h3>Deliveries</h3>
+      <ul class="plain lines">
+        ${this.#deliveries.map(
+          ({ id, status, type, channel, created_at }) => html`<li>
+            <a href=${addressOf("deliveries", id, { user_id })}>
+              ${stateLabel(status)} <span>${type}</span>
+              <span class="soft">${channelName(channel)}, ${moment(created_at)}</span>
+            </a>
+          </li>`,
+        )}
+      </ul>
+      <p><a href=${addressOf("deliveries", undefined, { user_id })}>All of them</a></p>`;
+  }
+}
+
+customElements.define("bf-user", UserView);

@@ -1,0 +1,104 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { ask } from "../api.ts";
+import { Loop, Part } from "../part.ts";
+import { addressOf, go } from "../route.ts";
+import { standingOf } from "../said.ts";
+import type { Page, User } from "../wire.ts";
+import "./user.ts";
+
+const pageSize = 50;
+
+/** Finds users; one of them may be open. */
+class Users extends Part {
+  static override properties = { user: { attribute: false }, search: { attribute: false } };
+  /** The open one's id. */
+  declare user: string | undefined;
+  declare search: string;
+  #found: User[] = [];
+  #cursor: string | undefined;
+  #isBusy = false;
+  #loop = new Loop(this, async (signal) => {
+    const { data, next_cursor } = await this.#ask(undefined, signal);
+    this.#found = data;
+    this.#cursor = next_cursor;
+    return undefined;
+  });
+
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (changed.has("search") && this.hasUpdated) this.#loop.restart();
+  }
+
+  #ask(cursor: string | undefined, signal?: AbortSignal): Promise<Page<User>> {
+    const query = { limit: pageSize, q: this.search || undefined, cursor };
+    return ask<Page<User>>("GET", "/v1/users", { query, signal });
+  }
+
+  #more = async (): Promise<void> => {
+    this.#isBusy = true;
+    this.requestUpdate();
+    try {
+      const { data, next_cursor } = await this.#ask(this.#cursor);
+      this.#found.push(...data);
+      this.#cursor = next_cursor;
+    } catch (error) {
+      this.#loop.error = error;
+    }
+    this.#isBusy = false;
+    this.requestUpdate();
+  };
+
+  #search = (event: Event): void => {
+    event.preventDefault();
+    const q = String(new FormData(event.currentTarget as HTMLFormElement).get("q")).trim();
+    go(addressOf("users", undefined, { q }));
+  };
+
+  override render(): TemplateResult {
+    const { error, isFirst } = this.#loop;
+    const isOpen = this.user !== undefined;
+    const list = addressOf("users", undefined, { q: this.search });
+    return html`<div class=${isOpen ? "beside users has-open" : "beside users"}>
+      <div class="list-side">
+        <h1>Users</h1>
+        <form class="search" role="search" @submit=${this.#search}>
+          <label>Id or its beginning, e-mail or phone
+            <input name="q" type="search" maxlength="254" .value=${this.search} />
+          </label>
+          <button type="submit">Find</button>
+        </form>
+        ${standingOf(this.#loop)}
+        ${!isFirst && !error && this.#found.length === 0 ? this.#none() : nothing}
+        <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
+        ${
+          this.#cursor
+            ? html`<button type="button" ?disabled=${this.#isBusy} @click=${this.#more}>More of them</button>`
+            : nothing
+        }
+      </div>
+      ${isOpen ? html`<bf-user .user=${this.user} .back=${list}></bf-user>` : nothing}
+    </div>`;
+  }
+
+  #none(): TemplateResult {
+    if (!this.search)
+      return html`<p class="empty">
+        There are no users yet. The first notification to one makes it: <a href="#/send">Send</a>.
+      </p>`;
+    return html`<p class="empty">
+      Nobody is found by “<bdi>${this.search}</bdi>”.
+      <a href=${addressOf("users", this.search)}>Make a user with this id</a>.
+    </p>`;
+  }
+
+  #line({ id, email, phone }: User): TemplateResult {
+    const address = addressOf("users", id, { q: this.search });
+    return html`<li>
+      <a href=${address} aria-current=${id === this.user ? "true" : nothing}>
+        <bdi class="name">${id}</bdi>
+        <span class="soft">${[email, phone].filter(Boolean).join(", ") || "no address"}</span>
+      </a>
+    </li>`;
+  }
+}
+
+customElements.define("bf-users", Users);

@@ -1,0 +1,141 @@
+import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { InboxItem } from "../../src/client/index.ts";
+import * as desktop from "./desktop.ts";
+import * as icons from "./icons.ts";
+import type { Filter } from "./item.ts";
+import { type Row, row } from "./row.ts";
+import { type Status, sentenceFor } from "./status.ts";
+
+export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChange" | "onExpand"> {
+  isInline: boolean;
+  isLoaded: boolean;
+  unread: number;
+  filter: Filter;
+  /** What the filter lets through; the first `drawn` are drawn. */
+  items: readonly InboxItem[];
+  drawn: number;
+  current: number;
+  isNew: (item: InboxItem) => boolean;
+  isExpanded: (item: InboxItem) => boolean;
+  status: Status | undefined;
+  failure: Error | undefined;
+  showsBlocked: boolean;
+  /** Milliseconds; 0: the device's clock is right. */
+  clockOff: number;
+  onFilter: (filter: Filter) => void;
+  onReadAll: () => void;
+  onNotify: () => void;
+  onRetry: () => void;
+  onForgive: () => void;
+  onFocus: (event: FocusEvent) => void;
+}
+
+const filters = { all: "filterAll", unread: "filterUnread", archived: "filterArchived" } as const;
+const emptyWords = { all: "emptyAll", unread: "emptyUnread", archived: "emptyArchived" } as const;
+
+export const panel = (given: Panel) => html`
+  ${header(given)} ${choice(given)}
+  <div role="status" class="notices">${given.isLoaded ? notices(given) : nothing}</div>
+  <div class="scroll" part="body">${given.isLoaded ? list(given) : waiting(given)}</div>
+  <slot name="footer"></slot>`;
+
+function header({ locale: { texts, plural }, unread, isInline, onReadAll, onNotify }: Panel) {
+  const agreed = desktop.hasAgreed();
+  const notifyWords = agreed ? texts.notifyOff : texts.notifyOn;
+  return html`
+    <header part="header">
+      <h2 part="title" id="title"><slot name="title">${texts.title}</slot></h2>
+      <span class="unread" part="unread">${unread > 0 ? html`<bdi>${plural(texts.unread, unread)}</bdi>` : nothing}</span>
+      <slot name="header"></slot>
+      <button class="icon" part="read-all" type="button" title=${texts.readAll} aria-label=${texts.readAll}
+        aria-disabled=${unread === 0} @click=${onReadAll}>${icons.checks}</button>
+      ${
+        desktop.canNotify()
+          ? html`<button class="icon" part="notify" type="button" title=${notifyWords} aria-label=${texts.notifyOn}
+              aria-pressed=${agreed} @click=${onNotify}>${agreed ? icons.screenOn : icons.screen}</button>`
+          : nothing
+      }
+      ${
+        isInline
+          ? nothing
+          : html`<button class="icon" part="close" type="button" title=${texts.close} aria-label=${texts.close}
+              popovertarget="panel" popovertargetaction="hide">${icons.cross}</button>`
+      }
+    </header>`;
+}
+
+const choice = ({ locale: { texts }, filter, onFilter }: Panel) => html`
+  <fieldset part="filters">
+    <legend class="sr">${texts.show}</legend>
+    ${(Object.keys(filters) as Filter[]).map(
+      (one) => html`<label part="filter ${one === filter ? "filter-chosen" : ""}">
+        <input type="radio" name="filter" value=${one} .checked=${one === filter} @change=${() => onFilter(one)} />
+        <span>${texts[filters[one]]}</span></label>`,
+    )}
+  </fieldset>`;
+
+function notices({ locale: { texts }, status, failure, showsBlocked, onRetry, onForgive }: Panel) {
+  const dismiss = html`<button class="icon" part="dismiss" type="button" title=${texts.close} aria-label=${texts.close}
+    @click=${onForgive}>${icons.cross}</button>`;
+  return html`
+    ${
+      status
+        ? html`<div class="notice ${status.kind}" part="notice ${status.kind}">
+            <slot name=${status.kind}>${status.says}</slot>
+            ${status.canRetry ? html`<button class="plain" part="retry" type="button" @click=${onRetry}>${texts.retry}</button>` : nothing}
+          </div>`
+        : nothing
+    }
+    ${
+      failure
+        ? html`<div class="notice trouble" part="notice failure">
+            <span>${texts.notDone} ${sentenceFor(failure, texts)}</span>${dismiss}</div>`
+        : nothing
+    }
+    ${showsBlocked ? html`<div class="notice" part="notice blocked"><span>${texts.notifyBlocked}</span>${dismiss}</div>` : nothing}`;
+}
+
+/** Until the list has been there once. */
+function waiting({ status, locale: { texts }, onRetry }: Panel) {
+  if (!status) return nothing;
+  if (status.kind === "loading")
+    return html`<div class="loading" part="loading" role="status"><slot name="loading"><span class="sr">${status.says}</span>
+      ${[0, 1, 2].map(() => html`<div class="ghost"><i></i><i></i></div>`)}</slot></div>`;
+  return html`
+    <div class="empty" part="empty ${status.kind}" role="status">
+      ${icons.bell}
+      <slot name=${status.kind}><p>${status.says}</p></slot>
+      ${status.canRetry ? html`<button class="button" part="retry" type="button" @click=${onRetry}>${texts.retry}</button>` : nothing}
+    </div>`;
+}
+
+function list(given: Panel) {
+  const { locale, filter, items, drawn, current, isNew, isExpanded, clockOff } = given;
+  const { texts } = locale;
+  if (items.length === 0)
+    return html`<div class="empty" part="empty"><slot name="empty">${icons.bell}<p>${texts[emptyWords[filter]]}</p></slot></div>`;
+  return html`
+    <ul part="list" role="list" aria-label=${texts[filters[filter]]} @focusin=${given.onFocus}>
+      ${repeat(
+        items.slice(0, drawn),
+        (item) => item.id,
+        (item, index) =>
+          row({
+            ...given,
+            item,
+            index,
+            count: items.length,
+            isNew: isNew(item),
+            isCurrent: index === current,
+            isExpanded: isExpanded(item),
+          }),
+      )}
+    </ul>
+    ${drawn < items.length ? html`<div class="end"></div>` : nothing}
+    ${
+      clockOff
+        ? html`<p class="clock" part="clock">${texts.clock.replace("{time}", locale.span(Math.abs(clockOff)))}</p>`
+        : nothing
+    }`;
+}

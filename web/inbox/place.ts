@@ -1,0 +1,36 @@
+/** Room between the panel and the bell, and the edges of the window, in pixels. */
+const gap = 8;
+
+/**
+ * Puts the panel to the bell: below it or, when there is more room, above, with that edge in line from which it reaches into the
+ * window. Through CSSOM, which a strict Content-Security-Policy allows.
+ */
+export function placeAt(bell: Element, panel: HTMLElement): void {
+  const at = bell.getBoundingClientRect();
+  const { clientWidth: width, clientHeight: height } = document.documentElement;
+  const below = height - at.bottom - 2 * gap;
+  const above = at.top - 2 * gap;
+  const isBelow = below >= above || below >= 480;
+  const isLeft = at.left + at.right < width;
+  const edge = isLeft ? `${at.left}px` : `${at.right}px - var(--bf-width)`;
+  // Its width is the stylesheet's, and not to be measured before it is shown. On a phone the stylesheet overrules all of it.
+  const place = {
+    left: `max(${gap}px, min(${edge}, 100% - var(--bf-width) - ${gap}px))`,
+    top: isBelow ? `${at.bottom + gap}px` : "auto",
+    bottom: isBelow ? "auto" : `${height - at.top + gap}px`,
+    room: `${Math.max(160, isBelow ? below : above)}px`,
+  };
+  for (const [name, value] of Object.entries(place)) panel.style.setProperty(`--${name}`, value);
+}
+
+/** Keeps it there while the page moves, until the returned function is called. */
+export function keepAt(bell: Element, panel: HTMLElement): () => void {
+  const place = () => placeAt(bell, panel);
+  place();
+  addEventListener("resize", place);
+  addEventListener("scroll", place, { capture: true, passive: true });
+  return () => {
+    removeEventListener("resize", place);
+    removeEventListener("scroll", place, { capture: true });
+  };
+}

@@ -1,0 +1,12 @@
+import type { GivenTexts } from "./texts.ts";
+
+/** The attribute `texts`. What is no JSON is told to whoever wrote it. */
+export function readTexts(value: string | null): GivenTexts | undefined {
+  if (value === null) return undefined;
+  try {
+    return JSON.parse(value);
+  } catch (cause) {
+    reportError(new SyntaxError("belfry-inbox: the attribute “texts” is not JSON", { cause }));
+    return undefined;
+  }
+}
