@@ -20,6 +20,7 @@ export async function runFetching(
 ) {
   const stalled = new AbortController();
   let looking = false;
+  let ended = false;
   let seen = { bytes: 0, at: Date.now() };
   let logged = seen;
   const timer = setInterval(async () => {
@@ -27,6 +28,8 @@ export async function runFetching(
     looking = true;
     const bytes = await bytesIn(what.dir);
     looking = false;
+    // The look that was under way at the end would leave its bar on the terminal.
+    if (ended) return;
     const now = Date.now();
     if (bytes !== seen.bytes) seen = { bytes, at: now };
     if (now - seen.at > STALLED_MS) stalled.abort(new Error(`nothing came for ${STALLED_MS / 1000} s`));
@@ -39,6 +42,7 @@ export async function runFetching(
   try {
     return await run(command, { signal: stalled.signal, ...(what.env && { env: what.env }) });
   } finally {
+    ended = true;
     clearInterval(timer);
     if (out.isTTY) out.write("\r\x1b[K");
   }
