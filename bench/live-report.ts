@@ -84,13 +84,26 @@ export function judge({ steps }: LiveResults): Verdict[] {
     );
     return [verdict(what, values, "×", atMost === undefined ? undefined : { atMost })];
   });
-  // A process that takes 20,000 creates grows by itself: what counts is what the stalled client adds.
-  const growth = of(names.stall, "belfry").flatMap(({ round, figures }) => {
+  // A process that takes 20,000 creates grows by itself: the second figure is what the stalled client adds to that.
+  const stalled = of(names.stall, "belfry").map(({ round, figures }) => ({
+    round,
+    mb: figures.growthMb ?? 0,
+  }));
+  if (stalled.length === 0) return ratios;
+  const added = stalled.flatMap(({ round, mb }) => {
     const all = of(names.stall, "reference").find((one) => one.round === round);
-    return all ? [Math.max(0, (figures.growthMb ?? 0) - (all.figures.growthMb ?? 0))] : [];
+    return all ? [mb - (all.figures.growthMb ?? 0)] : [];
   });
-  if (growth.length === 0) return ratios;
-  return [...ratios, verdict("memory growth by one that stops reading", growth, "MB", { atMost: 20 })];
+  return [
+    ...ratios,
+    verdict(
+      "memory growth, one stops reading",
+      stalled.map(({ mb }) => mb),
+      "MB",
+      { atMost: 20 },
+    ),
+    verdict("beyond the growth without it", added, "MB", undefined),
+  ];
 }
 
 const units: Record<string, string> = {
