@@ -1,10 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { atFirst, type Course, nextOf, type Outcome, transportOf } from "../src/client/course.ts";
+import { BelfryClientError } from "../src/client/error.ts";
 
 const silent: Outcome = { lastedMs: 50, wasLive: false, transport: 0 };
 const unloaded: Outcome = { lastedMs: 50, wasLive: false };
 const short: Outcome = { lastedMs: 50, wasLive: true, transport: 0, spoke: true };
 const long: Outcome = { ...short, lastedMs: 60_000 };
+const asked = (outcome: Outcome, retryAfter: number): Outcome => ({
+  ...outcome,
+  error: new BelfryClientError("Later.", { status: 429, code: "http_429", retryAfter }),
+});
 const refused = (outcome: Outcome, bearer?: string): Outcome => ({ ...outcome, refused: { bearer } });
 const after = (...outcomes: Outcome[]): Course =>
   outcomes.reduce((course, outcome) => nextOf(course, outcome).course, atFirst);
@@ -54,6 +59,9 @@ describe("the pause", () => {
     ["after a good connection", 250, 500, [...many(9, silent), long]],
     ["after a short one", 1_000, 2_000, [...many(9, silent), short]],
     ["when the service has said so", 7_000, 7_000, [{ ...long, retryMs: 7_000 }]],
+    ["when the answer has a Retry-After", 7_250, 7_500, [asked(unloaded, 7)]],
+    ["when it has one for the third time", 8_000, 9_000, many(3, asked(unloaded, 7))],
+    ["when it is a day", 3_600_250, 3_600_500, [asked(unloaded, 86_400)]],
     ["before the list is read anew", 0, 0, [{ ...short, reload: true }]],
     ["before it is read anew again", 500, 1_000, many(2, { ...short, reload: true })],
     ["when the bearer has run out", 0, 0, [refused(long, "a")]],

@@ -2,7 +2,13 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import WebSocket from "ws";
-import { BelfryClient, type ClientOptions, type LiveOptions, type LiveView } from "../src/client/index.ts";
+import {
+  BelfryClient,
+  BelfryClientError,
+  type ClientOptions,
+  type LiveOptions,
+  type LiveView,
+} from "../src/client/index.ts";
 import { createTokens } from "../src/core/tokens.ts";
 import { createBelfry } from "../src/library.ts";
 import { freshDatabase } from "./support/database.ts";
@@ -38,11 +44,20 @@ function fakeNetwork() {
   };
 }
 
-/** A network in front of the service that can drop all its connections, or let nothing through while they stay open. */
+/**
+ * A network in front of the service that can drop all its connections, let nothing through while they stay open, or answer
+ * in the service's place.
+ */
 async function shakyNetwork(server: string) {
   const { hostname, port } = new URL(server);
   const open = new Set<Socket>();
+  let answer: string | undefined;
   const proxy = createServer((near) => {
+    if (answer !== undefined) {
+      const instead = answer;
+      near.on("error", () => {}).once("data", () => near.end(instead));
+      return;
+    }
     const far = connect(Number(port), hostname);
     for (const [one, other] of [
       [near, far],
@@ -66,6 +81,10 @@ async function shakyNetwork(server: string) {
     },
     hang() {
       for (const socket of open) socket.unpipe();
+    },
+    /** Undefined: the service answers again. */
+    answers(given: string | undefined) {
+      answer = given;
     },
   };
 }
@@ -269,6 +288,32 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(views).toHaveLength(told);
   });
 
+  test("something before the service asks for a pause: it is kept, and told", async () => {
+    const page = fakeNetwork();
+    const { url } = await startService(variables);
+    const network = await shakyNetwork(url);
+    const { live, agrees } = follow(network.url, { transport });
+    await agrees();
+    network.answers(
+      "HTTP/1.1 429 Later\r\nRetry-After: 600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    const before = Date.now();
+    network.drop();
+    await eventually(
+      () => live.view.error instanceof BelfryClientError && live.view.error.status === 429,
+      "429",
+    );
+    expect(live.view).toMatchObject({ connection: "connecting", error: { retryAfter: 600 } });
+    const { retryAt = 0 } = live.view;
+    expect(retryAt).toBeGreaterThanOrEqual(before + 600_000);
+    expect(retryAt).toBeLessThanOrEqual(Date.now() + 602_000);
+    network.answers(undefined);
+    await notify();
+    // Reason enough for a try before that.
+    page.turn(true);
+    await agrees();
+  });
+
   test("the page goes offline and comes back: it waits, and catches up", async () => {
     const network = fakeNetwork();
     const { url } = await startService(variables);
@@ -306,6 +351,41 @@ test("where no WebSocket gets through, events are tried", async () => {
   const { agrees } = follow(url, { WebSocket: Blocked, token });
   await notify();
   await agrees();
+});
+
+test("a service that was away for long is met again by WebSocket", async () => {
+  const page = fakeNetwork();
+  const port = await freePort();
+  const before = await startService({ ...variables, PORT: port });
+  const { token } = await new BelfryClient({ server: before.url, apiKey, user }).createToken();
+  const asked: string[] = [];
+  const { live, agrees } = follow(before.url, {
+    token,
+    WebSocket: class extends WebSocket {
+      constructor(address: string) {
+        super(address);
+        asked.push("live");
+      }
+    },
+    fetch: (address, init) => {
+      asked.push(new URL(String(address)).pathname.split("/").at(-1) as string);
+      return fetch(address, init);
+    },
+  });
+  await agrees();
+  await before.close();
+  /** The pauses have grown, and need not be waited for. */
+  const soon = (check: () => boolean, what: string) =>
+    eventually(() => {
+      page.turn(true);
+      return check();
+    }, what);
+  await soon(() => asked.filter((one) => one === "live").length > 5, "some tries");
+  await startService({ ...variables, PORT: port });
+  await notify();
+  await soon(() => live.view.connection === "live", "to be live");
+  await agrees();
+  expect(new Set(asked)).toEqual(new Set(["inbox", "live"]));
 });
 
 test("a page's own mistake in onChange is the page's, and the inbox goes on", async () => {

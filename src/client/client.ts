@@ -51,6 +51,8 @@ export interface LiveOptions {
 
 /** The most that one page has. */
 const pageSize = 100;
+/** What takes longer to mend is told by the view, and not waited out in silence. */
+const loadPatienceMs = 2_000;
 
 /** Belfry's own API for pages, apps and programs. */
 export class BelfryClient {
@@ -153,6 +155,8 @@ export class BelfryClient {
     const chosen = options.transport && { websocket: sockets, events }[options.transport];
     return openLive({
       load: (signal) => this.#load(signal),
+      ask: (signal) =>
+        this.#call({ method: "GET", path: "/inbox", query: { limit: 1 }, signal, patienceMs: 0 }),
       credentials: this.#credentials,
       transports: chosen ? [chosen] : usual,
       onChange: options.onChange,
@@ -167,6 +171,7 @@ export class BelfryClient {
         path: "/inbox",
         query: { limit: pageSize, archived: "any", cursor },
         signal,
+        patienceMs: loadPatienceMs,
       });
     const { items, next_cursor, ...standing } = await page();
     for (let next = next_cursor; next !== undefined; ) {

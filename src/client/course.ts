@@ -1,3 +1,4 @@
+import { BelfryClientError } from "./error.ts";
 import { growingPause } from "./pause.ts";
 
 /** What the tries so far have taught. */
@@ -17,7 +18,7 @@ export interface Outcome {
   lastedMs: number;
   wasLive: boolean;
   /** The transport, when it came to one. */
-  transport?: number;
+  transport?: number | undefined;
   /** The service said something, if only that it refuses. */
   spoke?: boolean;
   refused?: { bearer: string | undefined } | undefined;
@@ -32,6 +33,8 @@ export const atFirst: Course = { failures: 0, silent: 0 };
 
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
+/** Whoever asks for more than that gets it, but no open page is left alone for a day by a proxy's mistake. */
+const longestAskedMs = 3_600_000;
 /** A connection that lasted so long was a good one: the next pause is short again. */
 const goodMs = 10_000;
 /** One that was live, but not for long: the next pause is one of 1 to 2 s at most. */
@@ -49,13 +52,14 @@ export const transportOf = ({ proven, silent }: Course, count: number): number =
  */
 export function nextOf(
   course: Course,
-  { lastedMs, wasLive, transport, spoke, refused, retryMs, reload }: Outcome,
+  { lastedMs, wasLive, transport, spoke, refused, retryMs, reload, error }: Outcome,
 ): { course: Course; isOver: boolean; pauseMs: number } {
   const wasGood = wasLive && lastedMs > goodMs;
   const failures = wasGood ? 0 : wasLive ? Math.min(course.failures, shortLived) : course.failures;
   const silent = spoke ? 0 : course.silent + (transport === undefined ? 0 : 1);
   const before = course.refused;
   // Who is let in and thrown out at once must not come back at once; who never was may try the new one now.
+  const asked = error instanceof BelfryClientError ? (error.retryAfter ?? 0) * 1_000 : 0;
   const now = refused ? wasGood || !wasLive : reload && failures === 0;
   return {
     course: {
@@ -65,6 +69,10 @@ export function nextOf(
       refused,
     },
     isOver: Boolean(refused && before && !wasGood && (!wasLive || refused.bearer === before.bearer)),
-    pauseMs: now ? 0 : (retryMs ?? growingPause(failures + 1, firstPauseMs, longestPauseMs)),
+    // Not all that were asked for the same pause come back at the same moment.
+    pauseMs: now
+      ? 0
+      : (retryMs ??
+        Math.min(asked, longestAskedMs) + growingPause(failures + 1, firstPauseMs, longestPauseMs)),
   };
 }

@@ -22,6 +22,8 @@ export interface LiveView {
   connection: ConnectionState;
   /** Why the last try came to nothing, while it is not live. */
   error?: Error;
+  /** When the next one is, after one that came to nothing; Unix milliseconds of this device. */
+  retryAt?: number;
 }
 
 export interface LiveConnection {
@@ -33,6 +35,8 @@ export interface LiveConnection {
 export interface LivePartners {
   /** The whole inbox. */
   load: (signal: AbortSignal) => Promise<Replica>;
+  /** Rejects when the service does not answer an ordinary request, with the reason. */
+  ask: (signal: AbortSignal) => Promise<unknown>;
   credentials: Credentials;
   /** In the order of preference; `url`: where to connect, from that `rev` on. */
   transports: Array<{ open: Transport; url: (rev: number) => string }>;
@@ -54,9 +58,9 @@ export function openLive(partners: LivePartners): LiveConnection {
     if (isPausing || !isOnline()) current.abort();
   });
 
-  function show(connection: ConnectionState, error?: Error): void {
+  function show(connection: ConnectionState, trouble: Pick<LiveView, "error" | "retryAt"> = {}): void {
     if (closed) return;
-    view = viewOf(replica, connection, error);
+    view = viewOf(replica, connection, trouble);
     try {
       partners.onChange(view);
     } catch (thrown) {
@@ -79,7 +83,7 @@ export function openLive(partners: LivePartners): LiveConnection {
       let next = nextOf(course, outcome);
       try {
         if (outcome.refused && (next.isOver || !(await credentials.renew(outcome.refused.bearer)))) {
-          show("refused", error);
+          show("refused", { ...(error && { error }) });
           return close();
         }
       } catch (failed) {
@@ -90,7 +94,8 @@ export function openLive(partners: LivePartners): LiveConnection {
       course = next.course;
       if (closed || !isOnline()) continue;
       // What is mended at once is nobody's concern.
-      show("connecting", next.pauseMs > 0 ? error : undefined);
+      const retryAt = Date.now() + next.pauseMs;
+      show("connecting", next.pauseMs > 0 && error ? { error, retryAt } : {});
       await rest(next.pauseMs);
     }
   }
@@ -125,11 +130,17 @@ export function openLive(partners: LivePartners): LiveConnection {
         take(message, outcome);
       };
       const { refused, error } = await open({ url: url(replica.rev), bearer, onMessage, signal });
+      if (error) outcome.error = error;
       if (refused) {
         outcome.refused = { bearer };
         outcome.spoke = true;
+      } else if (!outcome.spoke && (!error || error.code === "unreachable") && !signal.aborted) {
+        // A page is shown no answer to a WebSocket, but that to a request. Without one it was not the transport's fault.
+        const { transport } = outcome;
+        outcome.transport = undefined;
+        await partners.ask(signal);
+        outcome.transport = transport;
       }
-      if (error) outcome.error = error;
     } catch (error) {
       outcome.error = error as Error;
       if (error instanceof BelfryClientError && error.isFinal) outcome.refused = { bearer };
@@ -180,7 +191,7 @@ export function openLive(partners: LivePartners): LiveConnection {
 function viewOf(
   { items, rev, unread, total }: Replica,
   connection: ConnectionState,
-  error?: Error,
+  trouble: Pick<LiveView, "error" | "retryAt"> = {},
 ): LiveView {
-  return { items: [...items].reverse(), rev, unread, total, connection, ...(error && { error }) };
+  return { items: [...items].reverse(), rev, unread, total, connection, ...trouble };
 }

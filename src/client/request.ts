@@ -10,6 +10,8 @@ export interface Call {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** The longest pause before a repetition; who is asked for a longer one fails at once. By default 30 s. */
+  patienceMs?: number;
 }
 
 export interface RequesterOptions {
@@ -24,8 +26,7 @@ export interface RequesterOptions {
 
 export type Requester = <Answer>(call: Call) => Promise<Answer>;
 
-/** A service that asks for more patience is not waited for. */
-const longestPauseMs = 30_000;
+const defaultPatienceMs = 30_000;
 /** When whoever works on an equal request has died, the service knows it after 10 s. Until then that is no failure. */
 const inProgressMs = 15_000;
 
@@ -37,6 +38,7 @@ export function createRequester(options: RequesterOptions): Requester {
   const { credentials, retries } = options;
 
   return async <Answer>(call: Call): Promise<Answer> => {
+    const { patienceMs = defaultPatienceMs } = call;
     let renewed = false;
     let inProgressSince = Number.POSITIVE_INFINITY;
     for (let failures = 0; ; ) {
@@ -53,7 +55,7 @@ export function createRequester(options: RequesterOptions): Requester {
       if (found.code !== inProgress || Date.now() - inProgressSince > inProgressMs) failures++;
       const wait = Math.max((found.retryAfter ?? 0) * 1_000, growingPause(failures || 1, 300, 5_000));
       const isEnough = failures > retries || retries === 0;
-      if (call.signal?.aborted || isEnough || !passes(found) || wait > longestPauseMs) throw found;
+      if (call.signal?.aborted || isEnough || !passes(found) || wait > patienceMs) throw found;
       await pause(wait, call.signal);
     }
   };

@@ -8,7 +8,7 @@ declare module "fastify" {
 }
 
 const requestHeaders = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID";
-const answerHeaders = "Link, Retry-After, Idempotent-Replayed";
+const answerHeaders = "Date, Link, Retry-After, Idempotent-Replayed";
 const preflightSeconds = "600";
 
 /**

@@ -66,7 +66,7 @@ describe("a page of an allowed origin", () => {
       expect(answer.status === 401, String(bearer)).toBe(bearer !== key);
       expect(cors(answer)).toStrictEqual({
         "access-control-allow-origin": page,
-        "access-control-expose-headers": "Link, Retry-After, Idempotent-Replayed",
+        "access-control-expose-headers": "Date, Link, Retry-After, Idempotent-Replayed",
         vary: "Origin",
       });
     }
@@ -162,7 +162,7 @@ describe("ALLOWED_ORIGINS", () => {
       const answer = await call(app.url, "GET", `/list?user_id=${user}`, undefined, from(origin, key));
       expect(cors(answer)).toStrictEqual({
         "access-control-allow-origin": "*",
-        "access-control-expose-headers": "Link, Retry-After, Idempotent-Replayed",
+        "access-control-expose-headers": "Date, Link, Retry-After, Idempotent-Replayed",
       });
     }
   });
