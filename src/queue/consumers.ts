@@ -15,7 +15,7 @@ interface Partners extends ConsumerPartners {
   connection: Connection;
   topology: Topology;
   onError: (error: Error) => void;
-  /** A consumer is set up. */
+  /** All consumers are set up. */
   onWorking: () => void;
   log: { warn(details: object, message: string): void };
 }
@@ -46,6 +46,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     );
   }
 
+  const unready = new Set<string>();
   const consume = (name: "live" | "dead", handle: (message: AsyncMessage) => Promise<ConsumerStatus>) => {
     const consumer = connection.createConsumer(
       {
@@ -58,8 +59,16 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
       },
       handle,
     );
-    consumer.on("error", onError);
-    consumer.on("ready", onWorking);
+    unready.add(name);
+    consumer.on("error", (error) => {
+      unready.add(name);
+      onError(error);
+    });
+    consumer.on("ready", () => {
+      unready.delete(name);
+      // One that comes later must not hide what is wrong with the other: the library says it once.
+      if (unready.size === 0) onWorking();
+    });
     return consumer;
   };
 
