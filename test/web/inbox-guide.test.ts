@@ -13,7 +13,9 @@ test("the guide's pages are the examples that the browser tests open", () => {
 });
 
 test("the guide has every attribute, event, part, slot and word of the tag", () => {
-  const source = ["element", "panel", "row"].map((name) => read(`web/inbox/${name}.ts`)).join("");
+  const source = ["attributes", "bell", "element", "panel", "row"]
+    .map((name) => read(`web/inbox/${name}.ts`))
+    .join("");
   const properties = /static override properties[^{]*\{([\s\S]*?)\n {2}\};/.exec(source)?.[1] ?? "";
   const attributes = [...properties.matchAll(/^ {4}(\w+): \{(?:.*attribute: ("[\w-]+"|false))?/gm)].map(
     ([, name, attribute]) => (attribute ?? name)?.replaceAll('"', ""),

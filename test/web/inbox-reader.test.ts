@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { chromiumMissing, expectAccessible, type Page } from "../support/browser.ts";
+import { chromiumMissing, expectAccessible } from "../support/browser.ts";
 import { eventually, startService } from "../support/service.ts";
 import { inboxes } from "./support/inbox.ts";
+import { focused } from "./support/tag.ts";
 
 const { db, belfry, variables, user, notify, stored, visit } = inboxes();
 
@@ -11,14 +12,6 @@ async function start(given: Parameters<typeof visit>[1] = {}) {
   await visited.go();
   return visited;
 }
-/** What the focus is on, in words. */
-const focused = (page: Page) =>
-  page.evaluate<string>(`(() => {
-    let at = document.activeElement;
-    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-    return [at.getAttribute("part") ?? at.value ?? at.localName, at.closest("li")?.querySelector("bdi")?.textContent]
-      .filter(Boolean).join(": ");
-  })()`);
 
 describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
   test("by keyboard alone: open, choose, go through the list, act, close", async () => {
@@ -219,6 +212,22 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     const directions = await page.evaluate(`[...document.querySelector("belfry-inbox").shadowRoot
       .querySelectorAll("[part~=item-title] bdi")].map((one) => getComputedStyle(one).direction)`);
     expect(directions).toEqual(["ltr", "rtl"]);
+  });
+
+  test("a sentence that is not in the locale's language ends with its full stop", async () => {
+    const { page, tag } = await start({ attributes: { locale: "ar" } });
+    await tag.open();
+    await tag.says("Nothing here yet. What comes will show up by itself.");
+    const [last, stop] = await page.evaluate<[number, number]>(`(() => {
+      const { lastChild: text } = document.querySelector("belfry-inbox").shadowRoot.querySelector(".empty p");
+      const range = document.createRange();
+      return [-2, -1].map((at) => {
+        range.setStart(text, text.length + at);
+        range.setEnd(text, text.length + at + 1);
+        return range.getBoundingClientRect().left;
+      });
+    })()`);
+    expect(stop).toBeGreaterThan(last);
   });
 
   test("hostile content is text: nothing runs, nothing breaks out, nothing is lost", async () => {

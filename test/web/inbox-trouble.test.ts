@@ -5,13 +5,18 @@ import { eventually, startService } from "../support/service.ts";
 import { inboxes } from "./support/inbox.ts";
 import { tagOn } from "./support/tag.ts";
 
-const { browser, belfry, variables, user, sign, notify, visit } = inboxes();
+const { belfry, variables, user, sign, notify, visit } = inboxes();
 
 const answers = (page: Page, path: string, status: number, headers: Record<string, string> = {}) =>
   page.route(path, (route) =>
     route.fulfill({
       status,
-      headers: { "access-control-allow-origin": "*", "content-type": "application/problem+json", ...headers },
+      headers: {
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "Retry-After",
+        "content-type": "application/problem+json",
+        ...headers,
+      },
       body: JSON.stringify({
         status,
         code: status === 429 ? "too_many_requests" : "internal",
@@ -35,6 +40,7 @@ function closedGate() {
 
 const offline = "You are offline. What is new will come once you are back.";
 const unreachable = "The service cannot be reached. It is tried again by itself; check your connection.";
+const notDone = "That was not done. Try it again in a moment.";
 const signedOut = "Your sign-in has ended. Reload the page, or sign in again.";
 const broken = "The service has a fault. It is tried again by itself, and nothing is lost.";
 
@@ -50,7 +56,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.says(offline);
     await tag.lists("Before");
     await tag.act("Before", "archive");
-    await tag.says(`That was not done. ${unreachable}`);
+    await tag.says(notDone);
     await tag.lists("Before");
     await notify("Missed");
     await context.setOffline(false);
@@ -124,7 +130,11 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     const { url } = await startService(variables);
     await notify("Before");
     const old = await sign(user(), () => Date.now() - 897_000);
-    const { page, tag, go } = await visit(url, { attributes: { token: old } });
+    const { page, tag, go } = await visit(url, {
+      attributes: { token: old },
+      script: `globalThis.told = [];
+        document.addEventListener("belfry-new", ({ detail }) => told.push(detail.item.title))`,
+    });
     await go();
     await tag.open();
     await tag.says(signedOut);
@@ -133,6 +143,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.root.evaluate((tag, token) => Object.assign(tag, { token }), await sign());
     await tag.lists("Later", "Before");
     await page.getByText(signedOut).waitFor({ state: "detached" });
+    expect(await page.evaluate("told")).toEqual(["Later"]);
   });
 
   test("another user's token, one that is none, and no user at all", async () => {
@@ -151,7 +162,11 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     expect(await page.locator("belfry-inbox [part~=retry]").count()).toBe(0);
   });
 
-  test("a getToken that fails is asked again", async () => {
+  test.each([
+    ["fails", `throw new Error("no session")`],
+    ["gives a page that says so", `return "<!doctype html>\\n<h1>502 Bad Gateway</h1>"`],
+    ["gives nothing at all", `return ""`],
+  ])("a getToken that %s is asked again", async (_, otherwise) => {
     const { url } = await startService(variables);
     await notify("One");
     const { tag, go } = await visit(url, {
@@ -160,8 +175,8 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
        const tag = document.querySelector("belfry-inbox");
        tag.addEventListener("mend", () => { broken = false; });
        tag.getToken = async () => {
-         if (broken) throw new Error("no session");
-         return (await fetch("/token")).text();
+         if (broken) ${otherwise};
+         return (await (await fetch("/token")).text()) + "\\n";
        };`,
     });
     await go();
@@ -187,6 +202,12 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
   test.each([
     ["500", 500, {}, broken],
     ["429", 429, { "retry-after": "1" }, "Too many requests or open pages."],
+    [
+      "429 with a long pause",
+      429,
+      { "retry-after": "600" },
+      "has asked for a pause. It goes on by itself at ",
+    ],
     ["404", 404, {}, "There is no notification service at this address. Tell whoever runs this page."],
   ])("%s instead of the list: a sentence, and then the list", async (_, status, headers, says) => {
     const { url } = await startService(variables);
@@ -197,8 +218,8 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.open();
     await tag.says(says);
     await page.unroute("**/inbox?**");
-    // What passes is tried again without it.
-    if (status === 404) await tag.part("retry").click();
+    // What passes soon is tried again without it.
+    if (status === 404 || says.includes("pause")) await tag.part("retry").click();
     await tag.lists("One");
   });
 
@@ -244,7 +265,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.choose("all");
     await tag.lists("One");
     await tag.act("One", "read");
-    await tag.says(`That was not done. ${broken}`);
+    await tag.says(notDone);
     await tag.listsUnread("One");
     await tag.part("dismiss").click();
     await tag.part("failure").waitFor({ state: "detached" });
@@ -267,14 +288,11 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
   });
 
   test("a clock that is three hours ahead changes no time, and is told", async () => {
-    const { url } = await startService({ DB_URI: variables.DB_URI });
+    const { url } = await startService(variables);
     await notify("One");
-    const page = await browser.page();
+    const { page, tag, go } = await visit(url);
     await page.clock.install({ time: Date.now() + 3 * 3_600_000 });
-    await page.goto(url);
-    await page.evaluate(`Promise.all([import("/inbox.js"), document.body.prepend(Object.assign(
-      document.createElement("belfry-inbox"), { user: ${JSON.stringify(user())} }))])`);
-    const tag = tagOn(page);
+    await go();
     await tag.open();
     await tag.becomes("the time", () => timesOn(tag), ["now"]);
     await tag.says("This device’s clock is off by 3 hours. The times here are the service’s.");

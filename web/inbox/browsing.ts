@@ -21,6 +21,7 @@ export class Browsing {
   }
 
   beginAnew(): void {
+    this.current = undefined;
     this.kept.clear();
     this.drawn = step;
   }
@@ -35,6 +36,13 @@ export class Browsing {
 
   shown(items: readonly InboxItem[] = []): readonly InboxItem[] {
     return filtered(items, this.filter, this.kept);
+  }
+
+  /** Where the row is that the Tab key stops at. It is drawn, however much has come above it. */
+  stop(items: readonly InboxItem[]): number {
+    const index = items.findIndex((one) => one.id === this.current);
+    this.drawn = Math.max(this.drawn, index + 1);
+    return Math.max(0, index);
   }
 
   /** The row to which a key leads from `from`, drawn from then on. */

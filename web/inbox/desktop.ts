@@ -1,5 +1,6 @@
 import type { InboxItem } from "../../src/client/index.ts";
-import { bodyOf, shortened, titleOf } from "./item.ts";
+import { bodyOf, titleOf } from "./item.ts";
+import { shortened } from "./shortened.ts";
 
 /** The browser's own notifications, for a page that nobody looks at. */
 

@@ -1,24 +1,22 @@
-import { html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, unsafeCSS } from "lit";
+import { html, nothing, type PropertyValues, unsafeCSS } from "lit";
 import type { InboxItem } from "../../src/client/index.ts";
 import tokens from "../look/tokens.css?inline";
+import { Attributes } from "./attributes.ts";
+import { bell } from "./bell.ts";
 import { Browsing } from "./browsing.ts";
 import * as desktop from "./desktop.ts";
 import { Following } from "./following.ts";
-import * as icons from "./icons.ts";
 import styles from "./inbox.css?inline";
 import { addressOf } from "./item.ts";
-import { aimAt, focusedRow, focusRow } from "./keys.ts";
+import { aimAt, focusedIn, focusRow, keepFocus } from "./keys.ts";
 import listStyles from "./list.css?inline";
-import { createLocale, type Locale } from "./locale.ts";
 import { type Panel, panel } from "./panel.ts";
 import type { Change } from "./pending.ts";
 import { Popover } from "./popover.ts";
-import type { BelfryInboxProperties } from "./public.d.ts";
 import type { InboxView } from "./session.ts";
+import { Sight } from "./sight.ts";
 import { createSpeaker } from "./speaker.ts";
-import { type Status, statusOf } from "./status.ts";
-import type { GivenTexts } from "./texts.ts";
-import { readTexts } from "./texts-attribute.ts";
+import { statusOf } from "./status.ts";
 
 /** Times are told to the minute. While it is not live, what is said depends on how long that has been. */
 const timesMs = 20_000;
@@ -26,53 +24,23 @@ const patienceMs = 1_000;
 /** A clock that is off by less changes nothing that is shown. */
 const clockToleranceMs = 120_000;
 
-export class BelfryInbox extends LitElement implements BelfryInboxProperties {
+export class BelfryInbox extends Attributes {
   static override styles = [tokens, styles, listStyles].map(unsafeCSS);
-  static override properties: PropertyDeclarations = {
-    user: {},
-    token: {},
-    getToken: { attribute: false },
-    server: {},
-    locale: {},
-    theme: { reflect: true },
-    texts: { converter: readTexts },
-    inline: { type: Boolean, reflect: true },
-    open: { type: Boolean, reflect: true },
-    readOn: { attribute: "read-on" },
-  };
-  declare user: string | undefined;
-  declare token: string | undefined;
-  declare getToken: (() => string | Promise<string>) | undefined;
-  declare server: string | undefined;
-  declare locale: string | undefined;
-  declare theme: "light" | "dark" | "auto" | undefined;
-  declare texts: GivenTexts | undefined;
-  declare inline: boolean;
-  declare open: boolean;
-  declare readOn: "click" | "open";
-
-  readonly #following = new Following((arrived) => this.#hear(arrived));
+  readonly #following = new Following(
+    () => this.checkVisibility(),
+    (arrived) => this.#hear(arrived),
+  );
   #told: { unread: number; total: number } | undefined;
   readonly #popover = new Popover(this);
-  #locale: Locale = createLocale("en");
-  #localeTag = "";
   readonly #browsing = new Browsing();
   #showsBlocked = false;
-  #focused: ReturnType<typeof focusedRow>;
+  #focused: ReturnType<typeof focusedIn>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #speaker = createSpeaker(() => this.requestUpdate());
-  readonly #sight = new IntersectionObserver((entries) => {
-    if (!entries.some((one) => one.isIntersecting)) return;
+  readonly #sight = new Sight(() => {
     this.#browsing.drawMore();
     this.requestUpdate();
   });
-
-  constructor() {
-    super();
-    this.inline = false;
-    this.open = false;
-    this.readOn = "click";
-  }
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -85,29 +53,25 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
     document.removeEventListener("visibilitychange", this.#onVisible);
     clearTimeout(this.#timer);
     this.#speaker.stop();
-    this.#sight.disconnect();
+    this.#sight.end();
     this.#popover.end();
     this.#following.end();
   }
 
   protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
     const { user, server, token, getToken } = this;
     if (changed.has("user") || changed.has("server")) {
       this.#following.forget();
+      this.#speaker.stop();
       this.#told = undefined;
       this.#browsing.choose("all");
     } else if (changed.has("token")) this.#following.end();
     else if (changed.has("getToken")) this.#following.renewBy(getToken);
     if (user && this.isConnected) this.#following.begin({ user, server, token, getToken });
-    const page = (this.closest("[lang]") as HTMLElement | null)?.lang;
-    const tag = this.locale || page || navigator.language;
-    if (changed.has("texts") || tag !== this.#localeTag) {
-      this.#locale = createLocale(tag, this.texts);
-      this.#localeTag = tag;
-    }
     // Closed before what is in it goes: so the focus goes back to where it came from.
     if (!this.open) this.#popover.follow();
-    this.#focused = focusedRow(this.renderRoot);
+    this.#focused = focusedIn(this.renderRoot);
   }
 
   get #isShown(): boolean {
@@ -155,29 +119,18 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
 
   protected override render() {
     const { view } = this.#following;
-    const { dir, tag } = this.#locale;
+    const { dir, tag } = this.words;
     const unread = view?.isLoaded ? view.unread : 0;
     return html`
       <div class="root" part="root" dir=${dir} lang=${tag}>
-        ${this.inline ? nothing : this.#bell(unread)}
+        ${this.inline ? nothing : bell(this.words, unread, this.open)}
         <section id="panel" class="panel" part="panel" popover=${this.inline ? nothing : "auto"}
           role=${this.inline ? "region" : "dialog"} aria-labelledby="title" tabindex="-1" ?autofocus=${!this.inline}
           @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#onKey}>
           ${this.#isShown ? panel(this.#panel(view)) : nothing}
         </section>
-        <div class="sr" role="status">${this.#speaker.says(this.#locale)}</div>
+        <div class="sr" role="status">${this.#speaker.says(this.words)}</div>
       </div>`;
-  }
-
-  #bell(unread: number) {
-    const { texts, plural, number } = this.#locale;
-    const says = unread > 0 ? `${texts.title}, ${plural(texts.unread, unread)}` : texts.title;
-    return html`
-      <button id="bell" class="bell ${unread > 0 ? "ringing" : ""}" part="bell" type="button" popovertarget="panel"
-        aria-haspopup="dialog" aria-expanded=${this.open} aria-label=${says}>
-        <slot name="bell">${icons.bell}</slot>
-        ${unread > 0 ? html`<span class="count" part="count" aria-hidden="true">${number(unread)}</span>` : nothing}
-      </button>`;
   }
 
   #panel(view: InboxView | undefined): Panel {
@@ -187,26 +140,24 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
     const ahead = view?.clockAhead ?? 0;
     const clockOff = Math.abs(ahead) > clockToleranceMs ? ahead : 0;
     return {
-      locale: this.#locale,
+      locale: this.words,
       now: now - clockOff,
       isInline: this.inline,
       isLoaded: view?.isLoaded ?? false,
       unread: view?.unread ?? 0,
       filter: browsing.filter,
       items,
+      current: browsing.stop(items),
       drawn: browsing.drawn,
-      current: Math.max(
-        0,
-        items.findIndex((one) => one.id === browsing.current),
-      ),
       isNew: (item) => !item.read || (this.readOn === "open" && browsing.kept.has(item.id)),
       isExpanded: (item) => browsing.expanded.has(item.id),
-      status: this.#status(view, now),
+      status: statusOf(view, this.words, now),
       failure: view?.failure,
       showsBlocked: this.#showsBlocked,
       clockOff,
       onFilter: (filter) => {
         browsing.choose(filter);
+        this.renderRoot.querySelector(".scroll")?.scrollTo(0, 0);
         this.requestUpdate();
       },
       onReadAll: () => {
@@ -220,8 +171,9 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
         this.requestUpdate();
       },
       onFocus: (event) => {
-        browsing.current = (event.target as Element).closest<HTMLElement>("li")?.dataset.id;
-        this.requestUpdate();
+        const id = (event.target as Element).closest<HTMLElement>("li")?.dataset.id;
+        if (id !== browsing.current) this.requestUpdate();
+        browsing.current = id;
       },
       onClick: (event, item) => this.#onClick(event, item),
       onChange: (change, item) => this.#change(change, item),
@@ -232,26 +184,18 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
     };
   }
 
-  #status(view: InboxView | undefined, now: number): Status | undefined {
-    const { texts } = this.#locale;
-    return view ? statusOf(view, texts, now) : { kind: "trouble", says: texts.noUser, canRetry: false };
-  }
-
   protected override updated(changed: PropertyValues): void {
-    const { renderRoot } = this;
-    this.#popover.follow();
     if (changed.has("open") || changed.has("inline")) {
       this.#readWhatIsShown();
       if (!this.open) this.#browsing.beginAnew();
     }
-    const panel = renderRoot.querySelector<HTMLElement>("#panel");
-    if (this.#focused && panel) focusRow(renderRoot, this.#focused, panel);
-    this.#sight.disconnect();
-    const end = renderRoot.querySelector(".end");
-    if (end) this.#sight.observe(end);
+    // Out of the page nothing can be shown, and nothing may go on; back in it this comes again.
+    if (!this.isConnected) return;
+    this.#popover.follow();
+    if (this.#focused) keepFocus(this.renderRoot, this.#focused);
+    this.#sight.follow(this.renderRoot);
     clearTimeout(this.#timer);
-    const { connection } = this.#following.view ?? { connection: "refused" };
-    const isWaiting = connection === "connecting";
+    const isWaiting = this.#following.view?.connection === "connecting";
     if (this.#isShown) this.#timer = setTimeout(() => this.requestUpdate(), isWaiting ? patienceMs : timesMs);
   }
 
@@ -266,7 +210,7 @@ export class BelfryInbox extends LitElement implements BelfryInboxProperties {
     event.preventDefault();
     browsing.goTo(to, items);
     this.requestUpdate();
-    void this.updateComplete.then(() => focusRow(this.renderRoot, { index: to }));
+    void this.updateComplete.then(() => focusRow(this.renderRoot, to));
   };
 
   #onClick(event: MouseEvent, item: InboxItem): void {

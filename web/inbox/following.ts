@@ -1,7 +1,7 @@
-import type { InboxItem } from "../../src/client/index.ts";
+import type { InboxItem, LiveView } from "../../src/client/index.ts";
 import { showPresence } from "./desktop.ts";
 import type { InboxView, Session, Target } from "./session.ts";
-import { join, type Seat } from "./share.ts";
+import { join, type Listener, type Seat } from "./share.ts";
 
 /** Where this module came from. Without an address of its own, as in some bundles, it is the page's. */
 function home(): string {
@@ -9,24 +9,35 @@ function home(): string {
   return origin === "null" ? location.origin : origin;
 }
 
+/** As every address in a page it may be a relative one. */
+const whole = (server: string): string =>
+  URL.canParse(server, document.baseURI) ? new URL(server, document.baseURI).href : server;
+
 /** The inbox that a tag follows, and what it saw of it last. */
 export class Following {
-  readonly #onNews: (arrived: InboxItem[]) => void;
+  readonly #listener: Listener;
   #seat: Seat | undefined;
-  /** Of the same inbox, by another token: shown until this one has it. */
-  #before: InboxView | undefined;
+  /** What it saw last. By another token, or after it was away, that is shown until there is more. */
+  #seen: InboxView | undefined;
   #endPresence = () => {};
 
-  constructor(onNews: (arrived: InboxItem[]) => void) {
-    this.#onNews = onNews;
+  /** `onNews` gets what has come since it heard last, newest first. */
+  constructor(isShown: () => boolean, onNews: (arrived: InboxItem[]) => void) {
+    const hear = () => {
+      const { view } = this;
+      const arrived = view && this.#seen ? itemsSince(this.#seen.rev, view) : [];
+      if (view?.isLoaded) this.#seen = view;
+      onNews(arrived);
+    };
+    this.#listener = { hear, isShown };
   }
 
   /** Undefined: nobody's inbox. */
   get view(): InboxView | undefined {
     const view = this.#seat?.session.view;
-    if (!view || view.isLoaded || !this.#before) return view;
-    const { connection, error, troubledSince } = view;
-    return { ...this.#before, connection, troubledSince, ...(error && { error }) };
+    if (!view || view.isLoaded || !this.#seen) return view;
+    const { items, unread, total, rev, isLoaded, clockAhead } = this.#seen;
+    return { ...view, items, unread, total, rev, isLoaded, clockAhead };
   }
 
   get session(): Session | undefined {
@@ -40,9 +51,9 @@ export class Following {
 
   begin(target: Omit<Target, "server"> & { server: string | undefined }): void {
     if (this.#seat) return;
-    this.#seat = join({ ...target, server: target.server || home() }, this.#onNews);
+    this.#seat = join({ ...target, server: whole(target.server || home()) }, this.#listener);
     this.#endPresence = showPresence(target.user);
-    this.#onNews([]);
+    this.#listener.hear();
   }
 
   renewBy(getToken: Target["getToken"]): void {
@@ -50,8 +61,6 @@ export class Following {
   }
 
   end(): void {
-    const { view } = this;
-    this.#before = view?.isLoaded ? view : undefined;
     this.#seat?.leave();
     this.#seat = undefined;
     this.#endPresence();
@@ -60,6 +69,13 @@ export class Following {
   /** Nothing of it is shown any more. */
   forget(): void {
     this.end();
-    this.#before = undefined;
+    this.#seen = undefined;
   }
+}
+
+/** Items lie in the order in which they came. A smaller `rev` is that of an inbox that was erased: then nothing is news. */
+function itemsSince(rev: number, { items, rev: now }: LiveView): InboxItem[] {
+  if (now < rev) return [];
+  const end = items.findIndex((one) => one.born <= rev);
+  return items.slice(0, end < 0 ? items.length : end).filter((one) => !one.read);
 }

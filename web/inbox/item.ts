@@ -4,7 +4,11 @@ import type { InboxItem } from "../../src/client/index.ts";
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 
-export const titleOf = (item: InboxItem): string => textOf(item.title).trim() || readable(item.type);
+/** One that shows nothing, such as a lone mark of direction, is none. */
+export function titleOf(item: InboxItem): string {
+  const title = textOf(item.title).trim();
+  return /[^\p{C}\p{Z}]/u.test(title) ? title : readable(item.type);
+}
 export const bodyOf = (item: InboxItem): string => textOf(item.body).trim();
 
 /** `new_message`: New message. `orderShipped`: Order shipped. */
@@ -24,12 +28,6 @@ export function addressOf(item: InboxItem): string | undefined {
   const { protocol, href } = new URL(url, document.baseURI);
   return protocol === "https:" || protocol === "http:" ? href : undefined;
 }
-
-/** For where no more than a line is wanted. Whole characters, not halves of them. */
-export const shortened = (text: string, length = 120): string => {
-  const characters = [...text.slice(0, length * 2)];
-  return characters.length <= length ? text : `${characters.slice(0, length - 1).join("")}…`;
-};
 
 export type Filter = "all" | "unread" | "archived";
 

@@ -11,23 +11,28 @@ export function aimAt({ key }: KeyboardEvent, from: number, count: number): numb
 
 const rowsOf = (root: ParentNode) => [...root.querySelectorAll<HTMLElement>("li[data-id]")];
 
-/** The row that has the focus, before something changes. */
-export function focusedRow(root: ParentNode & { activeElement?: Element | null }) {
-  const focused = root.activeElement?.closest<HTMLElement>("li[data-id]");
-  if (!focused) return undefined;
-  return { id: focused.dataset.id, index: rowsOf(root).indexOf(focused) };
+type Root = ParentNode & { activeElement?: Element | null };
+
+/** Where in the panel the focus is, before something changes: in a row, or with an index of -1 elsewhere. */
+export function focusedIn(root: Root): { id?: string | undefined; index: number } | undefined {
+  const focused = root.activeElement;
+  if (!focused?.closest("#panel")) return undefined;
+  const row = focused.closest<HTMLElement>("li[data-id]");
+  return row ? { id: row.dataset.id, index: rowsOf(root).indexOf(row) } : { index: -1 };
 }
 
-/** Focuses the row of that id, unless it has the focus; when it is gone, the one that took its place; else `fallback`. */
-export function focusRow(
-  root: ParentNode,
-  to: { id?: string | undefined; index: number },
-  fallback?: HTMLElement,
-): void {
+/** Where what had the focus is gone, the row of that id gets it, or the one in its place, or the panel. */
+export function keepFocus(root: Root, to: { id?: string | undefined; index: number }): void {
+  if (root.activeElement) return;
   const rows = rowsOf(root);
-  if (to.id !== undefined && rows.some((one) => one.dataset.id === to.id)) return;
-  const row = rows[Math.min(to.index, rows.length - 1)];
-  // What the page has put in place of ours has no title of ours to focus.
-  const mains = [...(row?.querySelectorAll<HTMLElement>(".main, button") ?? [])];
-  (mains.find((one) => one.checkVisibility()) ?? fallback)?.focus();
+  const row = rows.find((one) => one.dataset.id === to.id) ?? rows[Math.min(to.index, rows.length - 1)];
+  (mainOf(row) ?? root.querySelector<HTMLElement>("#panel"))?.focus();
 }
+
+export function focusRow(root: ParentNode, index: number): void {
+  mainOf(rowsOf(root)[index])?.focus();
+}
+
+/** What the page has put in place of ours has no title of ours to focus. */
+const mainOf = (row: Element | undefined): HTMLElement | undefined =>
+  [...(row?.querySelectorAll<HTMLElement>(".main, button") ?? [])].find((one) => one.checkVisibility());

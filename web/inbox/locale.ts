@@ -12,6 +12,8 @@ export interface Locale {
   ago(at: number, now: number): string;
   /** In full. */
   moment(at: number): string;
+  /** "2:35 PM": the first full minute that is not before. */
+  clock(at: number): string;
   /** "3 hours" */
   span(ms: number): string;
 }
@@ -31,6 +33,7 @@ export function createLocale(wanted: string, given?: GivenTexts): Locale {
   const dates = new Intl.DateTimeFormat(tag, { day: "numeric", month: "short" });
   const oldDates = new Intl.DateTimeFormat(tag, { dateStyle: "medium" });
   const moments = new Intl.DateTimeFormat(tag, { dateStyle: "full", timeStyle: "short" });
+  const clocks = new Intl.DateTimeFormat(tag, { timeStyle: "short" });
   const number = (value: number) => numbers.format(value);
   return {
     tag,
@@ -49,6 +52,7 @@ export function createLocale(wanted: string, given?: GivenTexts): Locale {
       return (sameYear ? dates : oldDates).format(at);
     },
     moment: (at) => moments.format(at),
+    clock: (at) => clocks.format(Math.ceil(at / minute) * minute),
     span(ms) {
       const [size, unit] = (
         [

@@ -1,11 +1,12 @@
 import { html, nothing } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { InboxItem } from "../../src/client/index.ts";
 import * as desktop from "./desktop.ts";
 import * as icons from "./icons.ts";
 import type { Filter } from "./item.ts";
 import { type Row, row } from "./row.ts";
-import { type Status, sentenceFor } from "./status.ts";
+import { failureFor, type Status } from "./status.ts";
 
 export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChange" | "onExpand"> {
   isInline: boolean;
@@ -48,20 +49,22 @@ function header({ locale: { texts, plural }, unread, isInline, onReadAll, onNoti
       <h2 part="title" id="title"><slot name="title">${texts.title}</slot></h2>
       <span class="unread" part="unread">${unread > 0 ? html`<bdi>${plural(texts.unread, unread)}</bdi>` : nothing}</span>
       <slot name="header"></slot>
-      <button class="icon" part="read-all" type="button" title=${texts.readAll} aria-label=${texts.readAll}
-        aria-disabled=${unread === 0} @click=${onReadAll}>${icons.checks}</button>
-      ${
-        desktop.canNotify()
-          ? html`<button class="icon" part="notify" type="button" title=${notifyWords} aria-label=${texts.notifyOn}
-              aria-pressed=${agreed} @click=${onNotify}>${agreed ? icons.screenOn : icons.screen}</button>`
-          : nothing
-      }
-      ${
-        isInline
-          ? nothing
-          : html`<button class="icon" part="close" type="button" title=${texts.close} aria-label=${texts.close}
-              popovertarget="panel" popovertargetaction="hide">${icons.cross}</button>`
-      }
+      <div class="tools">
+        <button class="icon" part="read-all" type="button" title=${texts.readAll} aria-label=${texts.readAll}
+          aria-disabled=${unread === 0} @click=${onReadAll}>${icons.checks}</button>
+        ${
+          desktop.canNotify()
+            ? html`<button class="icon" part="notify" type="button" title=${notifyWords} aria-label=${texts.notifyOn}
+                aria-pressed=${agreed} @click=${onNotify}>${agreed ? icons.screenOn : icons.screen}</button>`
+            : nothing
+        }
+        ${
+          isInline
+            ? nothing
+            : html`<button class="icon" part="close" type="button" title=${texts.close} aria-label=${texts.close}
+                popovertarget="panel" popovertargetaction="hide">${icons.cross}</button>`
+        }
+      </div>
     </header>`;
 }
 
@@ -90,7 +93,7 @@ function notices({ locale: { texts }, status, failure, showsBlocked, onRetry, on
     ${
       failure
         ? html`<div class="notice trouble" part="notice failure">
-            <span>${texts.notDone} ${sentenceFor(failure, texts)}</span>${dismiss}</div>`
+            <span>${failureFor(failure, texts)}</span>${dismiss}</div>`
         : nothing
     }
     ${showsBlocked ? html`<div class="notice" part="notice blocked"><span>${texts.notifyBlocked}</span>${dismiss}</div>` : nothing}`;
@@ -120,16 +123,21 @@ function list(given: Panel) {
       ${repeat(
         items.slice(0, drawn),
         (item) => item.id,
-        (item, index) =>
-          row({
-            ...given,
+        (item, index) => {
+          const own = {
             item,
+            locale,
             index,
             count: items.length,
             isNew: isNew(item),
             isCurrent: index === current,
             isExpanded: isExpanded(item),
-          }),
+          };
+          // Of a thousand rows those are made anew that say something else than before.
+          return guard([...Object.values(own), locale.ago(Date.parse(item.created_at), given.now)], () =>
+            row({ ...given, ...own }),
+          );
+        },
       )}
     </ul>
     ${drawn < items.length ? html`<div class="end"></div>` : nothing}

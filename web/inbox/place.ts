@@ -20,17 +20,17 @@ export function placeAt(bell: Element, panel: HTMLElement): void {
     bottom: isBelow ? "auto" : `${height - at.top + gap}px`,
     room: `${Math.max(160, isBelow ? below : above)}px`,
   };
-  for (const [name, value] of Object.entries(place)) panel.style.setProperty(`--${name}`, value);
+  for (const [name, value] of Object.entries(place))
+    if (panel.style.getPropertyValue(`--${name}`) !== value) panel.style.setProperty(`--${name}`, value);
 }
 
-/** Keeps it there while the page moves, until the returned function is called. */
+/** Keeps it there, whatever moves or grows in the page, until the returned function is called. */
 export function keepAt(bell: Element, panel: HTMLElement): () => void {
-  const place = () => placeAt(bell, panel);
-  place();
-  addEventListener("resize", place);
-  addEventListener("scroll", place, { capture: true, passive: true });
-  return () => {
-    removeEventListener("resize", place);
-    removeEventListener("scroll", place, { capture: true });
+  let frame = 0;
+  const place = () => {
+    placeAt(bell, panel);
+    frame = requestAnimationFrame(place);
   };
+  place();
+  return () => cancelAnimationFrame(frame);
 }

@@ -23,11 +23,6 @@ export interface Row {
   onExpand: (item: InboxItem) => void;
 }
 
-/** Longer ones are cut, with a button for the rest. */
-const longTitle = 140;
-const longBody = 280;
-const manyLines = 5;
-
 /** Where the pointer went down: what is dragged selects text, of which browsers tell nothing inside of a shadow root. */
 let down = { clientX: 0, clientY: 0 };
 const isDragged = ({ clientX, clientY }: MouseEvent) =>
@@ -35,10 +30,10 @@ const isDragged = ({ clientX, clientY }: MouseEvent) =>
 const press = (event: PointerEvent) => {
   down = event;
 };
-/** All of the row is its title, but its buttons. */
+/** All of the row is its title, but its buttons: with Ctrl it opens another tab from there, too. */
 const clickRow = (event: MouseEvent) => {
   if ((event.target as Element).closest("a, button, .foot") || isDragged(event)) return;
-  (event.currentTarget as Element).querySelector<HTMLElement>(".main")?.click();
+  (event.currentTarget as Element).querySelector(".main")?.dispatchEvent(new MouseEvent("click", event));
 };
 
 /** What came from elsewhere stands in `bdi`s, as text: it changes the direction of nothing but itself. */
@@ -48,7 +43,6 @@ export function row(given: Row) {
   const [title, body, url] = [titleOf(item), bodyOf(item), addressOf(item)];
   const at = Date.parse(item.created_at);
   const tabindex = isCurrent ? 0 : -1;
-  const isLong = title.length > longTitle || body.length > longBody || body.split("\n").length > manyLines;
   const click = (event: MouseEvent) => given.onClick(event, item);
   const name = html`${isNew ? html`<span class="sr">${texts.isUnread} </span>` : nothing}<bdi>${title}</bdi>`;
   const action = (change: Change, says: string, icon: unknown) => html`
@@ -69,12 +63,8 @@ export function row(given: Row) {
       </slot>
       <div class="foot" part="item-foot">
         <time part="time" id="time-${index}" datetime=${item.created_at} title=${locale.moment(at)}>${locale.ago(at, now)}</time>
-        ${
-          isLong
-            ? html`<button class="plain" part="more" type="button" tabindex=${tabindex} aria-expanded=${isExpanded}
-                @click=${() => given.onExpand(item)}>${isExpanded ? texts.less : texts.more}</button>`
-            : nothing
-        }
+        <button class="plain" part="more" type="button" tabindex=${tabindex} aria-expanded=${isExpanded}
+          @click=${() => given.onExpand(item)}>${isExpanded ? texts.less : texts.more}</button>
         <div class="actions" part="actions">
           ${item.read ? action("unread", texts.markUnread, icons.dot) : action("read", texts.read, icons.check)}
           ${

@@ -1,4 +1,4 @@
-import { BelfryClient, BelfryClientError, type InboxItem, type LiveView } from "../../src/client/index.ts";
+import { BelfryClient, BelfryClientError, type LiveView } from "../../src/client/index.ts";
 import { after, type Change, type Doing } from "./pending.ts";
 
 /** Whose inbox, where, and by what right. */
@@ -34,8 +34,8 @@ export interface Session {
   close(): void;
 }
 
-/** `onChange`: the view has changed; `arrived`: what has come since the one before, newest first. */
-export function openSession(target: Target, onChange: (arrived: InboxItem[]) => void): Session {
+/** `onChange`: the view has changed. */
+export function openSession(target: Target, onChange: () => void): Session {
   const { server, user } = target;
   let clockAhead = 0;
   const client = new BelfryClient({
@@ -68,19 +68,18 @@ export function openSession(target: Target, onChange: (arrived: InboxItem[]) => 
   }
 
   function take(next: LiveView): void {
-    const { connection, error } = next;
+    const { connection } = next;
     troubledSince = connection === "live" ? undefined : (troubledSince ?? Date.now());
     // A list that is being read anew has nothing to show yet: what was there stays.
     const hasList = connection === "live" || next.rev > 0;
-    const arrived = isLoaded && hasList ? itemsSince(base.rev, next) : [];
     if (hasList) base = next;
     else {
-      const { error: _, ...before } = base;
-      base = { ...before, connection, ...(error && { error }) };
+      const { items, unread, total, rev } = base;
+      base = { ...next, items, unread, total, rev };
     }
     isLoaded ||= hasList;
     for (const one of pending) if (one.settled <= base.rev) pending.delete(one);
-    show(arrived);
+    show();
   }
 
   function compose(): InboxView {
@@ -92,9 +91,9 @@ export function openSession(target: Target, onChange: (arrived: InboxItem[]) => 
     return { ...base, ...common, items, unread, total: items.length };
   }
 
-  function show(arrived: InboxItem[] = []): void {
+  function show(): void {
     view = compose();
-    onChange(arrived);
+    onChange();
   }
 
   async function act(doing: Doing, call: () => Promise<{ rev: number }>): Promise<void> {
@@ -132,8 +131,8 @@ export function openSession(target: Target, onChange: (arrived: InboxItem[]) => 
       live.close();
       troubledSince = Date.now();
       failure = undefined;
-      const { error: _, ...before } = base;
-      base = { ...before, connection: "connecting" };
+      const { items, unread, total, rev } = base;
+      base = { items, unread, total, rev, connection: "connecting" };
       live = open();
       show();
     },
@@ -152,13 +151,11 @@ function tokensOf(target: Target): () => Promise<string> {
     const { token, getToken } = target;
     const given = isFirst || !getToken ? token : undefined;
     isFirst = false;
-    return (given || (await getToken?.())) as string;
+    const found = (given || (await getToken?.())) as string;
+    if (found === undefined) return found;
+    const text = String(found).trim();
+    // A page's server that answers with something else, such as an error, has refused nobody: it is asked again.
+    if (!/^[\w.~+/-]+=*$/.test(text)) throw new TypeError("belfry-inbox: this is no token");
+    return text;
   };
-}
-
-/** Items lie in the order in which they came. A smaller `rev` is that of an inbox that was erased: then nothing is news. */
-function itemsSince(rev: number, { items, rev: now }: LiveView): InboxItem[] {
-  if (now < rev) return [];
-  const end = items.findIndex((one) => one.born <= rev);
-  return items.slice(0, end < 0 ? items.length : end).filter((one) => !one.read);
 }

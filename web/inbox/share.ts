@@ -1,4 +1,3 @@
-import type { InboxItem } from "../../src/client/index.ts";
 import { openSession, type Session, type Target } from "./session.ts";
 
 /** A tag's place at a session, which all tags of the page have together that want the same. */
@@ -11,7 +10,11 @@ export interface Seat {
   leave(): void;
 }
 
-type Listener = (arrived: InboxItem[]) => void;
+export interface Listener {
+  hear(): void;
+  /** Whether somebody can see it, or hear of it. */
+  isShown(): boolean;
+}
 interface Table {
   target: Target;
   session: Session;
@@ -36,7 +39,10 @@ export function join(target: Target, listener: Listener): Seat {
   return {
     session: table.session,
     renewBy,
-    leads: () => table.listeners.values().next().value === listener,
+    leads() {
+      const all = [...table.listeners];
+      return (all.find((one) => one.isShown()) ?? all[0]) === listener;
+    },
     leave() {
       table.listeners.delete(listener);
       if (table.listeners.size > 0) return;
@@ -50,8 +56,8 @@ export function join(target: Target, listener: Listener): Seat {
 
 function open(target: Target): Table {
   const listeners = new Set<Listener>();
-  const session = openSession(target, (arrived) => {
-    for (const listen of [...listeners]) listen(arrived);
+  const session = openSession(target, () => {
+    for (const one of [...listeners]) one.hear();
   });
   const table = { target, session, listeners };
   tables.add(table);

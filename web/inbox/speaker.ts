@@ -1,6 +1,7 @@
 import type { InboxItem } from "../../src/client/index.ts";
-import { shortened, titleOf } from "./item.ts";
+import { titleOf } from "./item.ts";
 import type { Locale } from "./locale.ts";
+import { shortened } from "./shortened.ts";
 
 /** Between two announcements: what comes meanwhile is one. */
 const pauseMs = 8_000;
@@ -34,6 +35,8 @@ export function createSpeaker(onChange: () => void) {
     stop(): void {
       clearTimeout(timer);
       timer = undefined;
+      waiting = [];
+      spoken = [];
     },
   };
 }

@@ -33,6 +33,7 @@ const english = {
   reconnecting: "The connection was lost and is being restored. What you see may be out of date.",
   unreachable: "The service cannot be reached. It is tried again by itself; check your connection.",
   busy: "Too many requests or open pages. It goes on by itself; closing other tabs helps.",
+  later: "The service has asked for a pause. It goes on by itself at {time}.",
   broken: "The service has a fault. It is tried again by itself, and nothing is lost.",
   signedOut: "Your sign-in has ended. Reload the page, or sign in again.",
   noToken:
@@ -42,6 +43,7 @@ const english = {
   noUser: "Whose inbox is it? The page has to say so with the attribute “user”.",
   failed: "Something went wrong ({code}). Try again.",
   notDone: "That was not done.",
+  again: "Try it again in a moment.",
   retry: "Try again",
   clock: "This device’s clock is off by {time}. The times here are the service’s.",
 };
@@ -83,6 +85,7 @@ const russian: Texts = {
   reconnecting: "Связь прервалась и восстанавливается. Показанное могло устареть.",
   unreachable: "Сервис недоступен. Попытки продолжаются сами; проверьте подключение.",
   busy: "Слишком много запросов или открытых страниц. Всё продолжится само; закройте лишние вкладки.",
+  later: "Сервис просит подождать. Всё продолжится само в {time}.",
   broken: "В сервисе сбой. Попытки продолжаются сами, ничего не потеряно.",
   signedOut: "Вход больше не действует. Обновите страницу или войдите снова.",
   noToken: "Не удалось продлить вход. Попытки продолжаются сами; если не поможет, обновите страницу.",
@@ -91,6 +94,7 @@ const russian: Texts = {
   noUser: "Чьи это уведомления? Страница должна указать это атрибутом «user».",
   failed: "Что-то пошло не так ({code}). Попробуйте ещё раз.",
   notDone: "Не выполнено.",
+  again: "Попробуйте ещё раз чуть позже.",
   retry: "Повторить",
   clock: "Часы устройства расходятся на {time}. Время здесь — по часам сервиса.",
 };
@@ -109,8 +113,11 @@ export function textsFor(locale: string, given: GivenTexts | undefined): { texts
   return { texts, language: own || given ? locale : "en" };
 }
 
+const isText = (text: unknown): boolean => typeof text === "string";
 const isTextLike = (text: unknown, own: string | Forms): boolean =>
-  typeof own === "string" ? typeof text === "string" : typeof (text as Forms | null)?.other === "string";
+  isText(own)
+    ? isText(text)
+    : isText((text as Forms | null)?.other) && Object.values(text as Forms).every(isText);
 
 export const filled = (text: string, values: Record<string, string>): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);

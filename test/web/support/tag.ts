@@ -57,3 +57,12 @@ export function tagOn(page: Page, nth = 0) {
     },
   };
 }
+
+/** What the focus is on, in words. */
+export const focused = (page: Page): Promise<string> =>
+  page.evaluate(`(() => {
+    let at = document.activeElement;
+    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return [at.getAttribute("part") ?? at.value ?? at.localName, at.closest("li")?.querySelector("bdi")?.textContent]
+      .filter(Boolean).join(": ");
+  })()`);
