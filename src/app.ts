@@ -243,7 +243,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         },
         queue: { notify, history },
         live: { notify, read: live.read, markRead: (user, id) => live.change(user, id, "read") },
-        captured: captured.list,
+        captured,
         operate: openOperate(config, connection, clock.now, announce),
         callbacks: callbackPartners(config, db, profileStore, metrics, clock.now),
         tokens: access.tokens,

@@ -57,7 +57,7 @@ beforeAll(async () => {
       },
       queue: { notify: unused, history: unused },
       live: { notify: unused, read: unused, markRead: unused },
-      captured: unused,
+      captured: { list: unused, one: unused },
       operate: {
         list: unused,
         show: unused,

@@ -1,5 +1,7 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildEnvironmentOptions, defineConfig } from "vite";
+import { type BuildEnvironmentOptions, defineConfig, type Plugin } from "vite";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -32,11 +34,29 @@ const builds: Record<string, BuildEnvironmentOptions> = {
   },
 };
 
+/** What was made before is there until it is replaced, since somebody may be serving it. What is made no more goes. */
+const tidy: Plugin = {
+  name: "tidy",
+  writeBundle({ dir }, bundle) {
+    if (!dir) return;
+    for (const one of readdirSync(dir)) if (!(one in bundle)) rmSync(join(dir, one), { recursive: true });
+  },
+};
+
+/** Live's chunk has no styles of its own and asks for no other: what vite puts around an `import()` finds nothing to do. */
+const plainImport: Plugin = {
+  name: "plain-import",
+  enforce: "pre",
+  load: (id) =>
+    id === "\0vite/preload-helper.js" ? "export const __vitePreload = (load) => load();" : undefined,
+};
+
 /** `vite build --app` makes them all. */
 export default defineConfig({
   root: path("."),
   publicDir: false,
-  build: { target, cssTarget: target, emptyOutDir: true, reportCompressedSize: false },
+  build: { target, cssTarget: target, emptyOutDir: false, reportCompressedSize: false },
+  plugins: [tidy, plainImport],
   environments: Object.fromEntries(
     Object.entries(builds).map(([name, build]) => [name, { build, consumer: "client" }]),
   ),

@@ -1,7 +1,7 @@
 import { BelfryError } from "../model/errors.ts";
+import { canonicalUser } from "../model/user-id.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import type { Page } from "./operate.ts";
-import { canonicalUser } from "./tokens.ts";
 
 export interface FoundUser {
   id: string;

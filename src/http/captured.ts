@@ -1,7 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
+import { BelfryError } from "../model/errors.ts";
 import { channels } from "../model/notification.ts";
 import type { CapturedMessage } from "../model/provider.ts";
+import { Id } from "./operate-schemas.ts";
 
 const Message = Type.Object({
   id: Type.String({ description: "The delivery's id." }),
@@ -15,11 +17,13 @@ const Message = Type.Object({
   html: Type.Optional(Type.String()),
 });
 
+export interface CapturedPartners {
+  list(skip: number, limit: number): Promise<CapturedMessage[]>;
+  one(id: string): Promise<CapturedMessage | undefined>;
+}
+
 /** Messages that were captured because no provider is configured. */
-export function capturedRoutes(
-  app: FastifyInstance,
-  list: (skip: number, limit: number) => Promise<CapturedMessage[]>,
-): void {
+export function capturedRoutes(app: FastifyInstance, { list, one }: CapturedPartners): void {
   const schema = {
     tags: ["operate"],
     summary: "Captured messages, newest first",
@@ -35,4 +39,21 @@ export function capturedRoutes(
   app.get<{ Querystring: { skip: number; limit: number } }>("/v1/captured", { schema }, async (request) => ({
     data: await list(request.query.skip, request.query.limit),
   }));
+
+  app.get<{ Params: { id: string } }>(
+    "/v1/captured/:id",
+    {
+      schema: {
+        tags: ["operate"],
+        summary: "A delivery's captured message",
+        params: Id,
+        response: { 200: Message },
+      },
+    },
+    async ({ params: { id } }) => {
+      const found = await one(id);
+      if (!found) throw new BelfryError("not_found", `There is no captured message ${id}.`);
+      return found;
+    },
+  );
 }

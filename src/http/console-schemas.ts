@@ -53,7 +53,7 @@ export const UsersQuery = Exactly({
       minLength: 1,
       maxLength: 254,
       pattern: "^[^\\p{Cc}\\p{Cs}]*$",
-      description: "An id, the beginning of one that is a text, an e-mail or a phone.",
+      description: "An id or its beginning, an e-mail or a phone.",
     }),
   ),
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
@@ -111,10 +111,11 @@ export const StatsReply = Type.Object({
 });
 
 const interval = { minimum: 0.01, maximum: 3_600, description: "From one notification to the next." };
-export const SimulatorBody = Exactly({
-  running: Type.Boolean(),
-  interval_seconds: Type.Optional(Type.Number(interval)),
-});
+/** What is not given stays: of two who change different things neither undoes the other's. */
+export const SimulatorBody = Type.Object(
+  { running: Type.Optional(Type.Boolean()), interval_seconds: Type.Optional(Type.Number(interval)) },
+  { additionalProperties: false, minProperties: 1 },
+);
 export const SimulatorReply = Type.Object({
   running: Type.Boolean(),
   interval_seconds: Type.Number(interval),

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance } from "fastify";
 
-/** Nothing from elsewhere, nothing inline. */
-const policy =
+/** Nothing from elsewhere, nothing inline: of every page that is ours. */
+export const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const types = {
@@ -24,9 +24,14 @@ const embedded = {
 const framing = {
   "content-security-policy":
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+  "referrer-policy": "no-referrer",
   "cache-control": "no-cache",
 };
-const own = { "content-security-policy": policy, "cache-control": "no-cache" };
+const own = {
+  "content-security-policy": policy,
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache",
+};
 
 const files: Array<{ path: string; file: string; headers: Record<string, string> }> = [
   { path: "/", file: "web/console/index.html", headers: own },

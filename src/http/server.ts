@@ -12,11 +12,10 @@ import fastify, {
 } from "fastify";
 import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
-import type { CapturedMessage } from "../model/provider.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Authorizer, guardRoutes, refuseForeignHosts, refuseForeignPages } from "./auth.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
-import { capturedRoutes } from "./captured.ts";
+import { type CapturedPartners, capturedRoutes } from "./captured.ts";
 import { type ConsolePartners, consoleRoutes } from "./console.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
@@ -28,7 +27,7 @@ import { asyncApiDocument } from "./live/asyncapi.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
 import { type OperatePartners, operateRoutes } from "./operate.ts";
 import { createOriginRule, shareWithOrigins } from "./origins.ts";
-import { pages } from "./pages.ts";
+import { pages, policy } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { type V1Partners, v1Routes } from "./v1/index.ts";
 
@@ -37,7 +36,7 @@ export interface ApiPartners {
   inbox: InboxDialectPartners;
   queue: QueueDialectPartners;
   live: LiveDialectPartners;
-  captured: (skip: number, limit: number) => Promise<CapturedMessage[]>;
+  captured: CapturedPartners;
   operate: OperatePartners;
   callbacks: CallbackPartners;
   tokens: Pick<Tokens, "sign">;
@@ -201,7 +200,8 @@ async function registerDocs(app: FastifyInstance, version: string, withKeys: boo
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
-    staticCSP: true,
+    // Not the one it comes with, which sends a browser to https wherever the name is no loopback one.
+    staticCSP: policy,
     uiConfig: { url: "/openapi.json", persistAuthorization: withKeys },
   });
   const document = { config: { public: true, shared: true }, schema: { hide: true } };

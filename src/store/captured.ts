@@ -32,8 +32,12 @@ export function createCapturedStore(db: Db) {
     /** Newest first. */
     async list(skip: number, limit: number): Promise<CapturedMessage[]> {
       const newest = captured.find().sort({ $natural: -1 }).skip(skip).limit(limit);
-      const found = await orUnavailable(() => newest.toArray());
-      return found.map(({ _id, at, ...rest }) => ({ id: _id.toHexString(), at: at.getTime(), ...rest }));
+      return (await orUnavailable(() => newest.toArray())).map(messageOf);
+    },
+
+    async one(id: string): Promise<CapturedMessage | undefined> {
+      const found = await orUnavailable(() => captured.findOne({ _id: new ObjectId(id) }));
+      return found ? messageOf(found) : undefined;
     },
   };
   /**
@@ -47,3 +51,9 @@ export function createCapturedStore(db: Db) {
     if (found.length > 0) await captured.deleteMany({ _id: { $in: found.map((one) => one._id) } });
   }
 }
+
+const messageOf = ({ _id, at, ...rest }: CapturedDocument): CapturedMessage => ({
+  id: _id.toHexString(),
+  at: at.getTime(),
+  ...rest,
+});

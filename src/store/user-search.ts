@@ -45,11 +45,10 @@ export function createUserSearch(db: Db) {
     list: (after: string | undefined, limit: number): Promise<FoundUser[]> =>
       orUnavailable(() => byId(ours, after, limit)),
 
-    /** Those whose id is the text or, a text itself, begins with it. */
+    /** Those whose id begins with the text. */
     withId(text: string, after: string | undefined, limit: number): Promise<FoundUser[]> {
-      const id = storedUserId(text);
       const beginning = { $regex: `^${text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}` };
-      const filter = { _id: id instanceof ObjectId ? id : beginning } as Filter<UserDocument>;
+      const filter = { $or: [{ _id: beginning }, ...hexBeginning(text)] } as Filter<UserDocument>;
       return orUnavailable(() => byId(filter, after, limit));
     },
 
@@ -71,6 +70,13 @@ export function createUserSearch(db: Db) {
 }
 
 export type UserSearch = ReturnType<typeof createUserSearch>;
+
+/** Of the ids that are ObjectIds. */
+function hexBeginning(text: string): Array<Filter<UserDocument>> {
+  if (!/^[0-9a-f]{1,24}$/i.test(text)) return [];
+  const [first, last] = ["0", "f"].map((digit) => new ObjectId(text.padEnd(24, digit)));
+  return [{ _id: { $gte: first, $lte: last } }] as Array<Filter<UserDocument>>;
+}
 
 /** MongoDB compares within a type only, and sorts all strings before all ObjectIds. */
 function behindOf(user: string): Filter<UserDocument> {

@@ -86,6 +86,7 @@ const forPrograms: Record<string, Row> = {
   "POST /notifications": { body: { user_id: 9, notification_type: "in-app", content: "x" }, status: 201 },
   "GET /metrics": {},
   "GET /v1/captured": {},
+  "GET /v1/captured/:id": { path: () => `/v1/captured/${item}`, status: 404 },
   "GET /v1/deliveries": {},
   "GET /v1/deliveries/:id": { path: () => `/v1/deliveries/${item}`, status: 404 },
   "POST /v1/deliveries/:id/retry": { path: () => `/v1/deliveries/${item}/retry`, status: 404 },

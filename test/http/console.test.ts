@@ -5,11 +5,11 @@ import { ObjectId } from "mongodb";
 import { describe, expect, test } from "vitest";
 import { createFindUsers } from "../../src/core/find-users.ts";
 import { createUserSearch } from "../../src/store/user-search.ts";
-import { failCommandsInTurn, freshDatabase } from "../support/database.ts";
+import { failCommands, ownDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 
-const { uri, client, db } = freshDatabase();
+const { uri, client, db } = await ownDatabase();
 const users = db.collection<{ _id: ObjectId | string; [field: string]: unknown }>("users");
 
 const typesFile = join(tmpdir(), `belfry-types-${new ObjectId()}.json`);
@@ -139,6 +139,8 @@ describe("/v1/users", () => {
       [".*", []],
       ["7", []],
       [first.toUpperCase(), [first]],
+      [first.slice(0, 18).toUpperCase(), [first, second]],
+      [`${first.slice(0, 12)}g`, []],
       ["ann@one.example", ["ann@one.example", "ann"]],
       ["first@one.example", [first, second]],
       ["ANN@one.example", []],
@@ -171,7 +173,7 @@ describe("/v1/users", () => {
 
   test("says what would help when there are too many users to look for an address in", async () => {
     const { url } = await startService(variables);
-    const end = await failCommandsInTurn(client, "alwaysOn", {
+    const end = await failCommands(client, "alwaysOn", {
       failCommands: ["find"],
       errorCode: 50,
       namespace: `${db.databaseName}.users`,
@@ -259,6 +261,8 @@ describe("/v1/simulator", () => {
     await eventually(async () => (await inboxes()) > 4, "notifications of the simulator");
     expect((await set({ running: false })).body).toStrictEqual({ running: false, interval_seconds: 0.02 });
     expect((await call(url, "GET", "/v1/simulator")).body.running).toBe(false);
+    // Who paces it does not start it.
+    expect((await set({ interval_seconds: 7 })).body).toStrictEqual({ running: false, interval_seconds: 7 });
     for (const wrong of [
       {},
       { running: 1 },
@@ -275,4 +279,40 @@ describe("/v1/simulator", () => {
       interval_seconds: 0.5,
     });
   });
+});
+
+describe("/v1/captured/:id", () => {
+  test("is the one message, as the list has it", async () => {
+    const { url } = await startService(variables);
+    await call(url, "POST", "/v1/notifications", { recipients: ["kim"], type: "direct", title: "Hello" });
+    const listed = await eventually(
+      async () => (await call(url, "GET", "/v1/captured")).body.data[0],
+      "a captured message",
+    );
+    expect(await call(url, "GET", `/v1/captured/${listed.id.toUpperCase()}`)).toMatchObject({
+      status: 200,
+      body: listed,
+    });
+    const none = new ObjectId();
+    expect((await call(url, "GET", `/v1/captured/${none}`)).body).toMatchObject({
+      status: 404,
+      detail: `There is no captured message ${none}.`,
+    });
+    expect((await call(url, "GET", "/v1/captured/1")).body.errors[0].pointer).toBe("/id");
+  });
+});
+
+test("each page is held to itself, and tells nobody where it was", async () => {
+  const { url } = await startService(variables);
+  for (const path of ["/", "/message.html"]) {
+    const { status, headers } = await call(url, "GET", path);
+    expect([status, headers.get("referrer-policy"), headers.get("x-content-type-options")]).toStrictEqual([
+      200,
+      "no-referrer",
+      "nosniff",
+    ]);
+    const policy = headers.get("content-security-policy");
+    expect(policy).toMatch(/^default-src 'none';.*frame-ancestors '(none|self)'$/);
+    expect(policy).not.toMatch(/https?:|script-src[^;]*unsafe/);
+  }
 });

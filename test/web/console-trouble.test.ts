@@ -19,7 +19,7 @@ inBrowser("asks for the API key once a session, says why, and keeps it in the ta
   const { page } = await open({ variables: { API_KEYS: key, TOKEN_SECRET: "s".repeat(32) } });
   const dialog = page.getByRole("dialog", { name: "An API key" });
   await dialog.getByText("have one of its API keys (API_KEYS)").waitFor(shown);
-  await page.getByLabel("API key", { exact: true }).fill("no key of this server");
+  await page.getByLabel("API key", { exact: true }).fill("no-key-of-this-server");
   await page.getByRole("button", { name: "Go on" }).click();
   await dialog.getByText("The server does not know this key.").waitFor(shown);
   await page.getByRole("button", { name: "Not now" }).click();
@@ -174,5 +174,5 @@ inBrowser("429, 500, 503, a proxy's answer and a slow one are each a sentence", 
   await goTo(page, "#/live");
   await page.getByText("Loading…").first().waitFor(shown);
   await page.clock.fastForward(5_000);
-  await page.getByText("It takes longer than it should…").waitFor(shown);
+  await page.getByText("It takes longer than it should…").first().waitFor(shown);
 });

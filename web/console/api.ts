@@ -1,4 +1,5 @@
 import { type ErrorDetail, errorOf } from "../../src/client/error.ts";
+import { slotIn } from "./storage.ts";
 
 /** Why a call came to nothing. `status` is 0 when there was no answer. */
 export class Trouble extends Error {
@@ -30,16 +31,11 @@ export interface Call {
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const patienceMs = 20_000;
-const slot = "belfry.api-key";
 
 /** Of the window: what came to nothing for want of a key may be asked again. */
 export const keyGiven = "belfry-key";
 /** The API key, where one is asked for. It lives as long as the tab, and leaves it in a header alone. */
-export const key = {
-  get: (): string | undefined => sessionStorage.getItem(slot) ?? undefined,
-  set: (text: string): void => sessionStorage.setItem(slot, text),
-  forget: (): void => sessionStorage.removeItem(slot),
-};
+export const key = slotIn(() => sessionStorage, "belfry.api-key");
 
 /** Asks the operator for a key, and says why; undefined: none is given. Set by whoever can ask. */
 type Asker = (why: string) => Promise<string | undefined>;
@@ -74,9 +70,8 @@ export async function askForKey(refused = key.get()): Promise<boolean> {
 export async function ask<Answer>(method: Method, path: string, call: Call = {}): Promise<Answer> {
   for (;;) {
     const bearer = key.get();
-    const response = await reach(method, path, bearer, call);
-    const text = await response.text().catch(() => "");
-    if (response.ok) return (text === "" ? undefined : read(text)) as Answer;
+    const { response, text } = await reach(method, path, bearer, call);
+    if (response.ok) return (response.status === 204 ? undefined : read(text)) as Answer;
     // Another call may have been given a key meanwhile.
     if (response.status === 401 && !declined && (key.get() !== bearer || (await askForKey(bearer)))) continue;
     const { message, status, code, details, retryAfter } = errorOf(response, text);
@@ -89,7 +84,7 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
   const { query, body, headers, signal } = call;
   const late = AbortSignal.timeout(patienceMs);
   try {
-    return await fetch(path + queryOf(query), {
+    const response = await fetch(path + queryOf(query), {
       method,
       headers: {
         accept: "application/json",
@@ -100,6 +95,7 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([late, signal]) : late,
     });
+    return { response, text: await response.text() };
   } catch (cause) {
     if (signal?.aborted) throw cause;
     throw late.aborted
@@ -108,12 +104,13 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
   }
 }
 
+/** Every answer of the service's is an object. */
 function read(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new Trouble("", { code: "not_belfry" });
-  }
+    const answer: unknown = JSON.parse(text);
+    if (typeof answer === "object" && answer !== null) return answer;
+  } catch {}
+  throw new Trouble("", { code: "not_belfry" });
 }
 
 function queryOf(query: Call["query"]): string {

@@ -1,3 +1,4 @@
+const rough = new Intl.DateTimeFormat(undefined, { timeStyle: "short", hourCycle: "h23" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
@@ -6,12 +7,15 @@ const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 
 type Moment = string | number;
 
-/** The time of day, with the day before it unless it is today. */
-export function timeOf(moment: Moment, now = Date.now()): string {
+/** The time of day, with the day before it unless it is today; then, when it `isRough`, without seconds. */
+export function timeOf(moment: Moment, isRough = false): string {
   const date = new Date(moment);
-  const isToday = date.toDateString() === new Date(now).toDateString();
-  return isToday ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`;
+  if (date.toDateString() === new Date().toDateString()) return clock.format(date);
+  return `${day.format(date)}, ${(isRough ? rough : clock).format(date)}`;
 }
+
+/** Hours and minutes. */
+export const hourOf = (moment: Moment): string => rough.format(new Date(moment));
 
 export const fullTime = (moment: Moment): string => full.format(new Date(moment));
 
@@ -29,8 +33,10 @@ export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${number(ms / 1_000)} s`;
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 60) return `${minutes} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  if (minutes < 60) return `${minutes} min${and(Math.floor((ms % 60_000) / 1_000), "s")}`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  if (hours < 48) return `${hours} h${and(minutes % 60, "min")}`;
   return `${Math.floor(hours / 24)} days`;
 }
+
+const and = (amount: number, unit: string): string => (amount ? ` ${amount} ${unit}` : "");

@@ -1,5 +1,5 @@
 import { LitElement, type ReactiveController } from "lit";
-import { keyGiven } from "./api.ts";
+import { keyGiven, Trouble } from "./api.ts";
 
 /** An element of the console. It has no shadow: the page is ours alone, and one stylesheet serves it. */
 export class Part extends LitElement {
@@ -7,6 +7,14 @@ export class Part extends LitElement {
     return this;
   }
 }
+
+/** Of the window: whether the service can be reached has changed. */
+export const awayChanged = "belfry-away";
+/** Those that have no answer: the page says so once, and not each of them. */
+export const away = new Set<Loop>();
+/** Of the whole service, and not of the one question. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof Trouble && (error.code === "unreachable" || error.code === "offline");
 
 const slowMs = 4_000;
 const firstPauseMs = 1_000;
@@ -50,6 +58,7 @@ export class Loop implements ReactiveController {
     removeEventListener("online", this.again);
     removeEventListener(keyGiven, this.#retry);
     this.#stop();
+    this.#tell(false);
   }
 
   /** From the beginning: what was there is another question's. */
@@ -77,6 +86,12 @@ export class Loop implements ReactiveController {
     this.isSlow = false;
     this.#isBusy = false;
     this.#isWanted = false;
+  }
+
+  #tell(isGone: boolean): void {
+    if (isGone) away.add(this);
+    else if (!away.delete(this)) return;
+    dispatchEvent(new Event(awayChanged));
   }
 
   /** Nobody looks at a hidden page: what is due then is done when it is seen again. */
@@ -109,6 +124,7 @@ export class Loop implements ReactiveController {
     clearTimeout(this.#slow);
     this.isSlow = false;
     this.#isBusy = false;
+    this.#tell(isAway(this.error));
     this.#host.requestUpdate();
     if (next !== undefined)
       this.#timer = setTimeout(() => {

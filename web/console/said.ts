@@ -1,16 +1,25 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { fullTime, timeOf } from "./format.ts";
-import type { Loop } from "./part.ts";
+import { isAway, type Loop } from "./part.ts";
 import { troubleBox } from "./trouble.ts";
 
 type Shown = TemplateResult | typeof nothing;
 
 /** What is to be said while there is nothing to show yet, or not the newest. */
 export function standingOf(loop: Loop): Shown {
+  if (isAway(loop.error)) return nothing;
   if (loop.error) return troubleBox(loop.error, loop.again);
-  if (!loop.isFirst) return nothing;
+  if (!loop.isFirst && !loop.isSlow) return nothing;
   return html`<p class="soft" role="status">${loop.isSlow ? "It takes longer than it should…" : "Loading…"}</p>`;
 }
+
+/** Where nothing is yet: that it is so, and what can be done about it. */
+export const empty = (says: unknown, todo?: unknown): TemplateResult => html`<div class="empty">
+  <p class="big">${says}</p>
+  ${todo ? html`<p>${todo}</p>` : nothing}
+</div>`;
+
+export const begin = html`<a href="#/send">Send a first one</a>, or <a href="#/simulator">start the simulator</a>.`;
 
 /** Terms and what they are; what there is not is left out. */
 export function facts(all: Array<[term: string, fact: unknown]>): TemplateResult {
@@ -18,12 +27,17 @@ export function facts(all: Array<[term: string, fact: unknown]>): TemplateResult
   return html`<dl class="facts">${known.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>`;
 }
 
-/** The way from what is open back to its list; there is one where the two do not fit beside each other. */
+/** The way from what is open back to its list, which stands beside it where there is room. */
 export const wayBack = (address: string, text: string): TemplateResult =>
-  html`<p class="detail-head"><a href=${address}><span aria-hidden="true">←</span> ${text}</a></p>`;
+  html`<p class="back">
+    <a href=${address}>
+      <span class="beside-only">Close</span>
+      <span class="alone-only"><span aria-hidden="true">←</span> ${text}</span>
+    </a>
+  </p>`;
 
-/** A time as it is read, and all of it for who points at it. */
-export function moment(at: string | number): TemplateResult {
+/** A time as it is read, and all of it for who points at it. `isRough`: of another day without its seconds. */
+export function moment(at: string | number, isRough = false): TemplateResult {
   const iso = new Date(at).toISOString();
-  return html`<time datetime=${iso} title=${fullTime(iso)}>${timeOf(iso)}</time>`;
+  return html`<time datetime=${iso} title=${fullTime(iso)}>${timeOf(iso, isRough)}</time>`;
 }

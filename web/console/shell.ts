@@ -1,10 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { key, setAsker } from "./api.ts";
 import { icons, mark } from "./icons.ts";
-import { Part } from "./part.ts";
+import { away, awayChanged, Part } from "./part.ts";
 import { KeyDialog } from "./parts/key-dialog.ts";
 import { addressOf, type Place, placeOf } from "./route.ts";
 import { applyTheme, nextTheme, theme } from "./theme.ts";
+import { troubleBox } from "./trouble.ts";
 
 interface View {
   name: string;
@@ -67,11 +68,17 @@ class Shell extends Part {
   #place = placeOf(location.hash);
   #isMenuOpen = false;
   #isBroken = false;
+  /** Of the console itself, that nobody was there to see. */
+  #defect: unknown;
 
   override connectedCallback(): void {
+    // What the page says until the program is there.
+    this.replaceChildren();
     super.connectedCallback();
     addEventListener("hashchange", this.#moved);
     addEventListener("pointerdown", this.#touched);
+    addEventListener(awayChanged, this.#redraw);
+    addEventListener("unhandledrejection", this.#fail);
     setAsker((why) => (this.querySelector("bf-key-dialog") as KeyDialog).ask(why));
     this.#arrive();
   }
@@ -80,6 +87,8 @@ class Shell extends Part {
     super.disconnectedCallback();
     removeEventListener("hashchange", this.#moved);
     removeEventListener("pointerdown", this.#touched);
+    removeEventListener(awayChanged, this.#redraw);
+    removeEventListener("unhandledrejection", this.#fail);
   }
 
   get #view(): View | undefined {
@@ -89,6 +98,7 @@ class Shell extends Part {
   #arrive(): void {
     document.title = `${this.#view?.title ?? "Nothing here"} · Belfry`;
     this.#isBroken = false;
+    this.#defect = undefined;
     this.#view?.load?.().catch(() => {
       this.#isBroken = true;
       this.requestUpdate();
@@ -101,10 +111,17 @@ class Shell extends Part {
     this.#isMenuOpen = false;
     this.#arrive();
     this.requestUpdate();
-    if (this.#place.view === before) return;
     await this.updateComplete;
+    const main = this.querySelector<HTMLElement>("main");
+    if (this.#place.view === before) {
+      // What had the focus may be gone: once the view has changed, too, its list goes on from there.
+      await new Promise(requestAnimationFrame);
+      const list = this.querySelector<HTMLElement>(".rows-grid") ?? main;
+      if (document.activeElement === document.body) list?.focus({ preventScroll: true });
+      return;
+    }
     // Who hears the page instead of seeing it is told where it is now.
-    this.querySelector<HTMLElement>("main")?.focus({ preventScroll: true });
+    main?.focus({ preventScroll: true });
     scrollTo(0, 0);
   };
 
@@ -184,6 +201,7 @@ class Shell extends Part {
       </header>
       <main id="main" tabindex="-1">
         ${this.#isBroken ? notLoaded : nothing}
+        ${troubleBox([...away][0]?.error, comeBack)} ${troubleBox(this.#defect)}
         ${view ? view.show(this.#place) : this.#nowhere()}
       </main>
       <bf-key-dialog @given=${() => this.requestUpdate()}></bf-key-dialog>
@@ -195,6 +213,14 @@ class Shell extends Part {
       <p>There is no view “<bdi>${this.#place.view}</bdi>”. <a href="#/send">Send</a> is the first one.</p>`;
   }
 
+  #redraw = (): void => this.requestUpdate();
+
+  /** A part that cannot be drawn, say, would look as if it waited for ever. */
+  #fail = ({ reason }: PromiseRejectionEvent): void => {
+    this.#defect = reason;
+    this.requestUpdate();
+  };
+
   #turn = (): void => {
     nextTheme();
     this.requestUpdate();
@@ -205,6 +231,10 @@ class Shell extends Part {
     location.reload();
   };
 }
+
+const comeBack = (): void => {
+  for (const one of away) one.again();
+};
 
 const notLoaded = html`<p class="trouble" role="alert">
   <span><strong>This view could not be loaded.</strong> See whether Belfry runs, then reload the page.</span>

@@ -1,4 +1,6 @@
-const slot = "belfry.theme";
+import { slotIn } from "./storage.ts";
+
+const slot = slotIn(() => localStorage, "belfry.theme");
 const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
@@ -6,8 +8,8 @@ export type Theme = (typeof themes)[number];
 export const themeChanged = "belfry-theme";
 
 export function theme(): Theme {
-  const kept = localStorage.getItem(slot) as Theme | null;
-  return kept && themes.includes(kept) ? kept : "system";
+  const kept = slot.get() as Theme;
+  return themes.includes(kept) ? kept : "system";
 }
 
 /** Whichever is seen now. */
@@ -25,7 +27,7 @@ export function applyTheme(): void {
 }
 
 export function nextTheme(): void {
-  localStorage.setItem(slot, themes[(themes.indexOf(theme()) + 1) % themes.length] as string);
+  slot.set(themes[(themes.indexOf(theme()) + 1) % themes.length] as string);
   applyTheme();
 }
 

@@ -38,6 +38,10 @@ export function wordsFor(error: unknown): { says: string; todo: string } {
   return { says: message, todo: "" };
 }
 
+/** The same question would get the same answer. */
+const isFinal = (error: unknown): boolean =>
+  error instanceof Trouble && [400, 404].includes(error.status) && !error.code.startsWith("http_");
+
 /** The same on the page, with the way out. `again` is offered where trying again may help. */
 export function troubleBox(error: unknown, again?: () => void): TemplateResult | typeof nothing {
   if (error === undefined) return nothing;
@@ -49,7 +53,9 @@ export function troubleBox(error: unknown, again?: () => void): TemplateResult |
     ${
       wantsKey
         ? html`<button type="button" @click=${giveKey}>Give the key</button>`
-        : again && html`<button type="button" @click=${again}>Try again</button>`
+        : again && !isFinal(error)
+          ? html`<button type="button" @click=${again}>Try again</button>`
+          : nothing
     }
   </div>`;
 }

@@ -30,8 +30,8 @@ export const stateSays: Record<string, string> = {
 
 export const reasonSays: Record<string, string> = {
   address: "The provider says that the address takes nothing.",
-  message: "The provider refuses the message itself.",
-  policy: "The provider's rules do not allow it.",
+  message: "The message itself was refused.",
+  policy: "A rule does not allow it: the provider's, or one of this server's own.",
   opt_out: "The recipient has opted out.",
   expired: "Its time was over before it could be handed over.",
   exhausted: "All its tries are used up. A redrive gives it new ones.",

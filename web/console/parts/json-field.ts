@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
+import { faultIn } from "./json-fault.ts";
 
 const mostBytes = 8 * 1024;
 
@@ -7,11 +8,17 @@ const mostBytes = 8 * 1024;
 export function readObject(text: string): { value?: Record<string, unknown>; wrong?: string } {
   if (text.trim() === "") return {};
   let value: unknown;
+  let tooLarge: string | undefined;
   try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { wrong: `This is not JSON${placeIn(text, (error as Error).message)}.` };
+    value = JSON.parse(text, (name, one) => {
+      if (typeof one === "number" && !Number.isFinite(one)) tooLarge = name;
+      return one;
+    });
+  } catch {
+    return { wrong: `This is not JSON: ${placeIn(text, faultIn(text))}.` };
   }
+  // Sent on, it would be null.
+  if (tooLarge !== undefined) return { wrong: `“${tooLarge}” is too large for a number: put it in quotes.` };
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return { wrong: 'Data is one JSON object, such as {"device": "phone"}.' };
   const bytes = new TextEncoder().encode(JSON.stringify(value)).length;
@@ -19,14 +26,10 @@ export function readObject(text: string): { value?: Record<string, unknown>; wro
   return { value: value as Record<string, unknown> };
 }
 
-/** Browsers say where in words of their own, or only what. */
-function placeIn(text: string, message: string): string {
-  const line = /line (\d+) column (\d+)/.exec(message);
-  if (line) return `: look at line ${line[1]}, column ${line[2]}`;
-  const position = /position (\d+)/.exec(message)?.[1];
-  if (position === undefined) return `: ${message.split(/, "|\.\.\."/)[0]}`;
-  const before = text.slice(0, Number(position)).split("\n");
-  return `: look at line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+function placeIn(text: string, at: number): string {
+  const before = text.slice(0, at).split("\n");
+  const place = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+  return at < text.length ? `look at ${place}` : `it ends too early, at ${place}`;
 }
 
 /** A field for JSON that says at once what is wrong with it. Its `value` is the text. */

@@ -1,6 +1,9 @@
 import { html, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
 
+/** What fits into a header, as each of API_KEYS does. */
+const keyForm = "Letters, digits and signs without spaces";
+
 /** Asks for the API key. */
 export class KeyDialog extends Part {
   #why = "";
@@ -41,7 +44,9 @@ export class KeyDialog extends Part {
       <form @submit=${this.#give}>
         <h2 id="key-title">An API key</h2>
         <p>${this.#why}</p>
-        <label>API key <input name="key" type="password" autocomplete="off" required /></label>
+        <label>API key
+          <input name="key" type="password" autocomplete="off" required pattern="\\s*[!-~]+\\s*" title=${keyForm} />
+        </label>
         <p class="soft">It is kept in this tab, and gone with it.</p>
         <p class="actions">
           <button class="main" type="submit">Go on</button>

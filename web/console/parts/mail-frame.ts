@@ -19,6 +19,8 @@ export class MailFrame extends Part {
     inner.setAttribute("sandbox", "");
     inner.title = this.label;
     inner.srcdoc = this.content;
+    // A link has led away, to where nothing may be shown.
+    inner.addEventListener("load", () => inner.addEventListener("load", this.#fill), { once: true });
     page.body.replaceChildren(inner);
   };
 

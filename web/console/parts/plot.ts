@@ -1,6 +1,6 @@
 import { html, type TemplateResult } from "lit";
 import uPlot from "uplot";
-import { timeOf } from "../format.ts";
+import { hourOf, timeOf } from "../format.ts";
 import { Part } from "../part.ts";
 import { themeChanged } from "../theme.ts";
 
@@ -26,6 +26,7 @@ export class Plot extends Part {
     unit: { attribute: false },
     times: { attribute: false },
     series: { attribute: false },
+    steps: { attribute: false },
   };
   declare name: string;
   /** A value with what it is measured in. */
@@ -33,6 +34,8 @@ export class Plot extends Part {
   /** Unix seconds. */
   declare times: number[];
   declare series: Series[];
+  /** Where there may be lines across, when any number will not do. */
+  declare steps: number[] | undefined;
   #plot: uPlot | undefined;
   #at: number | null | undefined;
   #watch = new ResizeObserver(([entry]) =>
@@ -60,7 +63,7 @@ export class Plot extends Part {
 
   override render(): TemplateResult {
     const moment = this.#at == null ? undefined : this.times[this.#at];
-    return html`<h2>${this.name} <span class="soft">${moment === undefined ? "now" : timeOf(moment * 1_000)}</span></h2>
+    return html`<h2>${this.name} <span class="soft">${moment === undefined ? "" : timeOf(moment * 1_000)}</span></h2>
       <p class="legend">
         ${this.series.map(({ name, ink, values }) => {
           const value = this.#at == null ? newest(values) : values[this.#at];
@@ -71,10 +74,14 @@ export class Plot extends Part {
       <div class="plot" role="img" aria-label=${this.#words}></div>`;
   }
 
+  get #end(): number {
+    return this.times.at(-1) ?? 0;
+  }
+
   get #words(): string {
     const each = this.series.map(({ name, values }) => {
       const now = newest(values);
-      const most = Math.max(...values.map((one) => one ?? 0));
+      const most = Math.max(0, ...values.map((one) => one ?? 0));
       return `${name}: ${now == null ? "unknown" : this.unit(now)} now, ${this.unit(most)} at most`;
     });
     return `${this.name} in the last 15 minutes. ${each.join(". ")}.`;
@@ -91,8 +98,8 @@ export class Plot extends Part {
 
   #options(place: HTMLElement): uPlot.Options {
     // A canvas knows no variables: each is read as the colour that it has here and now.
-    const ink = (name: string) => {
-      place.style.color = `var(--bf-${name})`;
+    const ink = (name: string, percent = 100) => {
+      place.style.color = `color-mix(in srgb, var(--bf-${name}) ${percent}%, transparent)`;
       return getComputedStyle(place).color;
     };
     const font = `11px ${getComputedStyle(place).fontFamily}`;
@@ -106,10 +113,10 @@ export class Plot extends Part {
       width: place.clientWidth,
       height,
       legend: { show: false },
-      padding: [8, 4, 0, 0],
+      padding: [8, 18, 0, 0],
       cursor: { y: false, sync: { key: together }, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
-        x: { range: (_plot, _min, max) => [max - span, max] },
+        x: { range: () => [this.#end - span, this.#end] },
         y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
       },
       axes: [
@@ -118,15 +125,22 @@ export class Plot extends Part {
           size: 24,
           space: 60,
           incrs: [5 * 60],
-          values: (_plot, ticks) => ticks.map((one) => timeOf(one * 1_000).slice(0, 5)),
+          values: (_plot, ticks) => ticks.map((one) => hourOf(one * 1_000)),
           grid: { show: false },
         },
-        { ...axis, size: 44, space: 36, values: (_plot, ticks) => ticks.map((one) => String(one)) },
+        {
+          ...axis,
+          size: 52,
+          space: 36,
+          ...(this.steps && { incrs: this.steps }),
+          values: (_plot, ticks) => ticks.map((one) => (one === 0 ? "0" : this.unit(one))),
+        },
       ],
       series: [
         {},
-        ...this.series.map((one) => ({
+        ...this.series.map((one, at) => ({
           stroke: ink(one.ink),
+          ...(at === 0 && { fill: ink(one.ink, 12) }),
           width: 1.5,
           points: { show: false, filter: () => alone(one.values), size: 4, fill: ink(one.ink) },
         })),

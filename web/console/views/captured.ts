@@ -1,11 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ask } from "../api.ts";
+import { ask, Trouble } from "../api.ts";
 import { fullTime } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/mail-frame.ts";
+import { pickLine } from "../parts/pick.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import { facts, moment, standingOf, wayBack } from "../said.ts";
+import { empty, facts, moment, standingOf, wayBack } from "../said.ts";
 import type { Captured } from "../wire.ts";
 import { channelName } from "../words.ts";
 
@@ -19,30 +20,46 @@ class CapturedView extends Part {
   static override properties = { open: { attribute: false } };
   declare open: string | undefined;
   #found: Captured[] = [];
-  #wanted = pageSize;
   #isWhole = false;
+  #areOlderWanted = false;
+  /** An open one that is not among those; undefined when there is none with that id. */
+  #apart: { id: string; message: Captured | undefined } | undefined;
   #side: Side = "rendered";
   #loop = new Loop(this, (signal) => this.#look(signal));
 
-  /** Messages can be large: they are read again when there is a new one. */
+  override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (changed.has("open") && this.hasUpdated) this.#loop.again();
+  }
+
+  /** Messages can be large: what is known is not read again. */
   async #look(signal: AbortSignal): Promise<number> {
     const [newest] = await page(0, 1, signal);
-    const hasAll = this.#isWhole || this.#found.length >= this.#wanted;
-    if (!this.#loop.isFirst && hasAll && newest?.id === this.#found[0]?.id) return againMs;
-    const all: Captured[] = [];
-    for (let isMore = true; isMore && all.length < this.#wanted; ) {
-      const some = await page(all.length, pageSize, signal);
-      all.push(...some);
-      isMore = some.length === pageSize;
-      this.#isWhole = !isMore;
+    if (this.#loop.isFirst || newest?.id !== this.#found[0]?.id) {
+      const some = await page(0, pageSize, signal);
+      const last = this.#found.findIndex(({ id }) => id === some.at(-1)?.id);
+      // So many have come that there is a gap: the list begins anew.
+      this.#found = last < 0 ? some : [...some, ...this.#found.slice(last + 1)];
+      if (last < 0) this.#isWhole = some.length < pageSize;
     }
-    // One that came meanwhile has moved the others.
-    this.#found = [...new Map(all.map((one) => [one.id, one])).values()];
+    if (this.#areOlderWanted) {
+      const some = await page(this.#found.length, pageSize, signal);
+      // One that came meanwhile has moved the others.
+      this.#found = [...new Map([...this.#found, ...some].map((one) => [one.id, one])).values()];
+      this.#isWhole = some.length < pageSize;
+      this.#areOlderWanted = false;
+    }
+    const { open } = this;
+    if (open !== undefined && !this.#among(open) && this.#apart?.id !== open)
+      this.#apart = { id: open, message: await oneWith(open, signal) };
     return againMs;
   }
 
+  #among(id: string | undefined): Captured | undefined {
+    return this.#found.find((one) => one.id === id);
+  }
+
   #more = (): void => {
-    this.#wanted += pageSize;
+    this.#areOlderWanted = true;
     this.#loop.again();
   };
 
@@ -54,32 +71,35 @@ class CapturedView extends Part {
         <h1>Captured</h1>
         <p class="soft">A channel without a provider sends nothing: what it would have sent is kept here.</p>
         ${standingOf(this.#loop)}
-        ${!isFirst && this.#found.length === 0 ? nothingYet : nothing}
+        ${this.#isWhole && this.#found.length === 0 ? nothingYet : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
         ${this.#isWhole || isFirst ? nothing : html`<button type="button" @click=${this.#more}>Older ones</button>`}
       </div>
-      ${isOpen ? this.#message(this.#found.find(({ id }) => id === this.open)) : nothing}
+      ${isOpen ? this.#message() : nothing}
     </div>`;
   }
 
   #line({ id, channel, to, subject, text, at }: Captured): TemplateResult {
-    return html`<li>
-      <a href=${addressOf("captured", id)} aria-current=${id === this.open ? "true" : nothing}>
-        <span class="name" dir="auto">${subject ?? text}</span>
-        <span class="soft">${channelName(channel)} to <bdi>${to}</bdi>, ${moment(at)}</span>
-      </a>
-    </li>`;
+    return pickLine({
+      address: addressOf("captured", id),
+      isOpen: id === this.open,
+      name: subject || text,
+      about: `${channelName(channel)} to ${to}`,
+      end: moment(at),
+    });
   }
 
-  #message(one: Captured | undefined): TemplateResult {
+  #message(): TemplateResult {
+    const apart = this.#apart?.id === this.open ? this.#apart : undefined;
+    const one = this.#among(this.open) ?? apart?.message;
     return html`<section class="detail" aria-labelledby="message-title">
       ${wayBack("#/captured", "All messages")}
-      ${one ? this.#shown(one) : this.#loop.isFirst ? standingOf(this.#loop) : gone}
+      ${one ? this.#shown(one) : apart ? gone : standingOf(this.#loop)}
     </section>`;
   }
 
   #shown(one: Captured): TemplateResult {
-    const title = one.subject ?? `${channelName(one.channel)} to ${one.to}`;
+    const title = one.subject || `${channelName(one.channel)} to ${one.to}`;
     const heading = html`<h2 id="message-title" dir="auto">${title}</h2>`;
     if (one.channel !== "email") return html`${heading}${smsBubble(one.text ?? "")}${headers(one)}`;
     const choose = (side: string) => () => {
@@ -87,6 +107,7 @@ class CapturedView extends Part {
       this.requestUpdate();
     };
     return html`${heading}
+      <p class="soft">To <bdi>${one.to}</bdi>, ${moment(one.at)}</p>
       <div class="chips" role="group" aria-label="Shown">
         ${Object.entries(sides).map(
           ([side, label]) => html`<button
@@ -106,18 +127,23 @@ async function page(skip: number, limit: number, signal: AbortSignal): Promise<C
   return (await ask<{ data: Captured[] }>("GET", "/v1/captured", { query, signal })).data;
 }
 
-const nothingYet = html`<p class="empty">
-  Nothing has been captured. <a href="#/send">Send</a> a notification with an e-mail.
-</p>`;
+const oneWith = (id: string, signal: AbortSignal): Promise<Captured | undefined> =>
+  ask<Captured>("GET", `/v1/captured/${encodeURIComponent(id)}`, { signal }).catch((error) => {
+    if (error instanceof Trouble && [400, 404].includes(error.status)) return undefined;
+    throw error;
+  });
 
-const gone = html`<h2 id="message-title">It is not among these</h2>
-  <p class="soft">
-    It may be older than those listed, or has made room for newer ones: the newest 64 MiB are kept.
-  </p>`;
+const nothingYet = empty(
+  "Nothing has been captured.",
+  html`<a href="#/send">Send</a> a notification by e-mail or SMS: while the channel has no provider, it comes here.`,
+);
+
+const gone = html`<h2 id="message-title">It is not there</h2>
+  <p class="soft">It may have made room for newer ones: the newest 64 MiB are kept.</p>`;
 
 const rendered = ({ html: content, to }: Captured): TemplateResult => html`
   <bf-mail-frame .content=${content ?? ""} .label=${`The mail to ${to}`}></bf-mail-frame>
-  <p class="soft">Pictures from elsewhere are not fetched.</p>`;
+  <p class="soft">Pictures from elsewhere are not fetched, and links lead nowhere.</p>`;
 
 const asText = ({ text }: Captured): TemplateResult =>
   html`<pre class="text" dir="auto" tabindex="0">${text}</pre>`;

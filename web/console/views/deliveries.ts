@@ -2,11 +2,11 @@ import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
 import { count } from "../format.ts";
 import { stateLabel } from "../icons.ts";
-import { Loop, Part } from "../part.ts";
+import { isAway, Loop, Part } from "../part.ts";
 import type { Rows } from "../parts/rows.ts";
 import "../parts/rows.ts";
 import { addressOf, go } from "../route.ts";
-import { moment } from "../said.ts";
+import { begin, empty, moment } from "../said.ts";
 import { troubleBox } from "../trouble.ts";
 import type { Delivery, Page } from "../wire.ts";
 import { channelName } from "../words.ts";
@@ -19,6 +19,8 @@ const pageSize = 100;
 /** So many rows beyond those seen are there before they are asked for. */
 const ahead = 300;
 const newerMs = 5_000;
+/** A filter without an index costs the database something each time: at most one part in so many of the time. */
+const patience = 20;
 
 /** Deliveries by filters, newest first: as many as there are, a page at a time. */
 class Deliveries extends Part {
@@ -34,13 +36,12 @@ class Deliveries extends Part {
   #error: unknown;
   #seen = 0;
   #areNewer = false;
+  /** The same one as long as the filters are: rows that are shown stay as they are when more come. */
+  #row = rowIn({});
   /** Of the question that is being answered: another filter ends it. */
   #asking = new AbortController();
-
-  constructor() {
-    super();
-    new Loop(this, (signal) => this.#lookForNewer(signal));
-  }
+  #loading: Promise<void> | undefined;
+  #loop = new Loop(this, (signal) => this.#lookForNewer(signal));
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
@@ -48,10 +49,12 @@ class Deliveries extends Part {
   }
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    if (changed.has("filters")) void this.#startOver();
+    if (!changed.has("filters")) return;
+    this.#row = rowIn(Object.fromEntries(this.#query));
+    this.#startOver();
   }
 
-  #startOver = async (): Promise<void> => {
+  #startOver = (): void => {
     this.#asking.abort();
     this.#asking = new AbortController();
     this.#rows = [];
@@ -62,7 +65,8 @@ class Deliveries extends Part {
     this.#isLoading = false;
     this.#seen = 0;
     this.querySelector<Rows<Delivery>>("bf-rows")?.toTop();
-    await this.#loadMore();
+    this.#loading = this.#loadMore();
+    this.#loop.restart();
   };
 
   get #query(): URLSearchParams {
@@ -73,7 +77,6 @@ class Deliveries extends Part {
   #loadMore = async (): Promise<void> => {
     if (this.#isLoading || this.#isWhole) return;
     this.#isLoading = true;
-    this.#error = undefined;
     this.requestUpdate();
     const { signal } = this.#asking;
     try {
@@ -83,6 +86,7 @@ class Deliveries extends Part {
         if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
         const { data, next_cursor } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
         if (signal.aborted) return;
+        this.#error = undefined;
         this.#rows.push(...data);
         this.#cursor = next_cursor;
         this.#isWhole = next_cursor === undefined;
@@ -104,16 +108,22 @@ class Deliveries extends Part {
   };
 
   async #lookForNewer(signal: AbortSignal): Promise<number> {
-    if (this.#error) await this.#loadMore();
+    // A slow answer is told as one, and a failure that may pass is asked again.
+    const loading = this.#loading;
+    this.#loading = undefined;
+    if (loading) await loading;
+    else if (this.#error) await this.#loadMore();
+    if (this.#error) throw this.#error;
     const known = this.#rows;
     const first = known[0]?.id;
     if ((first === undefined && !this.#isWhole) || this.#areNewer) return newerMs;
     const query = this.#query;
     query.set("limit", "1");
+    const begun = performance.now();
     const { data } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
     // Meanwhile the list may have been begun anew.
     if (known === this.#rows) this.#areNewer = data[0] !== undefined && data[0].id !== first;
-    return newerMs;
+    return Math.max(newerMs, (performance.now() - begun) * patience);
   }
 
   /** The open one has changed under the operator's hand. */
@@ -127,17 +137,19 @@ class Deliveries extends Part {
     const query = Object.fromEntries(this.#query);
     const isOpen = this.open !== undefined;
     const list = addressOf("deliveries", undefined, query);
+    // There is nothing to filter, or to send again.
+    const isBare = this.#isWhole && this.#rows.length === 0 && !this.filters;
     return html`<div class=${isOpen ? "deliveries has-open" : "deliveries"}>
       <div class="list-side">
         <div class="title-line">
           <h1>Deliveries</h1>
-          <bf-redrive .filters=${this.filters} @done=${this.#startOver}></bf-redrive>
+          <p class="soft" role="status">${this.#standing}</p>
+          ${isBare ? nothing : html`<bf-redrive .filters=${this.filters} @done=${this.#startOver}></bf-redrive>`}
         </div>
-        ${filterForm(query, (next) => go(addressOf("deliveries", undefined, next)))}
+        ${isBare ? nothing : filterForm(query, (next) => go(addressOf("deliveries", undefined, next)))}
         ${this.#areNewer ? this.#newer() : nothing}
-        ${this.#error ? troubleBox(this.#error, this.#loadMore) : nothing}
-        ${this.#isWhole && this.#rows.length === 0 ? this.#none() : this.#list(query)}
-        <p class="soft" role="status">${this.#standing}</p>
+        ${isAway(this.#loop.error) ? nothing : troubleBox(this.#error ?? this.#loop.error, this.#loop.again)}
+        ${this.#rows.length > 0 || (this.#isLoading && !this.#error) ? this.#list(query) : this.#isWhole ? this.#none() : nothing}
       </div>
       ${
         isOpen
@@ -154,45 +166,56 @@ class Deliveries extends Part {
   }
 
   #none(): TemplateResult {
-    if (this.filters) return html`<p class="empty">No delivery is like that.</p>`;
-    return html`<p class="empty">Nothing has been sent yet: begin at <a href="#/send">Send</a>.</p>`;
+    if (this.filters)
+      return empty("No delivery is like that.", html`<a href="#/deliveries">Clear the filters</a>.`);
+    return empty("Nothing has been sent yet.", begin);
   }
 
   get #standing(): string {
     const { length } = this.#rows;
-    if (length === 0) return this.#isWhole || this.#error ? "" : "Loading…";
-    if (this.#isWhole) return `All ${count(length)} of them.`;
+    const waits = this.#loop.isSlow ? "It takes longer than it should…" : "Loading…";
+    if (length === 0) return this.#isWhole || this.#error ? "" : waits;
+    if (this.#isWhole) return length === 1 ? "One." : `All ${count(length)} of them.`;
     return `${count(length)} loaded${this.#error ? "" : ", older ones follow"}.`;
   }
 
   #list(query: Record<string, string>): TemplateResult {
-    const addressIn = (one: Delivery) => addressOf("deliveries", one.id, query);
     return html`<bf-rows
       .rows=${this.#rows}
       .version=${{}}
       .selected=${this.open === undefined ? -1 : this.#rows.findIndex(({ id }) => id === this.open)}
       .label=${"Deliveries, newest first"}
       .head=${head}
-      .row=${(one: Delivery) => cells(one, addressIn(one))}
+      .row=${this.#row}
       @seen=${this.#seeUpTo}
-      @opened=${(event: CustomEvent<Delivery>) => go(addressIn(event.detail))}
+      @opened=${(event: CustomEvent<Delivery>) => go(addressOf("deliveries", event.detail.id, query))}
     ></bf-rows>`;
   }
 }
 
-const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Why"];
+const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Remark"];
 const head = columns.map(
   (name) => html`<span role="columnheader" class=${`c-${name.toLowerCase()}`}>${name}</span>`,
 );
 
-const cells = (one: Delivery, address: string): TemplateResult => html`
-  <span role="gridcell" class="c-state"><a href=${address} tabindex="-1">${stateLabel(one.status)}</a></span>
-  <span role="gridcell" class="c-created">${moment(one.created_at)}</span>
+const rowIn =
+  (query: Record<string, string>) =>
+  (one: Delivery): TemplateResult =>
+    html`
+  <span role="gridcell" class="c-state"><a href=${addressOf("deliveries", one.id, query)} tabindex="-1">${stateLabel(one.status)}</a></span>
+  <span role="gridcell" class="c-created">${moment(one.created_at, true)}</span>
   <span role="gridcell" class="c-user" dir="auto">${one.user_id || "erased"}</span>
   <span role="gridcell" class="c-type">${one.type}</span>
   <span role="gridcell" class="c-channel">${channelName(one.channel)}</span>
   <span role="gridcell" class="c-provider">${one.provider}</span>
-  <span role="gridcell" class="c-why">${one.reason?.replaceAll("_", " ")}</span>
+  <span role="gridcell" class="c-remark">${remark(one)}</span>
 `;
+
+/** Why it ended as it did, or that it took more than one try. */
+function remark({ reason, status, tries, due }: Delivery): unknown {
+  if (reason) return reason.replaceAll("_", " ");
+  if (status === "pending" && tries > 0 && due) return html`next try ${moment(due, true)}`;
+  return tries > 1 ? `${tries} tries` : nothing;
+}
 
 customElements.define("bf-deliveries", Deliveries);

@@ -5,7 +5,7 @@ import { channelName, channels, reasons, states } from "../words.ts";
 type Query = Record<string, string>;
 
 /** Elsewhere what is open would leave the list no room. */
-const isWide = matchMedia("(min-width: 761px)");
+const isWide = matchMedia("(min-width: 1200px)");
 
 /** Those behind "More filters". */
 const further = ["channel", "type", "user_id", "notification_id", "provider", "reason", "from", "to"];
@@ -46,7 +46,7 @@ export function filterForm(query: Query, onChange: (next: Query) => void): Templ
     </details>
     ${
       active || chosen.size
-        ? html`<button type="button" class="quiet" @click=${() => onChange({})}>No filters</button>`
+        ? html`<button type="button" class="quiet" @click=${() => onChange({})}>Clear filters</button>`
         : nothing
     }
   </form>`;

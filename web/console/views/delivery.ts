@@ -72,16 +72,18 @@ class DeliveryView extends Part {
     const says = reason ? (reasonSays[reason] ?? reason) : stateSays[status];
     return html`
       <p class="verdict" role="status">${stateLabel(status)} <span>${says}</span></p>
-      ${detail ? html`<p class="soft">${detail}</p>` : nothing}
+      ${detail ? html`<p class="soft" dir="auto">${detail}</p>` : nothing}
+      <p>
+        <a href=${addressOf("types", one.type)}>${one.type}</a> by ${channelName(one.channel)} to
+        ${userLink(one.user_id)}
+      </p>
+      ${one.provider === "capture" ? html`<p><a href=${addressOf("captured", one.id)}>The captured message</a></p>` : nothing}
       ${isRetryable(status) ? this.#wayOut() : nothing}
       ${this.#retryError ? troubleBox(this.#retryError) : nothing}
       <h3>What was tried</h3>
       ${timeline(one)}
       ${facts([
-        ["User", userLink(one.user_id)],
         ["Notification", notificationLink(one.notification_id)],
-        ["Type", html`<a href=${addressOf("types", one.type)}>${one.type}</a>`],
-        ["Channel", channelName(one.channel)],
         ["Provider's id", one.provider_id && html`<code>${one.provider_id}</code>`],
         [
           "Interrupted",
@@ -100,7 +102,7 @@ class DeliveryView extends Part {
 }
 
 const userLink = (id: string) =>
-  id ? html`<a href=${addressOf("users", id)}><bdi>${id}</bdi></a>` : "erased";
+  id ? html`<a href=${addressOf("users", id)}><bdi>${id}</bdi></a>` : "somebody who was erased";
 
 const notificationLink = (notification_id: string): TemplateResult =>
   html`<a href=${addressOf("deliveries", undefined, { notification_id })}><code>${notification_id}</code></a>`;

@@ -1,17 +1,18 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
-import { count, duration, number, timeOf } from "../format.ts";
+import { count, duration, plural, timeOf } from "../format.ts";
 import { stateMark } from "../icons.ts";
 import { Loop, Part } from "../part.ts";
-import type { Series } from "../parts/plot.ts";
-import "../parts/plot.ts";
-import { standingOf } from "../said.ts";
-import type { Ledger, LedgerLine, ProviderHealth, Sample, Stats } from "../wire.ts";
+import { begin, empty, standingOf } from "../said.ts";
+import type { Ledger, LedgerLine, ProviderHealth, Stats } from "../wire.ts";
 import { channelName, healthSays } from "../words.ts";
+import { plots } from "./live-plots.ts";
 
 const ledgerMs = 15_000;
+/** Each counts a day's deliveries: at most one part in so many of the database's time. */
+const patience = 20;
 
-/** What goes on in the service: rates, outcomes, waiting, health, and whether the books balance. */
+/** What goes on in the service: whether all is well, rates, outcomes, waiting, health, and the books. */
 class Live extends Part {
   #stats: Stats | undefined;
   #ledger: Ledger | undefined;
@@ -20,82 +21,81 @@ class Live extends Part {
     return this.#stats.interval_seconds * 1_000;
   });
   #books = new Loop(this, async (signal) => {
+    const begun = performance.now();
     this.#ledger = await ask<Ledger>("GET", "/v1/ledger", { signal });
-    return ledgerMs;
+    return Math.max(ledgerMs, (performance.now() - begun) * patience);
   });
 
   override render(): TemplateResult {
+    const stats = this.#stats;
     return html`<div class="live">
       <h1>Live</h1>
-      <p class="soft">
-        The last 15 minutes of the process that answers here, as it remembers them itself: a restart begins anew, and
-        other instances have their own. What waits is all instances'.
-      </p>
       ${standingOf(this.#loop)}
-      ${this.#stats ? plots(this.#stats) : nothing}
+      ${stats ? [verdicts(stats, this.#ledger), plots(stats)] : nothing}
       <div class="live-tables">
-        <section><h2>Providers</h2>${this.#stats ? providers(this.#stats.providers) : nothing}</section>
+        <section><h2>Providers</h2>${stats ? providers(stats.providers) : nothing}</section>
         <section>
           <h2>Ledger</h2>
-          ${standingOf(this.#books)}
+          ${this.#loop.error ? nothing : standingOf(this.#books)}
           ${this.#ledger ? ledger(this.#ledger) : nothing}
         </section>
       </div>
+      <p class="soft">
+        The plots are what the process that answers here remembers of itself: a restart begins anew, and other instances
+        have their own. What waits is all instances'.
+      </p>
     </div>`;
   }
 }
 
-function plots({ samples, interval_seconds: interval }: Stats): TemplateResult {
-  const times = samples.map(({ at }) => Date.parse(at) / 1_000);
-  const of = (name: keyof Sample, ink: string, label: string = name): Series => ({
-    name: label,
-    ink,
-    values: samples.map((sample) => (sample[name] === undefined ? null : Number(sample[name]))),
-  });
-  // A sample may have come late: it is for the time since the one before.
-  const lengths = times.map((time, at) => (at > 0 ? time - (times[at - 1] as number) : interval) || interval);
-  const rate = (name: keyof Sample, ink: string): Series => ({
-    name,
-    ink,
-    values: samples.map((sample, at) => Number(sample[name]) / (lengths[at] as number)),
-  });
-  const panel = (name: string, unit: (value: number) => string, ...series: Series[]) =>
-    html`<bf-plot .name=${name} .unit=${unit} .times=${times} .series=${series}></bf-plot>`;
-  const perSecond = (value: number) => `${number(value)}/s`;
-  const ms = (value: number) => `${number(value)} ms`;
-  const seconds = (value: number) => duration(value * 1_000);
-  const [p50, p99] = [of("latency_ms_p50", "verdigris", "p50"), of("latency_ms_p99", "bronze", "p99")];
-  const others = [
-    rate("failed", "bad"),
-    rate("skipped", "ink-soft"),
-    rate("uncertain", "wait"),
-    rate("delivered", "good"),
-  ];
-  return html`<div class="plots">
-    ${panel("Throughput", perSecond, rate("accepted", "bronze"), rate("sent", "verdigris"))}
-    ${panel("Other outcomes", perSecond, ...others)}
-    ${panel("Time to answer a write", ms, p50, p99)}
-    ${panel("Waiting deliveries", count, of("pending", "bronze", "waiting"))}
-    ${panel("Oldest waiting, since due", seconds, of("oldest_age_seconds", "wait", "oldest"))}
-    ${panel("Devices connected", count, of("connections", "verdigris"))}
-  </div>`;
+/** Is all well? The answers, before any plot. */
+function verdicts({ samples, providers }: Stats, ledger: Ledger | undefined): TemplateResult {
+  const { pending, oldest_age_seconds: age = 0 } = samples.findLast((one) => one.pending !== undefined) ?? {};
+  const ailing = providers.filter(({ state }) => state !== "ok").map(({ name }) => name);
+  const isIdle = samples.every(({ accepted, sent }) => accepted + sent === 0);
+  const waiting = pending
+    ? `${plural(pending, "delivery waits", "deliveries wait")}, the oldest for ${duration(age * 1_000)}`
+    : "Nothing waits";
+  return html`<ul class="plain verdicts">
+      ${
+        providers.length > 0
+          ? verdict(ailing.length === 0, "All providers are well", `Ailing: ${ailing.join(", ")}`)
+          : nothing
+      }
+      ${pending === undefined ? nothing : html`<li>${stateMark(pending ? "pending" : "delivered")}${waiting}</li>`}
+      ${ledger ? verdict(ledger.balanced, "The ledger balances", "The ledger does not balance") : nothing}
+    </ul>
+    ${isIdle ? empty("Nothing has been sent for a while.", begin) : nothing}`;
 }
+
+const verdict = (isWell: boolean, well: string, ill: string): TemplateResult =>
+  html`<li>${stateMark(isWell ? "delivered" : "failed")}${isWell ? well : ill}</li>`;
 
 function providers(all: ProviderHealth[]): TemplateResult {
   if (all.length === 0)
-    return html`<p class="soft">This process sends nothing: its ROLES have no worker.</p>`;
+    return html`<p class="soft">
+      This process sends nothing, and cannot say what is sent: its ROLES have no worker. The ledger counts for all.
+    </p>`;
   return html`<ul class="plain lines">${all.map(provider)}</ul>`;
 }
 
 function provider({ channel, name, state, code, since, until }: ProviderHealth): TemplateResult {
   const isWell = state === "ok";
+  const says = healthSays[state] ?? state;
   return html`<li class="provider">
-    <span class=${isWell ? "is-sent" : "is-failed"}>${stateMark(isWell ? "sent" : "failed")}</span>
-    <strong>${name}</strong> <span class="soft">${channelName(channel)}</span>
-    <p>
-      ${healthSays[state] ?? state} ${code ? html`<code>${code}</code>` : nothing}
-      ${since && !isWell ? `since ${timeOf(since)}` : nothing} ${until ? `, asked again at ${timeOf(until)}` : nothing}
-    </p>
+    <span>
+      <span class="state">${stateMark(isWell ? "sent" : "failed")}<strong>${name}</strong></span>
+      ${name === channel ? nothing : html`<span class="soft">${channelName(channel)}</span>`}
+    </span>
+    ${
+      isWell
+        ? html`<span class="soft">${says}</span>`
+        : html`<p>
+            ${says} ${code ? html`<code>${code}</code>` : nothing}${since ? `, since ${timeOf(since)}` : nothing}${
+              until ? `, asked again at ${timeOf(until)}` : nothing
+            }
+          </p>`
+    }
   </li>`;
 }
 

@@ -1,13 +1,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask, Trouble } from "../api.ts";
-import { stateLabel, stateMark } from "../icons.ts";
+import { stateMark } from "../icons.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/mail-frame.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
 import { moment, standingOf } from "../said.ts";
 import type { Captured, Delivery, Page } from "../wire.ts";
-import { channelName, isOver, reasonSays } from "../words.ts";
+import { channelName, channels, isOver, reasonSays } from "../words.ts";
 
 interface Item {
   item: { read: boolean; archived: boolean; updated_at: string };
@@ -31,7 +31,7 @@ class Outcome extends Part {
   declare alone: boolean;
   #item: Item["item"] | undefined;
   #deliveries: Delivery[] = [];
-  #captured = new Map<string, Captured>();
+  #captured = new Map<string, Captured | undefined>();
   #loop = new Loop(this, (signal) => this.#look(signal));
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
@@ -51,22 +51,18 @@ class Outcome extends Part {
         noSuch,
       ),
     ]);
-    this.#deliveries = page.data.reverse();
+    this.#deliveries = page.data.sort((one, other) => placeOf(one) - placeOf(other));
     this.#item = item?.item;
     await this.#findCaptured(signal);
     return this.#deliveries.every(({ status }) => isOver(status)) ? calmMs : quickMs;
   }
 
   async #findCaptured(signal: AbortSignal): Promise<void> {
-    const missing = this.#deliveries.some(
-      ({ id, provider, status }) => provider === "capture" && isOver(status) && !this.#captured.has(id),
-    );
-    if (!missing || !this.alone) return;
-    const { data } = await ask<{ data: Captured[] }>("GET", "/v1/captured", {
-      query: { limit: 100 },
-      signal,
-    });
-    for (const one of data) this.#captured.set(one.id, one);
+    for (const { id, provider, status } of this.alone ? this.#deliveries : []) {
+      if (provider !== "capture" || !isOver(status) || this.#captured.has(id)) continue;
+      // It may have made room for newer ones.
+      this.#captured.set(id, await ask<Captured>("GET", `/v1/captured/${id}`, { signal }).catch(noSuch));
+    }
   }
 
   override render(): TemplateResult {
@@ -86,15 +82,27 @@ class Outcome extends Part {
   }
 }
 
+/** Their ids have no order that would mean anything. */
+const placeOf = ({ channel }: Delivery): number => (channels as readonly string[]).indexOf(channel);
+
 function inboxStep({ read, archived, updated_at }: Item["item"]): TemplateResult {
   return html`<li>
-    ${stateMark(read ? "delivered" : "sent")} <span>inbox</span>
+    <span>${stateMark(read ? "delivered" : "sent")}inbox</span>
     <strong>${archived ? "archived" : read ? "read" : "unread"}</strong>
     ${read ? html`<span class="soft">${moment(updated_at)}</span>` : nothing}
   </li>`;
 }
 
-function deliveryStep({ id, channel, status, reason, provider, due, tries }: Delivery): TemplateResult {
+function deliveryStep({
+  id,
+  channel,
+  status,
+  reason,
+  detail,
+  provider,
+  due,
+  tries,
+}: Delivery): TemplateResult {
   const name = channelName(channel);
   const isWaiting = status === "pending" && tries > 0 && due !== undefined;
   const by =
@@ -102,10 +110,14 @@ function deliveryStep({ id, channel, status, reason, provider, due, tries }: Del
       ? html`<a href=${addressOf("captured", id)}>captured</a>`
       : provider && html`<span class="soft">by ${provider}</span>`;
   return html`<li>
-    ${stateLabel(status)} <span>${name}</span> ${by}
-    <a href=${addressOf("deliveries", id)} aria-label=${`attempts by ${name}`}>attempts</a>
-    ${isWaiting ? html`<span class="soft">next try ${moment(due)}</span>` : nothing}
-    ${reason ? html`<p class="soft">${reasonSays[reason] ?? reason}</p>` : nothing}
+    <span>${stateMark(status)}${name}</span>
+    <strong>${status}</strong>
+    <span class="links">
+      ${by}
+      <a href=${addressOf("deliveries", id)} aria-label=${`attempts by ${name}`}>attempts</a>
+      ${isWaiting ? html`<span class="soft">next try ${moment(due)}</span>` : nothing}
+    </span>
+    ${reason ? html`<p class="soft" dir="auto">${reasonSays[reason] ?? reason} ${status === "failed" ? detail : nothing}</p>` : nothing}
   </li>`;
 }
 
@@ -114,7 +126,7 @@ function message(captured: Captured | undefined): TemplateResult | typeof nothin
   const { channel, subject, to, text = "", html: content = "" } = captured;
   if (channel === "sms") return smsBubble(text);
   return html`<figure class="message">
-    <figcaption><strong dir="auto">${subject}</strong> <span class="soft">to ${to}</span></figcaption>
+    <figcaption><strong dir="auto">${subject}</strong> <span class="soft">to <bdi>${to}</bdi></span></figcaption>
     <bf-mail-frame .content=${content} .label=${`The mail to ${to}`}></bf-mail-frame>
   </figure>`;
 }

@@ -39,6 +39,11 @@ class TypePreview extends Part {
     this.#asking.abort();
   }
 
+  /** Whether its templates speak of that at all. */
+  #uses(name: string): boolean {
+    return new RegExp(`\\{[{%][^}]*\\b${name}\\b`).test(JSON.stringify(this.type.templates));
+  }
+
   #set(change: Partial<Sample>): void {
     Object.assign(this.#sample, change);
     clearTimeout(this.#timer);
@@ -76,10 +81,18 @@ class TypePreview extends Part {
     return html`<h3>What it sends</h3>
       <div class="preview">
         <form class="sample" @submit=${(event: Event) => event.preventDefault()}>
-          <label>Title <input dir="auto" .value=${title} @input=${typed("title")} /></label>
-          <label>Body
-            <textarea rows="2" dir="auto" .value=${body} @input=${typed("body")}></textarea>
-          </label>
+          ${
+            this.#uses("title")
+              ? html`<label>Title <input dir="auto" .value=${title} @input=${typed("title")} /></label>`
+              : nothing
+          }
+          ${
+            this.#uses("body")
+              ? html`<label>Body
+                  <textarea rows="2" dir="auto" .value=${body} @input=${typed("body")}></textarea>
+                </label>`
+              : nothing
+          }
           <bf-json-field name="sample" .value=${data} @typed=${typed("data")}></bf-json-field>
         </form>
         <div class="rendered" aria-live="polite">
@@ -116,7 +129,7 @@ const isOurs = (error: unknown): boolean => error instanceof Trouble && error.st
 function sampleFor({ templates }: NotificationType): string {
   const text = JSON.stringify(templates);
   const names = new Set([...text.matchAll(/\bdata\.([A-Za-z_]\w*)/g)].map(([, name]) => name as string));
-  return JSON.stringify(Object.fromEntries([...names].map((name) => [name, `a ${name}`])), null, 2);
+  return JSON.stringify(Object.fromEntries([...names].map((name) => [name, name])), null, 2);
 }
 
 customElements.define("bf-preview", TypePreview);

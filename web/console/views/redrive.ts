@@ -26,12 +26,21 @@ class RedriveDialog extends Part {
   #cursor: string | undefined;
   #error: unknown;
   #work = new AbortController();
+  /** As they were when it was counted. */
+  #filters: Record<string, string> = {};
+
+  /** Nothing is sent behind the operator's back. */
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#work.abort();
+  }
 
   get #dialog(): HTMLDialogElement {
     return this.querySelector("dialog") as HTMLDialogElement;
   }
 
   #open = (): void => {
+    this.#filters = Object.fromEntries(new URLSearchParams(this.filters));
     this.#dialog.showModal();
     void this.#begin("counting");
   };
@@ -71,10 +80,6 @@ class RedriveDialog extends Part {
     sum.sent += done.would_send ?? done.redriven ?? 0;
     sum.already += done.already_sent ?? 0;
     for (const name of ["suppressed", "no_address", "expired", "changed"] as const) sum[name] += done[name];
-  }
-
-  get #filters(): Record<string, string> {
-    return Object.fromEntries(new URLSearchParams(this.filters));
   }
 
   #closed = (): void => {

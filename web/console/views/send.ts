@@ -2,31 +2,18 @@ import { html, nothing, type TemplateResult } from "lit";
 import { newKey } from "../../../src/client/platform.ts";
 import type { NotificationAnswer } from "../../../src/client/wire.ts";
 import { ask, Trouble } from "../api.ts";
-import { plural } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
-import { addressOf } from "../route.ts";
+import { standingOf } from "../said.ts";
 import { troubleBox } from "../trouble.ts";
 import { notificationTypes } from "../types-store.ts";
 import type { NotificationType } from "../wire.ts";
 import { channelName } from "../words.ts";
-import "./outcome.ts";
-
-interface Draft {
-  recipients: string;
-  type: string;
-  /** Absent: where the type's own go. */
-  places?: string[] | undefined;
-  title: string;
-  body: string;
-  data: string;
-}
+import { bodyOf, type Draft, recipientsIn, shellCall } from "./draft.ts";
+import { firstSteps, outcomes, type Sent } from "./sent.ts";
 
 const places = ["inbox", "email", "sms", "webhook"];
-/** Each of so many recipients is followed; the others are in Deliveries. */
-const followed = 5;
-
 /** Outlives the view: who looks at something else finds the form and what became of it as it was. */
 const draft: Draft = {
   recipients: "alex",
@@ -34,8 +21,9 @@ const draft: Draft = {
   title: "New sign-in",
   body: "A phone in Lisbon has signed in to your account. Was it you?",
   data: '{\n  "device": "phone"\n}',
+  target: "",
 };
-let sent: { type: string; at: number; each: NotificationAnswer["notifications"] } | undefined;
+let sent: Sent | undefined;
 
 /** Send one notification, and watch what becomes of it. */
 class Send extends Part {
@@ -74,26 +62,18 @@ class Send extends Part {
 
   #send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    const { recipients, type, title, body, places: channels } = draft;
-    const data = readObject(draft.data);
     if (this.#isBusy) return;
-    if (data.wrong) return this.querySelector<HTMLElement>("bf-json-field textarea")?.focus();
-    this.#isBusy = true;
-    this.#error = undefined;
-    this.#key ??= newKey();
+    if (readObject(draft.data).wrong)
+      return this.querySelector<HTMLElement>("bf-json-field textarea")?.focus();
+    this.#error = this.#missing();
     this.requestUpdate();
-    const notification = {
-      recipients: recipientsIn(recipients),
-      type,
-      ...(title && { title }),
-      ...(body && { body }),
-      ...(data.value && { data: data.value }),
-      ...(channels && { channels }),
-    };
+    if (this.#error) return;
+    this.#isBusy = true;
+    this.#key ??= newKey();
     try {
-      const call = { body: notification, headers: { "idempotency-key": this.#key } };
+      const call = { body: bodyOf(draft), headers: { "idempotency-key": this.#key } };
       const answer = await ask<NotificationAnswer>("POST", "/v1/notifications", call);
-      sent = { type, at: Date.now(), each: answer.notifications };
+      sent = { type: draft.type, each: answer.notifications };
       this.#key = undefined;
       this.requestUpdate();
       await this.updateComplete;
@@ -106,20 +86,33 @@ class Send extends Part {
     }
   };
 
+  #missing(): Trouble | undefined {
+    const says =
+      recipientsIn(draft.recipients).length === 0
+        ? "Say whom it is for: a user's id."
+        : this.#places.length === 0 && "Say where it goes: the inbox, or a channel.";
+    return says ? new Trouble(says, { code: "missing" }) : undefined;
+  }
+
   override render(): TemplateResult {
-    return html`<div class="send">
+    return html`<div class="two">
       <form class="send-form" @submit=${this.#send}>
         <h1>Send</h1>
-        ${this.#loop.error ? troubleBox(this.#loop.error, this.#loop.again) : nothing}
+        <p class="lead">Tell a user, and see what becomes of it.</p>
+        ${this.#loop.error ? standingOf(this.#loop) : nothing}
         ${this.#fields()}
         <p class="actions">
           <button class="main" type="submit" ?disabled=${this.#isBusy}>${this.#isBusy ? "Sending…" : "Send"}</button>
         </p>
         ${this.#error ? [troubleBox(this.#error), details(this.#error)] : nothing}
+        <details>
+          <summary>The same as a call</summary>
+          <pre class="text" tabindex="0" aria-label="The call">${shellCall(draft)}</pre>
+        </details>
       </form>
       <section class="happened" aria-labelledby="happened">
-        <h2 id="happened">What happened</h2>
-        ${sent ? outcomes(sent) : nothingYet}
+        <h2 id="happened">${sent ? "What happened" : "What happens"}</h2>
+        ${sent ? outcomes(sent) : firstSteps}
         ${this.#inboxOf ? html`<bf-inbox .user=${this.#inboxOf}></bf-inbox>` : nothing}
       </section>
     </div>`;
@@ -157,7 +150,19 @@ class Send extends Part {
       <label>Body
         <textarea rows="3" maxlength="16384" dir="auto" .value=${draft.body} @input=${typed("body")}></textarea>
       </label>
-      <bf-json-field .value=${draft.data} @typed=${typed("data")}></bf-json-field>`;
+      <bf-json-field .value=${draft.data} @typed=${typed("data")}></bf-json-field>
+      <label>Target <span class="soft">(what it is about, 24 hex characters)</span>
+        <input
+          class="code"
+          pattern="[0-9A-Fa-f]{24}"
+          title="24 hex characters"
+          maxlength="24"
+          autocomplete="off"
+          spellcheck="false"
+          .value=${draft.target}
+          @input=${typed("target")}
+        />
+      </label>`;
   }
 
   #place(name: string): TemplateResult {
@@ -172,33 +177,6 @@ class Send extends Part {
   }
 }
 
-const nothingYet = html`<p class="soft">
-  Nothing yet. Press Send: the notification appears in the inbox below, and what goes out by e-mail or SMS right here.
-  Without a provider nothing leaves this machine; it is captured for you to see.
-</p>`;
-
-function outcomes({ type, at, each }: NonNullable<typeof sent>): TemplateResult {
-  const stored = each.filter(({ id }) => id).length;
-  const alone = each.length === 1;
-  const all = addressOf("deliveries", undefined, { type, from: new Date(at - 60_000).toISOString() });
-  const others = html`The first ${followed} are followed here; <a href=${all}>all deliveries</a>.`;
-  const says = alone
-    ? stored
-      ? "Stored: nothing can lose it now."
-      : "Not stored."
-    : `${plural(stored, "notification")} stored${stored < each.length ? `, ${each.length - stored} refused` : ""}.`;
-  return html`
-    <p role="status">${says} ${each.length > followed ? others : nothing}</p>
-    ${each.slice(0, followed).map(
-      ({ user_id, id, error }) => html`<bf-outcome
-        .user=${user_id}
-        .notification=${id}
-        .refusal=${error?.message}
-        .alone=${alone}
-      ></bf-outcome>`,
-    )}`;
-}
-
 /** Each field that is wrong, when the sentence cannot name them all. */
 function details(error: unknown): TemplateResult | typeof nothing {
   const all = error instanceof Trouble ? error.details : [];
@@ -206,11 +184,6 @@ function details(error: unknown): TemplateResult | typeof nothing {
   return html`<ul class="plain">
     ${all.map(({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`)}
   </ul>`;
-}
-
-function recipientsIn(text: string): string[] {
-  const all = text.split(/[\n,]/).map((one) => one.trim());
-  return [...new Set(all.filter(Boolean))];
 }
 
 customElements.define("bf-send", Send);

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
 import { number } from "../format.ts";
 import { Loop, Part } from "../part.ts";
+import "../parts/inbox.ts";
 import { addressOf } from "../route.ts";
 import { standingOf } from "../said.ts";
 import { troubleBox } from "../trouble.ts";
@@ -23,7 +24,7 @@ class SimulatorView extends Part {
   #set = async (change: Partial<Simulator>): Promise<void> => {
     this.#error = undefined;
     try {
-      this.#state = await ask<Simulator>("PUT", "/v1/simulator", { body: { ...this.#state, ...change } });
+      this.#state = await ask<Simulator>("PUT", "/v1/simulator", { body: change });
     } catch (error) {
       this.#error = error;
     }
@@ -32,20 +33,26 @@ class SimulatorView extends Part {
   };
 
   override render(): TemplateResult {
-    return html`<div class="simulator">
-      <h1>Simulator</h1>
-      <p>
-        It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} of a message, an expiring
-        subscription or a finished profile, at random. Watch it under <a href="#/live">Live</a>, or in one of their
-        inboxes.
-      </p>
-      ${standingOf(this.#loop)}
-      ${this.#state ? this.#controls(this.#state) : nothing}
-      ${this.#error ? troubleBox(this.#error) : nothing}
-      <p class="soft">
-        It runs in the process that answers here; other instances have their own. A restart sets it back to
-        SIMULATOR_INTERVAL_SECONDS.
-      </p>
+    return html`<div class="two">
+      <div class="simulator">
+        <h1>Simulator</h1>
+        <p class="lead">Something to look at while nothing else notifies anybody.</p>
+        ${standingOf(this.#loop)}
+        ${this.#state ? this.#controls(this.#state) : nothing}
+        ${troubleBox(this.#error)}
+        <p>
+          It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} of a message, an expiring
+          subscription or a finished profile, at random. Watch it <a href="#/live">live</a>, or in an inbox.
+        </p>
+        <p class="soft">
+          It runs in the process that answers here; other instances have their own. A restart sets it back to
+          SIMULATOR_INTERVAL_SECONDS.
+        </p>
+      </div>
+      <section class="happened" aria-labelledby="happened">
+        <h2 id="happened">What comes of it</h2>
+        <bf-inbox .user=${"alex"}></bf-inbox>
+      </section>
     </div>`;
   }
 
@@ -55,7 +62,7 @@ class SimulatorView extends Part {
       this.#set({ interval_seconds: speeds[Number((event.target as HTMLInputElement).value)] as number });
     return html`<div class="dial">
       <p class="big" role="status">${running ? `Running: ${pace}.` : "At rest."}</p>
-      <label>Speed
+      <label>Speed ${running ? nothing : html`<span class="soft">(${pace})</span>`}
         <input
           type="range"
           min="0"
@@ -64,7 +71,6 @@ class SimulatorView extends Part {
           .value=${String(nearest(interval))}
           @change=${chosen}
         />
-        <span class="soft">${pace}</span>
       </label>
       <p class="actions">
         <button type="button" class=${running ? "" : "main"} @click=${() => this.#set({ running: !running })}>

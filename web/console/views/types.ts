@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { duration, plural } from "../format.ts";
 import { Loop, Part } from "../part.ts";
+import { pickLine } from "../parts/pick.ts";
 import { addressOf } from "../route.ts";
 import { facts, standingOf, wayBack } from "../said.ts";
 import { notificationTypes } from "../types-store.ts";
@@ -29,28 +30,30 @@ class Types extends Part {
         ${standingOf(this.#loop)}
         <ul class="pick">${this.#types.map((type) => this.#line(type))}</ul>
       </div>
-      ${isOpen && !this.#loop.isFirst ? this.#type(this.#types.find(({ key }) => key === this.open)) : nothing}
+      ${isOpen ? this.#type(this.#types.find(({ key }) => key === this.open)) : nothing}
     </div>`;
   }
 
   #line({ key, description, inbox, channels }: NotificationType): TemplateResult {
-    const goes = [...(inbox ? ["inbox"] : []), ...channels].map(channelName).join(", ");
-    return html`<li>
-      <a href=${addressOf("types", key)} aria-current=${key === this.open ? "true" : nothing}>
-        <span class="name">${key}</span>
-        <span class="soft">${description ? `${description}: ` : ""}${goes || "goes nowhere by itself"}</span>
-      </a>
-    </li>`;
+    return pickLine({
+      address: addressOf("types", key),
+      isOpen: key === this.open,
+      name: key,
+      about: description,
+      end: [...(inbox ? ["inbox"] : []), ...channels].map(channelName).join(", ") || "nowhere by itself",
+    });
   }
 
   #type(type: NotificationType | undefined): TemplateResult {
     return html`<section class="detail" aria-labelledby="type-title">
       ${wayBack("#/types", "All types")}
-      <h2 id="type-title"><code>${this.open}</code></h2>
+      <h2 id="type-title">${this.open}</h2>
       ${
         type
           ? html`${rules(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
-          : html`<p>There is no such type here; deliveries of it were made when there was.</p>`
+          : this.#loop.isFirst
+            ? standingOf(this.#loop)
+            : html`<p>There is no such type here; deliveries of it were made when there was.</p>`
       }
     </section>`;
   }

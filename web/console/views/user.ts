@@ -8,6 +8,7 @@ import { moment, standingOf, wayBack } from "../said.ts";
 import { troubleBox } from "../trouble.ts";
 import type { Delivery, Page, Suppression } from "../wire.ts";
 import { channelName, suppressionSays } from "../words.ts";
+import "./erase.ts";
 import "./profile.ts";
 
 const againMs = 3_000;
@@ -68,6 +69,7 @@ class UserView extends Part {
           <bf-profile .user=${this.user}></bf-profile>
           ${standingOf(this.#loop)}
           ${this.#loop.isFirst ? nothing : [this.#suppressed(), this.#sent()]}
+          <bf-erase .user=${this.user}></bf-erase>
         </div>
       </div>
     </section>`;

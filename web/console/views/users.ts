@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
 import { Loop, Part } from "../part.ts";
+import { pickLine } from "../parts/pick.ts";
 import { addressOf, go } from "../route.ts";
-import { standingOf } from "../said.ts";
+import { begin, empty, standingOf } from "../said.ts";
 import type { Page, User } from "../wire.ts";
 import "./user.ts";
 
@@ -17,6 +18,7 @@ class Users extends Part {
   #found: User[] = [];
   #cursor: string | undefined;
   #isBusy = false;
+  #erased: string | undefined;
   #loop = new Loop(this, async (signal) => {
     const { data, next_cursor } = await this.#ask(undefined, signal);
     this.#found = data;
@@ -26,6 +28,7 @@ class Users extends Part {
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (changed.has("search") && this.hasUpdated) this.#loop.restart();
+    if (changed.has("user") && this.user !== undefined) this.#erased = undefined;
   }
 
   #ask(cursor: string | undefined, signal?: AbortSignal): Promise<Page<User>> {
@@ -47,6 +50,14 @@ class Users extends Part {
     this.requestUpdate();
   };
 
+  #forget = async ({ detail }: CustomEvent<string>): Promise<void> => {
+    this.#erased = detail;
+    this.#loop.restart();
+    go(addressOf("users", undefined, { q: this.search }));
+    await this.updateComplete;
+    this.querySelector("input")?.focus();
+  };
+
   #search = (event: Event): void => {
     event.preventDefault();
     const q = String(new FormData(event.currentTarget as HTMLFormElement).get("q")).trim();
@@ -61,11 +72,12 @@ class Users extends Part {
       <div class="list-side">
         <h1>Users</h1>
         <form class="search" role="search" @submit=${this.#search}>
-          <label>Id or its beginning, e-mail or phone
+          <label>Id or its beginning, e‑mail or phone
             <input name="q" type="search" maxlength="254" .value=${this.search} />
           </label>
           <button type="submit">Find</button>
         </form>
+        <p role="status">${this.#erased ? html`<bdi>${this.#erased}</bdi> is erased.` : nothing}</p>
         ${standingOf(this.#loop)}
         ${!isFirst && !error && this.#found.length === 0 ? this.#none() : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
@@ -75,29 +87,28 @@ class Users extends Part {
             : nothing
         }
       </div>
-      ${isOpen ? html`<bf-user .user=${this.user} .back=${list}></bf-user>` : nothing}
+      ${isOpen ? html`<bf-user .user=${this.user} .back=${list} @erased=${this.#forget}></bf-user>` : nothing}
     </div>`;
   }
 
   #none(): TemplateResult {
     if (!this.search)
-      return html`<p class="empty">
-        There are no users yet. The first notification to one makes it: <a href="#/send">Send</a>.
-      </p>`;
-    return html`<p class="empty">
-      Nobody is found by “<bdi>${this.search}</bdi>”.
-      <a href=${addressOf("users", this.search)}>Make a user with this id</a>.
-    </p>`;
+      return empty("There are no users yet.", html`The first notification to one makes it. ${begin}`);
+    return empty(
+      html`Nobody is found by “<bdi>${this.search}</bdi>”.`,
+      html`An e-mail is looked for as a whole and to the letter, a phone with its +.
+        <a href=${addressOf("users", this.search)}>Make a user with this id</a>.`,
+    );
   }
 
   #line({ id, email, phone }: User): TemplateResult {
-    const address = addressOf("users", id, { q: this.search });
-    return html`<li>
-      <a href=${address} aria-current=${id === this.user ? "true" : nothing}>
-        <bdi class="name">${id}</bdi>
-        <span class="soft">${[email, phone].filter(Boolean).join(", ") || "no address"}</span>
-      </a>
-    </li>`;
+    return pickLine({
+      address: addressOf("users", id, { q: this.search }),
+      isOpen: id === this.user,
+      name: id,
+      about: email ?? (phone ? "" : "no address"),
+      end: phone,
+    });
   }
 }
 

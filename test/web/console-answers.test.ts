@@ -1,0 +1,187 @@
+import { ObjectId } from "mongodb";
+import { expect, test } from "vitest";
+import { type DeliveryDocument, newDelivery } from "../../src/store/deliveries.ts";
+import { chromiumMissing } from "../support/browser.ts";
+import { startService } from "../support/service.ts";
+import { consoles, desk, goTo } from "./support/console.ts";
+
+const { uri, db, open, browser } = consoles();
+const inBrowser = test.skipIf(chromiumMissing());
+const shown = { state: "visible" } as const;
+const problem = (status: number, code: string) => ({
+  status,
+  headers: { "content-type": "application/problem+json" },
+  body: JSON.stringify({ type: "about:blank", status, code, detail: "What the server says." }),
+});
+
+/** Failed ones, with users who have an address. */
+async function failed(many: number, user: string): Promise<void> {
+  const one = () => {
+    const id = new ObjectId().toHexString();
+    const planned = { id, channel: "email" as const, content: { key: "new_login", at: 0 } };
+    const stored = newDelivery(planned, { notification: id, user }, new Date(), undefined);
+    return { ...stored, state: "failed" as const, reason: "exhausted" as const };
+  };
+  await db.collection<DeliveryDocument>("deliveries").insertMany(Array.from({ length: many }, one));
+}
+
+inBrowser("an answer of another shape is a sentence, too, and nothing waits for ever", async () => {
+  const { url } = await startService({ DB_URI: uri });
+  const page = await browser.page();
+  const alert = page.getByRole("alert");
+  for (const [body, says] of [
+    ["", "Something answers here that is not Belfry"],
+    ["null", "Something answers here that is not Belfry"],
+    ["{}", "The console itself has a defect. Reload the page."],
+  ] as const) {
+    await page.route("**/v1/users?*", (route) => route.fulfill({ status: 200, body }));
+    await page.goto(`${url}/#/users`);
+    await page.reload();
+    await alert.getByText(says).first().waitFor(shown);
+    await page.unroute("**/v1/users?*");
+  }
+  // What was said of one view is not said of the next.
+  await goTo(page, "#/simulator");
+  await page.getByText("At rest.").waitFor(shown);
+  expect(await alert.count()).toBe(0);
+});
+
+inBrowser("until its program is there the page says what to do", async () => {
+  const { url } = await startService({ DB_URI: uri });
+  const page = await browser.page();
+  await page.route("**/console.js", (route) => route.abort());
+  await page.goto(url);
+  await page.getByText("see whether Belfry runs, then reload the page").waitFor(shown);
+});
+
+inBrowser(
+  "a browser that stores nothing for sites shows the console, and keeps the key as long as the page",
+  async () => {
+    const key = "a-key-of-sixteen-or-more";
+    const { url } = await startService({ DB_URI: uri, API_KEYS: key });
+    const page = await browser.page();
+    await page.addInitScript(`for (const name of ["localStorage", "sessionStorage"])
+    Object.defineProperty(window, name, { get() { throw new DOMException("No", "SecurityError"); } });`);
+    await page.goto(`${url}/#/types`);
+    await page.getByLabel("API key", { exact: true }).fill(key);
+    await page.keyboard.press("Enter");
+    await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
+    await page.getByRole("button", { name: "Theme: system" }).click();
+    await page.getByRole("button", { name: "Theme: light" }).waitFor(shown);
+    await goTo(page, "#/simulator");
+    await page.getByText("At rest.").waitFor(shown);
+  },
+);
+
+inBrowser("deliveries say that they are slow to come, and that no newer ones can be asked for", async () => {
+  const { page } = await open({ at: "#/simulator" });
+  await page.getByText("At rest.").waitFor(shown);
+  await page.clock.install();
+  await page.route("**/v1/deliveries?*", () => {});
+  await goTo(page, "#/deliveries");
+  await page.getByText("Loading…").waitFor(shown);
+  await page.clock.fastForward(5_000);
+  await page.getByText("It takes longer than it should…").waitFor(shown);
+  await page.unroute("**/v1/deliveries?*");
+
+  await goTo(page, "#/deliveries?status=failed");
+  await page.getByText("No delivery is like that.").waitFor(shown);
+  await page.route("**/v1/deliveries?*", (route) => route.fulfill(problem(500, "internal")));
+  await page.clock.fastForward(10_000);
+  await page.getByRole("alert").getByText("Something broke in the server.").waitFor(shown);
+});
+
+inBrowser("what the server refuses for good is not asked again and again", async () => {
+  const { page } = await open({ at: "#/simulator" });
+  await page.getByText("At rest.").waitFor(shown);
+  await page.clock.install();
+  let asked = 0;
+  page.on("request", (request) => {
+    if (request.url().includes("/v1/deliveries?")) asked++;
+  });
+  await goTo(page, "#/deliveries?status=lost");
+  await page.getByRole("alert").getByText("?status must be some of").waitFor(shown);
+  expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(0);
+  const before = asked;
+  await page.clock.runFor(60_000);
+  expect(asked).toBe(before);
+});
+
+inBrowser("a key that fits into no header is refused where it is typed", async () => {
+  const key = "a-key-of-sixteen-or-more";
+  const { page } = await open({ variables: { API_KEYS: key }, at: "#/types" });
+  const field = page.getByLabel("API key", { exact: true });
+  await field.fill("ключ-с-кириллицей");
+  await page.keyboard.press("Enter");
+  expect(await page.evaluate("document.querySelector('[name=key]').validity.patternMismatch")).toBe(true);
+  await page.getByRole("dialog", { name: "An API key" }).waitFor(shown);
+  await field.fill(` ${key} `);
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
+});
+
+inBrowser("a redrive stops with the view it was begun in, and sends what was counted", async () => {
+  const { page, ask } = await open({ at: "#/deliveries" });
+  for (const user of ["ann", "ben"])
+    await ask("PUT", `/v1/users/${user}`, { email: `${user}@users.example` });
+  await failed(3, "ann");
+  await failed(2, "ben");
+  await goTo(page, "#/deliveries?user_id=ann");
+  await page.getByText("All 3 of them.").waitFor(shown);
+  await page.getByRole("button", { name: "Redrive…" }).click();
+  await page.getByText("3 would be sent again.").waitFor(shown);
+  // The list behind it is another one now.
+  await page.goBack();
+  await page.getByText("All 5 of them.").waitFor(shown);
+  const [request] = await Promise.all([
+    page.waitForRequest((one) => one.method() === "POST"),
+    page.getByRole("button", { name: "Send 3 deliveries again" }).click(),
+  ]);
+  expect(request.postDataJSON()).toEqual({ user_id: "ann", dry_run: false });
+  await page.getByText("3 are on their way again.").waitFor(shown);
+  await page.getByRole("button", { name: "Close" }).click();
+
+  // There is more to do than one call does: what comes after it is not asked for any more.
+  const answer = { redriven: 1, suppressed: 0, no_address: 0, expired: 0, changed: 0, more: true };
+  let calls = 0;
+  let goOn = () => {};
+  await page.route("**/v1/deliveries/redrive", async (route) => {
+    const isDry = route.request().postDataJSON().dry_run;
+    if (!isDry && ++calls === 2) await new Promise<void>((resolve) => (goOn = resolve));
+    const counted = { ...answer, would_send: 9, more: false };
+    await route.fulfill({ json: isDry ? counted : { ...answer, next_cursor: "x" } }).catch(() => {});
+  });
+  await page.getByRole("button", { name: "Redrive…" }).click();
+  await page.getByRole("button", { name: "Send 9 deliveries again" }).click();
+  await expect.poll(() => calls).toBe(2);
+  await goTo(page, "#/types");
+  await page.getByRole("heading", { name: "Types" }).waitFor(shown);
+  goOn();
+  await page.getByRole("link", { name: /^direct/ }).click();
+  await page.locator("iframe.mail").waitFor(shown);
+  expect(calls).toBe(2);
+});
+
+inBrowser("of two who change the simulator neither undoes what the other did", async () => {
+  const { page, ask, url } = await open({ at: "#/simulator" });
+  await page.getByRole("button", { name: "Start" }).click();
+  await page.getByText(/^Running/).waitFor(shown);
+  // This page does not know of it yet.
+  await page.route("**/v1/simulator", (route) =>
+    route.request().method() === "GET" ? route.abort() : route.continue(),
+  );
+  const other = await (await browser.context(desk)).newPage();
+  await other.goto(`${url}/#/simulator`);
+  await other.getByRole("button", { name: "Stop" }).click();
+  await other.getByText("At rest.").waitFor(shown);
+  await page.getByRole("slider", { name: "Speed" }).press("End");
+  await expect.poll(async () => (await ask("GET", "/v1/simulator")).body.interval_seconds).toBe(0.1);
+  expect((await ask("GET", "/v1/simulator")).body.running).toBe(false);
+});
+
+inBrowser("a process without a worker does not claim that nothing is sent", async () => {
+  const { page } = await open({ variables: { ROLES: "api" }, at: "#/live" });
+  await page.getByText("This process sends nothing, and cannot say what is sent").waitFor(shown);
+  await page.getByRole("img", { name: /accepted: 0\/s now, .* sent: unknown now/ }).waitFor(shown);
+  await page.getByRole("img", { name: /failed: unknown now/ }).waitFor(shown);
+});
