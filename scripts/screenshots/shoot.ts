@@ -1,5 +1,6 @@
-import { fileURLToPath } from "node:url";
+import { writeFileSync } from "node:fs";
 import type { BrowserContextOptions, Page } from "playwright-core";
+import { withPalette } from "./palette.ts";
 
 export interface Sight {
   /** As in the file's name: `phone-dark`. */
@@ -16,12 +17,19 @@ const sizes = {
 export const sights: Sight[] = Object.entries(sizes).flatMap(([size, options]) =>
   (["light", "dark"] as const).map((colorScheme) => ({
     name: `${size}-${colorScheme}`,
-    options: { ...options, colorScheme, locale: "en", timezoneId: "UTC", reducedMotion: "reduce" as const },
+    options: {
+      ...options,
+      colorScheme,
+      deviceScaleFactor: 1.5,
+      locale: "en",
+      timezoneId: "UTC",
+      reducedMotion: "reduce" as const,
+    },
   })),
 );
 
 /** Into `docs/screenshots`. */
 export async function shoot(page: Page, view: string, { name }: Sight): Promise<void> {
-  const path = fileURLToPath(new URL(`../../docs/screenshots/${view}-${name}.png`, import.meta.url));
-  await page.screenshot({ path, animations: "disabled", caret: "hide" });
+  const picture = await page.screenshot({ animations: "disabled", caret: "hide" });
+  writeFileSync(new URL(`../../docs/screenshots/${view}-${name}.png`, import.meta.url), withPalette(picture));
 }
