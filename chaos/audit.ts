@@ -180,10 +180,10 @@ export async function audit({ db, answers, receipts, apiUrl, drainSeconds, mayBe
   };
 }
 
-/** Waits until each delivery has ended. */
+/** Waits until each delivery has ended, for the majority: the ledger knows of nothing else. */
 export async function untilQuiet(db: Db, seconds: number): Promise<void> {
-  const unfinished = () =>
-    db.collection("deliveries").countDocuments({ state: { $in: ["pending", "sending"] } });
+  const books = db.collection("deliveries", { readConcern: { level: "majority" } });
+  const unfinished = () => books.countDocuments({ state: { $in: ["pending", "sending"] } });
   await eventually(async () => (await unfinished()) === 0, "quiet", seconds).catch(async () => {
     throw new Error(`${await unfinished()} deliveries never ended`);
   });

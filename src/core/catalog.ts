@@ -61,7 +61,7 @@ export function createCatalog(
       const engine = part === "html" ? html : text;
       try {
         const parsed = engine.parse(source);
-        engine.renderSync(parsed, variables(sample));
+        renderOnce(engine, parsed, sample);
         templates.set(`${part}:${key}`, parsed);
       } catch (error) {
         const channel = part === "sms" ? "sms" : `email, ${part}`;
@@ -73,14 +73,7 @@ export function createCatalog(
   function render(part: Part, content: DeliveryContent): string {
     const template = templates.get(`${part}:${content.key}`);
     if (!template) throw new Error(`the type ${content.key} has no such template any more`);
-    const once = () => (part === "html" ? html : text).renderSync(template, variables(content));
-    try {
-      return once();
-    } catch (error) {
-      // The limit is one of wall time: a process that was stopped meanwhile, or got no processor, is over it as well.
-      if (!/render limit exceeded/.test((error as Error).message)) throw error;
-      return once();
-    }
+    return renderOnce(part === "html" ? html : text, template, content);
   }
 
   const entries = new Map(
@@ -120,9 +113,22 @@ export function templatesOf({ email, sms }: NotificationType["channels"]): Recor
   return { ...defaultEmail, ...email, sms: sms?.text ?? defaultSms };
 }
 
+/** The limit is one of wall time: a process that was stopped meanwhile, or got no processor, is over it as well. */
+function renderOnce(engine: Liquid, template: Template[], content: DeliveryContent): string {
+  try {
+    return engine.renderSync(template, variables(content));
+  } catch (error) {
+    if (!/render limit exceeded/.test((error as Error).message)) throw error;
+    return engine.renderSync(template, variables(content), { renderLimit: 10 * renderLimit });
+  }
+}
+
+/** Milliseconds; a template takes less than one. */
+const renderLimit = 200;
+
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */
 function createEngines(): { text: Liquid; html: Liquid } {
-  const limits = { parseLimit: 200_000, renderLimit: 200, memoryLimit: 5_000_000 };
+  const limits = { parseLimit: 200_000, renderLimit, memoryLimit: 5_000_000 };
   const common = { ...limits, strictFilters: true, ownPropertyOnly: true, templates: {} };
   return { text: new Liquid(common), html: new Liquid({ ...common, outputEscape: "escape" }) };
 }

@@ -1,4 +1,3 @@
-import { type Batcher, createBatcher } from "../model/batcher.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { BelfryError, type ErrorDetail } from "../model/errors.ts";
 import { measureData, problemInText } from "../model/free-data.ts";
@@ -13,6 +12,7 @@ import {
   Unsettled,
 } from "../model/notification.ts";
 import type { Catalog } from "./catalog.ts";
+import { createLanes } from "./lanes.ts";
 
 type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 const noLeases: Leases = new Map();
@@ -42,6 +42,8 @@ export interface NotifyPartners {
   /** Notifications in one commit, and waiting for one. */
   maxBatch: number;
   maxWaiting: number;
+  /** Milliseconds after which a caller has its answer, whatever MongoDB does; 18,000. */
+  answerMs?: number;
   /** Told the size and outcome of each batch (metrics). */
   onBatch: (size: number, stored: number) => void;
 }
@@ -75,61 +77,10 @@ export interface Outcome extends Target {
   error?: BelfryError;
 }
 
-/**
- * In one commit: whoever waits for the next one waits no longer than these take (decision 007). 300 notifications of an
- * ordinary kind have a tenth of it; one alone may have 250 KB.
- */
-const maxBatchBytes = 2 * 1024 * 1024;
-
 export function createNotifier(partners: NotifyPartners): Notifier {
   const { engine } = partners;
   const plan = createPlanner(partners);
-
-  /**
-   * Two batches in flight, so that MongoDB works on one while it waits for the other's journal. A user's notifications
-   * all take the same lane: they stay in order, and two transactions of this process never touch the same user.
-   */
-  const limits = {
-    maxItems: partners.maxBatch,
-    maxBytes: maxBatchBytes,
-    bytesOf: ({ bytes = 0 }: PlannedNotification) => bytes,
-    maxWaiting: Number.POSITIVE_INFINITY,
-  };
-  const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
-    createBatcher({ ...limits, run: commitLane }),
-  );
-  /** Of users whom somebody's open transaction has locked; each is there until it is drained. */
-  const detours = new Map<string, { batcher: Batcher<PlannedNotification, undefined>; open: number }>();
-  let detoured = 0;
-  const waiting = () => lanes.reduce((sum, lane) => sum + lane.waiting, detoured);
-
-  /** Who is on a detour stays on it, and so does what comes for them meanwhile: all of it passes here, in order. */
-  async function commitLane(batch: PlannedNotification[]) {
-    const free = detours.size === 0 ? batch : batch.filter((one) => !detours.has(one.user));
-    const results = free.length === 0 ? [] : await commit(free, false);
-    if (free.length === batch.length && !results.some((one) => one instanceof Unsettled)) return results;
-    const settled = new Map(free.map((one, at) => [one, results[at]]));
-    return batch.map((one) => {
-      const result = settled.has(one) ? settled.get(one) : new Unsettled();
-      return result instanceof Unsettled ? commitOnDetour(one) : result;
-    });
-  }
-
-  function commitOnDetour(planned: PlannedNotification): Promise<undefined> {
-    const { user } = planned;
-    const run = (batch: PlannedNotification[]) => commit(batch, true);
-    const detour = detours.get(user) ?? {
-      batcher: createBatcher({ ...limits, run }),
-      open: 0,
-    };
-    detours.set(user, detour);
-    detour.open++;
-    detoured++;
-    return detour.batcher.submit(planned).finally(() => {
-      detoured--;
-      if (--detour.open === 0) detours.delete(user);
-    });
-  }
+  const lanes = createLanes({ commit, maxItems: partners.maxBatch, answerMs: partners.answerMs });
 
   async function commit(batch: PlannedNotification[], patient: boolean): Promise<Array<undefined | Error>> {
     const deliveries = batch.flatMap((one) => one.deliveries);
@@ -150,18 +101,15 @@ export function createNotifier(partners: NotifyPartners): Notifier {
 
   /** All of them or none: half of them queued would be half of them done. Alone they are let in, however many. */
   function refuseWhenFull(count: number): void {
-    const before = waiting();
-    if (before > 0 && before + count > partners.maxWaiting) throw new BelfryError("overloaded");
+    const { waiting } = lanes;
+    if (waiting > 0 && waiting + count > partners.maxWaiting) throw new BelfryError("overloaded");
   }
-
-  const submit = (planned: PlannedNotification, request?: object) =>
-    (lanes[laneOf(planned.user)] as (typeof lanes)[number]).submit(planned, request);
 
   return {
     async notify(command) {
       const planned = plan(command);
       refuseWhenFull(1);
-      await submit(planned);
+      await lanes.submit(planned);
       const timestamp = planned.item?.timestamp ?? Math.floor(partners.now() / 1000);
       return { id: planned.id, timestamp };
     },
@@ -170,17 +118,14 @@ export function createNotifier(partners: NotifyPartners): Notifier {
       const planned = plan({ ...command, user: "" });
       refuseWhenFull(targets.length);
       const results = await Promise.allSettled(
-        targets.map((target) => submit(addressed(planned, target, partners), targets)),
+        targets.map((target) => lanes.submit(addressed(planned, target, partners), targets)),
       );
       return targets.map((target, at) => {
         const error = errorOf(results[at] as PromiseSettledResult<unknown>);
         return { ...target, ...(error && { error }) };
       });
     },
-    async drained() {
-      await Promise.all(lanes.map((lane) => lane.drained()));
-      await Promise.all(Array.from(detours.values(), ({ batcher }) => batcher.drained()));
-    },
+    drained: lanes.drained,
   };
 }
 
@@ -267,9 +212,6 @@ function errorOf(result: PromiseSettledResult<unknown>): BelfryError | undefined
   const { reason } = result;
   return reason instanceof BelfryError ? reason : new BelfryError("internal", undefined, [], reason);
 }
-
-/** An ObjectId's last digits count up, other ids end in what tells them apart. */
-const laneOf = (user: string): number => user.charCodeAt(user.length - 1) & 1;
 
 function heldOf({ id: notification, user, deliveries }: PlannedNotification, leases: Leases): HeldDelivery[] {
   return deliveries.flatMap(({ id, channel, content }) => {

@@ -1,4 +1,5 @@
 import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
+import "./closed-sockets.ts";
 
 export interface Connection {
   client: MongoClient;

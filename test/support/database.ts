@@ -50,6 +50,8 @@ export async function failCommands(
     failCommands: string[];
     errorCode?: number;
     closeConnection?: boolean;
+    blockConnection?: boolean;
+    blockTimeMS?: number;
     errorLabels?: string[];
     appName?: string;
     /** `database.collection`: only commands on it. */

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextRound } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { expect, onTestFinished, test } from "vitest";
+import { startManagedMongod } from "../../src/mongod/index.ts";
+import { clientOptions } from "../../src/store/connect.ts";
+
+test("a command that is sent in the moment in which MongoDB is killed fails, and does not wait for ever", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-killed-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const mongod = await startManagedMongod({ dataDir: folder, log: () => {} });
+  onTestFinished(() => mongod.close());
+  const client = new MongoClient(mongod.uri, {
+    ...clientOptions,
+    serverSelectionTimeoutMS: 1_000,
+    retryReads: false,
+  });
+  onTestFinished(() => client.close());
+  const admin = client.db("admin");
+  const ping = () => admin.command({ ping: 1 });
+  const { pid } = await admin.command({ serverStatus: 1 });
+  await Promise.all(Array.from({ length: 10 }, ping));
+
+  const open = new Set<Promise<unknown>>();
+  await nextRound();
+  process.kill(pid, "SIGKILL");
+  // The loop stands still until the sockets' ends lie there, and then gets one command in each of its rounds.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  for (let round = 0; round < 15; round++) {
+    await nextRound();
+    const sent: Promise<unknown> = ping().then(
+      () => open.delete(sent),
+      () => open.delete(sent),
+    );
+    open.add(sent);
+  }
+  await Promise.all(open);
+  await expect(ping()).rejects.toThrow();
+});
