@@ -103,7 +103,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     }
 
     const connection = await connect(uri);
-    const { client, db, transactions } = connection;
+    const { client, db, transactions, writes } = connection;
     closers.push(() => client.close());
     if (!transactions)
       log.warn(
@@ -123,7 +123,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     const metrics = createMetrics(clock.now);
     const captured = createCapturedStore(db);
-    const profileStore = createProfileStore(db);
+    const profileStore = createProfileStore(db, writes);
 
     let engine: Engine | undefined;
     if (config.ROLES.includes("worker")) {
@@ -225,7 +225,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       pulse.start();
       const kept = {
         ...createInboxReader(db, config.INBOX_LIMIT),
-        ...createInboxWriter(db, config.INBOX_LIMIT, clock.now),
+        ...createInboxWriter(db, config.INBOX_LIMIT, clock.now, writes),
       };
       const touch = hub?.touch ?? (() => {});
       const live = createLiveInbox(kept, touch);
@@ -352,14 +352,14 @@ function openHub(
 /** Users' profiles, and notifications to many at once. */
 function openV1(
   config: Config,
-  { db, transactions }: Connection,
+  { db, transactions, writes }: Connection,
   notifier: Notifier,
   touch: (users: string[]) => void,
   now: () => number,
 ) {
-  const profiles = createProfileStore(db);
+  const profiles = createProfileStore(db, writes);
   const requests = createIdempotencyStore(db, transactions);
-  const erase = createEraser({ db, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
+  const erase = createEraser({ db, writes, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
   return {
     profiles: createProfiles({
       read: profiles.read,

@@ -18,6 +18,7 @@ import { createInboxWriter } from "./store/inbox-writes.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createJoiner, inTime } from "./store/join.ts";
 import { createTally } from "./store/tally.ts";
+import { createUserWrites } from "./store/user-writes.ts";
 
 export type { NotificationType } from "./core/types.ts";
 export type { Belfry, BelfryOptions, ItemAnswer, ListAnswer, ListQuery } from "./library-types.ts";
@@ -78,7 +79,10 @@ export function createBelfry(options: BelfryOptions): Belfry {
       join: createJoiner({ ...stored, tally: tally() }),
       // The service learns of it by its change stream.
       inbox: createLiveInbox(
-        { ...createInboxReader(db, inboxLimit), ...createInboxWriter(db, inboxLimit, clock.now) },
+        {
+          ...createInboxReader(db, inboxLimit),
+          ...createInboxWriter(db, inboxLimit, clock.now, createUserWrites(db, transactions)),
+        },
         () => {},
       ),
     };

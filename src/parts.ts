@@ -58,18 +58,18 @@ export function openCommitter(
 /** What an operator can ask and do. `announce` is told of deliveries that wait again. */
 export function openOperate(
   config: Config,
-  { client, db, transactions }: Connection,
+  { client, db, transactions, writes }: Connection,
   now: () => number,
   announce: (deliveries: Array<{ id: string; channel: Channel }>) => void,
 ) {
   const deliveries = createOperateStore(db);
-  const profiles = createProfileStore(db);
+  const profiles = createProfileStore(db, writes);
   const everyone = targetOfAll(config);
   const retentionDays = config.DELIVERY_RETENTION_DAYS;
   return {
     ...createOperate({
       deliveries,
-      suppressions: createSuppressionStore(db),
+      suppressions: createSuppressionStore(db, writes),
       ledger: createLedgerReader({ client, db, transactions, retentionDays, now }),
       announce,
       now,

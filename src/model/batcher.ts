@@ -12,7 +12,7 @@ export interface Batcher<Item, Result> {
 /**
  * Group commit: while a batch is in flight the next one gathers, so an idle service answers at once
  * and a busy one shares round trips. There is no timer: `setImmediate` only lets the requests that
- * the event loop has already read join the first batch.
+ * the event loop has already read join the first batch, where more than one can.
  *
  * `run` gets 1 to `maxItems` items and answers with one entry each, in order: a result, an `Error`, or a promise of a
  * result, which the batch does not wait for, nor `drained`.
@@ -111,6 +111,7 @@ export function createBatcher<Item, Result>(options: {
         else queues.set(group, [entry]);
         waiting++;
         if (running >= inFlight || scheduled) return;
+        if (maxItems === 1) return start();
         scheduled = true;
         setImmediate(() => {
           scheduled = false;

@@ -75,7 +75,7 @@ export function createAppender(options: AppendOptions) {
           } else {
             const open = (await notStored(shares)).filter((share) => !failures.has(share));
             if (transact) {
-              await confirm(deadline);
+              await confirm(db, deadline - now());
               for (const share of open) failures.set(share, new Unsettled());
             }
             if (transact || open.length === 0) break;
@@ -173,13 +173,6 @@ export function createAppender(options: AppendOptions) {
     return { n: reply.n as number, errors, failed: errors[0] };
   }
 
-  /** Changes nothing; what was found stored is by then stored for the majority, which `maxTimeMS` did not wait for. */
-  async function confirm(deadline: number): Promise<void> {
-    const updates = [{ q: { _id: { $in: [] } }, u: { $unset: { rev: 1 } } }];
-    const wtimeout = Math.max(1, deadline - now());
-    await db.command({ update: "users", updates, writeConcern: { w: "majority", wtimeout } });
-  }
-
   async function notStored(shares: Share[]): Promise<Share[]> {
     const found = await usersOf(db)
       .find({ _id: idsOf(shares) }, { projection: { "notifications.id": 1, "removedNotifications.id": 1 } })
@@ -200,6 +193,13 @@ export function createAppender(options: AppendOptions) {
 }
 
 const duplicateKey = 11000;
+
+/** Changes nothing; what was found stored is by then stored for the majority, which `maxTimeMS` did not wait for. */
+export async function confirm(db: Db, patienceMs: number): Promise<void> {
+  const updates = [{ q: { _id: { $in: [] } }, u: { $unset: { rev: 1 } } }];
+  const wtimeout = Math.max(1, patienceMs);
+  await db.command({ update: "users", updates, writeConcern: { w: "majority", wtimeout } });
+}
 
 function throwIf(failed: WriteError | undefined): void {
   if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });

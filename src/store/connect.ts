@@ -1,11 +1,14 @@
 import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
 import "./closed-sockets.ts";
+import { createUserWrites, type UserWrites } from "./user-writes.ts";
 
 export interface Connection {
   client: MongoClient;
   db: Db;
   /** False on a standalone mongod: there a commit cannot be atomic over two collections. */
   transactions: boolean;
+  /** How documents of users are written. */
+  writes: UserWrites;
   serverVersion: string;
 }
 
@@ -42,7 +45,9 @@ export async function connect(uri: string): Promise<Connection> {
     const admin = client.db("admin");
     const [hello, build] = await Promise.all([admin.command({ hello: 1 }), admin.command({ buildInfo: 1 })]);
     const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
-    return { client, db: client.db(databaseName(uri)), transactions, serverVersion: String(build.version) };
+    const db = client.db(databaseName(uri));
+    const writes = createUserWrites(db, transactions);
+    return { client, db, transactions, writes, serverVersion: String(build.version) };
   } catch (error) {
     await client.close();
     throw error;

@@ -6,6 +6,7 @@ import { deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
+import type { UserWrites } from "./user-writes.ts";
 
 const batch = 500;
 const patienceMs = 20_000;
@@ -43,8 +44,13 @@ const withoutOurs = Object.fromEntries(
  * The document goes first, so that nothing more is addressed; the deliveries before the captured messages, which
  * `store/captured.ts` counts on. What is notified meanwhile is a new user's.
  */
-export function createEraser(options: { db: Db; retentionDays: number; now: () => number }) {
-  const { db, retentionDays, now } = options;
+export function createEraser(options: {
+  db: Db;
+  writes: UserWrites;
+  retentionDays: number;
+  now: () => number;
+}) {
+  const { db, writes, retentionDays, now } = options;
   const users = usersOf(db);
   const deliveries = deliveriesOf(db);
 
@@ -52,8 +58,9 @@ export function createEraser(options: { db: Db; retentionDays: number; now: () =
     orUnavailable(async () => {
       const deadline = now() + patienceMs;
       const _id = storedUserId(user);
-      await users.updateOne({ _id }, [{ $set: withoutOurs }]);
-      await users.deleteOne({ _id, $expr: { $eq: ["$$ROOT", { _id: "$_id" }] } });
+      await writes(user, (how) => users.updateOne({ _id }, [{ $set: withoutOurs }], how));
+      const bare = { _id, $expr: { $eq: ["$$ROOT", { _id: "$_id" }] } };
+      await writes(user, (how) => users.deleteOne(bare, how));
       for (;;) {
         const found = await deliveries
           .find({ user: _id }, { projection: { _id: 1 }, batchSize: batch + 1 })

@@ -51,7 +51,7 @@ export function storeError(error: unknown): BelfryError {
   return new BelfryError(code, undefined, [], error);
 }
 
-const maxTimeExpired = 50;
+export const maxTimeExpired = 50;
 
 /** Runs a query; one that MongoDB does not answer is the caller's to repeat, a refused one is our defect. */
 export async function orUnavailable<Found>(query: () => Promise<Found>): Promise<Found> {

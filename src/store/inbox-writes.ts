@@ -24,6 +24,7 @@ import {
   standing,
   windowOf,
 } from "./inbox-items.ts";
+import type { UserWrites } from "./user-writes.ts";
 
 /** What a change makes of an item; what already is so is not changed. Archiving reads, too. */
 const effects: Record<ItemChange, { is_new?: boolean; archived?: boolean }> = {
@@ -37,7 +38,7 @@ const effects: Record<ItemChange, { is_new?: boolean; archived?: boolean }> = {
  * What a user does with the items of the inbox, each in one atomic round trip. `inboxLimit`: only those that a reader sees
  * can be meant; `now`: Unix milliseconds.
  */
-export function createInboxWriter(db: Db, inboxLimit: number, now: () => number) {
+export function createInboxWriter(db: Db, inboxLimit: number, now: () => number, writes: UserWrites) {
   const users = usersOf(db);
   const window = windowOf(inboxLimit);
   const items = itemsOf(inboxLimit);
@@ -67,7 +68,8 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number)
       const forgotten = { $arrayElemAt: [removals, -removalsKept - 1] };
       const it = { $and: [hasId(id), isItem] };
       return update<Standing>(
-        { _id: storedUserId(user), $expr: some(window, it) },
+        user,
+        { $expr: some(window, it) },
         {
           rev: nextRev,
           notifications: { $filter: { input: window, cond: { $not: it } } },
@@ -127,7 +129,8 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number)
       { rev: "$$rev", ...countsOf("$$marked"), changed: "$$changed", ...more },
     );
     return update(
-      { _id: storedUserId(user) },
+      user,
+      {},
       {
         rev: { $cond: [any, nextRev, "$rev"] },
         removedBefore: { $cond: [any, removedBefore, "$removedBefore"] },
@@ -143,6 +146,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number)
    * know, as a refused notification is: a schema rule of the product team's.
    */
   async function update<View>(
+    user: string,
     filter: Filter<UserDocument>,
     set: Document,
     returnDocument: "before" | "after",
@@ -150,10 +154,14 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number)
   ): Promise<View | undefined> {
     const projection = { _id: 0, view };
     try {
-      const found: Document | null = await users.findOneAndUpdate(filter, [{ $set: set }], {
-        projection,
-        returnDocument,
-      });
+      const { value: found }: { value: Document | null } = await writes(user, (options) =>
+        users.findOneAndUpdate({ _id: storedUserId(user), ...filter }, [{ $set: set }], {
+          projection,
+          returnDocument,
+          includeResultMetadata: true,
+          ...options,
+        }),
+      );
       if (!found || !("_id" in found)) return found?.view;
       // The first answer was lost, and MongoDB tells the driver's second try from its own copy: whole, unprojected. When
       // the inbox has begun with this change, nobody knows at which moment.

@@ -6,12 +6,13 @@ import type { Recipient, Suppression } from "../model/provider.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
+import type { UserWrites } from "./user-writes.ts";
 
 const projection = { email: 1, phone: 1, webhook: 1, suppressed: 1 } as const;
 const profileProjection = Object.fromEntries(profileFields.map((field) => [field, 1]));
 
 /** Where users can be reached, and where not any more. */
-export function createProfileStore(db: Db) {
+export function createProfileStore(db: Db, writes: UserWrites) {
   const users = usersOf(db);
   return {
     /** One entry a user, in order; empty for a user that does not exist. */
@@ -36,19 +37,28 @@ export function createProfileStore(db: Db) {
       const $set = Object.fromEntries(entries.filter(([, value]) => value !== null));
       const gone = entries.filter(([, value]) => value === null);
       const $unset: Record<string, 1> = Object.fromEntries(gone.map(([field]) => [field, 1]));
-      try {
-        const { value, lastErrorObject } = await orUnavailable(() =>
-          users.findOneAndUpdate(
-            { _id: storedUserId(user) },
-            { $set, $unset },
-            {
-              upsert: true,
-              returnDocument: "after",
-              projection: profileProjection,
-              includeResultMetadata: true,
-            },
+      const write = (upsert: boolean) =>
+        orUnavailable(() =>
+          writes(
+            user,
+            (options) =>
+              users.findOneAndUpdate(
+                { _id: storedUserId(user) },
+                { $set, $unset },
+                {
+                  upsert,
+                  returnDocument: "after",
+                  projection: profileProjection,
+                  includeResultMetadata: true,
+                  ...options,
+                },
+              ),
+            upsert,
           ),
         );
+      try {
+        const known = await write(false);
+        const { value, lastErrorObject } = known.value ? known : await write(true);
         return { profile: profileOf(value as UserDocument), created: !lastErrorObject?.updatedExisting };
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -63,9 +73,12 @@ export function createProfileStore(db: Db) {
       const { address } = suppression;
       // A webhook may be that of all users, which is in no document.
       const still = channel === "email" ? { email: address } : channel === "sms" ? { phone: address } : {};
-      await users.updateOne(
-        { _id: storedUserId(user), ...still },
-        { $set: { [`suppressed.${channel}`]: suppression } },
+      await writes(user, (options) =>
+        users.updateOne(
+          { _id: storedUserId(user), ...still },
+          { $set: { [`suppressed.${channel}`]: suppression } },
+          options,
+        ),
       );
     },
   };

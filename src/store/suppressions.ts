@@ -5,9 +5,10 @@ import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { wellFormed } from "./profiles.ts";
+import type { UserWrites } from "./user-writes.ts";
 
 /** The addresses that take nothing more, as they stand in their users' documents. */
-export function createSuppressionStore(db: Db) {
+export function createSuppressionStore(db: Db, writes: UserWrites) {
   const users = usersOf(db);
 
   return {
@@ -50,12 +51,15 @@ export function createSuppressionStore(db: Db) {
       return orUnavailable(async () => {
         const path = `suppressed.${channel}`;
         const none: Document = { $eq: ["$suppressed", {}] };
-        const { matchedCount } = await users.updateOne(
-          { _id: storedUserId(user), [path]: { $exists: true } },
-          // The last one takes the field along, or the index would keep the user.
-          [{ $unset: path }, { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } }],
+        const { value } = await writes(user, (options) =>
+          users.findOneAndUpdate(
+            { _id: storedUserId(user), [path]: { $exists: true } },
+            // The last one takes the field along, or the index would keep the user.
+            [{ $unset: path }, { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } }],
+            { projection: { _id: 1 }, includeResultMetadata: true, ...options },
+          ),
         );
-        return matchedCount === 1;
+        return value !== null;
       });
     },
   };

@@ -13,7 +13,7 @@ export interface Effort {
   turns?: Turns;
 }
 
-export type Turns = (round: () => Promise<void>) => Promise<void>;
+export type Turns = <Result>(round: () => Promise<Result>) => Promise<Result>;
 
 /** `slot`: a number that no other one under way has: two that count in the same document would conflict. */
 type Work = (session: ClientSession, slot: number) => Promise<void>;
@@ -82,15 +82,18 @@ export function createTransactions({ client, now }: { client: MongoClient; now: 
 
 const atOnce: Turns = (round) => round();
 
-/** Four at a time, in the order in which they ask: a pool has 20 connections, and everything else needs some. */
-export function createTurns(): Turns {
-  const rounds = createBatcher<() => Promise<void>, void>({
+/**
+ * So many at a time, in the order in which they ask: a pool has 20 connections, and everything else needs some. Rejects
+ * with `overloaded` what would wait behind `maxWaiting`.
+ */
+export function createTurns(inFlight = 4, maxWaiting = Number.POSITIVE_INFINITY): Turns {
+  const rounds = createBatcher<() => Promise<unknown>, unknown>({
     run: ([round]) => Promise.all([round?.()]),
     maxItems: 1,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    inFlight: 4,
+    maxWaiting,
+    inFlight,
   });
-  return rounds.submit;
+  return rounds.submit as Turns;
 }
 
 export const isConflict = (error: unknown): boolean =>

@@ -28,7 +28,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
       const item = { id: `old ${ids++}`, timestamp: 1, is_new: true, user_id: user, key: "k" };
       of(user).items.push({ ...item, rev: 0, born: 0, archived: false, changed: 1 });
     },
-    add(user: string): void {
+    add(user: string, body?: string): void {
       const inbox = of(user);
       const rev = nextRev(user, inbox);
       const item = {
@@ -37,6 +37,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
         is_new: true,
         user_id: user,
         key: "k",
+        ...(body !== undefined && { body }),
       };
       inbox.items.push({ ...item, rev, born: rev, archived: false, changed: rev });
       inbox.items = inbox.items.slice(-options.items);

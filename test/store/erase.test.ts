@@ -7,13 +7,15 @@ import { createEraser } from "../../src/store/erase.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { createProfileStore } from "../../src/store/profiles.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();
 const deliveries = deliveriesOf(db);
 const captured = createCapturedStore(db);
-const profiles = createProfileStore(db);
-const erase = createEraser({ db, retentionDays: 90, now: Date.now });
+const writes = createUserWrites(db, true);
+const profiles = createProfileStore(db, writes);
+const erase = createEraser({ db, writes, retentionDays: 90, now: Date.now });
 beforeAll(async () => void (await prepareCollections(db)));
 
 const message = (id: string, user: string) =>
@@ -66,7 +68,7 @@ test("when there is more than fits into the time, the caller is told, and the ne
   const left = () => deliveries.countDocuments({ user: new ObjectId(user) });
   // Each look at this clock takes a minute.
   let at = Date.now();
-  const slow = createEraser({ db, retentionDays: 90, now: () => (at += 60_000) });
+  const slow = createEraser({ db, writes, retentionDays: 90, now: () => (at += 60_000) });
   for (const rest of [501, 1]) {
     await expect(slow(user)).rejects.toMatchObject({ code: "database_unavailable" });
     expect(await left()).toBe(rest);

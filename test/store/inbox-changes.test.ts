@@ -15,6 +15,7 @@ import { createEraser } from "../../src/store/erase.ts";
 import { type UserDocument, usersOf } from "../../src/store/inbox.ts";
 import { createChangesReader } from "../../src/store/inbox-changes.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 import { applied, idsOf, modelInbox, nextId, openInboxes, several } from "../support/inbox.ts";
 
@@ -126,7 +127,7 @@ describe("what a device missed", () => {
   test("a device of an inbox that was erased must read the new one anew, however far that has come", async () => {
     const inbox = open(100);
     const changesSince = createChangesReader(db, 100);
-    const erase = createEraser({ db, retentionDays: 1, now: Date.now });
+    const erase = createEraser({ db, writes: createUserWrites(db, true), retentionDays: 1, now: Date.now });
     for (let n = 0; n < 3; n++) await inbox.notify("erased");
     const { rev: known } = (await usersOf(db).findOne({ _id: "erased" })) as { rev: number };
     await erase("erased");
@@ -144,7 +145,7 @@ describe("what a device missed", () => {
   });
 
   test("an inbox begins at the database's clock, and each answer tells exactly what was written", async () => {
-    const writer = createInboxWriter(db, 10, Date.now);
+    const writer = createInboxWriter(db, 10, Date.now, createUserWrites(db, true));
     const item = { timestamp: 1, is_new: true, user_id: "x", key: "old" };
     for (let n = 0; n < 50; n++) {
       const user = `begins ${n}`;

@@ -8,6 +8,7 @@ import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.t
 import { createInboxReader, usersOf } from "../../src/store/inbox.ts";
 import { createChangesReader } from "../../src/store/inbox-changes.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 import { failCommands } from "../support/database.ts";
 import { openInboxes, several, storedAt } from "../support/inbox.ts";
 
@@ -78,11 +79,24 @@ test("an answer that is lost on its way is asked for again: one change, and the 
   expect(await writer.change("older", "old", "read")).toMatchObject({ rev: 1, unread: 0, changed: 0 });
 });
 
+test("a change that waits long for the majority is answered like any other, and made once", async () => {
+  const inbox = openInboxes(db, 10);
+  const [a, b] = (await inbox.notify("slow", ...several(2))) as [string, string];
+  const writer = openInboxes(named("slow-majority"), 10);
+  // What MongoDB says when a write is applied and its time is up before the majority has it.
+  const late = { code: 50, errmsg: "operation exceeded time limit" };
+  const data = { failCommands: ["findAndModify"], appName: "slow-majority", writeConcernError: late };
+  await client.db("admin").command({ configureFailPoint: "failCommand", mode: { times: 2 }, data });
+  expect(await writer.change("slow", a, "read")).toMatchObject({ rev: 2, changed: 1, item: { id: a } });
+  expect(await writer.remove("slow", b)).toEqual({ rev: 3, unread: 0, total: 1 });
+  expect(await inbox.list("slow")).toMatchObject({ rev: 3, unread: 0, total: 1 });
+});
+
 test("a database that does not answer is told as such, and answers again when it does", async () => {
   const inbox = openInboxes(db, 10);
   const [id] = (await inbox.notify("trouble")) as [string];
   const troubled = named("inbox-trouble");
-  const writer = createInboxWriter(troubled, 10, () => storedAt * 1000);
+  const writer = createInboxWriter(troubled, 10, () => storedAt * 1000, createUserWrites(troubled, true));
   const reader = createInboxReader(troubled, 10);
   const changesSince = createChangesReader(troubled, 10);
   const heal = await failCommands(client, "alwaysOn", {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ItemChange, KeptItem } from "../../src/model/live.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 import { idsOf, nextId, openInboxes, several, storedAt } from "../support/inbox.ts";
 
@@ -89,7 +90,7 @@ describe("one item", () => {
 
   test("that an older client reads says when it changed, and is listed to it as before", async () => {
     const inbox = open(10);
-    const later = createInboxWriter(db, 10, () => (storedAt + 60) * 1000);
+    const later = createInboxWriter(db, 10, () => (storedAt + 60) * 1000, createUserWrites(db, true));
     const [id] = (await inbox.notify("old client")) as [string];
     const [before] = await inbox.pages([{ user: "old client", skip: 0, limit: 10 }]);
     await later.change("old client", id, "read");

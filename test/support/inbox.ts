@@ -13,6 +13,7 @@ import { storedUserId } from "../../src/store/ids.ts";
 import { createInboxReader, usersOf } from "../../src/store/inbox.ts";
 import { createChangesReader } from "../../src/store/inbox-changes.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 
 export interface Content {
   id: string;
@@ -51,7 +52,7 @@ export function openInboxes(db: Db, inboxLimit: number) {
   const now = () => storedAt * 1000 + 999;
   const appender = createAppender({ db, inboxLimit, newUser: {}, now, patienceMs: 8_000 });
   const reader = createInboxReader(db, inboxLimit);
-  const writer = createInboxWriter(db, inboxLimit, now);
+  const writer = createInboxWriter(db, inboxLimit, now, createUserWrites(db, true));
   const changesSince = createChangesReader(db, inboxLimit);
   const look = (user: string) => usersOf(db).findOne({ _id: storedUserId(user) });
   /** 0 for an inbox that has not begun, and for one whose `rev` was there before. */
