@@ -1,56 +1,38 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import type { Db } from "mongodb";
 import { type Config, ConfigError } from "./config.ts";
 import { createFindUsers } from "./core/find-users.ts";
 import { createHistory } from "./core/history.ts";
-import { createIdempotency } from "./core/idempotency.ts";
 import { createInbox, createLiveInbox } from "./core/inbox.ts";
-import { createNotifier, type Notifier } from "./core/notify.ts";
+import { createNotifier } from "./core/notify.ts";
 import { createPreview, describeTypes } from "./core/preview.ts";
-import { createProfiles } from "./core/profile.ts";
 import { createPulse } from "./core/pulse.ts";
-import { createReceiver } from "./core/receipts.ts";
-import { createSendMany } from "./core/send-many.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
-import { createTokens } from "./core/tokens.ts";
 import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
-import { createAddresses } from "./http/addresses.ts";
-import { createAuthorizer } from "./http/auth.ts";
-import type { CallbackPartners } from "./http/callbacks.ts";
-import { createOriginRule } from "./http/origins.ts";
 import { type ApiPartners, buildServer } from "./http/server.ts";
 import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
+import { createMetrics } from "./metrics.ts";
 import { createBatcher } from "./model/batcher.ts";
 import type { Hub } from "./model/hub.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
-import { networks } from "./providers/webhook-guard.ts";
-import { webhookKey } from "./providers/webhook-signature.ts";
 import type { Queue } from "./queue/rabbitmq.ts";
-import { createHub } from "./realtime/hub.ts";
+import { callbackPartners, openAccess, openHub, openV1 } from "./service.ts";
 import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createDeliveryBooks } from "./store/books.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { type Connection, connect } from "./store/connect.ts";
+import { connect } from "./store/connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
-import { createEraser } from "./store/erase.ts";
-import { orUnavailable } from "./store/failures.ts";
-import { createIdempotencyStore } from "./store/idempotency.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxReader } from "./store/inbox.ts";
-import { createChangesReader } from "./store/inbox-changes.ts";
 import { createInboxWriter } from "./store/inbox-writes.ts";
 import { prepareCollections } from "./store/indexes.ts";
 import { createProfileStore } from "./store/profiles.ts";
-import { createReceiptStore } from "./store/receipts.ts";
 import { createUserSearch } from "./store/user-search.ts";
-import { watchUsers } from "./store/watch.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -68,9 +50,6 @@ const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
-/** At a stop devices are told to come back at some moment within this time. */
-const comeBackMs = 5_000;
-const standaloneLookMs = 2_000;
 const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
 
@@ -298,109 +277,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     await close();
     throw error;
   }
-}
-
-/** Who may call and listen, and from where. */
-function openAccess(config: Config, now: () => number) {
-  const tokens = createTokens({
-    secrets: config.TOKEN_SECRET ?? [],
-    publicKey: config.TOKEN_PUBLIC_KEY,
-    ttlSeconds: config.TOKEN_TTL_SECONDS,
-    now,
-  });
-  return {
-    tokens,
-    authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens }),
-    isAllowedOrigin: createOriginRule(config.ALLOWED_ORIGINS ?? []),
-    ...createAddresses(networks(config.TRUST_PROXY ?? [])),
-  };
-}
-
-/** Devices are told what changed by whichever instance; the transports close the hub. */
-function openHub(
-  config: Config,
-  uri: string,
-  { db, transactions }: Connection,
-  metrics: Metrics,
-  log: Logger,
-): { hub: Hub; close: () => Promise<void> | void } {
-  const hub = createHub({
-    read: createChangesReader(db, config.INBOX_LIMIT),
-    jitterMs: comeBackMs,
-    random: Math.random,
-    onRead: metrics.liveRead,
-    log,
-  });
-  const size = () => hub.size;
-  if (!transactions) {
-    // A standalone server has no change streams.
-    const looking = setInterval(hub.touchAll, standaloneLookMs);
-    metrics.watchLive(size, () => false);
-    return { hub, close: () => clearInterval(looking) };
-  }
-  const watch = watchUsers({
-    uri,
-    onChange: (user) => hub.touch([user]),
-    onLost: hub.touchAll,
-    random: Math.random,
-    log,
-  });
-  metrics.watchLive(size, () => watch.open);
-  return { hub, close: watch.close };
-}
-
-/** Users' profiles, and notifications to many at once. */
-function openV1(
-  config: Config,
-  { db, transactions, writes }: Connection,
-  notifier: Notifier,
-  touch: (users: string[]) => void,
-  now: () => number,
-) {
-  const profiles = createProfileStore(db, writes);
-  const requests = createIdempotencyStore(db, transactions);
-  const erase = createEraser({ db, writes, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
-  return {
-    profiles: createProfiles({
-      read: profiles.read,
-      write: profiles.write,
-      isWebhookSecret: (text) => webhookKey(text) !== undefined,
-      webhookAllowsHttp: config.WEBHOOK_ALLOW_HTTP,
-    }),
-    // Even when it fails: the inbox goes first.
-    erase: (user: string) => erase(user).finally(() => touch([user])),
-    send: createSendMany({
-      notifier,
-      open: createIdempotency({ store: requests, newId, now }),
-      stored: requests.stored,
-      newId,
-    }),
-  };
-}
-
-function callbackPartners(
-  config: Config,
-  db: Db,
-  profiles: ReturnType<typeof createProfileStore>,
-  metrics: Metrics,
-  now: () => number,
-): CallbackPartners {
-  const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
-  const receipts = createReceiptStore(db, config.DELIVERY_RETENTION_DAYS);
-  const receive = createReceiver({
-    ...receipts,
-    recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
-    suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
-    now,
-  });
-  return {
-    ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
-    ...(signingKey !== undefined && { mailgun: { signingKey } }),
-    receive: (receipt) => receive(receipt).then(() => metrics.received(receipt)),
-    useToken: receipts.useToken,
-    returnToken: receipts.returnToken,
-    now,
-  };
 }
 
 async function listen(server: FastifyInstance, config: Config): Promise<string> {

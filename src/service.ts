@@ -1,0 +1,137 @@
+import type { Db } from "mongodb";
+import type { Config } from "./config.ts";
+import { createIdempotency } from "./core/idempotency.ts";
+import type { Notifier } from "./core/notify.ts";
+import { createProfiles } from "./core/profile.ts";
+import { createReceiver } from "./core/receipts.ts";
+import { createSendMany } from "./core/send-many.ts";
+import { createTokens } from "./core/tokens.ts";
+import { createAddresses } from "./http/addresses.ts";
+import { createAuthorizer } from "./http/auth.ts";
+import type { CallbackPartners } from "./http/callbacks.ts";
+import { createOriginRule } from "./http/origins.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Hub } from "./model/hub.ts";
+import { networks } from "./providers/webhook-guard.ts";
+import { webhookKey } from "./providers/webhook-signature.ts";
+import { createHub } from "./realtime/hub.ts";
+import type { Connection } from "./store/connect.ts";
+import { createEraser } from "./store/erase.ts";
+import { orUnavailable } from "./store/failures.ts";
+import { createIdempotencyStore } from "./store/idempotency.ts";
+import { newId } from "./store/ids.ts";
+import { createChangesReader } from "./store/inbox-changes.ts";
+import { createProfileStore } from "./store/profiles.ts";
+import { createReceiptStore } from "./store/receipts.ts";
+import { watchUsers } from "./store/watch.ts";
+
+/** The parts that only the running service has, made of the configuration. */
+
+/** At a stop devices are told to come back at some moment within this time. */
+const comeBackMs = 5_000;
+const standaloneLookMs = 2_000;
+
+/** Who may call and listen, and from where. */
+export function openAccess(config: Config, now: () => number) {
+  const tokens = createTokens({
+    secrets: config.TOKEN_SECRET ?? [],
+    publicKey: config.TOKEN_PUBLIC_KEY,
+    ttlSeconds: config.TOKEN_TTL_SECONDS,
+    now,
+  });
+  return {
+    tokens,
+    authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens }),
+    isAllowedOrigin: createOriginRule(config.ALLOWED_ORIGINS ?? []),
+    ...createAddresses(networks(config.TRUST_PROXY ?? [])),
+  };
+}
+
+/** Devices are told what changed by whichever instance; the transports close the hub. */
+export function openHub(
+  config: Config,
+  uri: string,
+  { db, transactions }: Connection,
+  metrics: Metrics,
+  log: Logger,
+): { hub: Hub; close: () => Promise<void> | void } {
+  const hub = createHub({
+    read: createChangesReader(db, config.INBOX_LIMIT),
+    jitterMs: comeBackMs,
+    random: Math.random,
+    onRead: metrics.liveRead,
+    log,
+  });
+  const size = () => hub.size;
+  if (!transactions) {
+    // A standalone server has no change streams.
+    const looking = setInterval(hub.touchAll, standaloneLookMs);
+    metrics.watchLive(size, () => false);
+    return { hub, close: () => clearInterval(looking) };
+  }
+  const watch = watchUsers({
+    uri,
+    onChange: (user) => hub.touch([user]),
+    onLost: hub.touchAll,
+    random: Math.random,
+    log,
+  });
+  metrics.watchLive(size, () => watch.open);
+  return { hub, close: watch.close };
+}
+
+/** Users' profiles, and notifications to many at once. */
+export function openV1(
+  config: Config,
+  { db, transactions, writes }: Connection,
+  notifier: Notifier,
+  touch: (users: string[]) => void,
+  now: () => number,
+) {
+  const profiles = createProfileStore(db, writes);
+  const requests = createIdempotencyStore(db, transactions);
+  const erase = createEraser({ db, writes, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
+  return {
+    profiles: createProfiles({
+      read: profiles.read,
+      write: profiles.write,
+      isWebhookSecret: (text) => webhookKey(text) !== undefined,
+      webhookAllowsHttp: config.WEBHOOK_ALLOW_HTTP,
+    }),
+    // Even when it fails: the inbox goes first.
+    erase: (user: string) => erase(user).finally(() => touch([user])),
+    send: createSendMany({
+      notifier,
+      open: createIdempotency({ store: requests, newId, now }),
+      stored: requests.stored,
+      newId,
+    }),
+  };
+}
+
+/** What tells of deliveries that a provider has taken: Twilio's and Mailgun's callbacks. */
+export function callbackPartners(
+  config: Config,
+  db: Db,
+  profiles: ReturnType<typeof createProfileStore>,
+  metrics: Metrics,
+  now: () => number,
+): CallbackPartners {
+  const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
+  const receipts = createReceiptStore(db, config.DELIVERY_RETENTION_DAYS);
+  const receive = createReceiver({
+    ...receipts,
+    recipient: async (user) => (await orUnavailable(() => profiles.many([user])))[0] ?? {},
+    suppress: (...entry) => orUnavailable(() => profiles.suppress(...entry)),
+    now,
+  });
+  return {
+    ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
+    ...(signingKey !== undefined && { mailgun: { signingKey } }),
+    receive: (receipt) => receive(receipt).then(() => metrics.received(receipt)),
+    useToken: receipts.useToken,
+    returnToken: receipts.returnToken,
+    now,
+  };
+}
