@@ -293,7 +293,9 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("readAll" as const), back: fc.nat({ max: 8 }) }) },
 );
 
-test("whatever happens, every answer is the model's, and every device of any age ends with the inbox", async () => {
+test("whatever happens, every answer is the model's, and every device of any age ends with the inbox", {
+  timeout: 120_000,
+}, async () => {
   let run = 0;
   await fc.assert(
     fc.asyncProperty(
