@@ -29,6 +29,19 @@ export function pidInGroup(group: number, name: string): number | undefined {
 
 /** User and system time in ticks. */
 const own = (pid: number | "self") => (stat(pid)[11] ?? 0) + (stat(pid)[12] ?? 0);
+/** Of all processes of a group, and of those that have ended in it. */
+function ownOfGroup(group: number): number {
+  let sum = 0;
+  for (const pid of readdirSync("/proc").map(Number).filter(Number.isInteger)) {
+    try {
+      const fields = stat(pid);
+      if (fields[2] === group) for (const ticks of fields.slice(11, 15)) sum += ticks;
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return sum;
+}
 /** Seconds of one core that a process has used. */
 export const cpuSeconds = (pid: number): number => own(pid) / ticksPerSecond;
 /** Of children that have ended. */
@@ -50,23 +63,26 @@ function busy(): number {
 export type Cpu = Record<string, number>;
 
 /**
- * Starts to count. The answer, at the end, has a number for each process in `pids`, `wrk` for children that ended
- * meanwhile, and `others`: what everything else on the machine took, which is noise.
+ * Starts to count. The answer, at the end, has a number for each process in `pids` and each group of them in `groups`, `wrk`
+ * for children that ended meanwhile, and `others`: what everything else on the machine took, which is noise.
  */
-export function watchCpu(pids: Record<string, number>): () => Cpu {
+export function watchCpu(pids: Record<string, number>, groups: Record<string, number> = {}): () => Cpu {
   const read = () => ({
     at: performance.now(),
     busy: busy(),
     self: own("self"),
     ended: ended(),
-    each: Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, own(pid)])),
+    each: Object.fromEntries([
+      ...Object.entries(pids).map(([name, pid]) => [name, own(pid)]),
+      ...Object.entries(groups).map(([name, group]) => [name, ownOfGroup(group)]),
+    ]) as Record<string, number>,
   });
   const before = read();
   return () => {
     const after = read();
     const ticks = ((after.at - before.at) / 1000) * ticksPerSecond;
     const percent = (count: number) => Math.round((count / ticks) * 100);
-    const spent = Object.keys(pids).map(
+    const spent = Object.keys(before.each).map(
       (name) => [name, (after.each[name] ?? 0) - (before.each[name] ?? 0)] as const,
     );
     const wrk = after.ended - before.ended;

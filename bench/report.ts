@@ -36,7 +36,7 @@ export interface Verdict {
   /** Of rates: how many times the reference. Of the rest: a number with its unit. */
   median: number;
   spread: [number, number];
-  unit: "×" | "s" | "MB";
+  unit: "×" | "s" | "MB" | "kB";
   target: { atLeast: number } | { atMost: number } | undefined;
   met: boolean | undefined;
   steps: Step[];
