@@ -33,6 +33,7 @@ export const names = {
   idle: "idle connections",
   storm: "reconnect storm",
   stall: "a client that stops reading",
+  firstStall: "a client that stops reading, new process",
   memory: "memory, nobody listens",
 };
 
@@ -69,6 +70,13 @@ const comparisons: Comparison[] = [
   { what: "memory, nobody listens", step: names.memory, figure: "mb" },
 ];
 
+/** A process that takes 20,000 creates grows by itself: beside what one that stops costs stands what the load costs. */
+const growths = [
+  { what: "memory growth", step: names.stall, figure: "growthMb", atMost: 20 },
+  { what: "of it in use", step: names.stall, figure: "heldMb" },
+  { what: "growth of a new process", step: names.firstStall, figure: "growthMb" },
+];
+
 export function judge({ steps }: LiveResults): Verdict[] {
   const of = (name: string, side: Side) => steps.filter((one) => one.name === name && one.side === side);
   const ratios = comparisons.flatMap(({ what, step, figure, reference = figure, atMost }) => {
@@ -84,26 +92,17 @@ export function judge({ steps }: LiveResults): Verdict[] {
     );
     return [verdict(what, values, "×", atMost === undefined ? undefined : { atMost })];
   });
-  // A process that takes 20,000 creates grows by itself: the second figure is what the stalled client adds to that.
-  const stalled = of(names.stall, "belfry").map(({ round, figures }) => ({
-    round,
-    mb: figures.growthMb ?? 0,
-  }));
-  if (stalled.length === 0) return ratios;
-  const added = stalled.flatMap(({ round, mb }) => {
-    const all = of(names.stall, "reference").find((one) => one.round === round);
-    return all ? [mb - (all.figures.growthMb ?? 0)] : [];
-  });
-  return [
-    ...ratios,
-    verdict(
-      "memory growth, one stops reading",
-      stalled.map(({ mb }) => mb),
-      "MB",
-      { atMost: 20 },
-    ),
-    verdict("beyond the growth without it", added, "MB", undefined),
-  ];
+  const grown = growths.flatMap(({ what, step, figure, atMost }) =>
+    (["belfry", "reference"] as const).flatMap((side) => {
+      const values = of(step, side).map(({ figures }) => figures[figure] ?? 0);
+      if (values.length === 0) return [];
+      if (side === "reference") return [verdict(`${what}, all read`, values, "MB", undefined)];
+      return [
+        verdict(`${what}, one stops reading`, values, "MB", atMost === undefined ? undefined : { atMost }),
+      ];
+    }),
+  );
+  return [...ratios, ...grown];
 }
 
 const units: Record<string, string> = {
@@ -111,6 +110,7 @@ const units: Record<string, string> = {
   cpuPercent: " % of a core",
   seconds: " s",
   growthMb: " MB more",
+  heldMb: " MB more in use",
   mb: " MB",
   changes: " changes",
 };

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Db } from "mongodb";
 import { eventually } from "../../test/support/eventually.ts";
+import { collectOnSignal, memoryOf as memoryAfterCollection } from "../../test/support/memory.ts";
 import { untilQuiet } from "../audit.ts";
 import type { Member } from "../fleet.ts";
 import { type FaultyLine, startProxy } from "../proxy.ts";
@@ -124,32 +125,10 @@ async function openedAndProbed({ url }: Member): Promise<number | undefined> {
   return state === "open" && Date.parse(until) - opened > 2 * firstRest * 1_000 ? opened : undefined;
 }
 
-/**
- * An idle process' memory goes up and down by a quarter, as V8 lets its young generation grow and takes it back. What is
- * in use shows right after a collection, so this makes a process collect when it is told to.
- */
-const collectOnSignal = `--import data:text/javascript,${encodeURIComponent(`
-  import { setFlagsFromString } from "node:v8";
-  import { runInNewContext } from "node:vm";
-  setFlagsFromString("--expose-gc");
-  process.on("SIGUSR2", runInNewContext("() => gc()"));
-`)}`;
-
-/** Resident memory and heap in use, in MB: the least of three looks, since one may fall into a probe. */
-async function memoryOf(worker: Member): Promise<number[]> {
-  const looks: number[][] = [];
-  for (let look = 0; look < 3; look++) {
-    worker.signal("SIGUSR2");
-    await pause(300);
-    const text = await (await fetch(`${worker.url}/metrics`)).text();
-    looks.push(
-      ["process_resident_memory_bytes", "nodejs_heap_size_used_bytes"].map((name) => {
-        const bytes = new RegExp(`^belfry_${name} (\\S+)$`, "m").exec(text)?.[1];
-        return Math.round(Number(bytes) / 1e6);
-      }),
-    );
-  }
-  return [0, 1].map((which) => Math.min(...looks.map((look) => look[which] as number)));
+/** Resident memory and heap in use, in MB. */
+async function memoryOf({ url, signal }: Member): Promise<number[]> {
+  const { resident, heap } = await memoryAfterCollection(url, () => signal("SIGUSR2"));
+  return [Math.round(resident), Math.round(heap)];
 }
 
 /** When attempts began that did not end with the mail taken (Unix ms). */

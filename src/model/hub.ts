@@ -7,7 +7,7 @@ export interface Sink {
   /** The same object goes to all devices that are equally far, so its text can be made once. */
   changes(changes: InboxChanges): void;
   resync(standing: Standing): void;
-  /** Bytes written that the network has not taken yet. */
+  /** Bytes of memory that hold what was written and the network has not taken yet. */
   backlog(): number;
   /** The server leaves: says when to come back, and closes. */
   leave(retryMs: number): void;

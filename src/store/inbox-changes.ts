@@ -106,7 +106,7 @@ function changesOf(found: Found | undefined, since: number): InboxChanges | unde
     removedBefore: 0,
   };
   const isLost = since > 0 ? since > view.rev || since < removedBefore : removals.length >= removalsKept;
-  if (since !== fromNow && isLost) return { ...view, since, changes: [], resync: true };
+  if (since !== fromNow && isLost) return { since, changes: [], resync: true, ...view };
   if (!items) return undefined;
   const changes = [
     ...removals
@@ -114,12 +114,13 @@ function changesOf(found: Found | undefined, since: number): InboxChanges | unde
       .map(({ id, rev }): InboxChange => ({ change: "deleted", id, rev: numberOf(rev) })),
     ...items.map(keptItem).map((item) => changeSince(since, item)),
   ];
+  // The spread comes last, as in `keptItem`.
   return {
-    ...view,
     since,
     // The sort is stable: what has one `rev` stays as the inbox is.
     changes: changes.filter((one) => revOf(one) > since).sort((a, b) => revOf(a) - revOf(b)),
     resync: false,
+    ...view,
   };
 }
 

@@ -18,8 +18,8 @@ const newItems = shared(({ changes }) =>
 /** Its clients know of new items and of the echo of what they send, and nothing else. */
 export class DialectSocket extends LiveSocket {
   readonly #outlet = createOutlet<Buffer>(
-    (text) => this.send(text, asText),
-    () => this.bufferedAmount,
+    (text) => this.tell(text),
+    () => this.waiting(),
   );
 
   state(): void {}

@@ -3,6 +3,7 @@ import { WebSocket } from "ws";
 import type { Hub, Sink, Subscription } from "../../model/hub.ts";
 import type { InboxChanges, Standing } from "../../model/live.ts";
 import { createBucket } from "./bucket.ts";
+import { textBytes } from "./outlet.ts";
 import type { Peer, Pulse } from "./pulse.ts";
 
 export interface Listener {
@@ -26,6 +27,9 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
   #mayReceive?: () => boolean;
   #answered = true;
   #backlog = 0;
+  /** Texts that the network has not taken, and who is told that it has taken one. */
+  #waiting = 0;
+  #onTaken?: () => void;
 
   abstract state(standing: Standing): void;
   abstract changes(changes: InboxChanges): void;
@@ -52,10 +56,28 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
     this.on("error", this.#unsubscribe);
     socket.on("drain", () => {
       this.#answered = true;
-      if (this.flush()) this.#subscription?.drained();
+      this.#goOn();
     });
     pulse.add(this);
     this.#subscription = hub.subscribe(user, since, this);
+  }
+
+  /** Writes what may have to wait. Each is told of when it is taken: a few small ones are too little for a `drain`. */
+  protected tell(text: Buffer): void {
+    this.#waiting++;
+    this.#onTaken ??= () => {
+      if (--this.#waiting === 0) this.#goOn();
+    };
+    this.send(text, asText, this.#onTaken);
+  }
+
+  /** Bytes that hold what waits, told or sent besides. */
+  protected waiting(): number {
+    return this.bufferedAmount + this.#waiting * textBytes;
+  }
+
+  #goOn(): void {
+    if (this.flush()) this.#subscription?.drained();
   }
 
   beat(): void {

@@ -10,6 +10,7 @@ import { UserPath } from "../v1/schemas.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import { readRev } from "./handshake.ts";
 import type { LiveParts } from "./index.ts";
+import { textBytes } from "./outlet.ts";
 import type { Peer } from "./pulse.ts";
 import { closeTimeoutMs } from "./websocket.ts";
 
@@ -95,7 +96,11 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, door }: LiveParts):
           raw.write(":\n\n");
         },
       };
-      const subscription = hub.subscribe(user, since, eventSink(raw, since));
+      const subscription = hub.subscribe(
+        user,
+        since,
+        eventSink(raw, since, () => subscription.drained()),
+      );
       const leave = () => {
         pulse.remove(peer);
         subscription.close();
@@ -118,16 +123,23 @@ const changesEvent = shared((changes) => {
   return Buffer.from(event(type, text, changes.rev));
 });
 
-function eventSink(raw: ServerResponse, since: number): Sink {
+function eventSink(raw: ServerResponse, since: number, drained: () => void): Sink {
+  let waiting = 0;
+  const onTaken = () => {
+    if (--waiting === 0) drained();
+  };
   return {
     state(standing) {
       // Who named a rev is not there yet: breaking off here, it would come back with this id and miss what lies between.
       const id = since === fromNow ? standing.rev : undefined;
       raw.write(event("state", textOf({ type: "state", ...standing }), id));
     },
-    changes: (changes) => raw.write(changesEvent(changes)),
+    changes(changes) {
+      waiting++;
+      raw.write(changesEvent(changes), onTaken);
+    },
     resync: (standing) => raw.write(event("resync", textOf({ type: "resync", ...standing }), standing.rev)),
-    backlog: () => raw.writableLength,
+    backlog: () => raw.writableLength + waiting * textBytes,
     leave: (ms) => endSoon(raw, `retry: ${ms}\n${event("bye", textOf({ type: "bye", retry_ms: ms }))}`),
   };
 }

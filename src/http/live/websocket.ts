@@ -6,7 +6,7 @@ import type { InboxChanges, Standing } from "../../model/live.ts";
 import { DialectSocket } from "./dialect-socket.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import type { LiveParts } from "./index.ts";
-import { asText, type Listener, LiveSocket } from "./live-socket.ts";
+import { type Listener, LiveSocket } from "./live-socket.ts";
 
 /** `live`: that of the live dialect. */
 export type WebSocketListener = Listener & { protocol: "own" | "live" };
@@ -69,13 +69,13 @@ class OwnSocket extends LiveSocket {
     this.send(textOf({ type: "state", ...standing }));
   }
   changes(changes: InboxChanges): void {
-    this.send(changesBytes(changes), asText);
+    this.tell(changesBytes(changes));
   }
   resync(standing: Standing): void {
     this.send(textOf({ type: "resync", ...standing }));
   }
   backlog(): number {
-    return this.bufferedAmount;
+    return this.waiting();
   }
   leave(retryMs: number): void {
     this.send(textOf({ type: "bye", retry_ms: retryMs }));
