@@ -78,7 +78,7 @@ export function judge({ steps, sizes }: PagesResults): Verdict[] {
           const ratios = (calm.length > 0 ? calm : pairs).map(
             ({ one, to }) => (one.figures[figure] ?? 0) / (to.figures[figure] ?? 0),
           );
-          return [verdict(`${page}, ${sight}, ${cache}: ${figure}`, ratios, "×", undefined)];
+          return [verdict(`${page}, ${sight} ${cache}: ${figure}`, ratios, "×", undefined)];
         }),
       ),
     ),

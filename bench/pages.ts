@@ -169,7 +169,8 @@ async function measureScrolling(step: Measure, frameMs: number, service: string,
   async function byHand(side: Side, round: number, name: string, what: Scrollable): Promise<void> {
     await step({ side, round }, name, async (tab) => {
       await show(tab, what);
-      return { [name]: await measure(tab, what, frameMs, () => move(tab, what, what.toEnd !== undefined)) };
+      const { figures } = await measure(tab, what, frameMs, () => move(tab, what, what.toEnd !== undefined));
+      return { [name]: { figures } };
     });
   }
 

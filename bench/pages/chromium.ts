@@ -28,6 +28,8 @@ export interface Tab {
   page: Page;
   cdp: CDPSession;
   sight: Sight;
+  /** As slow as its sight says, from now on; or as quick as this machine is. */
+  slow(isSlow: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,8 +56,10 @@ export async function startChromium(say: (line: string) => void): Promise<Chromi
       if (init) await context.addInitScript(init);
       const page = await context.newPage();
       const cdp = await context.newCDPSession(page);
-      await cdp.send("Emulation.setCPUThrottlingRate", { rate: sight.slowdown });
-      return { page, cdp, sight, close: () => context.close() };
+      const slow = async (isSlow: boolean) => {
+        await cdp.send("Emulation.setCPUThrottlingRate", { rate: isSlow ? sight.slowdown : 1 });
+      };
+      return { page, cdp, sight, slow, close: () => context.close() };
     },
     async close() {
       await browser.close();

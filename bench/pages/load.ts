@@ -50,6 +50,7 @@ export const watcher = ({ ready, act, answered }: Visit): string => `(() => {
 
 /** With an empty cache, then with a full one: at the second visit the browser has kept the compiled scripts, too. */
 export async function loads(tab: Tab, { url }: Visit): Promise<{ cold: LoadFigures; warm: LoadFigures }> {
+  await tab.slow(true);
   const cold = await load();
   await load();
   return { cold, warm: await load() };

@@ -116,12 +116,14 @@ export async function measure(
     seen.tasksOf.observe({ type: "longtask" });
     seen.stop = () => (box.removeEventListener("scroll", look), seen.tasksOf.disconnect());
   })()`);
+  await tab.slow(true);
   const before = await busySeconds(tab);
   const began = performance.now();
   const traced = await traceFrames(tab);
   await scroll();
   const seconds = (performance.now() - began) / 1000;
   const busy = ((await busySeconds(tab)) - before) / seconds;
+  await tab.slow(false);
   const { frames, marks } = await traced();
   const seen = await page.evaluate<{ turns: number; blank: number; tasks: number[] }>(
     `(seen.stop(), { turns: seen.turns, blank: seen.blank, tasks: seen.tasks })`,
@@ -155,21 +157,24 @@ function droppedOf(frames: Frame[]): number {
   return (of("dropped") / Math.max(1, of("dropped") + of("shown"))) * 100;
 }
 
-/** The way in parts of equal length. */
+/** The way in parts of equal length; those in which no frame was shown are left out. */
 function pointsOf(frames: Frame[], marks: Mark[], frameMs: number): Point[] {
   const places = marks.flatMap(({ name, at }) =>
     name.startsWith("at ") ? [{ at, top: Number(name.slice(3)) }] : [],
   );
   const whole = Math.max(...places.map(({ top }) => top));
-  const partOf = (at: number) => {
-    const passed = places.findLast((one) => one.at <= at)?.top ?? 0;
-    return Math.min(parts - 1, Math.floor((passed / whole) * parts));
+  /** Between two marks it went on evenly. */
+  const topAt = (at: number) => {
+    const next = places.find((one) => one.at > at);
+    const last = places.findLast((one) => one.at <= at) ?? { at, top: 0 };
+    return next ? last.top + ((next.top - last.top) * (at - last.at)) / (next.at - last.at) : last.top;
   };
+  const partOf = ({ at }: Frame) => Math.min(parts - 1, Math.floor((topAt(at) / whole) * parts));
   return Array.from({ length: parts }, (_, part) => {
-    const own = frames.filter(({ at }) => partOf(at) === part);
+    const own = frames.filter((frame) => partOf(frame) === part);
     const took = waits(own).map((turns) => turns * frameMs);
     return { at: ((part + 0.5) / parts) * 100, p95: percentile(took, 0.95), dropped: droppedOf(own) };
-  });
+  }).filter(({ p95 }) => p95 > 0);
 }
 
 /** What the page holds when all of it has been seen and what is not needed has been thrown away. */
