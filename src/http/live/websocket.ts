@@ -33,6 +33,8 @@ export function createWebSockets(parts: Pick<LiveParts, "hub" | "pulse">) {
     // It would hold some 300 KB for each connection.
     perMessageDeflate: false,
     maxPayload: maxPayloadBytes,
+    // Pings are counted with the messages, and who sends too many is told so; this would cut the connection.
+    maxPendingAutoPongs: 0,
   };
   const servers = {
     own: new WebSocketServer<typeof OwnSocket>({ ...options, WebSocket: OwnSocket }),

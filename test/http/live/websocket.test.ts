@@ -208,14 +208,17 @@ describe("what a client sends", () => {
       expect(await ended((ws) => ws.send("x".repeat(64 * 1024 + 1)))).toMatchObject({ code: 1009 });
       expect(await ended((ws) => ws.send(Buffer.from("abc")))).toEqual({ code: 1003, reason: "text_only" });
       const flood = { code: 1008, reason: "too_many_messages" };
+      const socketOf = (ws: object) => (ws as { _socket: { write(bytes: Buffer): void } })._socket;
       const often = (act: () => void) => {
         for (let n = 0; n < 200; n++) act();
       };
       expect(await ended((ws) => often(() => ws.send("x")))).toEqual(flood);
       expect(await ended((ws) => often(() => ws.ping()))).toEqual(flood);
+      // All in one segment: no answer can have left before the last of them is read.
+      const ping = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
+      expect(await ended((ws) => socketOf(ws).write(Buffer.concat(Array(200).fill(ping))))).toEqual(flood);
       // Pieces of one text, which never ends.
       expect(await ended((ws) => often(() => ws.send("x", { fin: false })))).toMatchObject({ code: 1008 });
-      const socketOf = (ws: object) => (ws as { _socket: { write(bytes: Buffer): void } })._socket;
       // A frame without a mask, and one that is not UTF-8 (RFC 6455, 5.1 and 8.1).
       expect(await ended((ws) => socketOf(ws).write(Buffer.from([0x81, 1, 0x61])))).toMatchObject({
         code: 1002,
