@@ -7,7 +7,9 @@ import { escapePointer } from "../model/free-data.ts";
 import { patternSays } from "./patterns.ts";
 
 /** Retry soon: what fills the queue is a burst, and a replica set elects a primary within seconds. */
-const retryAfterSeconds = 2;
+const soonSeconds = 2;
+/** Retry later: a seat becomes free when somebody leaves. */
+const laterSeconds = 10;
 const maxDetails = 20;
 
 /** Fastify's own codes that are the caller's doing. */
@@ -68,11 +70,23 @@ export function prepareErrorReply(
   if (shown.status >= 500)
     request.log.error({ err: shown.cause ?? shown, code: shown.code }, "request failed");
   else request.log.debug({ code: shown.code }, "request refused");
-  if (shown.status === 503 || shown.code === "idempotency_in_progress")
-    reply.header("retry-after", shown.retryAfterSeconds ?? retryAfterSeconds);
+  const wait = retryAfterSeconds(shown);
+  if (wait !== undefined) reply.header("retry-after", wait);
   if (shown.status === 401) reply.header("www-authenticate", "Bearer");
   reply.code(shown.status);
   return shown;
+}
+
+/** What `Retry-After` says; undefined: the same request will not fare better. */
+function retryAfterSeconds({
+  status,
+  code,
+  retryAfterSeconds,
+}: Pick<BelfryError, "status" | "code" | "retryAfterSeconds">): number | undefined {
+  if (status === 429) return laterSeconds;
+  return status === 503 || code === "idempotency_in_progress"
+    ? (retryAfterSeconds ?? soonSeconds)
+    : undefined;
 }
 
 /** RFC 9457 problem details: the error shape of our own routes and of everything outside a dialect. */
@@ -115,6 +129,8 @@ export function endWithProblem(
 ): void {
   const { status } = problem;
   const body = JSON.stringify({ type: "about:blank", ...problem });
+  const wait = retryAfterSeconds(problem);
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/problem+json`;
-  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  const later = wait === undefined ? "" : `\r\nretry-after: ${wait}`;
+  socket.end(`${head}${later}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -47,7 +47,7 @@ export const errorCodes = {
   tokens_off: { status: 409, says: "No token can be made: set TOKEN_SECRET." },
   too_many_connections: {
     status: 429,
-    says: "The user, or the address, has too many connections open; close some.",
+    says: "The user, or the address, has too many connections open; close some, or try again after `Retry-After` seconds.",
   },
   delivery_not_retryable: {
     status: 409,

@@ -161,6 +161,7 @@ test("its connections are counted with all others; a closed one makes room", asy
   const device = await openEvents(url, eventsPath("alex"));
   const refused = await openEvents(url, eventsPath("alex"));
   expect(refused.status).toBe(429);
+  expect(refused.headers["retry-after"]).toBe("10");
   expect(JSON.parse(await refused.body())).toMatchObject({ code: "too_many_connections" });
   expect((await openSocket(url, livePath("alex")).ended).code).toBe(1013);
   device.close();

@@ -191,10 +191,9 @@ test("an address's connections are counted before anything is known of them", as
     const device = openIo(url, { transports, auth: { user_id: 4 }, reconnection: false });
     await eventually(() => device.errors.length === 1, "the fourth is refused");
   }
-  expect(await call(url, "GET", "/socket.io/?EIO=4&transport=polling")).toMatchObject({
-    status: 429,
-    body: { code: "too_many_connections" },
-  });
+  const refused = await call(url, "GET", "/socket.io/?EIO=4&transport=polling");
+  expect(refused).toMatchObject({ status: 429, body: { code: "too_many_connections" } });
+  expect(refused.headers.get("retry-after")).toBe("10");
   expect(await openSocket(url, "/socket.io/?EIO=4&transport=websocket").ended).toMatchObject({ code: 429 });
   devices[0]?.close();
   await eventually(async () => {
