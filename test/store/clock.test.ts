@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { createServerClock } from "../../src/store/clock.ts";
+import { freshDatabase } from "../support/database.ts";
+
+const { db } = freshDatabase();
+
+/** A service's clock on a machine whose own is wrong by `skew` ms. */
+function clockWrongBy(skew: number) {
+  let real = 0;
+  let late = 0;
+  const clock = createServerClock(db, () => {
+    real = Date.now();
+    return real + skew + late;
+  });
+  return {
+    /** The error that is left, in ms. */
+    error: () => clock.now() - real,
+    /** Asks the server, whose answer takes `ms` longer. Resolves with how long it took without that. */
+    async sync(ms = 0): Promise<number> {
+      const before = Date.now();
+      const done = clock.sync();
+      late = ms;
+      await done;
+      late = 0;
+      return Date.now() - before;
+    },
+  };
+}
+
+test.each([0, -3_600_000, 3_600_000, 12_345])(
+  "a clock wrong by %i ms agrees with the server's within a round trip",
+  async (skew) => {
+    const clock = clockWrongBy(skew);
+    const took = await clock.sync();
+    expect(Math.abs(clock.error())).toBeLessThanOrEqual(took);
+  },
+);
+
+test("answers that take long do not make the time jump", async () => {
+  const clock = clockWrongBy(60_000);
+  const took = await clock.sync();
+  for (const ms of [10_000, 2_000, 30_000]) {
+    await clock.sync(ms);
+    expect(Math.abs(clock.error())).toBeLessThanOrEqual(took);
+  }
+});
