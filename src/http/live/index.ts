@@ -45,7 +45,7 @@ export async function liveRoutes(
   const parts = { hub, pulse, door, heartbeatMs };
   const socketIo = createSocketIo(parts);
   const webSockets = createWebSockets(parts);
-  const upgraded = takeUpgrades(app.server, { door, webSockets, socketIo });
+  const upgraded = takeUpgrades(app.server, { hub, door, webSockets, socketIo });
   sseRoute(app, parts);
   for (const path of ["/v1/users/:id/live", "/ws/v1/notifications/:user_id"])
     app.get(path, { config: { public: true }, schema: { hide: true } }, async () => {
@@ -79,7 +79,9 @@ export async function liveRoutes(
     const allGone = door.shut();
     hub.close();
     await socketIo.leave();
-    await Promise.race([allGone, sleep(leaveMs, undefined, { ref: false })]);
+    // A connection of Socket.IO gives its seat back before its last word has left.
+    const ended = Promise.all([allGone, upgraded.ended()]);
+    await Promise.race([ended, sleep(leaveMs, undefined, { ref: false })]);
     upgraded.cutOff();
     await socketIo.close();
     pulse.close();

@@ -131,14 +131,20 @@ async function load({ hub, pulse, door, heartbeatMs }: LiveParts) {
   io.on("connection", (socket) => {
     const { user, since, expiresAt } = socket.data as Listener;
     const { conn } = socket;
-    socket.emit("message", `Connected: what ${user} is notified of arrives here.`);
     let subscription: Subscription | undefined;
     const { sink, flush } = eventSink(conn, () => {
       if (flush() && sink.backlog() === 0) subscription?.drained();
     });
     // It asks by itself whether the client is still there.
     const peer: Peer = { expiresAt, beat() {}, expire: () => conn.close() };
-    subscription = hub.subscribe(user, since, sink);
+    subscription = hub.subscribe(user, since, {
+      ...sink,
+      state(standing) {
+        // Not before it is known from where on: a client of the queue dialect has no other word for it.
+        socket.emit("message", `Connected: what ${user} is notified of arrives here.`);
+        sink.state(standing);
+      },
+    });
     pulse.add(peer);
     socket.on("disconnect", () => {
       pulse.remove(peer);

@@ -2,6 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BelfryError } from "../../model/errors.ts";
+import type { Hub } from "../../model/hub.ts";
+import { fromNow } from "../../model/live.ts";
 import { endWithProblem } from "../errors.ts";
 import type { Door } from "./door.ts";
 import { readRev, readToken, readUser } from "./handshake.ts";
@@ -9,6 +11,7 @@ import type { createSocketIo } from "./socketio.ts";
 import type { createWebSockets, WebSocketListener } from "./websocket.ts";
 
 export interface UpgradeParts {
+  hub: Hub;
   door: Door;
   webSockets: ReturnType<typeof createWebSockets>;
   socketIo: ReturnType<typeof createSocketIo>;
@@ -19,13 +22,26 @@ const paths = [
   { pattern: /^\/ws\/v1\/notifications\/([^/]+)$/, protocol: "live" },
 ] as const;
 
+/** Who has waited so long for an inbox that cannot be read is let in without. */
+const standingMs = 5_000;
+
 const isSocketIo = (path: string): boolean => path === "/socket.io/" || path === "/socket.io";
 
-/** Answers every `upgrade` of the server, which then knows nothing of these connections; `cutOff` ends those left. */
-export function takeUpgrades(server: Server, parts: UpgradeParts): { cutOff(): void } {
+/** Connections that the server knows nothing of any more. */
+export interface Upgraded {
+  /** Resolves when none is open: what was written to them has left, and they have been closed. */
+  ended(): Promise<void>;
+  /** Ends those that are left. */
+  cutOff(): void;
+}
+
+/** Answers every `upgrade` of the server. */
+export function takeUpgrades(server: Server, parts: UpgradeParts): Upgraded {
   const open = new Set<Duplex>();
+  let onEmpty = () => {};
   function onClose(this: Duplex): void {
     open.delete(this);
+    if (open.size === 0) onEmpty();
   }
   server.on("upgrade", (request, socket, head) => {
     const before = answerOn(socket);
@@ -37,6 +53,11 @@ export function takeUpgrades(server: Server, parts: UpgradeParts): { cutOff(): v
     dispatch(request, socket, head, parts).catch((error) => refuse(socket, parts.door.refusal(error)));
   });
   return {
+    ended: () =>
+      new Promise((resolve) => {
+        onEmpty = resolve;
+        if (open.size === 0) resolve();
+      }),
     cutOff() {
       for (const socket of open) socket.destroy();
     },
@@ -56,7 +77,7 @@ async function dispatch(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  { door, webSockets, socketIo }: UpgradeParts,
+  { hub, door, webSockets, socketIo }: UpgradeParts,
 ): Promise<void> {
   door.checkPage(request);
   const [path, query] = (request.url ?? "").split("?", 2) as [string, string | undefined];
@@ -74,16 +95,41 @@ async function dispatch(
   try {
     const asked = new URLSearchParams(query);
     const user = readUser(decoded(written), "/id");
-    const since = readRev(protocol === "own" ? asked.get("rev") : undefined, "?rev");
+    const named = readRev(protocol === "own" ? asked.get("rev") : undefined, "?rev");
     door.enterAddress(request, socket);
     const expiresAt = await door.authorize(request, user, readToken(asked.get("token")));
     if (socket.destroyed) return;
     door.enterUser(user, socket);
+    const since = protocol === "own" ? named : await whereItStands(hub, user);
+    if (socket.destroyed) return;
     listener = { user, since, expiresAt, protocol };
   } catch (error) {
     listener = door.refusal(error);
   }
   webSockets.open(request, socket, head, listener);
+}
+
+/**
+ * The user's `rev`. The live dialect's clients are not told it: for them it is the open socket from which on everything is
+ * told, so it must not open before this is known.
+ */
+function whereItStands(hub: Hub, user: string): Promise<number> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => end(fromNow), standingMs).unref();
+    const subscription = hub.subscribe(user, fromNow, {
+      state: ({ rev }) => end(rev),
+      changes() {},
+      resync() {},
+      backlog: () => 0,
+      // Its socket is sent away as all are.
+      leave: () => resolve(fromNow),
+    });
+    function end(since: number): void {
+      clearTimeout(timer);
+      subscription.close();
+      resolve(since);
+    }
+  });
 }
 
 /** `readUser` says what is wrong with an id that is none. */

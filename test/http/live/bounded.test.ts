@@ -48,6 +48,8 @@ async function start() {
   /** Each device has one connection, the newest. */
   const watched: Hub["subscribe"] = (user, since, sink) => {
     const one: Seen = { socket: sockets.at(-1) as Socket, told: 0, most: 0 };
+    // The live dialect's asks where the inbox stands before it opens.
+    if (seen.at(-1)?.socket === one.socket) seen.pop();
     seen.push(one);
     const { changes } = sink;
     sink.changes = (view) => {
@@ -92,6 +94,7 @@ test("devices that stop reading during 20,000 changes hold less than 1 MiB each,
   const io = openIo(url, { auth: { user_id: "alex" } });
   await listens(4);
   const dialect = openSocket(url, dialectPath("alex"));
+  await eventually(() => dialect.ws.readyState === dialect.ws.OPEN, "the fifth is open");
   await listens(5);
   const devices = [reader, own, events, io];
   await eventually(() => devices.every(({ messages }) => messages.length === 1), "all are greeted");

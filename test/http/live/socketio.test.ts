@@ -43,6 +43,8 @@ test.each(kinds)(
       },
       { type: "changes", rev: 3, unread: 1, total: 2, changes: [{ change: "new", rev: 3 }] },
     ]);
+    // A packet of its own: a poll may bring it after the other.
+    await eventually(() => device.notifications.length === 2, "the second item by the old event");
     expect(device.notifications).toEqual([
       { message: "Body", id },
       { message: "Title alone", id: untitled },
@@ -175,6 +177,7 @@ test("messages that are too long or too many end the connection of who sends the
   next.socket.emit("state", Buffer.from("binary"));
   await notify(url, "a");
   await eventually(() => next.messages.length === 2, "it goes on");
+  await eventually(() => next.notifications.length > 0, "by the old event, too");
   expect(next.notifications).toHaveLength(1);
   // Pieces of one text, which never ends.
   const pieces = openSocket(url, "/socket.io/?EIO=4&transport=websocket");
