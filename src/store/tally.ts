@@ -19,6 +19,12 @@ export interface BucketDocument {
 /** Since when everything is counted: deliveries of an older version were not. */
 export const sinceId = "since";
 
+/**
+ * How far ahead of its writing counting has begun. A process that has just started can believe MongoDB's clock to be some
+ * 100 ms behind, and what it stores at once would have been counted, yet be older than the count.
+ */
+export const clockErrorMs = 1_000;
+
 export const bucketsOf = (db: Db): Collection<BucketDocument> => db.collection("ledger");
 
 /**
@@ -27,7 +33,7 @@ export const bucketsOf = (db: Db): Collection<BucketDocument> => db.collection("
  */
 export async function beginLedger(db: Db): Promise<boolean> {
   const filter = { _id: sinceId };
-  const begun = [{ $set: { at: { $ifNull: ["$at", "$$NOW"] } } }];
+  const begun = [{ $set: { at: { $ifNull: ["$at", { $subtract: ["$$NOW", clockErrorMs] }] } } }];
   const together = await db
     .admin()
     .command({

@@ -4,7 +4,8 @@ import type { PlannedNotification } from "../../src/model/notification.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
-import { createTally } from "../../src/store/tally.ts";
+import { createLedgerReader } from "../../src/store/ledger.ts";
+import { beginLedger, clockErrorMs, createTally, sinceId } from "../../src/store/tally.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { uri, db } = freshDatabase();
@@ -43,7 +44,8 @@ describe.each([
   test("as many are counted as are stored, and a notification that is refused counts for nothing", async (context) => {
     if (capabilities.bulkWrites && !prepared.bulkWrites) context.skip("this server has no bulkWrite");
     await Promise.all(["users", "deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
-    const at = Date.parse("2026-01-31T12:34:56.789Z");
+    // To come, or MongoDB's TTL monitor would remove the count before it is read.
+    const at = Date.parse("2097-01-31T12:34:56.789Z");
     const commit = createCommitter({
       ...connection,
       ...capabilities,
@@ -71,10 +73,38 @@ describe.each([
     expect(await db.collection("deliveries").countDocuments()).toBe(2 * count);
     expect(await db.collection("ledger").find().toArray()).toStrictEqual([
       {
-        _id: "2026-01-31T12:34:00.000Z/me.0",
+        _id: "2097-01-31T12:34:00.000Z/me.0",
         accepted: { email: count, sms: count },
-        expireAt: new Date("2026-05-01T12:34:00.000Z"),
+        expireAt: new Date("2097-05-01T12:34:00.000Z"),
       },
     ]);
   });
+});
+
+test("what is stored as soon as counting has begun, by a clock that is a little behind, is on both sides", async () => {
+  await Promise.all(["deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
+  const before = Date.now();
+  await beginLedger(db);
+  const after = Date.now();
+  const since = await db.collection<{ _id: string; at: Date }>("ledger").findOne({ _id: sinceId });
+  const begun = since?.at.getTime() as number;
+  // MongoDB's clock is this machine's, and has no smaller unit than ours.
+  expect(begun).toBeGreaterThanOrEqual(before - clockErrorMs - 1);
+  expect(begun).toBeLessThanOrEqual(after - clockErrorMs + 1);
+  const commit = createCommitter({
+    ...connection,
+    ...prepared,
+    inboxLimit: 100,
+    newUser: {},
+    tally: createTally("behind", 90),
+    now: () => begun,
+  });
+  expect(await commit([planned()], new Map())).toStrictEqual([undefined]);
+  const read = createLedgerReader({ ...connection, retentionDays: 90, now: Date.now });
+  const { accepted, states } = await read(begun, after + 1);
+  expect(accepted).toMatchObject({ email: 1, sms: 1 });
+  expect(states.map(({ channel, count }) => `${channel} ${count}`).sort()).toStrictEqual([
+    "email 1",
+    "sms 1",
+  ]);
 });
