@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { chromiumMissing } from "../support/browser.ts";
-import { consoles } from "./support/console.ts";
+import { consoles, goTo } from "./support/console.ts";
 
 const { open } = consoles();
 const inBrowser = test.skipIf(chromiumMissing());
@@ -39,6 +39,14 @@ inBrowser("nobody to send to, and nowhere to send it, are each a sentence", asyn
   await page.getByRole("checkbox", { name: "inbox" }).uncheck();
   await send.click();
   await page.getByRole("alert").getByText("Say where it goes").waitFor(shown);
+});
+
+inBrowser("who presses Send before the types have come has sent it", async () => {
+  const { page } = await open({ at: "#/simulator" });
+  await page.route("**/v1/types", () => {});
+  await goTo(page, "#/send");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.locator(".steps").getByText("unread").waitFor(shown);
 });
 
 inBrowser("what failed says why, in the service's own words, where it was sent", async () => {

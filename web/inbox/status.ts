@@ -17,6 +17,8 @@ const worthAWordMs = 3_000;
 const slowMs = 5_000;
 /** A service that asks for a longer pause is named as the reason. */
 const pauseSeconds = 5;
+/** Here something helps, and better than to wait: to close another page. */
+const tooMany = "too_many_connections";
 
 /** Undefined: all is well. Without a view there is nobody whose inbox it is. */
 export function statusOf(
@@ -31,7 +33,8 @@ export function statusOf(
   if (connection === "offline") return { kind: "offline", says: texts.offline, canRetry: false };
   if (connection === "refused") return { kind: "trouble", says: sentenceFor(error, texts), canRetry: true };
   if (error && (!isLoaded || waited > worthAWordMs)) {
-    const wasAsked = error instanceof BelfryClientError && (error.retryAfter ?? 0) > pauseSeconds;
+    const wasAsked =
+      error instanceof BelfryClientError && error.code !== tooMany && (error.retryAfter ?? 0) > pauseSeconds;
     const says =
       wasAsked && retryAt > now ? filled(texts.later, { time: clock(retryAt) }) : sentenceFor(error, texts);
     return { kind: "trouble", says, canRetry: true };
@@ -51,7 +54,7 @@ const sentences: Record<string, keyof Texts> = {
   token_expired: "signedOut",
   forbidden: "forbidden",
   not_found: "notFound",
-  too_many_connections: "busy",
+  [tooMany]: "busy",
   overloaded: "busy",
   not_reading: "unreachable",
   leaving: "unreachable",

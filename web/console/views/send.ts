@@ -87,10 +87,12 @@ class Send extends Part {
   };
 
   #missing(): Trouble | undefined {
+    // Until the types have come the service alone knows where one's own go.
+    const isKnown = draft.places !== undefined || this.#types.length > 0;
     const says =
       recipientsIn(draft.recipients).length === 0
         ? "Say whom it is for: a user's id."
-        : this.#places.length === 0 && "Say where it goes: the inbox, or a channel.";
+        : isKnown && this.#places.length === 0 && "Say where it goes: the inbox, or a channel.";
     return says ? new Trouble(says, { code: "missing" }) : undefined;
   }
 
