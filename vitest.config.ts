@@ -5,10 +5,13 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
+    setupFiles: "test/support/no-proxy.ts",
     reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // As long as `eventually`. Its own limit is one second, which a busy machine takes for a single answer.
+    expect: { poll: { timeout: 15_000 } },
   },
 });

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { freePort } from "../test/support/free-port.ts";
 
 /** Stands between two programs and plays what happens to networks. */
 export interface FaultyLine {
@@ -16,7 +17,8 @@ export interface FaultyLine {
 export async function startProxy(target: number): Promise<FaultyLine> {
   const sockets = new Set<Socket>();
   let stalled = false;
-  let port = 0;
+  // Nobody else gets it while it is closed.
+  const port = Number(await freePort());
 
   const server = createServer((near) => {
     const far = connect(target, "127.0.0.1");
@@ -38,7 +40,6 @@ export async function startProxy(target: number): Promise<FaultyLine> {
   async function listen(): Promise<void> {
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
-    port = (server.address() as AddressInfo).port;
   }
 
   async function die(): Promise<void> {
@@ -52,9 +53,7 @@ export async function startProxy(target: number): Promise<FaultyLine> {
 
   await listen();
   return {
-    get port() {
-      return port;
-    },
+    port,
     mend: listen,
     stall() {
       stalled = true;

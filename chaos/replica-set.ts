@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { defaultCacheDir } from "../src/mongod/cache.ts";
 import { findMongod, mongodSources } from "../src/mongod/find.ts";
 import { eventually } from "../test/support/eventually.ts";
+import { freePort } from "../test/support/free-port.ts";
 
 const members = 3;
 const setName = "chaos";
@@ -28,7 +28,9 @@ export async function startReplicaSet(folder: string, electionMs: number): Promi
     log: () => {},
   });
   const { command } = await findMongod(sources);
-  const ports = await freePorts(members);
+  const chosen = new Set<number>();
+  while (chosen.size < members) chosen.add(Number(await freePort()));
+  const ports = [...chosen];
   const running = new Map<number, ChildProcess>();
 
   function start(port: number): void {
@@ -124,17 +126,4 @@ async function ask(port: number, command: object) {
   } finally {
     await client.close();
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

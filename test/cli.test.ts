@@ -27,13 +27,16 @@ interface Ended {
   err: string;
 }
 
+/** What it waits for is said after 2 s, which may be anything on a machine that has much to do. */
+const waits = /^.* …\n/gm;
+
 /** The built program, as an operator types it. */
 function belfry(args: string[], variables: Record<string, string> = {}, cwd = tmpdir()): Promise<Ended> {
   const { PATH = "", HOME = "" } = process.env;
   const env = { PATH, HOME, DB_URI: uri, ...variables };
   return new Promise((resolve) => {
     execFile(process.execPath, [program, ...args], { env, cwd }, (error, out, err) =>
-      resolve({ code: error ? Number(error.code) : 0, out, err }),
+      resolve({ code: error ? Number(error.code) : 0, out, err: err.replace(waits, "") }),
     );
   });
 }
@@ -177,7 +180,7 @@ describe("belfry", () => {
     await eventually(() => out.split("\n").length > 5, "five of them to be told");
     endless.kill("SIGINT");
     expect(await ended).toStrictEqual([0, null]);
-    expect(err).toMatch(/^Ctrl-C ends it\.\n\d+ stored, 0 not\.\n$/);
+    expect(err.replace(waits, "")).toMatch(/^Ctrl-C ends it\.\n\d+ stored, 0 not\.\n$/);
     expect(out).toMatch(/^[0-9a-f]{24} {2}(alex|bob|carol|dan) +\S.*: /);
   });
 

@@ -1,5 +1,5 @@
 import { failNowAndThen, readFailures } from "../fail-command.ts";
-import { onStage, type Place, type Result } from "../stage.ts";
+import { fewest, onStage, type Place, type Result } from "../stage.ts";
 
 const commands = ["insert", "update", "bulkWrite", "commitTransaction", "find", "aggregate"];
 const failures = [
@@ -31,7 +31,7 @@ export function databaseErrors(
         commands,
         failures,
         random,
-        until: () => Date.now() >= ended,
+        until: () => Date.now() >= ended && callers.acknowledged() >= fewest,
       });
       over();
       callers.stop();

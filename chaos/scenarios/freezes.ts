@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../../test/support/eventually.ts";
 import type { SmtpBehaviour } from "../../test/support/smtp.ts";
 import { oneOf } from "../random.ts";
-import { concurrency, onStage, type Place, type Result } from "../stage.ts";
+import { concurrency, fewest, onStage, type Place, type Result } from "../stage.ts";
 
 const leaseMs = 1_000;
 
@@ -56,6 +56,7 @@ export function freezes(
         thaw();
         if (freeze % 10 === 0) place.say(`  ${freeze} freezes`);
       }
+      await eventually(() => callers.acknowledged() >= fewest, `${fewest} are acknowledged`, 60);
       callers.stop();
       await callers.done;
       const longest = Math.max(...takeovers);

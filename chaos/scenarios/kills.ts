@@ -4,6 +4,8 @@ import { oneOf } from "../random.ts";
 import { concurrency, drainSeconds, onStage, type Place, type Result } from "../stage.ts";
 
 const each = 2;
+/** What the dead held is taken over soon. */
+const leaseMs = 2_000;
 
 /**
  * `kill -9` of an API or a worker, whichever it hits, at random moments of the load. The dead are started again at
@@ -14,7 +16,12 @@ export function kills(
   { creates, kills: count }: { creates: number; kills: number },
 ): Promise<Result> {
   return onStage(
-    { scenario: "kill -9", place, mayBe: ["503", "unanswered"] },
+    {
+      scenario: "kill -9",
+      place,
+      mayBe: ["503", "unanswered"],
+      variables: () => ({ LEASE_MS: String(leaseMs) }),
+    },
     async ({ fleet, load, random, fault, db }) => {
       await Promise.all([fleet.add("api", each), fleet.add("worker", each)]);
       const moments = Array.from({ length: count }, () => Math.floor(random() * creates)).toSorted(

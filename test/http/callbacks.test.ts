@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { ObjectId } from "mongodb";
 import { getExpectedTwilioSignature } from "twilio/lib/webhooks/webhooks.js";
 import { beforeEach, describe, expect, test } from "vitest";
+import { isMailguns } from "../../src/http/mailgun-callback.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { failCommands, ownDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
@@ -350,7 +351,8 @@ describe("Mailgun", () => {
       { ...good, signature: good.signature.toUpperCase() },
       { ...good, signature: "é".repeat(64) },
       signature(302),
-      signature(-302),
+      // Far ahead: the time that the calls before it take brings it nearer.
+      signature(-400),
     ];
     for (const signed of refused)
       expect(await post(url, event, signed)).toMatchObject({
@@ -364,6 +366,15 @@ describe("Mailgun", () => {
     const together = await Promise.all([1, 2, 3].map(() => post(url, event, good)));
     expect(together.map(({ status }) => status)).toEqual([406, 406, 406]);
     expect((await reload(delivery))?.state).toBe("delivered");
+  });
+
+  test("a signature counts for five minutes to the millisecond, whichever clock is ahead", () => {
+    const signed = signature();
+    const at = Number(signed.timestamp) * 1_000;
+    const counts = (now: number) =>
+      isMailguns({ signature: signed, "event-data": { event: "delivered" } }, signingKey, now);
+    for (const way of [1, -1])
+      expect([300_000, 300_001].map((ms) => counts(at + way * ms))).toEqual([true, false]);
   });
 
   test("of simultaneous calls with one token one counts", async () => {

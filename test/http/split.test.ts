@@ -17,8 +17,11 @@ test("a process that only sends shows its health, its providers and its metrics,
     status: "ready",
     providers: { email: { capture: { state: "ok" } } },
   });
-  const metrics = await call(worker.url, "GET", "/metrics");
-  expect(metrics.body).toMatch(/^belfry_deliveries_total\{channel="email",outcome="sent"\} 1$/m);
+  // Others see the outcome before the worker is told that it is stored.
+  await eventually(async () => {
+    const metrics = await call(worker.url, "GET", "/metrics");
+    return /^belfry_deliveries_total\{channel="email",outcome="sent"\} 1$/m.test(metrics.body);
+  }, "the one that was sent in the metrics");
   for (const path of [
     "/",
     "/docs",

@@ -105,12 +105,17 @@ test("a named binary is the only one asked, and has to be a recent mongod", asyn
 
 test("progress: a bar on a terminal, nothing else written elsewhere", async () => {
   const written: string[] = [];
-  const write = (text: string) => written.push(text) > 0;
-  const command = ["sh", "-c", `head -c 500000 /dev/zero > ${dir}/part; sleep 0.4`];
+  const drawn = join(dir, "drawn");
+  const write = (text: string) => {
+    if (text.includes("50 %")) writeFileSync(drawn, "");
+    return written.push(text) > 0;
+  };
+  const fetching = (then: string) => ["sh", "-c", `head -c 500000 /dev/zero > ${dir}/part; ${then}`];
   const what = { label: "fetching", dir, totalBytes: 1e6, log };
-  await runFetching(command, what, { isTTY: true, write } as unknown as NodeJS.WriteStream);
+  const untilDrawn = fetching(`until [ -e ${drawn} ]; do sleep 0.05; done`);
+  await runFetching(untilDrawn, what, { isTTY: true, write } as unknown as NodeJS.WriteStream);
   expect(written.at(-2)).toMatch(/fetching \[█{15}░{15}\] 50 % \(1 of 1 MB\)/);
   written.length = 0;
-  await runFetching(command, what, { isTTY: false, write } as unknown as NodeJS.WriteStream);
+  await runFetching(fetching("sleep 0.4"), what, { isTTY: false, write } as unknown as NodeJS.WriteStream);
   expect(written).toEqual([]);
 });

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type SmtpFailure, smtpOutcome } from "../../src/providers/smtp-outcome.ts";
 import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
+import { freePort } from "../support/free-port.ts";
 import { call } from "../support/http.ts";
 import type { Counterpart, Received, Verdict } from "../support/provider-counterpart.ts";
 import { readMail } from "../support/provider-mail.ts";
@@ -310,7 +311,7 @@ describe("through a running service and a real SMTP server", () => {
   });
 
   test("a server that is down for a while is probed, not hammered: every mail arrives once it is back, each once", async () => {
-    const gone = await startSmtp();
+    const gone = await startSmtp({ port: Number(await freePort()) });
     await gone.close();
     const { url } = await startService(
       variables(gone, { MAX_RETRIES: "100", RETRY_DELAY_MS: "100", DELIVERY_CONCURRENCY: "4" }),

@@ -34,6 +34,25 @@ export async function rawClient(broker: Broker): Promise<Connection> {
   return connection;
 }
 
+/**
+ * Resolves when both queues of a service with these names take messages. It declares one thing after the other, so that a
+ * queue may be there before its exchange; to bind them once more changes nothing.
+ */
+export async function queuesBound(raw: Connection, test: string): Promise<void> {
+  for (const binding of [
+    { exchange: test, queue: `${test}.queue`, routingKey: `${test}.key` },
+    { exchange: `${test}.dead`, queue: `${test}.queue.dead`, routingKey: `${test}.queue.dead` },
+  ])
+    await eventually(
+      () =>
+        raw.queueBind(binding).then(
+          () => true,
+          () => false,
+        ),
+      `${binding.queue} is bound`,
+    );
+}
+
 /** As `startService`, with what it logs. */
 export async function loggedService(given: Variables) {
   const lines: string[] = [];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ObjectId } from "mongodb";
 import { afterAll, expect } from "vitest";
 import type { Recipient } from "../../src/model/provider.ts";
-import type { DeliveryDocument } from "../../src/store/deliveries.ts";
+import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import type { TestDatabase } from "./database.ts";
 import { call } from "./http.ts";
 import { eventually } from "./service.ts";
@@ -55,16 +55,14 @@ export async function deliver(
     one.state !== "pending" && one.state !== "sending",
   data?: object,
 ): Promise<DeliveryDocument> {
-  const before = new ObjectId();
+  const deliveries = deliveriesOf(db);
+  const ofUser = { user: new ObjectId(user) };
+  // Known by what was there before, not by a time: the service's clock is not the test's.
+  const before = await deliveries.distinct("_id", ofUser);
   const answer = await call(url, "POST", "/create", { user_id: user, key, ...(data && { data }) });
   expect(answer.status).toBe(201);
   return eventually(async () => {
-    const found = await db
-      .collection<DeliveryDocument>("deliveries")
-      .findOne(
-        { user: new ObjectId(user), createdAt: { $gte: before.getTimestamp() } },
-        { sort: { _id: -1 } },
-      );
+    const found = await deliveries.findOne({ ...ofUser, _id: { $nin: before } });
     return found && until(found) ? found : undefined;
   }, `${key} to be delivered`);
 }

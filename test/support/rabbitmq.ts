@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { eventually } from "./eventually.ts";
+import { freePort } from "./free-port.ts";
 
 const program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -153,15 +154,9 @@ function takesConnections(port: number): Promise<boolean> {
   });
 }
 
+/** Different ones, which stay free while the broker is down. */
 async function freePorts(count: number): Promise<[number, number, number]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports as [number, number, number];
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(Number(await freePort()));
+  return [...ports] as [number, number, number];
 }

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
-import { afterEach } from "vitest";
+import { afterAll, afterEach } from "vitest";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
 import { eventually } from "./eventually.ts";
@@ -38,6 +41,12 @@ export interface ServiceProcess {
   close(): Promise<unknown>;
 }
 
+/** Where services are spawned unless a test says where: the `.env` of whoever works on Belfry is not there. */
+let emptyFolder: string | undefined;
+afterAll(() => {
+  if (emptyFolder !== undefined) rmSync(emptyFolder, { recursive: true });
+});
+
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** Belfry as an operator runs it: the built program in a process of its own, killed after the test. Resolves when it is ready. */
@@ -61,9 +70,10 @@ export async function spawnService(
 /** The program without waiting for it to be ready: for starts that are meant to fail. */
 export function spawnMain(variables: Variables, options: { cwd?: string } = {}): Omit<ServiceProcess, "url"> {
   const { PATH = "", HOME = "" } = process.env;
+  emptyFolder ??= mkdtempSync(join(tmpdir(), "belfry-start-"));
   const child = spawn(process.execPath, [main], {
     env: { PATH, HOME, PORT: "0", LOG_FORMAT: "json", ...variables },
-    cwd: options.cwd ?? process.cwd(),
+    cwd: options.cwd ?? emptyFolder,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

@@ -84,11 +84,26 @@ inBrowser("deliveries say that they are slow to come, and that no newer ones can
   await page.getByText("It takes longer than it should…").waitFor(shown);
   await page.unroute("**/v1/deliveries?*");
 
+  // What is asked again and again: whether there is a newer one.
+  const newest = ({ searchParams }: URL) => searchParams.get("limit") === "1";
+  const breakIt = () => page.route(newest, (route) => route.fulfill(problem(500, "internal")));
+  await breakIt();
   await goTo(page, "#/deliveries?status=failed");
   await page.getByText("No delivery is like that.").waitFor(shown);
-  await page.route("**/v1/deliveries?*", (route) => route.fulfill(problem(500, "internal")));
+  const broken = page.getByRole("alert").getByText("Something broke in the server.");
+  await broken.waitFor(shown);
+  await page.unroute(newest);
   await page.clock.fastForward(10_000);
-  await page.getByRole("alert").getByText("Something broke in the server.").waitFor(shown);
+  await broken.waitFor({ state: "hidden" });
+  // The pause grows with what the answer before took.
+  await breakIt();
+  await page.clock.fastForward(300_000);
+  await broken.waitFor(shown);
+  await failed(1, "zoe");
+  await page.unroute(newest);
+  await page.clock.fastForward(10_000);
+  await page.getByText("Newer ones have come.").waitFor(shown);
+  await db.collection("deliveries").deleteMany({});
 });
 
 inBrowser("what the server refuses for good is not asked again and again", async () => {

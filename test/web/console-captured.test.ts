@@ -59,8 +59,10 @@ inBrowser("a link in a mail leads nowhere, and the mail stays", async () => {
   await page.goto(`${url}/#/captured/${one._id}`);
   // It has no subject: it is called by what it is.
   await page.getByRole("heading", { name: "e-mail to alex@users.example" }).waitFor(shown);
+  const leave = mailIn(page).getByText("Leave");
+  await leave.waitFor(shown);
   const again = page.waitForEvent("frameattached");
-  await mailIn(page).getByText("Leave").click();
+  await leave.click();
   await again;
   await mailIn(page).getByText("Seen").waitFor(shown);
 });

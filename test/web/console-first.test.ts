@@ -101,6 +101,9 @@ inBrowser("a user who cannot be erased stays, with a sentence and a way to try a
 
 inBrowser("a server that is gone is said to be once, however many parts of a view miss it", async () => {
   const { page } = await open();
+  // By itself it would try again, too.
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60_000);
   await page.route("**/v1/**", (route) => route.abort());
   await goTo(page, "#/users/alex");
   const gone = page.getByText("Belfry does not answer.");

@@ -76,6 +76,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await tabTo(page, "Id or its beginning");
     await page.keyboard.type("ki");
     await press(page, "Enter");
+    await page.getByRole("link", { name: /^kim/ }).waitFor(shown);
     await tabTo(page, "kim");
     await press(page, "Enter");
     await page.getByRole("heading", { name: "kim", exact: true }).waitFor(shown);
