@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
-import { SMTPServer, type SMTPServerOptions } from "smtp-server";
+import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
 
 export interface ReceivedMail {
   to: string;
@@ -37,7 +37,8 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink
   const refusal = (verdict: { code: number; text: string }) =>
     Object.assign(new Error(verdict.text), { responseCode: verdict.code });
 
-  const sockets = new Map<string, Socket>();
+  const sockets = new Map<number | undefined, Socket>();
+  const hangUp = ({ remotePort }: SMTPServerSession) => void sockets.get(remotePort)?.destroy();
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ["STARTTLS"],
@@ -45,7 +46,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink
     logger: false,
     onRcptTo(address, session, callback) {
       const verdict = behaviour.onRecipient?.(address.address, asked++);
-      if (verdict === "hang up") return void sockets.get(session.id)?.destroy();
+      if (verdict === "hang up") return hangUp(session);
       callback(verdict ? refusal(verdict) : null);
     },
     onData(stream, session, callback) {
@@ -57,10 +58,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink
         const to = session.envelope.rcptTo[0]?.address ?? "";
         const mail = { to, messageId: header("Message-ID"), subject: header("Subject"), raw };
         const verdict = behaviour.onData?.(mail, offered++);
-        if (verdict === "hang up") {
-          for (const socket of sockets.values()) socket.destroy();
-          return;
-        }
+        if (verdict === "hang up") return hangUp(session);
         if (verdict) return callback(refusal(verdict));
         mails.push(mail);
         callback();
@@ -70,9 +68,9 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink
   });
   server.on("error", () => {});
   server.server.on("connection", (socket: Socket) => {
-    const key = `${socket.remotePort}`;
-    sockets.set(key, socket);
-    socket.on("close", () => sockets.delete(key));
+    const { remotePort } = socket;
+    sockets.set(remotePort, socket);
+    socket.on("close", () => sockets.delete(remotePort));
   });
   server.listen(behaviour.port ?? 0, "127.0.0.1");
   await once(server.server, "listening");
