@@ -2,14 +2,13 @@ import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { fastify } from "fastify";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createAddresses } from "../../../src/http/addresses.ts";
 import { liveRoutes } from "../../../src/http/live/index.ts";
-import { createOriginRule } from "../../../src/http/origins.ts";
 import { createHub } from "../../../src/realtime/hub.ts";
 import { createInboxes } from "../../realtime/inboxes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { dialectPath, livePath } from "./calls.ts";
 import { openIo, openSocket } from "./clients.ts";
+import { openDoor } from "./open-door.ts";
 
 /** The transports over an inbox in memory, which cannot be read until `letRead` is called. */
 async function start() {
@@ -35,14 +34,7 @@ async function start() {
   app.server.on("connection", (socket) => sockets.push(socket));
   await liveRoutes(app, {
     hub,
-    heartbeatMs: 600_000,
-    now: Date.now,
-    authorizer: { authorize: async () => ({}) },
-    clientAddress: createAddresses(() => false).clientAddress,
-    isAllowedOrigin: createOriginRule([]),
-    loopbackOnly: false,
-    connectionsPerUser: 10,
-    connectionsPerAddress: 10,
+    ...openDoor,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());

@@ -1,15 +1,14 @@
 import type { Socket } from "node:net";
 import { fastify } from "fastify";
 import { afterEach, expect, test } from "vitest";
-import { createAddresses } from "../../../src/http/addresses.ts";
 import { liveRoutes } from "../../../src/http/live/index.ts";
-import { createOriginRule } from "../../../src/http/origins.ts";
 import type { Hub } from "../../../src/model/hub.ts";
 import { createHub } from "../../../src/realtime/hub.ts";
 import { createInboxes } from "../../realtime/inboxes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { dialectPath, eventsPath, livePath } from "./calls.ts";
 import { openEvents, openIo, openSocket } from "./clients.ts";
+import { openDoor } from "./open-door.ts";
 
 // Real sockets on every transport; the inbox is in memory, so that 20,000 changes take seconds.
 
@@ -65,14 +64,7 @@ async function start() {
   app.server.on("connection", (socket) => sockets.push(socket));
   await liveRoutes(app, {
     hub: Object.assign(Object.create(hub) as Hub, { subscribe: watched }),
-    heartbeatMs: 600_000,
-    now: Date.now,
-    authorizer: { authorize: async () => ({}) },
-    clientAddress: createAddresses(() => false).clientAddress,
-    isAllowedOrigin: createOriginRule([]),
-    loopbackOnly: false,
-    connectionsPerUser: 10,
-    connectionsPerAddress: 10,
+    ...openDoor,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   closers.push(() => app.close());
