@@ -178,7 +178,7 @@ export function apply({ changes, total }: Changes, items: Map<string, WireItem>)
 }
 
 export const newestFirst = (items: Map<string, WireItem>): WireItem[] =>
-  [...items.values()].sort((a, b) => b.born - a.born || (a.id < b.id ? 1 : -1));
+  [...items.values()].sort((a, b) => b.created_rev - a.created_rev || (a.id < b.id ? 1 : -1));
 
 const oneOf = <T>(all: T[]): T | undefined => all[Math.floor(Math.random() * all.length)];
 

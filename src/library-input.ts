@@ -27,7 +27,7 @@ export function createLibraryInput(types: string[]) {
     user: UserId,
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 20 }),
     skip: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
-    after: Type.Optional(Exactly({ born: Type.Integer({ minimum: 0 }), id: ItemId })),
+    after: Type.Optional(Exactly({ created_rev: Type.Integer({ minimum: 0 }), id: ItemId })),
     unread: Type.Optional(Type.Boolean()),
     archived: Type.Unsafe({ enum: [true, false, "any"], default: false }),
     type: Type.Optional(Type.String()),

@@ -60,7 +60,7 @@ export interface ListQuery extends Partial<Omit<InboxQuery, "archived">> {
   /** 1 to 1,000, by default 20. */
   limit?: number;
   /** `next` of the page before, with the same filters. */
-  after?: { born: number; id: string };
+  after?: { created_rev: number; id: string };
   /** By default false. */
   archived?: boolean | "any";
 }
@@ -68,7 +68,7 @@ export interface ListQuery extends Partial<Omit<InboxQuery, "archived">> {
 export interface ListAnswer extends Standing {
   items: WireItem[];
   /** Absent on the last page. */
-  next?: { born: number; id: string };
+  next?: { created_rev: number; id: string };
 }
 
 /** Where the inbox stands after it, too. */

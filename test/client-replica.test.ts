@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { applied, isWhole, type Replica } from "../src/client/replica.ts";
 import type { WireChange, WireItem } from "../src/model/inbox-wire.ts";
 
-const item = (id: string, born: number, rev = born, read = false): WireItem => ({
+const item = (id: string, created_rev: number, rev = created_rev, read = false): WireItem => ({
   id,
   type: "new_message",
   created_at: "2026-01-31T12:00:00.000Z",
@@ -10,7 +10,7 @@ const item = (id: string, born: number, rev = born, read = false): WireItem => (
   read,
   archived: false,
   rev,
-  born,
+  created_rev,
 });
 const came = (one: WireItem): WireChange => ({ change: "new", rev: one.rev, item: one });
 const inbox = (rev: number, ...items: WireItem[]): Replica => ({

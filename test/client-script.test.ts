@@ -15,7 +15,7 @@ const stale = {
   rev: 3,
   unread: 1,
   total: 1,
-  changes: [{ change: "new", rev: 3, item: { id: "stale", read: false, born: 3, rev: 3 } }],
+  changes: [{ change: "new", rev: 3, item: { id: "stale", read: false, created_rev: 3, rev: 3 } }],
 };
 
 interface Script {

@@ -242,7 +242,7 @@ describe("inbox", () => {
     const rest = await belfry.inbox.list({
       user: "ann",
       limit: 2,
-      after: page.next as { born: number; id: string },
+      after: page.next as { created_rev: number; id: string },
     });
     expect([rest.items.map((one) => one.id), rest.next]).toEqual([[first], undefined]);
 

@@ -90,11 +90,12 @@ test.each([
 interface Item {
   id: string;
   title: string;
-  born: number;
+  created_rev: number;
 }
 
 /** Runs a page's script with these globals. The answer tells what it has, newest first. */
 function openPage(script: string, globals: object): () => { items: Item[]; rev: number; unread: number } {
-  const state = "() => ({ items: [...items.values()].sort((a, b) => b.born - a.born), rev, unread })";
+  const state =
+    "() => ({ items: [...items.values()].sort((a, b) => b.created_rev - a.created_rev), rev, unread })";
   return new Function(...Object.keys(globals), `${script}\nreturn ${state};`)(...Object.values(globals));
 }

@@ -125,7 +125,7 @@ export const textOf = (n: number): string =>
           read: false,
           archived: false,
           rev: n,
-          born: n,
+          created_rev: n,
         },
       },
     ],

@@ -107,7 +107,7 @@ function fate({ channel }: Kind, at: number, now: number, { roll, pick }: Dice):
         ...tries,
         attempt(
           when,
-          "no",
+          "rejected",
           "550 5.1.1",
           "550 5.1.1 The email account that you tried to reach does not exist.",
           "smtp",
@@ -119,7 +119,7 @@ function fate({ channel }: Kind, at: number, now: number, { roll, pick }: Dice):
     return {
       state: "failed",
       reason: "opt_out",
-      attempts: [attempt(when, "no", "21610", "Attempt to send to unsubscribed recipient")],
+      attempts: [attempt(when, "rejected", "21610", "Attempt to send to unsubscribed recipient")],
       at: when + 200,
     };
   if (luck > 0.96 && channel === "sms")

@@ -157,7 +157,7 @@ function refusalOf(failure: unknown, name: string): Pick<Finding, "says" | "advi
   return {
     says: `${code} ${text}`,
     advice:
-      kind === "config"
+      kind === "misconfigured"
         ? `It refuses our login: check ${variables}_LOGIN and ${variables}_PASSWORD.`
         : `Check ${variables}_HOST, ${variables}_PORT and ${variables}_TLS, and that this machine may connect there.`,
   };

@@ -40,4 +40,5 @@ function insert(items: WireItem[], item: WireItem): void {
   items.splice(at, 0, item);
 }
 
-const isOlder = (a: WireItem, b: WireItem): boolean => a.born < b.born || (a.born === b.born && a.id < b.id);
+const isOlder = (a: WireItem, b: WireItem): boolean =>
+  a.created_rev < b.created_rev || (a.created_rev === b.created_rev && a.id < b.id);

@@ -87,12 +87,12 @@ export function createCatalog(
     types,
     get: (key) => entries.get(key),
     policy(key) {
-      const { retry, unanswered } = types.get(key) ?? {};
+      const { retry, on_timeout } = types.get(key) ?? {};
       return {
         delayMs: retry?.delay_ms ?? general.delayMs,
         factor: retry?.factor ?? general.factor,
         maxRetries: retry?.max_retries ?? general.maxRetries,
-        resendUnknown: unanswered !== "rather_not",
+        resendUnknown: on_timeout !== "give_up",
       };
     },
     render: {

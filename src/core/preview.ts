@@ -13,7 +13,7 @@ export interface TypeDescription {
   /** Of its own channels; a webhook has none. */
   templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
   retry: { delay_ms: number; factor: number; max_retries: number };
-  unanswered: "rather_twice" | "rather_not";
+  on_timeout: "resend" | "give_up";
 }
 
 export interface Rendered {
@@ -35,7 +35,7 @@ export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
         ...(own.sms && { sms: { text: sms } }),
       },
       retry: { delay_ms: delayMs, factor, max_retries: maxRetries },
-      unanswered: resendUnknown ? "rather_twice" : "rather_not",
+      on_timeout: resendUnknown ? "resend" : "give_up",
     };
   });
 }

@@ -43,7 +43,7 @@ export const NotificationTypeSchema = Type.Object(
       ),
     ),
     /** When a provider does not answer: send again (the default), or leave it as `uncertain`. */
-    unanswered: Type.Optional(Type.Union([Type.Literal("rather_twice"), Type.Literal("rather_not")])),
+    on_timeout: Type.Optional(Type.Union([Type.Literal("resend"), Type.Literal("give_up")])),
   },
   { additionalProperties: false },
 );

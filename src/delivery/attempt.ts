@@ -58,7 +58,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
     return skip("suppressed", `${suppression.reason} since ${suppression.at.toISOString()}`);
 
   const composed = compose(delivery, recipient, partners.render);
-  if ("problem" in composed) return { attempts, result: { kind: "no", ...composed.problem } };
+  if ("problem" in composed) return { attempts, result: { kind: "rejected", ...composed.problem } };
   if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
     return retry("LEASE", "the lease was lost before the send");
 
@@ -79,9 +79,9 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
     }
     const outcome = await ask(line.provider, composed.message);
     report(outcome);
-    if (outcome.kind === "no" && (outcome.reason === "address" || outcome.reason === "opt_out"))
+    if (outcome.kind === "rejected" && (outcome.reason === "address" || outcome.reason === "opt_out"))
       await partners.suppress(delivery.user, delivery.channel, address, outcome.reason).catch(() => {});
-    if (outcome.kind === "config") until = Math.min(until, restOf(line.health.availability(), now()));
+    if (outcome.kind === "misconfigured") until = Math.min(until, restOf(line.health.availability(), now()));
     else if (outcome.kind !== "retry") return { attempts, result: outcome };
     else last = outcome;
   }

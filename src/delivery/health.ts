@@ -56,7 +56,7 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
     const ailing =
       (outcome.kind === "unknown" && outcome.ailing !== false) ||
       (outcome.kind === "retry" && outcome.ailing === true);
-    if (outcome.kind === "config") {
+    if (outcome.kind === "misconfigured") {
       rest("paused", outcome.code, configPauseMs);
     } else if (!ailing) {
       failures = 0;
@@ -82,7 +82,8 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
       return (outcome) => {
         if (isProbe) probing = false;
         // Those that were under way when it opened say nothing new, unless one of them was answered.
-        else if (current.state === "open" && outcome.kind !== "sent" && outcome.kind !== "config") return;
+        else if (current.state === "open" && outcome.kind !== "sent" && outcome.kind !== "misconfigured")
+          return;
         learn(outcome);
       };
     },

@@ -10,7 +10,7 @@ export function settlementOf(
   random: number,
 ): Settlement {
   const { attempts, result } = turn;
-  const counts = attempts.some((attempt) => attempt.outcome !== "config");
+  const counts = attempts.some((attempt) => attempt.outcome !== "misconfigured");
   const tries = delivery.tries + (counts ? 1 : 0);
   const base = { delivery, attempts, tries };
   switch (result.kind) {
@@ -18,7 +18,7 @@ export function settlementOf(
       return { ...base, state: "sent", ...(result.providerId && { providerId: result.providerId }) };
     case "skip":
       return { ...base, state: "skipped", reason: result.reason, detail: result.text };
-    case "no":
+    case "rejected":
       return {
         ...base,
         state: "failed",

@@ -19,8 +19,8 @@ export const TypeList = Type.Object({
         { description: "Liquid, of its own channels: the default ones where it has none." },
       ),
       retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
-      unanswered: Type.String({
-        enum: ["rather_twice", "rather_not"],
+      on_timeout: Type.String({
+        enum: ["resend", "give_up"],
         description: "What becomes of one that a provider does not answer.",
       }),
     }),

@@ -94,7 +94,7 @@ export const Delivery = Type.Object({
     Type.Object({
       at: Time(),
       provider: Type.String(),
-      outcome: Type.String({ enum: ["sent", "retry", "unknown", "no", "config"] }),
+      outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
       code: Type.Optional(Type.String()),
       text: Type.Optional(Type.String({ description: "The provider's own words." })),
       ms: Type.Integer(),

@@ -87,9 +87,9 @@ export type AttemptOutcome =
   /** The answer never came: it may have been sent. Ailing too, unless it says that it tells of one target alone. */
   | { kind: "unknown"; code: string; text: string; ailing?: false }
   /** Permanent. */
-  | { kind: "no"; reason: Reason; code: string; text: string }
+  | { kind: "rejected"; reason: Reason; code: string; text: string }
   /** Our credentials, sender or account: uses up no try, and the provider rests. */
-  | { kind: "config"; code: string; text: string };
+  | { kind: "misconfigured"; code: string; text: string };
 
 /** One line of a delivery's history. */
 export interface Attempt {
@@ -109,7 +109,7 @@ export interface Attempt {
 export interface Turn {
   attempts: Attempt[];
   result:
-    | Extract<AttemptOutcome, { kind: "sent" | "unknown" | "no" | "retry" }>
+    | Extract<AttemptOutcome, { kind: "sent" | "unknown" | "rejected" | "retry" }>
     /** Nobody could be asked; look again then (Unix ms). Uses up no try. */
     | { kind: "hold"; until: number }
     /** There is nothing to send, or nobody to send it to. */

@@ -14,7 +14,7 @@ export interface WireItem {
   archived: boolean;
   rev: number;
   /** The user's `rev` when it came. Items lie in this order, by `id` where it is equal: a change does not move one. */
-  born: number;
+  created_rev: number;
 }
 
 export type WireChange =
@@ -31,7 +31,8 @@ export type WireMessage =
   | { type: "bye"; retry_ms: number };
 
 export function itemOnWire(item: KeptItem): WireItem {
-  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev, born } = item;
+  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev, created_rev } =
+    item;
   return {
     id,
     type: key,
@@ -44,7 +45,7 @@ export function itemOnWire(item: KeptItem): WireItem {
     read: !is_new,
     archived,
     rev,
-    born,
+    created_rev,
   };
 }
 

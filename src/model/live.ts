@@ -5,7 +5,7 @@ export interface KeptItem extends InboxItem {
   /** The user's `rev` at its last change. */
   rev: number;
   /** The user's `rev` when it came; items are kept in this order, and by id where it is equal. */
-  born: number;
+  created_rev: number;
   /** Put away: read, and no longer in the list unless asked for. */
   archived: boolean;
   /** Unix seconds of its last change. */
@@ -27,8 +27,8 @@ export type InboxChange =
   | { change: "deleted"; id: string; rev: number };
 
 export function changeSince(since: number, item: KeptItem): InboxChange {
-  const { born, archived, is_new } = item;
-  return { change: born > since ? "new" : archived ? "archived" : is_new ? "unread" : "read", item };
+  const { created_rev, archived, is_new } = item;
+  return { change: created_rev > since ? "new" : archived ? "archived" : is_new ? "unread" : "read", item };
 }
 
 /**
@@ -54,7 +54,7 @@ export interface InboxQuery {
   user: string;
   limit: number;
   skip: number;
-  after?: { born: number; id: string };
+  after?: { created_rev: number; id: string };
   unread?: boolean;
   /** Absent: both. */
   archived?: boolean;
@@ -65,7 +65,7 @@ export interface InboxQuery {
 export interface InboxListing extends Standing {
   items: KeptItem[];
   /** Where the next page begins; absent on the last one. */
-  next?: { born: number; id: string };
+  next?: { created_rev: number; id: string };
 }
 
 /** What a user does with one item. Archiving reads it too, and `unread` brings it back from the archive. */

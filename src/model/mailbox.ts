@@ -7,7 +7,12 @@ import { SendError } from "./delivery.ts";
 export const isMailbox = (text: string): boolean => /^[^\s\p{Cc},;<>@"]+@[^\s\p{Cc},;<>@"]+$/u.test(text);
 
 export const notOneMailbox = (): SendError =>
-  new SendError({ kind: "no", reason: "address", code: "EADDRESS", text: "the address is not one mailbox" });
+  new SendError({
+    kind: "rejected",
+    reason: "address",
+    code: "EADDRESS",
+    text: "the address is not one mailbox",
+  });
 
 /** The same on every attempt and by every provider. */
 export const messageIdOf = (delivery: string, sender: string): string =>

@@ -32,9 +32,9 @@ export function mailgunOutcome({ status, message, details }: MailgunFailure, now
       ? { kind: "retry", code: message, text, ailing: true }
       : { kind: "unknown", code: message, text };
   const code = String(status);
-  if (status === 401 || status === 402 || status === 403) return { kind: "config", code, text };
+  if (status === 401 || status === 402 || status === 403) return { kind: "misconfigured", code, text };
   if (status === 429) return { kind: "retry", code, text, afterMs: waitIn(text, now), ailing: true };
-  return status < 500 ? { kind: "no", reason: "message", code, text } : { kind: "unknown", code, text };
+  return status < 500 ? { kind: "rejected", reason: "message", code, text } : { kind: "unknown", code, text };
 }
 
 /** "… after 120 seconds", or "… after Fri, 20 Nov 2026 07:00:00 GMT". */

@@ -50,26 +50,27 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
       ...(status === 421 && { ailing: true }),
     };
   if (/^(EAUTH|ENOAUTH|ETLS)$/.test(failure.code ?? "") || status === 535 || status === 530)
-    return { kind: "config", code, text };
+    return { kind: "misconfigured", code, text };
   if (status === undefined) return withoutAnswer(failure, code, text);
   // A 5xx to the greeting or to EHLO speaks of us; whatever is waiting would get the same.
-  if (failure.code === "EPROTOCOL" || failure.command === "EHLO") return { kind: "config", code, text };
-  if (detail.startsWith("7.")) return { kind: "no", reason: "policy", code, text };
+  if (failure.code === "EPROTOCOL" || failure.command === "EHLO")
+    return { kind: "misconfigured", code, text };
+  if (detail.startsWith("7.")) return { kind: "rejected", reason: "policy", code, text };
   if (status === 552 || detail.startsWith("6.") || detail === "3.4")
-    return { kind: "no", reason: "message", code, text };
+    return { kind: "rejected", reason: "message", code, text };
   // It is our sender's address that this refuses, not the recipient's.
-  if (failure.command === "MAIL FROM") return { kind: "config", code, text };
+  if (failure.command === "MAIL FROM") return { kind: "misconfigured", code, text };
   if (status === 551 || status === 553 || /^(1\.[1236]|2\.1)$/.test(detail))
-    return { kind: "no", reason: "address", code, text };
+    return { kind: "rejected", reason: "address", code, text };
   // RFC 5321 4.2.2: a bare 550 to RCPT speaks of the mailbox, to DATA of the message.
   const reason = status === 550 && detail === "" && failure.command !== "DATA" ? "address" : "message";
-  return { kind: "no", reason, code, text };
+  return { kind: "rejected", reason, code, text };
 }
 
 function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcome {
   if (failure.code === "EENVELOPE" || failure.code === "EMESSAGE")
-    return { kind: "no", reason: failure.code === "EENVELOPE" ? "address" : "message", code, text };
-  if (badCertificate.test(failure.originalCode ?? "")) return { kind: "config", code, text };
+    return { kind: "rejected", reason: failure.code === "EENVELOPE" ? "address" : "message", code, text };
+  if (badCertificate.test(failure.originalCode ?? "")) return { kind: "misconfigured", code, text };
   const beforeAnyMail =
     failure.code === "EDNS" ||
     failure.syscall === "connect" ||

@@ -43,6 +43,6 @@ export function twilioOutcome(failure: TwilioFailure): Outcome {
   if (status === 429 || code === "20429") return { kind: "retry", code, text, ailing: true };
   if (status >= 500 || code === "20500") return { kind: "unknown", code, text };
   if (configCodes.has(code) || status === 401 || status === 403 || status === 404)
-    return { kind: "config", code, text };
-  return { kind: "no", reason: twilioRefusals.get(code) ?? "message", code, text };
+    return { kind: "misconfigured", code, text };
+  return { kind: "rejected", reason: twilioRefusals.get(code) ?? "message", code, text };
 }

@@ -74,7 +74,7 @@ export function webhookOutcome(
 ): Outcome {
   const code = String(status);
   // Standard Webhooks: the receiver wants no more. A bad address is remembered, which ends this target's deliveries.
-  if (status === 410) return { kind: "no", reason: "address", code, text };
+  if (status === 410) return { kind: "rejected", reason: "address", code, text };
   const slow = status === 429 || status === 502 || status === 504;
   const afterMs = retryAfterMs(retryAfter, now) ?? (slow ? slowMs : undefined);
   return { kind: "retry", code, text, ...(afterMs !== undefined && { afterMs }) };
@@ -165,7 +165,7 @@ function unanswered(error: NodeJS.ErrnoException, signal: AbortSignal, connected
 }
 
 const refusal = (code: string, text: string): SendError =>
-  new SendError({ kind: "no", reason: "policy", code, text });
+  new SendError({ kind: "rejected", reason: "policy", code, text });
 
 const retry = (code: string, text: string, cause?: unknown): SendError =>
   new SendError({ kind: "retry", code, text }, cause);

@@ -110,7 +110,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
       const fields = {
         ...(is_new !== undefined && { is_new }),
         rev,
-        born: numberIn({ $ifNull: ["$$this.born", "$$this.rev"] }),
+        created_rev: numberIn({ $ifNull: ["$$this.created_rev", "$$this.rev"] }),
         changed: Math.floor(now() / 1000),
       };
       const item = { $mergeObjects: ["$$this", fields] };

@@ -83,7 +83,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
       return {
         ...view,
         items: kept,
-        ...(last && found.length > limit && { next: { born: last.born, id: last.id } }),
+        ...(last && found.length > limit && { next: { created_rev: last.created_rev, id: last.id } }),
       };
     },
 
@@ -141,15 +141,15 @@ const isWhole = (item: Partial<InboxItem> | null): boolean =>
 
 /**
  * The `$$items` before that place: before the very item while it is there, which holds in an older system's array, too,
- * where `born` says nothing; else by the order of them all.
+ * where `created_rev` says nothing; else by the order of them all.
  */
 function olderThan(after: InboxQuery["after"]): unknown {
   if (!after) return "$$items";
-  const born = numberIn({ $ifNull: ["$$this.born", "$$this.rev"] });
+  const createdRev = numberIn({ $ifNull: ["$$this.created_rev", "$$this.rev"] });
   const older = {
     $or: [
-      { $lt: [born, after.born] },
-      { $and: [{ $eq: [born, after.born] }, { $lt: ["$$this.id", { $literal: after.id }] }] },
+      { $lt: [createdRev, after.created_rev] },
+      { $and: [{ $eq: [createdRev, after.created_rev] }, { $lt: ["$$this.id", { $literal: after.id }] }] },
     ],
   };
   return given(

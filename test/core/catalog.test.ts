@@ -97,11 +97,7 @@ describe("notification types", () => {
       { one: { ...email({}), retry: { jitter: 1 } } },
       /^\/one\/retry\/jitter: is not known here$/,
     ],
-    [
-      "an unknown wish for the unanswered",
-      { one: { ...email({}), unanswered: "maybe" } },
-      /^\/one\/unanswered: /,
-    ],
+    ["an unknown `on_timeout`", { one: { ...email({}), on_timeout: "maybe" } }, /^\/one\/on_timeout: /],
     ["a key with a blank", { "o n e": email({}) }, /^\/: |o n e/],
     ["a key of 65 characters", { ["k".repeat(65)]: email({}) }, /^\/: |k{65}/],
     [
@@ -184,8 +180,8 @@ describe("how a type is tried again", () => {
 
   test("after a send that nobody answered is rather twice, unless the type would rather not", () => {
     const catalog = catalogOf({
-      rather: { ...email({}), unanswered: "rather_twice" },
-      careful: { ...email({}), unanswered: "rather_not" },
+      rather: { ...email({}), on_timeout: "resend" },
+      careful: { ...email({}), on_timeout: "give_up" },
     });
     expect(catalog.policy("rather").resendUnknown).toBe(true);
     expect(catalog.policy("careful").resendUnknown).toBe(false);

@@ -70,6 +70,6 @@ test("what an older client reads is told to devices as any other change", async 
   const [id] = (await store.notify("dialect")) as [string];
   await inbox.markRead("dialect", id);
   expect((await store.since("dialect", 1)).changes).toMatchObject([
-    { change: "read", item: { id, rev: 2, born: 1, is_new: false } },
+    { change: "read", item: { id, rev: 2, created_rev: 1, is_new: false } },
   ]);
 });

@@ -13,8 +13,8 @@ type Answer = Outcome | "sent" | Error;
 const later: Outcome = { kind: "retry", code: "451", text: "451 later" };
 const away: Outcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
 const silent: Outcome = { kind: "unknown", code: "ETIMEDOUT", text: "no answer" };
-const nobody: Outcome = { kind: "no", reason: "address", code: "550", text: "550 nobody" };
-const login: Outcome = { kind: "config", code: "535", text: "535 wrong password" };
+const nobody: Outcome = { kind: "rejected", reason: "address", code: "550", text: "550 nobody" };
+const login: Outcome = { kind: "misconfigured", code: "535", text: "535 wrong password" };
 
 /** A channel with providers that answer as told, in the order given, on a clock of its own. */
 function channelOf<C extends Channel = "email">(
@@ -146,7 +146,7 @@ test("when all answer something transient the last one's answer counts, and its 
 test("a transient answer is not forgotten for a later one that refuses our configuration", async () => {
   const { turn } = channelOf({ mailgun: later, smtp: login });
   const { attempts, result } = await turn();
-  expect(told(attempts)).toEqual(["mailgun retry", "smtp config"]);
+  expect(told(attempts)).toEqual(["mailgun retry", "smtp misconfigured"]);
   expect(result).toEqual(later);
 });
 
@@ -163,7 +163,7 @@ test("a provider that rests is passed over; when all rest nobody is asked until 
   expect(asked).toHaveLength(2);
   vi.setSystemTime(states.smtp?.until as number);
   const again = await turn();
-  expect(told(again.attempts)).toEqual(["mailgun config", "smtp sent"]);
+  expect(told(again.attempts)).toEqual(["mailgun misconfigured", "smtp sent"]);
   expect(channelAvailability(lines, Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
   // The first still rests: the second is asked alone.
   expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
@@ -262,7 +262,7 @@ test.each([
   ["an opt-out", { ...nobody, reason: "opt_out" }, true],
   ["a bad message", { ...nobody, reason: "message" }, false],
   ["a policy", { ...nobody, reason: "policy" }, false],
-] as Array<[string, Extract<Outcome, { kind: "no" }>, boolean]>)(
+] as Array<[string, Extract<Outcome, { kind: "rejected" }>, boolean]>)(
   "%s is remembered for the user and channel: only what is the address's own",
   async (_what, outcome, remembered) => {
     const { turn, suppressed } = channelOf({ smtp: outcome });
@@ -284,7 +284,7 @@ test("what cannot be made is asked of nobody: a failing template fails it, an un
   };
   expect(await turn({ render })).toEqual({
     attempts: [],
-    result: { kind: "no", reason: "template", code: "TEMPLATE", text: "the type is gone" },
+    result: { kind: "rejected", reason: "template", code: "TEMPLATE", text: "the type is gone" },
   });
   const unreadable = await turn({ recipient: () => Promise.reject(new Error("no database")) });
   expect(unreadable.result).toMatchObject({ kind: "retry", code: "PROFILE" });
@@ -294,7 +294,7 @@ test("what cannot be made is asked of nobody: a failing template fails it, an un
 test("a text over Twilio's limit fails as the message's own fault, without asking", async () => {
   const { turn, delivery, asked } = channelOf({ twilio: "sent" }, { channel: "sms" });
   delivery.content.body = "x".repeat(1_601);
-  expect((await turn()).result).toMatchObject({ kind: "no", reason: "message", code: "TOO_LONG" });
+  expect((await turn()).result).toMatchObject({ kind: "rejected", reason: "message", code: "TOO_LONG" });
   delivery.content.body = "x".repeat(1_600);
   expect((await turn()).result.kind).toBe("sent");
   expect(asked).toEqual(["twilio"]);

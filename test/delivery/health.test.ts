@@ -7,9 +7,9 @@ import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/mod
 const ailing: AttemptOutcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
 const unknown: AttemptOutcome = { kind: "unknown", code: "TIMEOUT", text: "no answer" };
 const sent: AttemptOutcome = { kind: "sent" };
-const config: AttemptOutcome = { kind: "config", code: "401", text: "Forbidden" };
+const config: AttemptOutcome = { kind: "misconfigured", code: "401", text: "Forbidden" };
 const busy: AttemptOutcome = { kind: "retry", code: "450", text: "this mailbox is busy" };
-const no: AttemptOutcome = { kind: "no", reason: "address", code: "550", text: "no such user" };
+const no: AttemptOutcome = { kind: "rejected", reason: "address", code: "550", text: "no such user" };
 
 function clocked() {
   const clock = { now: 1_000_000 };

@@ -35,12 +35,12 @@ const turns = {
     result: { kind: "retry", code: "450 4.7.1", text: "450 4.7.1 greylisted", afterMs: 300_000 },
   },
   unknown: { attempts: [line("unknown")], result: { kind: "unknown", code: "ECONNECTION", text: "closed" } },
-  no: {
-    attempts: [line("no")],
-    result: { kind: "no", reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody" },
+  rejected: {
+    attempts: [line("rejected")],
+    result: { kind: "rejected", reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody" },
   },
   /** Our configuration was refused: the provider rests, and there is nobody else. */
-  config: { attempts: [line("config")], result: { kind: "hold", until: now + 60_000 } },
+  misconfigured: { attempts: [line("misconfigured")], result: { kind: "hold", until: now + 60_000 } },
   /** Everybody rested already. */
   hold: { attempts: [], result: { kind: "hold", until: now + 7_000 } },
   skip: {
@@ -48,7 +48,10 @@ const turns = {
     result: { kind: "skip", reason: "no_address", text: "the user has no address for email" },
   },
   /** Nobody was asked, since what was to be sent could not be made. */
-  template: { attempts: [], result: { kind: "no", reason: "template", code: "TEMPLATE", text: "no such" } },
+  template: {
+    attempts: [],
+    result: { kind: "rejected", reason: "template", code: "TEMPLATE", text: "no such" },
+  },
 } satisfies Record<string, Turn>;
 
 const spent = { state: "failed", reason: "exhausted", tries: 3 };
@@ -67,12 +70,12 @@ const table: Array<[keyof typeof turns, number, object]> = [
   ["unknown", 0, { state: "pending", tries: 1, due: now + 10_000 }],
   ["unknown", 1, { state: "pending", tries: 2, due: now + 20_000 }],
   ["unknown", 2, spent],
-  ["no", 0, { state: "failed", tries: 1, reason: "address" }],
-  ["no", 1, { state: "failed", tries: 2, reason: "address" }],
-  ["no", 2, { state: "failed", tries: 3, reason: "address" }],
-  ["config", 0, { state: "pending", tries: 0, due: now + 60_000 }],
-  ["config", 1, { state: "pending", tries: 1, due: now + 60_000 }],
-  ["config", 2, { state: "pending", tries: 2, due: now + 60_000 }],
+  ["rejected", 0, { state: "failed", tries: 1, reason: "address" }],
+  ["rejected", 1, { state: "failed", tries: 2, reason: "address" }],
+  ["rejected", 2, { state: "failed", tries: 3, reason: "address" }],
+  ["misconfigured", 0, { state: "pending", tries: 0, due: now + 60_000 }],
+  ["misconfigured", 1, { state: "pending", tries: 1, due: now + 60_000 }],
+  ["misconfigured", 2, { state: "pending", tries: 2, due: now + 60_000 }],
   ["hold", 0, { state: "pending", tries: 0, due: now + 7_000 }],
   ["hold", 1, { state: "pending", tries: 1, due: now + 7_000 }],
   ["hold", 2, { state: "pending", tries: 2, due: now + 7_000 }],
@@ -124,10 +127,10 @@ describe("a turn that asked several providers", () => {
   });
 
   test("counts when one of them had something to say, and not when all refused our configuration", () => {
-    const mixed = [line("config", "mailgun"), line("retry", "smtp")];
+    const mixed = [line("misconfigured", "mailgun"), line("retry", "smtp")];
     expect(settle(0, { attempts: mixed, result: later })).toMatchObject({ tries: 1, due: now + 10_000 });
-    const refused = [line("config", "mailgun"), line("config", "smtp")];
-    expect(settle(0, { attempts: refused, result: turns.config.result })).toMatchObject({ tries: 0 });
+    const refused = [line("misconfigured", "mailgun"), line("misconfigured", "smtp")];
+    expect(settle(0, { attempts: refused, result: turns.misconfigured.result })).toMatchObject({ tries: 0 });
   });
 });
 

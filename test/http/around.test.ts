@@ -133,9 +133,9 @@ describe("/metrics", () => {
     expect(
       value(text, 'belfry_delivery_attempts_total{channel="email",provider="smtp",outcome="sent"}'),
     ).toBe(1);
-    expect(value(text, 'belfry_delivery_attempts_total{channel="email",provider="smtp",outcome="no"}')).toBe(
-      1,
-    );
+    expect(
+      value(text, 'belfry_delivery_attempts_total{channel="email",provider="smtp",outcome="rejected"}'),
+    ).toBe(1);
     expect(value(text, 'belfry_delivery_queue_depth{channel="email",state="pending"}')).toBe(0);
     expect(value(text, 'belfry_delivery_queue_depth{channel="email",state="sending"}')).toBe(0);
     expect(value(text, "belfry_delivery_queue_oldest_age_seconds")).toBe(0);

@@ -25,7 +25,7 @@ writeFileSync(
         webhook: {},
       },
       retry: { max_retries: 1, factor: 3 },
-      unanswered: "rather_not",
+      on_timeout: "give_up",
     },
     greedy: {
       inbox: false,
@@ -60,9 +60,9 @@ describe("/v1/types", () => {
         sms: { text: "{{ data.number | date: data.form | upcase }} {{ body }}" },
       },
       retry: { delay_ms: 700, factor: 3, max_retries: 1 },
-      unanswered: "rather_not",
+      on_timeout: "give_up",
     });
-    expect(of("new_message")).toMatchObject({ channels: [], templates: {}, unanswered: "rather_twice" });
+    expect(of("new_message")).toMatchObject({ channels: [], templates: {}, on_timeout: "resend" });
     expect(of("registration").templates.email.subject).toBe("{{ title | default: key }}");
   });
 

@@ -450,7 +450,7 @@ describe("POST /read", () => {
       rev: 4,
       notifications: [
         before.notifications[0],
-        { ...middle, is_new: false, rev: 4, born: 2, changed: expect.any(Number) },
+        { ...middle, is_new: false, rev: 4, created_rev: 2, changed: expect.any(Number) },
         before.notifications[2],
       ],
     });

@@ -259,7 +259,7 @@ describe("trying again", () => {
     const smtp = await startSmtp();
     const app = await startService({ DB_URI: uri, ...smtp.variables });
     const [user = ""] = await someUsers(1);
-    const attempt = { at: new Date(), provider: "smtp", outcome: "no" as const, ms: 1 };
+    const attempt = { at: new Date(), provider: "smtp", outcome: "rejected" as const, ms: 1 };
     for (const state of ["failed", "uncertain", "skipped", "canceled"] as const) {
       const [id = ""] = await stored(1, {
         state,

@@ -120,7 +120,7 @@ describe("each answer ends as docs/providers/mailgun.md says", () => {
     const user = await addUser(database, { email: "ann@example.org" });
     const delivery = await deliver(database, url, user, "mail");
     expect(delivery).toMatchObject({ state: "failed", reason: "message", tries: 1 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "no", code: String(status), text: message }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "rejected", code: String(status), text: message }]);
     expect(mailgun.calls).toHaveLength(1);
   });
 
@@ -134,7 +134,7 @@ describe("each answer ends as docs/providers/mailgun.md says", () => {
     const user = await addUser(database, { email: "ann@example.org" });
     const delivery = await deliver(database, url, user, "mail", attempted(1));
     expect(delivery).toMatchObject({ state: "pending", tries: 0 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "config", code: String(status) }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "misconfigured", code: String(status) }]);
     expect(waitOf(delivery)).toBeGreaterThan(55_000);
     expect(mailgun.calls).toHaveLength(1);
   });
@@ -231,7 +231,7 @@ test("answers of a wrong shape are booked all the same", async () => {
 describe("with EMAIL_PROVIDERS=mailgun,smtp", () => {
   test.each<{ name: string; answer: ProviderAnswer; outcome: string }>([
     { name: "is at its limit", answer: refused(429, "Too many requests"), outcome: "retry" },
-    { name: "refuses our key", answer: { status: 401, text: "Forbidden" }, outcome: "config" },
+    { name: "refuses our key", answer: { status: 401, text: "Forbidden" }, outcome: "misconfigured" },
   ])("Mailgun $name: SMTP takes over within the turn, under the same id", async ({ answer, outcome }) => {
     const mailgun = await startProvider(() => answer);
     const smtp = await startSmtp();

@@ -128,7 +128,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
         reason: expect.stringMatching(/^(address|message)$/),
         tries: 1,
       });
-      expect(delivery.attempts).toMatchObject([{ provider: name, outcome: "no" }]);
+      expect(delivery.attempts).toMatchObject([{ provider: name, outcome: "rejected" }]);
       expect(received).toHaveLength(1);
     });
 
@@ -155,7 +155,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
         const { url } = await startService({ ...variables, ...counterpart.wrong });
         const delivery = await notify(url, counterpart.profile, { until: attempted });
         expect(delivery).toMatchObject({ state: "pending", tries: 0 });
-        expect(delivery.attempts).toMatchObject([{ provider: name, outcome: "config" }]);
+        expect(delivery.attempts).toMatchObject([{ provider: name, outcome: "misconfigured" }]);
         const { status, body } = await call(url, "GET", "/readyz?verbose");
         expect(status).toBe(200);
         expect(body.providers[channel][name]).toMatchObject({

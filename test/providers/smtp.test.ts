@@ -36,10 +36,10 @@ describe("what an answer means", () => {
   const ailing = { kind: "retry", ailing: true };
   const patient = { kind: "retry", afterMs: 5 * minute };
   const slower = { ...ailing, afterMs: minute };
-  const address = { kind: "no", reason: "address" };
-  const message = { kind: "no", reason: "message" };
-  const policy = { kind: "no", reason: "policy" };
-  const config = { kind: "config" };
+  const address = { kind: "rejected", reason: "address" };
+  const message = { kind: "rejected", reason: "message" };
+  const policy = { kind: "rejected", reason: "policy" };
+  const config = { kind: "misconfigured" };
   const unknown = { kind: "unknown" };
 
   const rows: Array<[string, SmtpFailure, object]> = [
@@ -284,7 +284,7 @@ describe("through a running service and a real SMTP server", () => {
     const user = await login(url);
     const delivery = await inState(user, "failed");
     expect(delivery).toMatchObject({ state: "failed", tries: 1, reason });
-    expect(delivery.attempts).toMatchObject([{ outcome: "no", code, text }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "rejected", code, text }]);
     expect(delivery).not.toHaveProperty("lease");
     refused = false;
     await inState(await login(url), "sent");
@@ -307,7 +307,7 @@ describe("through a running service and a real SMTP server", () => {
     const { url } = await startService(variables(await smtp(), { SMTP_PORT: String(refusing.port) }));
     const delivery = await attempted(await login(url));
     expect(delivery).toMatchObject({ state: "pending", tries: 0 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "config", code: "554 5.7.1" }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "misconfigured", code: "554 5.7.1" }]);
   });
 
   test("a server that is down for a while is probed, not hammered: every mail arrives once it is back, each once", async () => {
@@ -364,7 +364,7 @@ describe("through a running service and a real SMTP server", () => {
       expect(tries).toBe(0);
       expect(attempts.length).toBeLessThanOrEqual(1);
       for (const attempt of attempts)
-        expect(attempt).toMatchObject({ outcome: "config", code: expect.stringMatching(/^535/) });
+        expect(attempt).toMatchObject({ outcome: "misconfigured", code: expect.stringMatching(/^535/) });
       if (attempts.length > 0) expect(due.getTime()).toBeGreaterThan(Date.now() + 50_000);
     }
     expect(logins).toBeGreaterThanOrEqual(1);
@@ -411,7 +411,7 @@ describe("through a running service and a real SMTP server", () => {
       const { url } = await startService(variables(sink));
       const delivery = await inState(await login(url, user), "failed");
       expect(delivery).toMatchObject({ reason: "address", tries: 1 });
-      expect(delivery.attempts).toMatchObject([{ outcome: "no", code: "EADDRESS" }]);
+      expect(delivery.attempts).toMatchObject([{ outcome: "rejected", code: "EADDRESS" }]);
       expect(asked).toBe(0);
     },
   );
@@ -443,7 +443,7 @@ describe("through a running service and a real SMTP server", () => {
     const { url } = await startService(variables(sink, { SMTP_TLS: "required" }));
     const delivery = await attempted(await login(url));
     expect(delivery).toMatchObject({ state: "pending", tries: 0 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "config" }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "misconfigured" }]);
     expect(asked).toBe(0);
     expect(sink.mails).toEqual([]);
   });
@@ -464,7 +464,7 @@ describe("through a running service and a real SMTP server", () => {
     const delivery = await attempted(await login(careful.url));
     expect(delivery).toMatchObject({ state: "pending", tries: 0 });
     expect(delivery.attempts).toMatchObject([
-      { outcome: "config", text: expect.stringMatching(/certificate/) },
+      { outcome: "misconfigured", text: expect.stringMatching(/certificate/) },
     ]);
     expect(secure).toEqual([]);
     await careful.close();

@@ -206,7 +206,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     const { url } = await startService(twilioAt(twilio.url));
     const delivery = await deliver(database, url, await newPhone(), "text", attempted(1));
     expect(delivery).toMatchObject({ state: "pending", tries: 0 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "config", code: String(code) }]);
+    expect(delivery.attempts).toMatchObject([{ outcome: "misconfigured", code: String(code) }]);
     expect(waitOf(delivery)).toBeGreaterThan(55_000);
     expect(twilio.calls).toHaveLength(1);
   });
@@ -224,7 +224,9 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     const user = await newPhone();
     const delivery = await deliver(database, url, user, "text");
     expect(delivery).toMatchObject({ state: "failed", reason, tries: 1 });
-    expect(delivery.attempts).toMatchObject([{ outcome: "no", code: String(code), text: `error ${code}` }]);
+    expect(delivery.attempts).toMatchObject([
+      { outcome: "rejected", code: String(code), text: `error ${code}` },
+    ]);
 
     const remembered = reason === "address" || reason === "opt_out";
     const second = await deliver(database, url, user, "text");

@@ -104,21 +104,27 @@ describe("a target that is not public is refused before any connection", () => {
       urls.map(async (url) => [url, await send(url.replace("PORT", String(sink.port)))] as const),
     );
     for (const [url, outcome] of outcomes)
-      expect(outcome, url).toMatchObject({ kind: "no", reason: "policy", code: "BLOCKED" });
+      expect(outcome, url).toMatchObject({ kind: "rejected", reason: "policy", code: "BLOCKED" });
     expect(sink.connections()).toBe(0);
   });
 
   test("http:// without being allowed, and a port that is not on the list even in an allowed network", async () => {
     const url = `http://127.0.0.1:${sink.port}/`;
     const open = { allowNetworks: ["127.0.0.0/8"] };
-    expect(await send(url, { ...open, allowHttp: false })).toMatchObject({ kind: "no", code: "BLOCKED" });
-    expect(await send(url, { ...open, ports: [80, 443] })).toMatchObject({ kind: "no", code: "BLOCKED" });
+    expect(await send(url, { ...open, allowHttp: false })).toMatchObject({
+      kind: "rejected",
+      code: "BLOCKED",
+    });
+    expect(await send(url, { ...open, ports: [80, 443] })).toMatchObject({
+      kind: "rejected",
+      code: "BLOCKED",
+    });
     expect(sink.connections()).toBe(0);
   });
 
   test("opening a network opens that one, and not its mapped twin", async () => {
     const mapped = await send(`http://[::ffff:127.0.0.1]:${sink.port}/`, { allowNetworks: ["127.0.0.0/8"] });
-    expect(mapped).toMatchObject({ kind: "no", code: "BLOCKED" });
+    expect(mapped).toMatchObject({ kind: "rejected", code: "BLOCKED" });
     expect(sink.connections()).toBe(0);
     expect(await send(`http://127.0.0.1:${sink.port}/`, { allowNetworks: ["127.0.0.0/8"] })).toEqual({
       kind: "sent",

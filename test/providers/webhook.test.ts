@@ -157,7 +157,7 @@ test("without one or two proper secrets nothing is sent", async () => {
     [{}],
   ])
     expect(await outcomeOf(provider(sink.port).send(message(sink.port, { secrets })))).toMatchObject({
-      kind: "no",
+      kind: "rejected",
       reason: "policy",
       code: "SECRET",
     });

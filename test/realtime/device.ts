@@ -50,12 +50,14 @@ export class Device implements Sink {
           items.delete(one.id);
           continue;
         }
-        if ((one.change === "new") !== one.item.born > view.since)
+        if ((one.change === "new") !== one.item.created_rev > view.since)
           this.heard.push("a wrong word for what happened");
         if (one.change === "new" || items.has(one.item.id)) items.set(one.item.id, one.item);
         else this.heard.push("a change of something unknown");
       }
-      const inOrder = [...items.values()].sort((a, b) => a.born - b.born || (a.id < b.id ? -1 : 1));
+      const inOrder = [...items.values()].sort(
+        (a, b) => a.created_rev - b.created_rev || (a.id < b.id ? -1 : 1),
+      );
       this.known = { rev: view.rev, items: view.total === 0 ? [] : inOrder.slice(-view.total) };
     });
   }

@@ -26,7 +26,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
     /** From an older system: no change of ours. */
     inherit(user: string): void {
       const item = { id: `old ${ids++}`, timestamp: 1, is_new: true, user_id: user, key: "k" };
-      of(user).items.push({ ...item, rev: 0, born: 0, archived: false, changed: 1 });
+      of(user).items.push({ ...item, rev: 0, created_rev: 0, archived: false, changed: 1 });
     },
     add(user: string, body?: string): void {
       const inbox = of(user);
@@ -39,7 +39,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
         key: "k",
         ...(body !== undefined && { body }),
       };
-      inbox.items.push({ ...item, rev, born: rev, archived: false, changed: rev });
+      inbox.items.push({ ...item, rev, created_rev: rev, archived: false, changed: rev });
       inbox.items = inbox.items.slice(-options.items);
     },
     change(user: string, nth: number, what: "read" | "unread" | "archive"): void {
@@ -75,7 +75,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
         ...removed.map((one) => ({ change: "deleted" as const, ...one })),
         ...items.map((item): InboxChange => {
           const state = item.archived ? "archived" : item.is_new ? "unread" : "read";
-          return { change: item.born > since ? "new" : state, item };
+          return { change: item.created_rev > since ? "new" : state, item };
         }),
       ];
       const newer = changes.filter((one) => revOf(one) > since).sort((a, b) => revOf(a) - revOf(b));

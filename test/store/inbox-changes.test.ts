@@ -67,7 +67,9 @@ describe("what a device missed", () => {
     await inbox.remove("both", c);
     const missed = await inbox.since("both", 1);
     expect(changesOf(missed)).toEqual([`new ${b}`, `deleted ${c}`]);
-    expect(missed.changes[0]).toMatchObject({ item: { archived: true, is_new: false, born: 2, rev: 4 } });
+    expect(missed.changes[0]).toMatchObject({
+      item: { archived: true, is_new: false, created_rev: 2, rev: 4 },
+    });
     expect(changesOf(await inbox.since("both", 0))).toEqual([`new ${a}`, `new ${b}`, `deleted ${c}`]);
   });
 

@@ -48,7 +48,7 @@ describe("documents that are the product team's own", () => {
   test("items among other things can be read and deleted, and the other things stay", async () => {
     const inbox = open(10);
     const others = [null, 7, "a", { id: "a" }, [item("a")], { is_new: true }];
-    const odd = { archived: "yes", born: "then", rev: [], changed: "now" };
+    const odd = { archived: "yes", created_rev: "then", rev: [], changed: "now" };
     await users.insertOne({
       _id: "among",
       notifications: [...others, item("a"), item("b", odd), item("c")],
@@ -57,7 +57,11 @@ describe("documents that are the product team's own", () => {
       rev: 0,
       unread: 3,
       total: 3,
-      items: [{ id: "c" }, { id: "b", archived: false, born: 0, rev: 0, changed: storedAt }, { id: "a" }],
+      items: [
+        { id: "c" },
+        { id: "b", archived: false, created_rev: 0, rev: 0, changed: storedAt },
+        { id: "a" },
+      ],
     });
     // Who wants everything gets what no change of ours has touched, too.
     const everything = { rev: 0, since: fromNothing, resync: false };
@@ -69,7 +73,7 @@ describe("documents that are the product team's own", () => {
       rev: 1,
       unread: 2,
       total: 3,
-      item: { archived: true, born: 0, rev: 1 },
+      item: { archived: true, created_rev: 0, rev: 1 },
     });
     expect(await inbox.remove("among", "a")).toEqual({ rev: 2, unread: 1, total: 2 });
     expect(await inbox.readAll("among")).toEqual({ rev: 3, unread: 0, total: 2, changed: 1 });
@@ -79,7 +83,7 @@ describe("documents that are the product team's own", () => {
     // What no change of ours has touched is known to everyone.
     expect((await inbox.since("among", 1)).changes).toMatchObject([
       { change: "deleted", id: "a" },
-      { change: "read", item: { id: "c", rev: 3, born: 0 } },
+      { change: "read", item: { id: "c", rev: 3, created_rev: 0 } },
     ]);
   });
 
@@ -94,7 +98,7 @@ describe("documents that are the product team's own", () => {
     await users.insertOne({ _id: "odd", notifications: odd.map((more, n) => item(`${n}`, more)) });
     const { items } = await inbox.list("odd");
     expect(items).toMatchObject([
-      { id: "3", timestamp: 0, key: "", rev: 0, born: 0 },
+      { id: "3", timestamp: 0, key: "", rev: 0, created_rev: 0 },
       { id: "2", timestamp: 0, changed: 0 },
       { id: "1", timestamp: 0, key: "" },
       { id: "0", timestamp: 0, changed: 0 },
@@ -204,7 +208,7 @@ describe("what looks like MongoDB's language", () => {
     expect(await ask({ type: "$$this.key" })).toEqual([]);
     expect(await ask({ targetId: "$id" })).toEqual([id]);
     expect(await ask({ targetId: "$$this.target_id" })).toEqual([]);
-    expect(await ask({ after: { born: 1, id: "$$this.id" } })).toEqual([]);
+    expect(await ask({ after: { created_rev: 1, id: "$$this.id" } })).toEqual([]);
     for (const nobodys of ["$$this.id", "$id", "$_id", "$email", { $ne: null } as unknown as string]) {
       expect(await inbox.get(user, nobodys)).toBeUndefined();
       expect(await inbox.change(user, nobodys, "read")).toBeUndefined();

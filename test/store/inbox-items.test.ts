@@ -18,6 +18,10 @@ test("items of one form share a hidden class: one each would fill the old genera
   });
   const read = () => keptItem(BSON.deserialize(answer) as StoredItem);
   const items = Array.from({ length: 100 }, read);
-  expect(items.at(-1)).toMatchObject({ born: 1_790_000_000_001, archived: false, changed: 1_790_000_000 });
+  expect(items.at(-1)).toMatchObject({
+    created_rev: 1_790_000_000_001,
+    archived: false,
+    changed: 1_790_000_000,
+  });
   expect(haveOneClass(items.at(-1) as object, items.at(-2) as object)).toBe(true);
 });

@@ -80,7 +80,9 @@ test("pages go on behind their last item, also when it is deleted or changed and
   await inbox.remove("moving", ids[2] as string);
   expect(await rest()).toEqual([ids[3], ids[1], ids[0]]);
   // Another user's place, or one that nobody ever had.
-  expect(await inbox.read({ user: "moving", skip: 0, limit: 9, after: { born: 0, id: "" } })).toMatchObject({
+  expect(
+    await inbox.read({ user: "moving", skip: 0, limit: 9, after: { created_rev: 0, id: "" } }),
+  ).toMatchObject({
     items: [],
     total: 7,
   });

@@ -28,7 +28,7 @@ describe("one item", () => {
       const before = (await inbox.get(user, id))?.item as KeptItem;
       const changes = before.is_new !== state.is_new || before.archived !== state.archived;
       if (changes) rev++;
-      const item = { ...before, ...state, rev, born: 1, changed: storedAt };
+      const item = { ...before, ...state, rev, created_rev: 1, changed: storedAt };
       const answer = await inbox.change(user, id, change);
       expect(answer, change).toEqual({ rev, unread, total: 2, changed: changes ? 1 : 0, item });
       const stored = await inbox.stored(user);
@@ -140,7 +140,7 @@ describe("read-all", () => {
     expect(await inbox.list("all")).toMatchObject({
       items: [
         { id: c, is_new: true },
-        { id: b, is_new: false, rev: 6, born: 2 },
+        { id: b, is_new: false, rev: 6, created_rev: 2 },
         { id: a, is_new: true },
       ],
     });

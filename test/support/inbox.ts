@@ -41,7 +41,7 @@ export function counted<Value>(value: Value, began: number): Value {
     if (Array.isArray(one)) return one.map((each) => inside(each));
     if (one?.constructor === Object)
       return Object.fromEntries(Object.entries(one).map(([key, each]) => [key, inside(each, key)]));
-    const isRev = typeof one === "number" && ["rev", "born", "since"].includes(name);
+    const isRev = typeof one === "number" && ["rev", "created_rev", "since"].includes(name);
     return isRev && one > began && one !== fromNow ? one - began : one;
   };
   return inside(value) as Value;
@@ -79,7 +79,7 @@ export function openInboxes(db: Db, inboxLimit: number) {
     ...reader,
     changesSince: openly,
     read: async ({ after, ...query }: InboxQuery) => {
-      const place = after && { ...after, born: await asked(query.user, after.born) };
+      const place = after && { ...after, created_rev: await asked(query.user, after.created_rev) };
       return told(query.user, reader.read({ ...query, ...(place && { after: place }) }));
     },
     get: (user: string, id: string) => told(user, reader.get(user, id)),
@@ -144,7 +144,7 @@ export function modelInbox(user: string, limit: number) {
           archived: false,
           user_id: user,
           rev,
-          born: rev,
+          created_rev: rev,
         });
       items = items.slice(0, limit);
     },
@@ -182,5 +182,7 @@ export function applied(shown: KeptItem[], { changes, total }: InboxChanges): Ke
     if (one.change === "deleted") byId.delete(one.id);
     else byId.set(one.item.id, one.item);
   }
-  return [...byId.values()].sort((a, b) => b.born - a.born || (a.id < b.id ? 1 : -1)).slice(0, total);
+  return [...byId.values()]
+    .sort((a, b) => b.created_rev - a.created_rev || (a.id < b.id ? 1 : -1))
+    .slice(0, total);
 }

@@ -22,11 +22,11 @@ const hook = { webhook: {} };
 /** Types that go to one channel each; `careful_…` would rather not be sent twice. */
 const types = {
   mail: { inbox: false, channels: mail },
-  careful_mail: { inbox: false, channels: mail, unanswered: "rather_not" },
+  careful_mail: { inbox: false, channels: mail, on_timeout: "give_up" },
   text: { inbox: false, channels: text },
-  careful_text: { inbox: false, channels: text, unanswered: "rather_not" },
+  careful_text: { inbox: false, channels: text, on_timeout: "give_up" },
   hook: { inbox: false, channels: hook },
-  careful_hook: { inbox: false, channels: hook, unanswered: "rather_not" },
+  careful_hook: { inbox: false, channels: hook, on_timeout: "give_up" },
 };
 
 /** For `NOTIFICATION_TYPES_FILE`; removed at the test file's end. Call at the top of the file. */

@@ -57,7 +57,7 @@ export interface NotificationType {
   channels: string[];
   templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
   retry: { delay_ms: number; factor: number; max_retries: number };
-  unanswered: "rather_twice" | "rather_not";
+  on_timeout: "resend" | "give_up";
 }
 
 export interface Preview {

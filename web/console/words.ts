@@ -52,8 +52,8 @@ export const outcomeSays: Record<string, string> = {
   sent: "taken",
   retry: "not now",
   unknown: "no answer",
-  no: "refused for good",
-  config: "our configuration refused",
+  rejected: "refused for good",
+  misconfigured: "our configuration refused",
 };
 
 export const suppressionSays: Record<string, string> = {

@@ -76,6 +76,6 @@ export class Following {
 /** Items lie in the order in which they came. A smaller `rev` is that of an inbox that was erased: then nothing is news. */
 function itemsSince(rev: number, { items, rev: now }: LiveView): InboxItem[] {
   if (now < rev) return [];
-  const end = items.findIndex((one) => one.born <= rev);
+  const end = items.findIndex((one) => one.created_rev <= rev);
   return items.slice(0, end < 0 ? items.length : end).filter((one) => !one.read);
 }

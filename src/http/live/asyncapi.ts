@@ -42,7 +42,7 @@ const own: Record<string, Message> = {
   changes: {
     summary: "What has changed since the last message, and where the inbox stands now",
     description:
-      "Put each item in the place of the one with its id, then drop the oldest (by `born`, then `id`) beyond `total`. A burst comes as one message, and what a slow client has not read is put together for it.",
+      "Put each item in the place of the one with its id, then drop the oldest (by `created_rev`, then `id`) beyond `total`. A burst comes as one message, and what a slow client has not read is put together for it.",
     payload: Type.Object({ type: Type.Literal("changes"), ...standing, changes: Type.Array(Change) }),
   },
   resync: {

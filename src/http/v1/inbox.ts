@@ -42,7 +42,7 @@ export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promi
     async (request, reply) => {
       const { query, question } = readQuery(canonicalUser(request.params.id), request.query);
       const { items, next, ...view } = await inbox.read(query);
-      const cursor = next && encodeCursor(question, `${next.born}/${next.id}`);
+      const cursor = next && encodeCursor(question, `${next.created_rev}/${next.id}`);
       linkNextPage(request, reply, cursor);
       return { ...standingOf(view), items: items.map(itemOnWire), ...nextCursor(cursor) };
     },
@@ -126,6 +126,9 @@ function readQuery(user: string, written: Static<typeof schemas.ListQuery>) {
   const query: InboxQuery = { ...filters, limit, skip: skip ?? 0 };
   if (cursor === undefined) return { query, question: filters };
   if (skip !== undefined) throw invalidField("?skip", "goes without cursor: send one of them");
-  const [born, id] = decodeCursor(cursor, filters, placeForm, "?cursor").split(/\/(.*)/s) as [string, string];
-  return { query: { ...query, after: { born: Number(born), id } }, question: filters };
+  const [createdRev, id] = decodeCursor(cursor, filters, placeForm, "?cursor").split(/\/(.*)/s) as [
+    string,
+    string,
+  ];
+  return { query: { ...query, after: { created_rev: Number(createdRev), id } }, question: filters };
 }

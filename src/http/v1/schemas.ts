@@ -57,7 +57,9 @@ export const Item = Type.Object({
   read: Type.Boolean(),
   archived: Type.Boolean(),
   rev: Type.Integer({ description: "That of the user at its last change." }),
-  born: Type.Integer({ description: "That of the user when it came: the order of the list, newest first." }),
+  created_rev: Type.Integer({
+    description: "That of the user when it came: the order of the list, newest first.",
+  }),
 });
 
 export const ListQuery = Exactly({

@@ -32,7 +32,7 @@ describe("what a device is told", () => {
       read: false,
       archived: false,
       rev: 1,
-      born: 1,
+      created_rev: 1,
     };
     const expected: unknown[] = [
       { type: "changes", rev: 1, unread: 1, total: 1, changes: [{ change: "new", rev: 1, item }] },

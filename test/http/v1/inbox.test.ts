@@ -75,7 +75,7 @@ describe("an inbox", () => {
           read: false,
           archived: false,
           rev,
-          born: rev,
+          created_rev: rev,
         },
       ],
     });

@@ -261,7 +261,7 @@ describe("erasing a user", () => {
     const attempt = {
       at: new Date(),
       provider: "smtp",
-      outcome: "no",
+      outcome: "rejected",
       code: "550",
       text: "sekrit",
       ms: 3,
@@ -285,7 +285,7 @@ describe("erasing a user", () => {
       user_id: "",
       status: "failed",
       reason: "address",
-      attempts: [{ provider: "smtp", outcome: "no", code: "550", ms: 3 }],
+      attempts: [{ provider: "smtp", outcome: "rejected", code: "550", ms: 3 }],
     });
     expect(await shownOf(sent._id)).toMatchObject({ user_id: "", status: "sent" });
     const canceled = (

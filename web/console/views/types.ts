@@ -59,7 +59,7 @@ class Types extends Part {
   }
 }
 
-function rules({ description, inbox, channels, retry, unanswered }: NotificationType): TemplateResult {
+function rules({ description, inbox, channels, retry, on_timeout }: NotificationType): TemplateResult {
   const { delay_ms, factor, max_retries } = retry;
   const wait = duration(delay_ms);
   const pace =
@@ -71,7 +71,7 @@ function rules({ description, inbox, channels, retry, unanswered }: Notification
     ["Retries", max_retries === 0 ? "none" : `${plural(max_retries, "retry", "retries")}, ${pace}`],
     [
       "No answer",
-      unanswered === "rather_not"
+      on_timeout === "give_up"
         ? "not sent again: it ends as uncertain"
         : "sent again: rather twice than not at all",
     ],
