@@ -108,6 +108,7 @@ const cost = (step: DrainStep) => ((step.settledSeconds ?? step.seconds) * 1000)
 
 export function write(results: DrainResults, verdicts: Verdict[]): string[] {
   return writeFiles("bench:drain", "drain", {
+    title: "How fast a backlog drains",
     results,
     svg: plot(
       verdicts.filter(({ target }) => target && "atLeast" in target),
@@ -168,7 +169,7 @@ ${row(["", "target", "measured", "range", ""])}
 |---|---|---|---|---|
 ${verdicts.map((one) => row(cells(one))).join("\n")}
 
-![Deliveries a second as multiples of a bare nodemailer pool](../bench/results/drain.svg)
+![Deliveries a second as multiples of a bare nodemailer pool](../../bench/results/drain.svg)
 
 Medians; *sent* and *stored*: seconds from the first receipt to the last one, and to the last stored outcome; *ms*: of one
 delivery, until it is stored; processor time in % of one core, of all processes of a kind, *µs*: the sender's of one delivery.

@@ -137,6 +137,7 @@ export function describe(figures: Record<string, number>): string {
 
 export function write(results: LiveResults, verdicts: Verdict[]): string[] {
   return writeFiles("bench:live", "live", {
+    title: "Live updates",
     results,
     svg: plot(
       verdicts.filter(({ unit }) => unit === "×"),
@@ -176,7 +177,7 @@ ${row(["", "target", "measured", "range", ""])}
 |---|---|---|---|---|
 ${verdicts.map((one) => row(cells(one))).join("\n")}
 
-![Live, as multiples of a bare ws server](../bench/results/live.svg)
+![Live, as multiples of a bare ws server](../../bench/results/live.svg)
 
 Medians; processor time in % of one core; *crowd* is the process that has all the clients.
 

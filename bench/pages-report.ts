@@ -146,6 +146,7 @@ const root = new URL("../../", import.meta.url);
 
 export function write(results: PagesResults, verdicts: Verdict[]): string[] {
   const written = writeFiles("bench:pages", "pages", {
+    title: "Console and inbox pages",
     results,
     svg: plot(
       verdicts.filter(({ what }) => /: (paint|interactive)$/.test(what)),
@@ -185,11 +186,11 @@ ${row(["", "target", "measured", "range", ""])}
 |---|---|---|---|---|
 ${verdicts.map((one) => row(cells(one))).join("\n")}
 
-![Until a page is there, as multiples of a page of the same bytes](../bench/results/pages.svg)
+![Until a page is there, as multiples of a page of the same bytes](../../bench/results/pages.svg)
 
 Scrolling through all 100,000, stretch by stretch:
 
-![Frame times on the way through 100,000 deliveries](../bench/results/pages-scroll.svg)
+![Frame times on the way through 100,000 deliveries](../../bench/results/pages-scroll.svg)
 
 ${row(["sent to a browser", "gzipped", "bytes"])}
 |---|--:|--:|

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { median } from "./figures.ts";
 import type { Load } from "./load.ts";
 import type { Cpu } from "./machine.ts";
@@ -156,6 +155,7 @@ const root = new URL("../../", import.meta.url);
 export function write(results: Results, verdicts: Verdict[]): string[] {
   const rates = verdicts.filter((one) => one.steps.length > 0);
   return writeFiles("bench", "create-list", {
+    title: "Creates and lists",
     results,
     svg: plot(rates, {
       title: "Requests a second, as multiples of the plain driver loop",
@@ -165,29 +165,25 @@ export function write(results: Results, verdicts: Verdict[]): string[] {
   });
 }
 
-/** Results, plot, and the part of `docs/performance.md` that stands between the markers of `script`. */
+/** Writes the figures, the plot and the page of tables; returns their paths, relative to the repository. */
 export function writeFiles(
   script: string,
   name: string,
-  { results, svg: drawn, markdown }: { results: object; svg: string; markdown: string },
+  page: { title: string; results: object; svg: string; markdown: string },
 ): string[] {
-  const begin = `<!-- written by npm run ${script}: begin -->`;
-  const end = `<!-- written by npm run ${script}: end -->`;
-  const files = [`bench/results/${name}.json`, `bench/results/${name}.svg`, "docs/performance.md"];
-  const [json, svg, page] = files.map((file) => fileURLToPath(new URL(file, root))) as [
-    string,
-    string,
-    string,
-  ];
-  mkdirSync(new URL("bench/results", root), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(results, undefined, 2)}\n`);
-  writeFileSync(svg, drawn);
-  const text = existsSync(page) ? readFileSync(page, "utf8") : "";
-  const [before, rest] = text.split(begin);
-  const after = rest?.split(end)[1];
-  if (after === undefined) return files.slice(0, 2);
-  writeFileSync(page, `${before}${begin}\n${markdown}${end}${after}`);
-  return files;
+  const contents = {
+    [`bench/results/${name}.json`]: `${JSON.stringify(page.results, undefined, 2)}\n`,
+    [`bench/results/${name}.svg`]: page.svg,
+    [`docs/results/${name}.md`]: `# ${page.title}
+
+Written by \`npm run ${script}\`. [performance.md](../performance.md) explains what is measured.
+${page.markdown}`,
+  };
+  for (const [file, content] of Object.entries(contents)) {
+    mkdirSync(new URL(".", new URL(file, root)), { recursive: true });
+    writeFileSync(new URL(file, root), content);
+  }
+  return Object.keys(contents);
 }
 
 function markdown(results: Results, verdicts: Verdict[]): string {
@@ -225,7 +221,7 @@ ${row(["", "target", "measured", "range", ""])}
 |---|---|---|---|---|
 ${verdicts.map((one) => row(cells(one))).join("\n")}
 
-![Requests a second as multiples of the reference](../bench/results/create-list.svg)
+![Requests a second as multiples of the reference](../../bench/results/create-list.svg)
 
 Rates, latency (ms) and processor time (% of one core; *client* is wrk, or the reference itself; *others* is everything
 else on the machine: noise). Medians; *failed* is a sum.

@@ -132,9 +132,6 @@ function columns(rows: string[][]): string {
   return rows.map(line).join("\n");
 }
 
-const begin = "<!-- written by npm run chaos: begin -->";
-const end = "<!-- written by npm run chaos: end -->";
-
 /**
  * Writes the report; answers with its files, relative to the repository. Scenarios that were not played now stay in it
  * as they were played last.
@@ -143,15 +140,18 @@ export function write(now: Results): string[] {
   const json = "chaos/results/reliability.json";
   const results = { ...now, ...together(now, join(root, json)) };
   const svg = "chaos/results/reliability.svg";
-  const page = "docs/reliability.md";
+  const page = "docs/results/chaos.md";
   mkdirSync(join(root, "chaos/results"), { recursive: true });
+  mkdirSync(join(root, "docs/results"), { recursive: true });
   writeFileSync(join(root, json), `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(join(root, svg), plot(results));
-  const file = join(root, page);
-  const [before, rest] = (existsSync(file) ? readFileSync(file, "utf8") : "").split(begin);
-  const after = rest?.split(end)[1];
-  if (after === undefined) return [json, svg];
-  writeFileSync(file, `${before}${begin}\n${markdown(results)}${end}${after}`);
+  writeFileSync(
+    join(root, page),
+    `# Chaos
+
+Written by \`npm run chaos\`. [reliability.md](../reliability.md) explains the scenarios and the columns.
+${markdown(results)}`,
+  );
   return [json, svg, page];
 }
 
@@ -182,7 +182,7 @@ ${left.map((text) => `\n- ${text}`).join("")}
 
 ${markdownTable([heads, ...scenarios.map(cells)])}
 ${live ? `\n${markdownTable([liveHeads, liveCells(live)])}\n` : ""}
-![Creates acknowledged and mails sent over time, with the faults](../chaos/results/reliability.svg)
+![Creates acknowledged and mails sent over time, with the faults](../../chaos/results/reliability.svg)
 
 ${all.map((one) => `- **${one.scenario}**: ${[`${one.played}.`, `${one.took} s, seed ${one.seed}.`, ...one.notes].join(" ")}`).join("\n")}
 `;
