@@ -1,87 +1,102 @@
 /**
- * Every error a caller can meet, in one table: code → HTTP status and what to do.
- * The README's table of codes is checked against this one.
+ * Every error a caller can get, in one table: code → HTTP status, and a sentence that says what to do.
+ * A test compares the table in docs/errors.md with this one.
  */
 export const errorCodes = {
   invalid_request: {
     status: 400,
-    says: "A field is missing, unknown or of the wrong shape; `details` points at it.",
+    description: "A field is missing, unknown or has a wrong value. `details` (or `errors`) lists each one.",
   },
-  invalid_json: { status: 400, says: "The body is not JSON; send one JSON object in UTF-8." },
+  invalid_json: { status: 400, description: "The body is not JSON. Send one JSON object in UTF-8." },
   unauthorized: {
     status: 401,
-    says: "Send `Authorization: Bearer <key>` with one of the configured API keys, or, where it is about one user, a token of theirs.",
+    description:
+      "An API key is required: send `Authorization: Bearer <key>`. Routes about one user also accept that user's token.",
   },
-  // 406 is how Mailgun is told not to repeat a webhook.
+  // Mailgun does not repeat a webhook that is answered with 406.
   callback_refused: {
     status: 406,
-    says: "A provider's callback whose signature is missing, wrong, too old or was used before.",
+    description: "The callback's signature is missing, wrong, too old or was used before.",
   },
   foreign_host: {
     status: 403,
-    says: "Without API_KEYS requests are answered under a loopback name only, and pages of other origins may change nothing: call 127.0.0.1 or localhost, name the page in ALLOWED_ORIGINS, or set API_KEYS.",
+    description:
+      "Without API_KEYS, requests must use a loopback name, and pages of other origins may change nothing: call 127.0.0.1 or localhost, add the page to ALLOWED_ORIGINS, or set API_KEYS.",
   },
   forbidden: {
     status: 403,
-    says: "The token is another user's, or this is for programs with an API key alone.",
+    description: "The token belongs to another user, or the route needs an API key.",
   },
-  not_found: { status: 404, says: "Nothing has this path or id." },
-  method_not_allowed: { status: 405, says: "The path exists; use a method named in the `Allow` header." },
+  not_found: { status: 404, description: "Nothing was found at this path or under this id." },
+  method_not_allowed: {
+    status: 405,
+    description: "The path exists, but not with this method. The `Allow` header lists its methods.",
+  },
   payload_too_large: {
     status: 413,
-    says: "The body is over 64 KiB, or over 1 MiB for `POST /v1/notifications`.",
+    description: "The body is over 64 KiB, or over 1 MiB for `POST /v1/notifications`.",
   },
-  unsupported_media_type: { status: 415, says: "Send the body as `content-type: application/json`." },
+  unsupported_media_type: {
+    status: 415,
+    description: "Send the body as `Content-Type: application/json`, uncompressed.",
+  },
   user_document_conflict: {
     status: 409,
-    says: "The user's document cannot take the change: `notifications` is no array, `rev` is no number, a schema rule refuses it, or it is full (16 MB).",
+    description:
+      "The user's document cannot be changed: `notifications` is not an array, `rev` is not a number, a schema rule of the collection refuses the change, or the document is full (16 MB).",
   },
   idempotency_in_progress: {
     status: 409,
-    says: "A request with this Idempotency-Key is being worked on; ask again after `Retry-After` seconds.",
+    description:
+      "A request with this Idempotency-Key is still running. Try again after `Retry-After` seconds.",
   },
   idempotency_mismatch: {
     status: 422,
-    says: "This Idempotency-Key came with another body within the last 24 hours; use a new one.",
+    description: "This Idempotency-Key was used for another request in the last 24 hours. Use a new one.",
   },
-  tokens_off: { status: 409, says: "No token can be made: set TOKEN_SECRET." },
+  tokens_off: { status: 409, description: "Tokens are turned off. Set TOKEN_SECRET." },
   too_many_connections: {
     status: 429,
-    says: "The user, or the address, has too many connections open; close some, or try again after `Retry-After` seconds.",
+    description:
+      "The user or the address has too many open connections. Close some, or try again after `Retry-After` seconds.",
   },
   delivery_not_retryable: {
     status: 409,
-    says: "The delivery has been sent or is on its way; only one that ended otherwise can be tried again.",
+    description:
+      "The delivery was sent or is being sent. Only a delivery that ended in another way can be retried.",
   },
   overloaded: {
     status: 503,
-    says: "Too much is waiting to be stored; try again after `Retry-After` seconds.",
+    description: "Too many requests are waiting to be stored. Try again after `Retry-After` seconds.",
   },
   database_unavailable: {
     status: 503,
-    says: "MongoDB did not confirm in time; the request may or may not have been stored. Try again.",
+    description: "MongoDB did not answer in time. The request may or may not have been stored. Try again.",
   },
-  internal: { status: 500, says: "A defect on our side; the log has the cause under the request id." },
-} as const satisfies Record<string, { status: number; says: string }>;
+  internal: {
+    status: 500,
+    description: "An error in the service. The log has the cause under the request id (`X-Request-Id`).",
+  },
+} as const satisfies Record<string, { status: number; description: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** One problem in the caller's input: a JSON pointer (`/data/a`) or `?name`, and a sentence. */
+/** One problem in the caller's input: a JSON pointer (`/data/a`) or `?name`, and the end of a sentence about it. */
 export interface ErrorDetail {
   pointer: string;
   detail: string;
 }
 
-/** An error meant for the caller. Anything else thrown is `internal` and stays opaque on the wire. */
+/** An error that the caller is shown. Anything else that is thrown becomes `internal`, and its cause goes to the log only. */
 export class BelfryError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetail[];
-  /** When another try is worth it, where that is known. */
+  /** When a retry may succeed, if that is known. */
   retryAfterSeconds?: number;
 
   constructor(
     code: ErrorCode,
-    message: string = errorCodes[code].says,
+    message: string = errorCodes[code].description,
     details: ErrorDetail[] = [],
     cause?: unknown,
   ) {
