@@ -17,78 +17,86 @@ const live = inGroup("Live");
 
 const table = {
   HOST: server.text({ says: "Address to listen on.", default: "127.0.0.1" }, "IP address or host name"),
-  PORT: server.integer(0, 65535, { says: "Port to listen on; 0 takes a free one.", default: "3000" }),
+  PORT: server.integer(0, 65535, { says: "Port to listen on; 0 picks a free one.", default: "3000" }),
   PUBLIC_URL: server.url(
-    { says: "Where providers reach this service from outside; without it Twilio reports nothing back." },
+    {
+      says: "URL at which providers reach this service from outside. Twilio reports a message's status to it.",
+    },
     ["https", "http"],
   ),
   API_KEYS: server.list(
     "keys of at least 16 characters, separated by commas",
     {
-      says: "When set, every route but health, docs, the page at / and signed callbacks wants `Authorization: Bearer <key>`.",
+      says: "Clients must send one of these keys as `Authorization: Bearer <key>`. Health, docs, the page at / and signed callbacks need none.",
       secret: true,
     },
     (key) =>
       /^[\x21-\x7e]{16,}$/.test(key) ? undefined : "each key must have at least 16 printable characters",
   ),
   AUTH: server.choice(["on", "off"], {
-    says: "`off` allows an address that is not loopback without any key.",
+    says: "`off` lets Belfry listen beyond loopback without a key.",
     default: "on",
   }),
   ROLES: server.list(
     "api, worker, realtime",
     {
-      says: "What this process does: take requests, send deliveries, keep pages and apps live, or several of them.",
+      says: "What this process does: `api` takes requests, `worker` sends deliveries, `realtime` serves live connections.",
       default: "api,worker,realtime",
     },
     (role) =>
       ["api", "worker", "realtime"].includes(role) ? undefined : "must name some of api, worker and realtime",
   ),
   LOG_LEVEL: server.choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
-    says: "How much to log; `debug` has a line for each request.",
+    says: "Lowest level to log; `debug` logs each request.",
     default: "info",
   }),
   LOG_FORMAT: server.choice(["auto", "json", "pretty"], {
-    says: "`auto` is pretty on a terminal and JSON elsewhere.",
+    says: "`auto` prints readable lines on a terminal and JSON elsewhere.",
     default: "auto",
   }),
 
   DB_URI: database.text(
     {
-      says: "MongoDB's connection string, with or without a database name (then `belfry`). Without it Belfry runs a MongoDB of its own.",
+      says: "MongoDB connection string; the default database is `belfry`. Without it Belfry runs a MongoDB of its own.",
       secret: true,
       aliases: ["MONGO_URI", "MONGODB_URI"],
     },
     "mongodb:// or mongodb+srv:// URI",
   ),
-  DATA_DIR: database.text({ says: "Where the own MongoDB keeps its data.", default: "./data" }, "folder"),
+  DATA_DIR: database.text(
+    { says: "Folder for the data of Belfry's own MongoDB.", default: "./data" },
+    "folder",
+  ),
   MONGOD_BINARY: database.text(
-    { says: "The mongod to run; without it one is looked for, then fetched." },
+    { says: "mongod to run. Without it Belfry looks for one, then downloads one." },
     "file",
   ),
 
   EMAIL: inbox.mailbox({
-    says: "E-mail address given to users that are created by their first notification.",
+    says: "E-mail address of users that are created by their first notification.",
     aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
-  RECEIVER_PHONE_NUMBER: inbox.text({ says: "Phone number given to such users." }, "E.164 number"),
+  RECEIVER_PHONE_NUMBER: inbox.text(
+    { says: "Phone number of users that are created by their first notification." },
+    "E.164 number",
+  ),
   INBOX_LIMIT: inbox.integer(1, 1000, {
-    says: "Notifications kept for each user; the newest stay.",
+    says: "Notifications kept for each user; older ones are removed.",
     default: "100",
   }),
   NOTIFICATION_TYPES_FILE: inbox.text(
-    { says: "Notification types that add to or replace the built-in ones." },
+    { says: "JSON file with notification types. They add to the built-in types or replace them." },
     "JSON file",
   ),
   COMMIT_QUEUE_LIMIT: inbox.integer(1, 1_000_000, {
-    says: "Requests that may wait to be stored; beyond it the answer is 503 with `Retry-After`.",
+    says: "Requests that may wait to be stored. Above it the answer is 503 with `Retry-After`.",
     default: "10000",
   }),
 
   ALLOWED_ORIGINS: live.list(
     "origins such as https://app.example, or *",
     {
-      says: "Pages of other origins that may call the inbox and listen; those of this service's own always may.",
+      says: "Origins whose pages may call the inbox API and open live connections. This service's own pages always may.",
     },
     (origin) =>
       origin === "*" || (!origin.includes("*") && URL.canParse(origin) && new URL(origin).origin === origin)
@@ -98,7 +106,7 @@ const table = {
   TOKEN_SECRET: live.list(
     "secrets of at least 32 characters, separated by commas",
     {
-      says: "Signs the tokens that let a user's pages listen; the first signs, all are accepted, so that one can be replaced.",
+      says: "Secret that signs user tokens. With several, the first signs and all are accepted, so a secret can be replaced.",
       secret: true,
     },
     (key) =>
@@ -106,155 +114,174 @@ const table = {
   ),
   TOKEN_PUBLIC_KEY: live.text(
     {
-      says: "Tokens that your own program has signed are accepted, too: its public key (RSA, EC or Ed25519).",
+      says: "Public key (RSA, EC or Ed25519) of user tokens that your own program signs.",
       secret: true,
     },
     "PEM",
   ),
   TOKEN_TTL_SECONDS: live.integer(10, 86_400, {
-    says: "How long a token of ours is good for.",
+    says: "How long a user token from Belfry is valid.",
     default: "900",
   }),
   LIVE_CONNECTIONS_PER_USER: live.integer(1, 100_000, {
-    says: "Open connections of one user, in each process.",
+    says: "Most open live connections of one user, per process.",
     default: "50",
   }),
   LIVE_CONNECTIONS_PER_ADDRESS: live.integer(1, 1_000_000, {
-    says: "Open connections from one address (IPv6: /64), in each process.",
+    says: "Most open live connections from one address (IPv6: /64), per process.",
     default: "1000",
   }),
   LIVE_HEARTBEAT_SECONDS: live.integer(1, 600, {
-    says: "How often an open connection is asked whether it is still there.",
+    says: "How often Belfry pings each live connection.",
     default: "25",
   }),
   TRUST_PROXY: live.list(
     "addresses and networks in CIDR form, separated by commas",
-    { says: "Proxies whose X-Forwarded-For is believed." },
+    { says: "Proxies whose X-Forwarded-For header is trusted." },
     (one) => (parseNetwork(one) ? undefined : "must be IP addresses or networks such as 10.0.0.0/8"),
   ),
   SIMULATOR_INTERVAL_SECONDS: live.number(0, 3_600, {
-    says: "How often the simulator notifies alex, bob, carol or dan; 0 is never.",
+    says: "How often the simulator notifies alex, bob, carol or dan; 0 turns it off.",
     default: "0",
   }),
 
-  RETRY_DELAY_MS: delivery.integer(1, 86_400_000, { says: "Wait before the first retry.", default: "10000" }),
+  RETRY_DELAY_MS: delivery.integer(1, 86_400_000, {
+    says: "Delay before the first retry.",
+    default: "10000",
+  }),
   RETRY_FACTOR: delivery.number(1, 10, {
-    says: "Each further wait is this times longer; 1 keeps it fixed.",
+    says: "Each further delay is this many times longer; 1 keeps it fixed.",
     default: "2",
   }),
-  MAX_RETRIES: delivery.integer(0, 100, { says: "Retries after the first attempt.", default: "5" }),
+  MAX_RETRIES: delivery.integer(0, 100, { says: "Most retries after the first attempt.", default: "5" }),
   LEASE_MS: delivery.integer(1_000, 3_600_000, {
-    says: "A worker that is silent for this long loses its deliveries to another.",
+    says: "After this long without a sign of life, a worker's deliveries go to another worker.",
     default: "30000",
   }),
   DELIVERY_RETENTION_DAYS: delivery.integer(1, 3_650, {
-    says: "How long a finished delivery is kept for whoever asks what happened to it.",
+    says: "How long finished deliveries are kept.",
     default: "90",
   }),
   DELIVERY_CONCURRENCY: delivery.integer(1, 1_000, {
-    says: "Deliveries in hand at once, until their outcome is stored; also how many a crash may repeat.",
+    says: "Most deliveries in progress per channel and process. A crash can repeat at most this many.",
     default: "32",
   }),
   PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
-    says: "How long Mailgun and Twilio may take to answer; after that it is not known whether they sent.",
+    says: "How long Mailgun and Twilio may take to answer. After that it is unknown whether they sent the message.",
     default: "15000",
   }),
 
   AMQP_URL: queue.url(
     {
-      says: "A RabbitMQ that tells the workers what is to be sent; without it they look into MongoDB alone.",
+      says: "RabbitMQ that tells workers about new deliveries. Without it they poll MongoDB.",
       secret: true,
     },
     ["amqp", "amqps"],
   ),
-  RABBITMQ_EXCHANGE: queue.text({ says: "Its durable direct exchange.", default: "belfry" }, "name"),
+  RABBITMQ_EXCHANGE: queue.text({ says: "Durable direct exchange.", default: "belfry" }, "name"),
   RABBITMQ_QUEUE: queue.text(
-    { says: "Its quorum queue; what is dead-lettered goes to `<name>.dead`.", default: "belfry.deliveries" },
+    { says: "Quorum queue. Dead letters go to `<name>.dead`.", default: "belfry.deliveries" },
     "name",
   ),
-  RABBITMQ_ROUTING_KEY: queue.text({ says: "What binds the two.", default: "delivery" }, "text"),
+  RABBITMQ_ROUTING_KEY: queue.text(
+    { says: "Routing key between the exchange and the queue.", default: "delivery" },
+    "text",
+  ),
 
   EMAIL_PROVIDERS: mail.list(
     "smtp, mailgun, capture",
-    { says: "The order in which e-mail providers are asked; by default those configured, Mailgun first." },
+    {
+      says: "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
+    },
     (name) =>
       ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
   ),
   SMTP_HOST: mail.text(
-    { says: "With neither it nor Mailgun, mails are captured and shown at GET /v1/captured." },
+    { says: "Mail server. Without it and Mailgun, mails are captured and shown at GET /v1/captured." },
     "host name",
   ),
   SMTP_PORT: mail.integer(1, 65535, {
-    says: "465 is TLS from the start, any other STARTTLS when offered.",
+    says: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
     default: "587",
   }),
-  SMTP_LOGIN: mail.text({ says: "User name, when the server wants one." }),
-  SMTP_PASSWORD: mail.text({ says: "Its password.", secret: true }),
-  SMTP_EMAIL: mail.mailbox({ says: "The sender's address; without it `SMTP_LOGIN` is the address." }),
-  SMTP_NAME: mail.text({ says: "The sender's name.", default: "Belfry" }),
+  SMTP_LOGIN: mail.text({ says: "User name at the mail server." }),
+  SMTP_PASSWORD: mail.text({ says: "Password at the mail server.", secret: true }),
+  SMTP_EMAIL: mail.mailbox({
+    says: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
+  }),
+  SMTP_NAME: mail.text({ says: "Sender's name.", default: "Belfry" }),
   SMTP_CONNECTIONS: mail.integer(1, 1_000, {
-    says: "Connections to the mail server at most, by each process.",
+    says: "Most connections to the mail server, per process.",
     default: "16",
   }),
-  SMTP_RATE: mail.rate({ says: "Mails sent through SMTP at most, by each process." }),
+  SMTP_RATE: mail.rate({ says: "Most mails sent through SMTP, per process." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
-    says: "`required` refuses to send without TLS, `none` never asks for it.",
+    says: "`required` sends only over TLS; `none` never uses STARTTLS.",
     default: "auto",
   }),
-  MAILGUN_API_KEY: mail.text({ says: "A key that may send.", secret: true }),
+  MAILGUN_API_KEY: mail.text({ says: "Mailgun API key that may send.", secret: true }),
   MAILGUN_DOMAIN: mail.text(
-    { says: "The domain that Mailgun sends for; mails come from `SMTP_EMAIL`, or else from belfry@ it." },
+    { says: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain." },
     "domain name",
   ),
   MAILGUN_BASE_URL: mail.url(
-    { says: "https://api.eu.mailgun.net for domains in the EU.", default: "https://api.mailgun.net" },
+    {
+      says: "Mailgun API; https://api.eu.mailgun.net for domains in the EU.",
+      default: "https://api.mailgun.net",
+    },
     ["https", "http"],
   ),
   MAILGUN_SIGNING_KEY: mail.text({
-    says: "The HTTP webhook signing key; with it Mailgun's webhooks are taken at /v1/callbacks/mailgun.",
+    says: "Mailgun's HTTP webhook signing key. With it Belfry accepts Mailgun's webhooks at /v1/callbacks/mailgun.",
     secret: true,
   }),
-  MAILGUN_RATE: mail.rate({ says: "Mails sent through Mailgun at most." }),
+  MAILGUN_RATE: mail.rate({ says: "Most mails sent through Mailgun, per process." }),
 
   SMS_PROVIDERS: sms.list(
     "twilio, capture",
-    { says: "The order in which SMS providers are asked; by default those that are configured." },
+    { says: "Order in which SMS providers are tried. The default is every configured one." },
     (name) => (["twilio", "capture"].includes(name) ? undefined : "must name some of twilio, capture"),
   ),
-  TWILIO_SID: sms.text({ says: "Without it texts are captured and shown at GET /v1/captured." }, "AC…"),
-  TWILIO_AUTH_TOKEN: sms.text({ says: "Its token, which signs the callbacks too.", secret: true }),
-  TWILIO_PHONE_NUMBER: sms.text({ says: "The sender: one of the account's numbers." }, "E.164 number"),
+  TWILIO_SID: sms.text(
+    { says: "Twilio account SID. Without it texts are captured and shown at GET /v1/captured." },
+    "AC…",
+  ),
+  TWILIO_AUTH_TOKEN: sms.text({
+    says: "Twilio auth token. It also verifies Twilio's callbacks.",
+    secret: true,
+  }),
+  TWILIO_PHONE_NUMBER: sms.text({ says: "Sender: a phone number of the Twilio account." }, "E.164 number"),
   TWILIO_BASE_URL: sms.url(
-    { says: "Another host for Twilio's API, such as a region's.", default: "https://api.twilio.com" },
+    { says: "Twilio API; another host for another region.", default: "https://api.twilio.com" },
     ["https", "http"],
   ),
   TWILIO_VALIDITY_SECONDS: sms.integer(1, 36_000, {
-    says: "A text that could not be handed over for so long is dropped by Twilio.",
+    says: "How long Twilio keeps trying to deliver a text.",
     default: "14400",
   }),
-  TWILIO_RATE: sms.rate({ says: "Segments sent through Twilio at most." }),
+  TWILIO_RATE: sms.rate({ says: "Most SMS segments sent through Twilio, per process." }),
 
-  WEBHOOK_URL: webhook.text({ says: "Where users are called who have no `webhook` of their own." }, "URL"),
+  WEBHOOK_URL: webhook.text({ says: "Webhook of users that have none of their own." }, "URL"),
   WEBHOOK_SECRET: webhook.list(
     "one whsec_<base64>, or two during a rotation",
-    { says: "What signs those calls.", secret: true },
+    { says: "Secret that signs calls to WEBHOOK_URL.", secret: true },
     (secret) => (webhookKey(secret) ? undefined : "must be whsec_ and the base64 of 24 to 64 bytes"),
   ),
-  WEBHOOK_ALLOW_HTTP: webhook.flag({ says: "`on` allows http:// beside https://.", default: "off" }),
+  WEBHOOK_ALLOW_HTTP: webhook.flag({ says: "`on` allows http:// webhooks beside https://.", default: "off" }),
   WEBHOOK_ALLOW_NETWORKS: webhook.list(
     "networks such as 10.1.0.0/16, separated by commas",
-    { says: "Networks that may be called although they are not public." },
+    { says: "Private networks that webhooks may call." },
     (text) => (parseNetwork(text) ? undefined : "must be networks such as 10.1.0.0/16 or fd00::/8"),
   ),
   WEBHOOK_PORTS: webhook.list(
     "port numbers, separated by commas",
-    { says: "Ports that may be called, in allowed networks too.", default: "80,443" },
+    { says: "Ports that webhooks may call.", default: "80,443" },
     (port) =>
       /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
         ? undefined
         : "must be port numbers from 1 to 65535",
   ),
-  WEBHOOK_RATE: webhook.rate({ says: "Webhook calls made at most." }),
+  WEBHOOK_RATE: webhook.rate({ says: "Most webhook calls, per process." }),
 };
 
 type Table = typeof table;
@@ -351,7 +378,8 @@ function readVariable(
 /** `config.example.env`: every variable with its sentence, form and default. */
 export function exampleFile(): string {
   const lines = [
-    "# Belfry's configuration. Copy to .env and change what you need; every line shows the default.",
+    "# Belfry's configuration. Copy this file to .env and change what you need; each line shows the default.",
+    "# Quote a value that has blanks at its ends or a # after a blank: an unquoted blank and # begin a comment.",
   ];
   let group = "";
   for (const variable of variables) {
@@ -359,8 +387,8 @@ export function exampleFile(): string {
       group = variable.group;
       lines.push("", `## ${group}`);
     }
-    const also = variable.aliases ? ` Also read as ${variable.aliases.join(" and ")}.` : "";
-    const file = variable.secret ? ` ${variable.name}_FILE names a file that holds it.` : "";
+    const also = variable.aliases ? ` Other names: ${variable.aliases.join(", ")}.` : "";
+    const file = variable.secret ? ` ${variable.name}_FILE names a file with the value.` : "";
     lines.push(
       "",
       `# ${variable.says}${also}${file} (${variable.form})`,
