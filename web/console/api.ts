@@ -2,7 +2,7 @@ import { type ErrorDetail, errorOf } from "../../src/client/error.ts";
 import { slotIn } from "./storage.ts";
 
 /** Why a call came to nothing. `status` is 0 when there was no answer. */
-export class Trouble extends Error {
+export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly details: ErrorDetail[];
@@ -11,7 +11,7 @@ export class Trouble extends Error {
   /** Under which the server's log has the cause. */
   readonly requestId: string | undefined;
 
-  constructor(message: string, about: Partial<Trouble> & { code: string }) {
+  constructor(message: string, about: Partial<ApiError> & { code: string }) {
     super(message);
     this.status = about.status ?? 0;
     this.code = about.code;
@@ -66,7 +66,7 @@ export async function askForKey(refused = key.get()): Promise<boolean> {
   return !declined;
 }
 
-/** One call of the service. Throws `Trouble`; when a key is wanted it is asked for first. */
+/** One call of the service. Throws `ApiError`; when a key is wanted it is asked for first. */
 export async function ask<Answer>(method: Method, path: string, call: Call = {}): Promise<Answer> {
   for (;;) {
     const bearer = key.get();
@@ -76,7 +76,7 @@ export async function ask<Answer>(method: Method, path: string, call: Call = {})
     if (response.status === 401 && !declined && (key.get() !== bearer || (await askForKey(bearer)))) continue;
     const { message, status, code, details, retryAfter } = errorOf(response, text);
     const requestId = response.headers.get("x-request-id") ?? undefined;
-    throw new Trouble(message, { status, code, details, retryAfter, requestId });
+    throw new ApiError(message, { status, code, details, retryAfter, requestId });
   }
 }
 
@@ -99,8 +99,8 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
   } catch (cause) {
     if (signal?.aborted) throw cause;
     throw late.aborted
-      ? new Trouble("", { code: "timeout" })
-      : new Trouble("", { code: navigator.onLine ? "unreachable" : "offline" });
+      ? new ApiError("", { code: "timeout" })
+      : new ApiError("", { code: navigator.onLine ? "unreachable" : "offline" });
   }
 }
 
@@ -110,7 +110,7 @@ function read(text: string): unknown {
     const answer: unknown = JSON.parse(text);
     if (typeof answer === "object" && answer !== null) return answer;
   } catch {}
-  throw new Trouble("", { code: "not_belfry" });
+  throw new ApiError("", { code: "not_belfry" });
 }
 
 function queryOf(query: Call["query"]): string {

@@ -1,5 +1,5 @@
 import { LitElement, type ReactiveController } from "lit";
-import { keyGiven, Trouble } from "./api.ts";
+import { ApiError, keyGiven } from "./api.ts";
 
 /** An element of the console. It has no shadow: the page is ours alone, and one stylesheet serves it. */
 export class Part extends LitElement {
@@ -14,7 +14,7 @@ export const awayChanged = "belfry-away";
 export const away = new Set<Loop>();
 /** Of the whole service, and not of the one question. */
 export const isAway = (error: unknown): boolean =>
-  error instanceof Trouble && (error.code === "unreachable" || error.code === "offline");
+  error instanceof ApiError && (error.code === "unreachable" || error.code === "offline");
 
 const slowMs = 4_000;
 const firstPauseMs = 1_000;

@@ -1,11 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { key, setAsker } from "./api.ts";
+import { errorBox } from "./error-box.ts";
 import { icons, mark } from "./icons.ts";
 import { away, awayChanged, Part } from "./part.ts";
 import { KeyDialog } from "./parts/key-dialog.ts";
 import { addressOf, type Place, placeOf } from "./route.ts";
 import { applyTheme, nextTheme, theme } from "./theme.ts";
-import { troubleBox } from "./trouble.ts";
 
 interface View {
   name: string;
@@ -201,7 +201,7 @@ class Shell extends Part {
       </header>
       <main id="main" tabindex="-1">
         ${this.#isBroken ? notLoaded : nothing}
-        ${troubleBox([...away][0]?.error, comeBack)} ${troubleBox(this.#defect)}
+        ${errorBox([...away][0]?.error, comeBack)} ${errorBox(this.#defect)}
         ${view ? view.show(this.#place) : this.#nowhere()}
       </main>
       <bf-key-dialog @given=${() => this.requestUpdate()}></bf-key-dialog>

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ask, key, Trouble } from "../api.ts";
+import { ApiError, ask, key } from "../api.ts";
+import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
-import { standingOf } from "../said.ts";
 import { shownTheme, themeChanged } from "../theme.ts";
 
 /** The element that anyone can embed, from where anyone has it. */
@@ -33,7 +33,7 @@ class Inbox extends Part {
 
   async #prepare(signal: AbortSignal): Promise<undefined> {
     await import(/* @vite-ignore */ source).catch(() => {
-      throw new Trouble(`The inbox's own program, ${source}, cannot be loaded.`, { code: "no_inbox" });
+      throw new ApiError(`The inbox's own program, ${source}, cannot be loaded.`, { code: "no_inbox" });
     });
     // Whether there is a key is known once an answer has come that wants one.
     await ask("GET", `${this.#path}/inbox`, { query: { limit: 1 }, signal });
@@ -51,10 +51,10 @@ class Inbox extends Part {
 
   override render(): TemplateResult {
     const { error, isFirst } = this.#loop;
-    const isOff = error instanceof Trouble && error.code === "tokens_off";
+    const isOff = error instanceof ApiError && error.code === "tokens_off";
     return html`<section class="inbox-frame" aria-label=${`The inbox of ${this.user}`}>
       <h3>Inbox of <bdi>${this.user}</bdi></h3>
-      ${isOff ? noTokens : standingOf(this.#loop)}
+      ${isOff ? noTokens : loadState(this.#loop)}
       ${error || isFirst ? nothing : this.#inbox()}
     </section>`;
   }

@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { moment } from "../feedback.ts";
 import { duration } from "../format.ts";
 import { stateMark } from "../icons.ts";
-import { moment } from "../said.ts";
+import { outcomeText } from "../labels.ts";
 import type { Attempt, DeliveryRecord } from "../wire.ts";
-import { outcomeSays } from "../words.ts";
 
 /** So many attempts are kept of a delivery. */
 const keptAttempts = 20;
@@ -40,7 +40,7 @@ function attemptLine(
   const pause = before === undefined ? 0 : Date.parse(at) - Date.parse(before);
   return html`<li>
     ${stateMark(marks[outcome] ?? "pending")} ${moment(at)}
-    <p><strong>${provider}</strong>: ${outcomeSays[outcome] ?? outcome} ${code ? html`<code>${code}</code>` : nothing}</p>
+    <p><strong>${provider}</strong>: ${outcomeText[outcome] ?? outcome} ${code ? html`<code>${code}</code>` : nothing}</p>
     <p class="soft">${pause >= pauseMs ? `${duration(pause)} later, ` : ""}took ${duration(ms)}</p>
     ${text ? html`<blockquote dir="auto">${text}</blockquote>` : nothing}
   </li>`;

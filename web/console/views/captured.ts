@@ -1,14 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ask, Trouble } from "../api.ts";
+import { ApiError, ask } from "../api.ts";
 import { fullTime } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/mail-frame.ts";
+import { backLink, empty, facts, loadState, moment } from "../feedback.ts";
+import { channelName } from "../labels.ts";
 import { pickLine } from "../parts/pick.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import { empty, facts, moment, standingOf, wayBack } from "../said.ts";
 import type { Captured } from "../wire.ts";
-import { channelName } from "../words.ts";
 
 const pageSize = 50;
 const againMs = 2_000;
@@ -70,7 +70,7 @@ class CapturedView extends Part {
       <div class="list-side">
         <h1>Captured</h1>
         <p class="soft">A channel without a provider sends nothing: what it would have sent is kept here.</p>
-        ${standingOf(this.#loop)}
+        ${loadState(this.#loop)}
         ${this.#isWhole && this.#found.length === 0 ? nothingYet : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
         ${this.#isWhole || isFirst ? nothing : html`<button type="button" @click=${this.#more}>Older ones</button>`}
@@ -93,8 +93,8 @@ class CapturedView extends Part {
     const apart = this.#apart?.id === this.open ? this.#apart : undefined;
     const one = this.#among(this.open) ?? apart?.message;
     return html`<section class="detail" aria-labelledby="message-title">
-      ${wayBack("#/captured", "All messages")}
-      ${one ? this.#shown(one) : apart ? gone : standingOf(this.#loop)}
+      ${backLink("#/captured", "All messages")}
+      ${one ? this.#shown(one) : apart ? gone : loadState(this.#loop)}
     </section>`;
   }
 
@@ -129,7 +129,7 @@ async function page(skip: number, limit: number, signal: AbortSignal): Promise<C
 
 const oneWith = (id: string, signal: AbortSignal): Promise<Captured | undefined> =>
   ask<Captured>("GET", `/v1/captured/${encodeURIComponent(id)}`, { signal }).catch((error) => {
-    if (error instanceof Trouble && [400, 404].includes(error.status)) return undefined;
+    if (error instanceof ApiError && [400, 404].includes(error.status)) return undefined;
     throw error;
   });
 

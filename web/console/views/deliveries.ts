@@ -5,11 +5,11 @@ import { stateLabel } from "../icons.ts";
 import { isAway, Loop, Part } from "../part.ts";
 import type { Rows } from "../parts/rows.ts";
 import "../parts/rows.ts";
+import { errorBox } from "../error-box.ts";
+import { empty, getStarted, moment } from "../feedback.ts";
+import { channelName } from "../labels.ts";
 import { addressOf, go } from "../route.ts";
-import { begin, empty, moment } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 import type { Delivery, Page } from "../wire.ts";
-import { channelName } from "../words.ts";
 import "./delivery.ts";
 import { filterForm } from "./delivery-filters.ts";
 import "./redrive.ts";
@@ -148,7 +148,7 @@ class Deliveries extends Part {
         </div>
         ${isBare ? nothing : filterForm(query, (next) => go(addressOf("deliveries", undefined, next)))}
         ${this.#areNewer ? this.#newer() : nothing}
-        ${isAway(this.#loop.error) ? nothing : troubleBox(this.#error ?? this.#loop.error, this.#loop.again)}
+        ${isAway(this.#loop.error) ? nothing : errorBox(this.#error ?? this.#loop.error, this.#loop.again)}
         ${this.#rows.length > 0 || (this.#isLoading && !this.#error) ? this.#list(query) : this.#isWhole ? this.#none() : nothing}
       </div>
       ${
@@ -168,7 +168,7 @@ class Deliveries extends Part {
   #none(): TemplateResult {
     if (this.filters)
       return empty("No delivery is like that.", html`<a href="#/deliveries">Clear the filters</a>.`);
-    return empty("Nothing has been sent yet.", begin);
+    return empty("Nothing has been sent yet.", getStarted);
   }
 
   get #standing(): string {

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { stateMark } from "../icons.ts";
-import { channelName, channels, reasons, states } from "../words.ts";
+import { channelName, channels, reasons, states } from "../labels.ts";
 
 type Query = Record<string, string>;
 

@@ -1,14 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
+import { errorBox } from "../error-box.ts";
+import { backLink, facts, loadState, moment } from "../feedback.ts";
 import { plural } from "../format.ts";
 import { stateLabel } from "../icons.ts";
+import { channelName, isOver, isRetryable, reasonText, stateText } from "../labels.ts";
 import { Loop, Part } from "../part.ts";
 import { timeline } from "../parts/timeline.ts";
 import { addressOf } from "../route.ts";
-import { facts, moment, standingOf, wayBack } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 import type { DeliveryRecord } from "../wire.ts";
-import { channelName, isOver, isRetryable, reasonSays, stateSays } from "../words.ts";
 
 const watchedMs = 1_000;
 
@@ -60,16 +60,16 @@ class DeliveryView extends Part {
 
   override render(): TemplateResult {
     return html`<section class="detail" aria-labelledby="delivery-title">
-      ${wayBack(this.back, "All deliveries")}
+      ${backLink(this.back, "All deliveries")}
       <h2 id="delivery-title" tabindex="-1">Delivery <code>${this.delivery}</code></h2>
-      ${standingOf(this.#loop)}
+      ${loadState(this.#loop)}
       ${this.#found ? this.#record(this.#found) : nothing}
     </section>`;
   }
 
   #record(one: DeliveryRecord): TemplateResult {
     const { status, reason, detail } = one;
-    const says = reason ? (reasonSays[reason] ?? reason) : stateSays[status];
+    const says = reason ? (reasonText[reason] ?? reason) : stateText[status];
     return html`
       <p class="verdict" role="status">${stateLabel(status)} <span>${says}</span></p>
       ${detail ? html`<p class="soft" dir="auto">${detail}</p>` : nothing}
@@ -79,7 +79,7 @@ class DeliveryView extends Part {
       </p>
       ${one.provider === "capture" ? html`<p><a href=${addressOf("captured", one.id)}>The captured message</a></p>` : nothing}
       ${isRetryable(status) ? this.#wayOut() : nothing}
-      ${this.#retryError ? troubleBox(this.#retryError) : nothing}
+      ${this.#retryError ? errorBox(this.#retryError) : nothing}
       <h3>What was tried</h3>
       ${timeline(one)}
       ${facts([

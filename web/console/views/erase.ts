@@ -1,7 +1,7 @@
 import { html, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
+import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
-import { troubleBox } from "../trouble.ts";
 
 /** Erases a user, once it has been said what that means. Tells of it by `erased`. */
 class Erase extends Part {
@@ -48,7 +48,7 @@ class Erase extends Part {
           <dd>Deliveries as a mere count, for the ledger: not whose they were, nor what they said.</dd>
         </dl>
         <p>This cannot be undone. What is sent to this id later begins anew.</p>
-        ${troubleBox(this.#error, this.#erase)}
+        ${errorBox(this.#error, this.#erase)}
         <p class="actions">
           <button type="button" class="danger main" ?disabled=${this.#isBusy} @click=${this.#erase}>
             ${this.#isBusy ? "Erasing…" : "Erase for good"}

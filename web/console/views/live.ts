@@ -1,11 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
+import { empty, getStarted, loadState } from "../feedback.ts";
 import { count, duration, plural, timeOf } from "../format.ts";
 import { stateMark } from "../icons.ts";
+import { channelName, healthText } from "../labels.ts";
 import { Loop, Part } from "../part.ts";
-import { begin, empty, standingOf } from "../said.ts";
 import type { Ledger, LedgerLine, ProviderHealth, Stats } from "../wire.ts";
-import { channelName, healthSays } from "../words.ts";
 import { plots } from "./live-plots.ts";
 
 const ledgerMs = 15_000;
@@ -30,13 +30,13 @@ class Live extends Part {
     const stats = this.#stats;
     return html`<div class="live">
       <h1>Live</h1>
-      ${standingOf(this.#loop)}
+      ${loadState(this.#loop)}
       ${stats ? [verdicts(stats, this.#ledger), plots(stats)] : nothing}
       <div class="live-tables">
         <section><h2>Providers</h2>${stats ? providers(stats.providers) : nothing}</section>
         <section>
           <h2>Ledger</h2>
-          ${this.#loop.error ? nothing : standingOf(this.#books)}
+          ${this.#loop.error ? nothing : loadState(this.#books)}
           ${this.#ledger ? ledger(this.#ledger) : nothing}
         </section>
       </div>
@@ -65,7 +65,7 @@ function verdicts({ samples, providers }: Stats, ledger: Ledger | undefined): Te
       ${pending === undefined ? nothing : html`<li>${stateMark(pending ? "pending" : "delivered")}${waiting}</li>`}
       ${ledger ? verdict(ledger.balanced, "The ledger balances", "The ledger does not balance") : nothing}
     </ul>
-    ${isIdle ? empty("Nothing has been sent for a while.", begin) : nothing}`;
+    ${isIdle ? empty("Nothing has been sent for a while.", getStarted) : nothing}`;
 }
 
 const verdict = (isWell: boolean, well: string, ill: string): TemplateResult =>
@@ -81,7 +81,7 @@ function providers(all: ProviderHealth[]): TemplateResult {
 
 function provider({ channel, name, state, code, since, until }: ProviderHealth): TemplateResult {
   const isWell = state === "ok";
-  const says = healthSays[state] ?? state;
+  const says = healthText[state] ?? state;
   return html`<li class="provider">
     <span>
       <span class="state">${stateMark(isWell ? "sent" : "failed")}<strong>${name}</strong></span>

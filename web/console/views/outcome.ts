@@ -1,13 +1,13 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ask, Trouble } from "../api.ts";
+import { ApiError, ask } from "../api.ts";
 import { stateMark } from "../icons.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/mail-frame.ts";
+import { loadState, moment } from "../feedback.ts";
+import { channelName, channels, isOver, reasonText } from "../labels.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import { moment, standingOf } from "../said.ts";
 import type { Captured, Delivery, Page } from "../wire.ts";
-import { channelName, channels, isOver, reasonSays } from "../words.ts";
 
 interface Item {
   item: { read: boolean; archived: boolean; updated_at: string };
@@ -76,7 +76,7 @@ class Outcome extends Part {
             </ol>`
           : html`<p class="wrong">${stateMark("failed")} ${refusal}</p>`
       }
-      ${standingOf(this.#loop)}
+      ${loadState(this.#loop)}
       ${alone ? this.#deliveries.map(({ id }) => message(this.#captured.get(id))) : nothing}
     </div>`;
   }
@@ -117,7 +117,7 @@ function deliveryStep({
       <a href=${addressOf("deliveries", id)} aria-label=${`attempts by ${name}`}>attempts</a>
       ${isWaiting ? html`<span class="soft">next try ${moment(due)}</span>` : nothing}
     </span>
-    ${reason ? html`<p class="soft" dir="auto">${reasonSays[reason] ?? reason} ${status === "failed" ? detail : nothing}</p>` : nothing}
+    ${reason ? html`<p class="soft" dir="auto">${reasonText[reason] ?? reason} ${status === "failed" ? detail : nothing}</p>` : nothing}
   </li>`;
 }
 
@@ -132,7 +132,7 @@ function message(captured: Captured | undefined): TemplateResult | typeof nothin
 }
 
 function noSuch(error: unknown): undefined {
-  if (error instanceof Trouble && error.status === 404) return undefined;
+  if (error instanceof ApiError && error.status === 404) return undefined;
   throw error;
 }
 

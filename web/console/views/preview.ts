@@ -1,10 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ask, Trouble } from "../api.ts";
+import { ApiError, ask } from "../api.ts";
 import { Part } from "../part.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
 import "../parts/mail-frame.ts";
+import { errorBox } from "../error-box.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
-import { troubleBox } from "../trouble.ts";
 import type { NotificationType, Preview } from "../wire.ts";
 
 /** Typing is over when it has paused for so long. */
@@ -96,7 +96,7 @@ class TypePreview extends Part {
           <bf-json-field name="sample" .value=${data} @typed=${typed("data")}></bf-json-field>
         </form>
         <div class="rendered" aria-live="polite">
-          ${this.#error ? troubleBox(this.#error, isOurs(this.#error) ? undefined : this.#preview) : this.#messages()}
+          ${this.#error ? errorBox(this.#error, isOurs(this.#error) ? undefined : this.#preview) : this.#messages()}
         </div>
       </div>`;
   }
@@ -123,7 +123,7 @@ const mail = ({ subject, html: content, text }: NonNullable<Preview["email"]>): 
   </details>`;
 
 /** A template that does not fit the sample: trying again is no use. */
-const isOurs = (error: unknown): boolean => error instanceof Trouble && error.status === 400;
+const isOurs = (error: unknown): boolean => error instanceof ApiError && error.status === 400;
 
 /** What its templates ask of `data`, with something in each place. */
 function sampleFor({ templates }: NotificationType): string {

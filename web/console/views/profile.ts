@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { ProfileAnswer as Profile } from "../../../src/client/wire.ts";
-import { ask, Trouble } from "../api.ts";
+import { ApiError, ask } from "../api.ts";
+import { errorBox } from "../error-box.ts";
+import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
-import { standingOf } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 
 const fields = [
   { name: "email", label: "E-mail", hint: "alex@example.com" },
@@ -22,7 +22,7 @@ class ProfileForm extends Part {
   #says = "";
   #loop = new Loop(this, async (signal) => {
     this.#profile = await ask<Profile>("GET", this.#path, { signal }).catch((error) => {
-      if (error instanceof Trouble && error.status === 404) return undefined;
+      if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
     });
     return undefined;
@@ -66,14 +66,14 @@ class ProfileForm extends Part {
     const [url, secret, known = ""] = [given("webhook"), given("secret"), before?.webhook?.url];
     if (url !== known && url && !secret) {
       const says = "A new address of the webhook wants a secret: the old one is shown to nobody.";
-      throw new Trouble(says, { code: "secret" });
+      throw new ApiError(says, { code: "secret" });
     }
     const webhook = secret ? { url, secrets: [secret] } : known && !url ? null : undefined;
     return { ...Object.fromEntries(texts), ...(webhook !== undefined && { webhook }) };
   }
 
   override render(): TemplateResult {
-    if (this.#loop.error || this.#loop.isFirst) return html`${standingOf(this.#loop)}`;
+    if (this.#loop.error || this.#loop.isFirst) return html`${loadState(this.#loop)}`;
     const { url = "" } = this.#profile?.webhook ?? {};
     const wrong = this.#wrong("webhook");
     return html`
@@ -91,7 +91,7 @@ class ProfileForm extends Part {
           <p class="wrong">${wrong}</p>
         </details>
         <p class="actions"><button type="submit">Save</button> <span role="status">${this.#says}</span></p>
-        ${this.#error ? troubleBox(this.#error) : nothing}
+        ${this.#error ? errorBox(this.#error) : nothing}
       </form>`;
   }
 
@@ -114,7 +114,7 @@ class ProfileForm extends Part {
 
   /** What the server has said of a field. */
   #wrong(name: string): string | undefined {
-    const details = this.#error instanceof Trouble ? this.#error.details : [];
+    const details = this.#error instanceof ApiError ? this.#error.details : [];
     const found = details.find(({ pointer }) => pointer.startsWith(`/${name}`));
     return found && `It ${found.detail}.`;
   }

@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
+import { errorBox } from "../error-box.ts";
 import { count, plural } from "../format.ts";
 import { Part } from "../part.ts";
-import { troubleBox } from "../trouble.ts";
 import type { Redrive } from "../wire.ts";
 
 interface Sum {
@@ -98,7 +98,7 @@ class RedriveDialog extends Part {
           ${this.#scope} What has arrived is not touched, and each keeps its id, so that nobody is told twice.
         </p>
         <div role="status">${this.#progress()}</div>
-        ${this.#error ? troubleBox(this.#error, this.#goOn) : nothing}
+        ${this.#error ? errorBox(this.#error, this.#goOn) : nothing}
         <p class="actions">
           ${
             isAsking

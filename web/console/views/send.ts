@@ -1,15 +1,15 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { newKey } from "../../../src/client/platform.ts";
 import type { NotificationAnswer } from "../../../src/client/wire.ts";
-import { ask, Trouble } from "../api.ts";
+import { ApiError, ask } from "../api.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
+import { errorBox } from "../error-box.ts";
+import { loadState } from "../feedback.ts";
+import { channelName } from "../labels.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
-import { standingOf } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 import { notificationTypes } from "../types-store.ts";
 import type { NotificationType } from "../wire.ts";
-import { channelName } from "../words.ts";
 import { bodyOf, type Draft, recipientsIn, shellCall } from "./draft.ts";
 import { firstSteps, outcomes, type Sent } from "./sent.ts";
 
@@ -86,14 +86,14 @@ class Send extends Part {
     }
   };
 
-  #missing(): Trouble | undefined {
+  #missing(): ApiError | undefined {
     // Until the types have come the service alone knows where one's own go.
     const isKnown = draft.places !== undefined || this.#types.length > 0;
     const says =
       recipientsIn(draft.recipients).length === 0
         ? "Say whom it is for: a user's id."
         : isKnown && this.#places.length === 0 && "Say where it goes: the inbox, or a channel.";
-    return says ? new Trouble(says, { code: "missing" }) : undefined;
+    return says ? new ApiError(says, { code: "missing" }) : undefined;
   }
 
   override render(): TemplateResult {
@@ -101,12 +101,12 @@ class Send extends Part {
       <form class="send-form" @submit=${this.#send}>
         <h1>Send</h1>
         <p class="lead">Tell a user, and see what becomes of it.</p>
-        ${this.#loop.error ? standingOf(this.#loop) : nothing}
+        ${this.#loop.error ? loadState(this.#loop) : nothing}
         ${this.#fields()}
         <p class="actions">
           <button class="main" type="submit" ?disabled=${this.#isBusy}>${this.#isBusy ? "Sending…" : "Send"}</button>
         </p>
-        ${this.#error ? [troubleBox(this.#error), details(this.#error)] : nothing}
+        ${this.#error ? [errorBox(this.#error), details(this.#error)] : nothing}
         <details>
           <summary>The same as a call</summary>
           <pre class="text" tabindex="0" aria-label="The call">${shellCall(draft)}</pre>
@@ -181,7 +181,7 @@ class Send extends Part {
 
 /** Each field that is wrong, when the sentence cannot name them all. */
 function details(error: unknown): TemplateResult | typeof nothing {
-  const all = error instanceof Trouble ? error.details : [];
+  const all = error instanceof ApiError ? error.details : [];
   if (all.length < 2) return nothing;
   return html`<ul class="plain">
     ${all.map(({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`)}

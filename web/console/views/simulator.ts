@@ -3,9 +3,9 @@ import { ask } from "../api.ts";
 import { number } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
+import { errorBox } from "../error-box.ts";
+import { loadState } from "../feedback.ts";
 import { addressOf } from "../route.ts";
-import { standingOf } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 import type { Simulator } from "../wire.ts";
 
 const againMs = 5_000;
@@ -37,9 +37,9 @@ class SimulatorView extends Part {
       <div class="simulator">
         <h1>Simulator</h1>
         <p class="lead">Something to look at while nothing else notifies anybody.</p>
-        ${standingOf(this.#loop)}
+        ${loadState(this.#loop)}
         ${this.#state ? this.#controls(this.#state) : nothing}
-        ${troubleBox(this.#error)}
+        ${errorBox(this.#error)}
         <p>
           It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} of a message, an expiring
           subscription or a finished profile, at random. Watch it <a href="#/live">live</a>, or in an inbox.

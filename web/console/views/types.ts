@@ -1,12 +1,12 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { backLink, facts, loadState } from "../feedback.ts";
 import { duration, plural } from "../format.ts";
+import { channelName } from "../labels.ts";
 import { Loop, Part } from "../part.ts";
 import { pickLine } from "../parts/pick.ts";
 import { addressOf } from "../route.ts";
-import { facts, standingOf, wayBack } from "../said.ts";
 import { notificationTypes } from "../types-store.ts";
 import type { NotificationType } from "../wire.ts";
-import { channelName } from "../words.ts";
 import "./preview.ts";
 
 /** The registry: what kinds of notification there are, and what each sends. */
@@ -27,7 +27,7 @@ class Types extends Part {
         <p class="soft">
           Kinds of notification. They are data: NOTIFICATION_TYPES_FILE adds to them, or replaces them.
         </p>
-        ${standingOf(this.#loop)}
+        ${loadState(this.#loop)}
         <ul class="pick">${this.#types.map((type) => this.#line(type))}</ul>
       </div>
       ${isOpen ? this.#type(this.#types.find(({ key }) => key === this.open)) : nothing}
@@ -46,13 +46,13 @@ class Types extends Part {
 
   #type(type: NotificationType | undefined): TemplateResult {
     return html`<section class="detail" aria-labelledby="type-title">
-      ${wayBack("#/types", "All types")}
+      ${backLink("#/types", "All types")}
       <h2 id="type-title">${this.open}</h2>
       ${
         type
           ? html`${rules(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
           : this.#loop.isFirst
-            ? standingOf(this.#loop)
+            ? loadState(this.#loop)
             : html`<p>There is no such type here; deliveries of it were made when there was.</p>`
       }
     </section>`;

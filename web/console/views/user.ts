@@ -3,11 +3,11 @@ import { ask } from "../api.ts";
 import { stateLabel } from "../icons.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
+import { errorBox } from "../error-box.ts";
+import { backLink, loadState, moment } from "../feedback.ts";
+import { channelName, suppressionText } from "../labels.ts";
 import { addressOf } from "../route.ts";
-import { moment, standingOf, wayBack } from "../said.ts";
-import { troubleBox } from "../trouble.ts";
 import type { Delivery, Page, Suppression } from "../wire.ts";
-import { channelName, suppressionSays } from "../words.ts";
 import "./erase.ts";
 import "./profile.ts";
 
@@ -60,14 +60,14 @@ class UserView extends Part {
 
   override render(): TemplateResult {
     return html`<section class="detail" aria-labelledby="user-title">
-      ${wayBack(this.back, "All users")}
+      ${backLink(this.back, "All users")}
       <h2 id="user-title" tabindex="-1"><bdi>${this.user}</bdi></h2>
       <div class="user-parts">
         <bf-inbox .user=${this.user}></bf-inbox>
         <div>
           <h3>Profile</h3>
           <bf-profile .user=${this.user}></bf-profile>
-          ${standingOf(this.#loop)}
+          ${loadState(this.#loop)}
           ${this.#loop.isFirst ? nothing : [this.#suppressed(), this.#sent()]}
           <bf-erase .user=${this.user}></bf-erase>
         </div>
@@ -78,7 +78,7 @@ class UserView extends Part {
   #suppressed(): TemplateResult {
     const none = html`<p class="soft">None: whatever is sent to this user goes out.</p>`;
     return html`<h3>Suppressed addresses</h3>
-      ${this.#error ? troubleBox(this.#error) : nothing}
+      ${this.#error ? errorBox(this.#error) : nothing}
       ${this.#suppressions.length === 0 ? none : nothing}
       <ul class="plain">${this.#suppressions.map((one) => this.#suppression(one))}</ul>`;
   }
@@ -87,7 +87,7 @@ class UserView extends Part {
     return html`<li class="suppression">
       <span>
         <strong>${channelName(one.channel)}</strong> <bdi>${one.address}</bdi>:
-        ${suppressionSays[one.reason] ?? one.reason} <span class="soft">since ${moment(one.at)}</span>
+        ${suppressionText[one.reason] ?? one.reason} <span class="soft">since ${moment(one.at)}</span>
       </span>
       <button type="button" @click=${() => this.#lift(one)}>Try it again</button>
     </li>`;

@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
+import { empty, getStarted, loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { pickLine } from "../parts/pick.ts";
 import { addressOf, go } from "../route.ts";
-import { begin, empty, standingOf } from "../said.ts";
 import type { Page, User } from "../wire.ts";
 import "./user.ts";
 
@@ -78,7 +78,7 @@ class Users extends Part {
           <button type="submit">Find</button>
         </form>
         <p role="status">${this.#erased ? html`<bdi>${this.#erased}</bdi> is erased.` : nothing}</p>
-        ${standingOf(this.#loop)}
+        ${loadState(this.#loop)}
         ${!isFirst && !error && this.#found.length === 0 ? this.#none() : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
         ${
@@ -93,7 +93,7 @@ class Users extends Part {
 
   #none(): TemplateResult {
     if (!this.search)
-      return empty("There are no users yet.", html`The first notification to one makes it. ${begin}`);
+      return empty("There are no users yet.", html`The first notification to one makes it. ${getStarted}`);
     return empty(
       html`Nobody is found by “<bdi>${this.search}</bdi>”.`,
       html`An e-mail is looked for as a whole and to the letter, a phone with its +.

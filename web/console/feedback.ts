@@ -1,14 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { errorBox } from "./error-box.ts";
 import { fullTime, timeOf } from "./format.ts";
 import { isAway, type Loop } from "./part.ts";
-import { troubleBox } from "./trouble.ts";
 
 type Shown = TemplateResult | typeof nothing;
 
 /** What is to be said while there is nothing to show yet, or not the newest. */
-export function standingOf(loop: Loop): Shown {
+export function loadState(loop: Loop): Shown {
   if (isAway(loop.error)) return nothing;
-  if (loop.error) return troubleBox(loop.error, loop.again);
+  if (loop.error) return errorBox(loop.error, loop.again);
   if (!loop.isFirst && !loop.isSlow) return nothing;
   return html`<p class="soft" role="status">${loop.isSlow ? "It takes longer than it should…" : "Loading…"}</p>`;
 }
@@ -19,7 +19,7 @@ export const empty = (says: unknown, todo?: unknown): TemplateResult => html`<di
   ${todo ? html`<p>${todo}</p>` : nothing}
 </div>`;
 
-export const begin = html`<a href="#/send">Send a first one</a>, or <a href="#/simulator">start the simulator</a>.`;
+export const getStarted = html`<a href="#/send">Send a first one</a>, or <a href="#/simulator">start the simulator</a>.`;
 
 /** Terms and what they are; what there is not is left out. */
 export function facts(all: Array<[term: string, fact: unknown]>): TemplateResult {
@@ -28,7 +28,7 @@ export function facts(all: Array<[term: string, fact: unknown]>): TemplateResult
 }
 
 /** The way from what is open back to its list, which stands beside it where there is room. */
-export const wayBack = (address: string, text: string): TemplateResult =>
+export const backLink = (address: string, text: string): TemplateResult =>
   html`<p class="back">
     <a href=${address}>
       <span class="beside-only">Close</span>

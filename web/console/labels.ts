@@ -17,7 +17,7 @@ export const isOver = (state: string): boolean => state !== "pending" && state !
 export const isRetryable = (state: string): boolean =>
   ["failed", "uncertain", "skipped", "canceled"].includes(state);
 
-export const stateSays: Record<string, string> = {
+export const stateText: Record<string, string> = {
   pending: "It waits for its turn, or for its next try.",
   sending: "A worker has it in hand.",
   sent: "A provider has taken it.",
@@ -28,7 +28,7 @@ export const stateSays: Record<string, string> = {
   uncertain: "It may have been sent, and this type would rather not be sent twice.",
 };
 
-export const reasonSays: Record<string, string> = {
+export const reasonText: Record<string, string> = {
   address: "The provider says that the address takes nothing.",
   message: "The message itself was refused.",
   policy: "A rule does not allow it: the provider's, or one of this server's own.",
@@ -45,10 +45,10 @@ export const reasonSays: Record<string, string> = {
   poison: "Each worker that was to send it ended.",
   erased: "Its user was erased.",
 };
-export const reasons = Object.keys(reasonSays);
+export const reasons = Object.keys(reasonText);
 
 /** What one provider's answer to one attempt means. */
-export const outcomeSays: Record<string, string> = {
+export const outcomeText: Record<string, string> = {
   sent: "taken",
   retry: "not now",
   unknown: "no answer",
@@ -56,13 +56,13 @@ export const outcomeSays: Record<string, string> = {
   misconfigured: "our configuration refused",
 };
 
-export const suppressionSays: Record<string, string> = {
+export const suppressionText: Record<string, string> = {
   address: "it does not exist, or takes nothing",
   opt_out: "its owner has opted out",
   bounced: "mail to it came back",
 };
 
-export const healthSays: Record<string, string> = {
+export const healthText: Record<string, string> = {
   ok: "asked as usual",
   open: "ailing: it rests, and is probed",
   paused: "it refuses our configuration: it rests",

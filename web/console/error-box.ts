@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { askForKey, Trouble } from "./api.ts";
+import { ApiError, askForKey } from "./api.ts";
 
 /** What went wrong, and what to do about it: two sentences. */
-export function wordsFor(error: unknown): { says: string; todo: string } {
-  if (!(error instanceof Trouble))
+export function describeError(error: unknown): { says: string; todo: string } {
+  if (!(error instanceof ApiError))
     return { says: "The console itself has a defect.", todo: `Reload the page. (${String(error)})` };
   const { status, code, message, retryAfter = 0, requestId } = error;
   if (code === "offline")
@@ -40,13 +40,13 @@ export function wordsFor(error: unknown): { says: string; todo: string } {
 
 /** The same question would get the same answer. */
 const isFinal = (error: unknown): boolean =>
-  error instanceof Trouble && [400, 404].includes(error.status) && !error.code.startsWith("http_");
+  error instanceof ApiError && [400, 404].includes(error.status) && !error.code.startsWith("http_");
 
 /** The same on the page, with the way out. `again` is offered where trying again may help. */
-export function troubleBox(error: unknown, again?: () => void): TemplateResult | typeof nothing {
+export function errorBox(error: unknown, again?: () => void): TemplateResult | typeof nothing {
   if (error === undefined) return nothing;
-  const { says, todo } = wordsFor(error);
-  const wantsKey = error instanceof Trouble && (error.status === 401 || error.code === "forbidden");
+  const { says, todo } = describeError(error);
+  const wantsKey = error instanceof ApiError && (error.status === 401 || error.code === "forbidden");
   const giveKey = async () => (await askForKey()) && again?.();
   return html`<div class="trouble" role="alert">
     <p><strong>${says}</strong> ${todo}</p>
