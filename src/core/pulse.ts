@@ -1,21 +1,21 @@
-/** What has been counted since the process began. */
+/** Counters since the process started. */
 export interface Totals {
   accepted: number;
-  /** Deliveries by how they ended. */
+  /** Deliveries by final state. */
   outcomes: Record<string, number>;
-  /** Answers to what stores something: upper bounds in seconds, and how many took no longer. The last is `Infinity`. */
+  /** Response times of writes: upper bounds in seconds with cumulative counts. The last bound is `Infinity`. */
   latency: Array<{ le: number; count: number }>;
 }
 
 export interface PulsePartners {
   totals: () => Promise<Totals>;
-  /** Asks the database what waits: only while somebody looks. */
+  /** Asks the database how many deliveries wait. */
   depth: () => Promise<{ counts: Array<{ count: number }>; oldestDue: number | undefined }>;
   connections: () => number;
   now: () => number;
 }
 
-/** One interval. What is not known is absent. */
+/** One interval. Unknown values are absent. */
 export interface Sample {
   /** Its end; Unix milliseconds. */
   at: number;
@@ -34,19 +34,16 @@ export interface Sample {
 
 const intervalMs = 5_000;
 const keptMs = 15 * 60_000;
-/** Somebody who asks every interval is looking; who has not asked for so long has left. */
-const lookedAtMs = 60_000;
-/** Looks at a long queue cost the database something: at most one part in so many of the time. */
+/** Counting a long queue costs the database something: spend at most 1/20 of the time on it. */
 const patience = 20;
 
 /**
- * The last 15 minutes in this process's memory. Its own counters are read all the time, which costs next to nothing, so that
- * who comes because something is wrong sees how it began; the database is asked while somebody looks.
+ * The last 15 minutes, kept in this process's memory and recorded from its start, so that an operator who comes because
+ * something is wrong sees how it began.
  */
 export function createPulse({ totals, depth, connections, now }: PulsePartners) {
   const samples: Sample[] = [];
   let before: Totals | undefined;
-  let askedAt = Number.NEGATIVE_INFINITY;
   let restUntil = 0;
   let isBusy = false;
 
@@ -55,8 +52,7 @@ export function createPulse({ totals, depth, connections, now }: PulsePartners) 
     isBusy = true;
     try {
       const [after, waiting] = await Promise.all([totals(), look()]);
-      if (before)
-        samples.push({ at: now(), ...between(before, after), ...waiting, connections: connections() });
+      samples.push({ at: now(), ...between(before, after), ...waiting, connections: connections() });
       before = after;
       const oldest = now() - keptMs;
       while (samples[0] && samples[0].at < oldest) samples.shift();
@@ -67,7 +63,7 @@ export function createPulse({ totals, depth, connections, now }: PulsePartners) 
 
   async function look(): Promise<Pick<Sample, "pending" | "oldest_age_seconds">> {
     const begun = now();
-    if (begun - askedAt > lookedAtMs || begun < restUntil) return {};
+    if (begun < restUntil) return {};
     const found = await depth().catch(() => undefined);
     restUntil = now() + (now() - begun) * patience;
     if (!found) return {};
@@ -88,28 +84,23 @@ export function createPulse({ totals, depth, connections, now }: PulsePartners) 
       timer.unref();
     },
     /** Oldest first. */
-    async read(): Promise<Sample[]> {
-      const isNew = now() - askedAt > lookedAtMs;
-      askedAt = now();
-      // Who has just come sees at once what waits.
-      if (isNew) await take().catch(() => {});
-      return samples;
-    },
+    read: (): Sample[] => samples,
     stop: (): void => clearInterval(timer),
   };
 }
 
 export type Pulse = ReturnType<typeof createPulse>;
 
-function between(before: Totals, after: Totals) {
-  const ended = (state: string) => (after.outcomes[state] ?? 0) - (before.outcomes[state] ?? 0);
+/** `before` is undefined for the first interval, which begins with the process. */
+function between(before: Totals | undefined, after: Totals) {
+  const ended = (state: string) => (after.outcomes[state] ?? 0) - (before?.outcomes[state] ?? 0);
   const counts = after.latency.map(({ le, count }, at) => ({
     le,
-    count: count - (before.latency[at]?.count ?? 0),
+    count: count - (before?.latency[at]?.count ?? 0),
   }));
   const [p50, p99] = [quantile(counts, 0.5), quantile(counts, 0.99)];
   return {
-    accepted: after.accepted - before.accepted,
+    accepted: after.accepted - (before?.accepted ?? 0),
     sent: ended("sent"),
     delivered: ended("delivered"),
     failed: ended("failed"),
@@ -120,14 +111,14 @@ function between(before: Totals, after: Totals) {
   };
 }
 
-/** Within its bucket as if they lay there evenly, in milliseconds; undefined when nothing was answered. */
+/** In milliseconds, interpolated within its bucket; undefined without any request. */
 function quantile(buckets: Totals["latency"], share: number): number | undefined {
   const all = buckets.at(-1)?.count ?? 0;
   if (all === 0) return undefined;
   const wanted = all * share;
   let [lower, below] = [0, 0];
   for (const { le, count } of buckets) {
-    // Of those beyond the last bound nothing more is known.
+    // The last bucket has no upper bound to interpolate towards.
     if (count >= wanted)
       return (
         (le === Number.POSITIVE_INFINITY

@@ -81,7 +81,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     },
     async () => ({
       interval_seconds: pulse.intervalSeconds,
-      samples: (await pulse.read()).map((one) => ({ ...one, at: iso(one.at) })),
+      samples: pulse.read().map((one) => ({ ...one, at: iso(one.at) })),
       providers: Object.entries(providers?.() ?? {}).flatMap(([channel, lines]) =>
         Object.entries(lines).map(([name, { since, until, ...health }]) => ({
           channel,
