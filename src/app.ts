@@ -20,7 +20,7 @@ import type { Hub } from "./model/hub.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
 import type { Queue } from "./queue/rabbitmq.ts";
-import { callbackPartners, openAccess, openHub, openV1 } from "./service.ts";
+import { callbackPartners, openAccess, openDeliveryMessage, openHub, openV1 } from "./service.ts";
 import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createDeliveryBooks } from "./store/books.ts";
 import { createCapturedStore } from "./store/captured.ts";
@@ -213,6 +213,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         inbox: inbox.list,
         deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
       });
+      const userSearch = createUserSearch(db);
       return {
         inbox: {
           notify,
@@ -230,7 +231,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         console: {
           types: describeTypes(catalog),
           preview: createPreview(catalog, clock.now),
-          findUsers: createFindUsers(createUserSearch(db)),
+          deliveryMessage: openDeliveryMessage(config, db, profileStore, catalog),
+          findNotification: userSearch.withNotification,
+          findUsers: createFindUsers(userSearch),
           pulse,
           ...(engine && { providers: engine.health }),
           simulator,

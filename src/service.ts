@@ -1,11 +1,14 @@
 import type { Db } from "mongodb";
 import type { Config } from "./config.ts";
+import type { Catalog } from "./core/catalog.ts";
+import { createDeliveryMessage } from "./core/delivery-message.ts";
 import { createIdempotency } from "./core/idempotency.ts";
 import type { Notifier } from "./core/notify.ts";
 import { createProfiles } from "./core/profile.ts";
 import { createReceiver } from "./core/receipts.ts";
 import { createSendMany } from "./core/send-many.ts";
 import { createTokens } from "./core/tokens.ts";
+import { compose } from "./delivery/compose.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createAuthorizer } from "./http/auth.ts";
 import type { CallbackPartners } from "./http/callbacks.ts";
@@ -13,6 +16,7 @@ import { createOriginRule } from "./http/origins.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Hub } from "./model/hub.ts";
+import { targetOfAll } from "./parts.ts";
 import { networks } from "./providers/webhook-guard.ts";
 import { webhookKey } from "./providers/webhook-signature.ts";
 import { createHub } from "./realtime/hub.ts";
@@ -22,6 +26,7 @@ import { orUnavailable } from "./store/failures.ts";
 import { createIdempotencyStore } from "./store/idempotency.ts";
 import { newId } from "./store/ids.ts";
 import { createChangesReader } from "./store/inbox-changes.ts";
+import { createOperateStore } from "./store/operate.ts";
 import { createProfileStore } from "./store/profiles.ts";
 import { createReceiptStore } from "./store/receipts.ts";
 import { watchUsers } from "./store/watch.ts";
@@ -108,6 +113,24 @@ export function openV1(
       newId,
     }),
   };
+}
+
+/** What a delivery says, for an operator. */
+export function openDeliveryMessage(
+  config: Config,
+  db: Db,
+  profiles: ReturnType<typeof createProfileStore>,
+  { render }: Pick<Catalog, "render">,
+) {
+  const everyone = targetOfAll(config);
+  return createDeliveryMessage({
+    source: createOperateStore(db).source,
+    recipient: async (user) => ({
+      ...everyone,
+      ...(await orUnavailable(() => profiles.many([user])))[0],
+    }),
+    compose: (delivery, recipient) => compose(delivery, recipient, render),
+  });
 }
 
 /** What tells of deliveries that a provider has taken: Twilio's and Mailgun's callbacks. */

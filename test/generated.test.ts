@@ -86,6 +86,8 @@ beforeAll(async () => {
       console: {
         types: [],
         preview: unused,
+        deliveryMessage: unused,
+        findNotification: unused,
         findUsers: unused,
         pulse: { intervalSeconds: 5, read: unused },
         simulator: { state: unused, set: unused },

@@ -5,6 +5,8 @@ import type { DeliveryFilter } from "../model/operate.ts";
 
 /** Filters as they are written in a query, a body or a command line. */
 export interface WrittenFilters {
+  /** One, or several separated by commas. */
+  id?: string;
   user_id?: string;
   notification_id?: string;
   type?: string;
@@ -18,6 +20,9 @@ export interface WrittenFilters {
   to?: string | number;
 }
 
+const hex24 = /^[0-9a-f]{24}$/i;
+const mostIds = 100;
+
 /** What is written, understood. Throws `invalid_request` with every problem; `pointer` says where a filter stands. */
 export function readFilters(written: WrittenFilters, pointer: (name: string) => string): DeliveryFilter {
   const problems: ErrorDetail[] = [];
@@ -25,8 +30,11 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   const { user_id: user, notification_id: notification, type, provider } = written;
   if (user !== undefined && (user.length === 0 || user.length > 128))
     wrong("user_id", "must have 1 to 128 characters");
-  if (notification !== undefined && !/^[0-9a-f]{24}$/i.test(notification))
+  if (notification !== undefined && !hex24.test(notification))
     wrong("notification_id", "must be 24 hex characters");
+  const ids = written.id?.split(",");
+  if (ids && (ids.length > mostIds || !ids.every((one) => hex24.test(one))))
+    wrong("id", `must be 1 to ${mostIds} ids of 24 hex characters, separated by commas`);
   for (const [name, value] of Object.entries({ type, provider }))
     if (value !== undefined && !/^[\w.-]{1,64}$/.test(value))
       wrong(name, "must be 1 to 64 letters, digits, dots, dashes or underscores");
@@ -40,7 +48,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
 
   const [first] = problems;
   if (first) throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, problems);
-  const filter = { user, notification, type, channel, states, reason, provider, from, to };
+  const filter = { ids, user, notification, type, channel, states, reason, provider, from, to };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 
   function oneOf<T extends Channel | Reason>(name: string, value: string | undefined, known: readonly T[]) {

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { channels } from "../model/notification.ts";
-import { Exactly, Hex24, Time } from "./v1/schemas.ts";
+import { Exactly, Hex24, Item, Time } from "./v1/schemas.ts";
 
 const Count = (description?: string) => Type.Integer({ minimum: 0, ...(description && { description }) });
 const Amount = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
@@ -46,6 +46,27 @@ export const PreviewReply = Type.Object({
     }),
   ),
 });
+
+export const DeliveryMessageReply = Type.Object({
+  type: Type.String(),
+  title: Type.Optional(Type.String()),
+  body: Type.Optional(Type.String()),
+  target_id: Type.Optional(Type.String()),
+  data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  address: Type.Optional(
+    Type.String({ description: "The user's address on this channel today. Absent when there is none." }),
+  ),
+  email: Type.Optional(
+    Type.Object({ subject: Type.String(), text: Type.String(), html: Type.Optional(Type.String()) }),
+  ),
+  sms: PreviewReply.properties.sms,
+  webhook: Type.Optional(
+    Type.Object({}, { additionalProperties: true, description: "The body of the request." }),
+  ),
+  problem: Type.Optional(Type.String({ description: "Why the message cannot be rendered." })),
+});
+
+export const FoundNotification = Type.Object({ user_id: Type.String(), item: Item });
 
 export const UsersQuery = Exactly({
   q: Type.Optional(

@@ -1,17 +1,25 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
+import type { DeliveryMessage } from "../core/delivery-message.ts";
 import type { FindUsers } from "../core/find-users.ts";
 import type { Rendered, TypeDescription } from "../core/preview.ts";
 import type { Pulse } from "../core/pulse.ts";
 import type { SimulatorSwitch } from "../core/simulator-switch.ts";
+import { BelfryError } from "../model/errors.ts";
+import { itemOnWire } from "../model/inbox-wire.ts";
+import type { KeptItem } from "../model/live.ts";
 import type { NotifyCommand } from "../model/notification.ts";
 import * as schemas from "./console-schemas.ts";
 import type { HealthPartners } from "./health.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
+import { Id } from "./operate-schemas.ts";
 
 export interface ConsolePartners extends Pick<HealthPartners, "providers"> {
   types: TypeDescription[];
   preview: (command: Omit<NotifyCommand, "user">) => Rendered;
+  /** Rejects with `not_found`. */
+  deliveryMessage: (id: string) => Promise<DeliveryMessage>;
+  findNotification: (id: string) => Promise<{ user: string; item: KeptItem } | undefined>;
   findUsers: FindUsers;
   pulse: Pick<Pulse, "intervalSeconds" | "read">;
   simulator: Pick<SimulatorSwitch, "state" | "set">;
@@ -21,7 +29,8 @@ const tags = ["operate"];
 
 /** What the page at `/` asks beside the routes for everybody; any program with a key may ask it, too. */
 export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): void {
-  const { types, preview, findUsers, pulse, providers, simulator } = partners;
+  const { types, preview, deliveryMessage, findNotification, findUsers, pulse, providers, simulator } =
+    partners;
 
   app.get(
     "/v1/types",
@@ -49,6 +58,45 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
         ...(targetId !== undefined && { targetId }),
         ...(data !== undefined && { data: data as Record<string, unknown> }),
       });
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    "/v1/deliveries/:id/message",
+    {
+      schema: {
+        tags,
+        summary: "What a delivery says, and its message",
+        description: "The message is rendered again, with today's templates and the user's profile of today.",
+        params: Id,
+        response: { 200: schemas.DeliveryMessageReply },
+      },
+    },
+    async (request) => {
+      const { content, ...rest } = await deliveryMessage(request.params.id.toLowerCase());
+      const { key, title, body, targetId, data } = content;
+      return { type: key, title, body, target_id: targetId, data, ...rest };
+    },
+  );
+
+  app.get<{ Params: { id: string } }>(
+    "/v1/notifications/:id",
+    {
+      schema: {
+        tags: ["notifications"],
+        summary: "Find a notification in any inbox",
+        description:
+          "For when only its id is known. This looks through all users: with the user's id, " +
+          "`GET /v1/users/{id}/inbox/{item}` is faster.",
+        params: Id,
+        response: { 200: schemas.FoundNotification },
+      },
+    },
+    async (request) => {
+      const id = request.params.id.toLowerCase();
+      const found = await findNotification(id);
+      if (!found) throw new BelfryError("not_found", `No inbox has a notification ${id}.`);
+      return { user_id: found.user, item: itemOnWire(found.item) };
     },
   );
 

@@ -24,6 +24,9 @@ const status = `Some of ${deliveryStates.join(", ")}; separated by commas, or se
 
 export const ListQuery = Type.Object(
   {
+    id: Type.Optional(
+      Type.String({ maxLength: 2_500, description: "Up to 100 delivery ids, separated by commas." }),
+    ),
     ...filters,
     status: Type.Optional(
       Type.Union(

@@ -1,9 +1,11 @@
-import type { Attempt, DeliveryState, Reason } from "./delivery.ts";
+import type { Attempt, DeliveryContent, DeliveryState, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
 import type { Suppression } from "./provider.ts";
 
 /** Which deliveries an operator means; every field narrows. Times in Unix milliseconds, of the delivery's creation. */
 export interface DeliveryFilter {
+  /** Any of these deliveries. */
+  ids?: string[];
   user?: string;
   notification?: string;
   type?: string;
@@ -53,6 +55,15 @@ export interface DeliveryRecord extends DeliverySummary {
 export const retryableStates = ["failed", "uncertain", "skipped", "canceled"] as const;
 /** Those of them that a redrive moves; a cancellation was meant. */
 export const redrivableStates = ["failed", "uncertain", "skipped"] as const;
+
+/** What a delivery was made of. */
+export interface DeliverySource {
+  notification: string;
+  /** Empty when the user was erased. */
+  user: string;
+  channel: Channel;
+  content: DeliveryContent;
+}
 
 /** What a redrive looks at before it moves one. */
 export interface RedriveCandidate {

@@ -3,6 +3,7 @@ import { type DeliveryState, nobody } from "../model/delivery.ts";
 import {
   type DeliveryFilter,
   type DeliveryRecord,
+  type DeliverySource,
   type DeliverySummary,
   type RedriveCandidate,
   redrivableStates,
@@ -44,6 +45,22 @@ export function createOperateStore(db: Db) {
         const found = await deliveries.findOne({ _id: new ObjectId(id) }, { projection: { content: 0 } });
         return found ? recordOf(found) : undefined;
       });
+    },
+
+    /** What a delivery's message is rendered from. */
+    source(id: string): Promise<DeliverySource | undefined> {
+      return orUnavailable(async () => {
+        const projection = { notification: 1, user: 1, channel: 1, content: 1 } as const;
+        const found = await deliveries.findOne({ _id: new ObjectId(id) }, { projection });
+        return (
+          found && {
+            notification: found.notification.toHexString(),
+            user: wireUserId(found.user),
+            channel: found.channel,
+            content: found.content,
+          }
+        );
+      }).then((found) => found ?? undefined);
     },
 
     /** Those that a redrive may move, newest first. */
@@ -124,8 +141,9 @@ const pendingAgain = (now: number) => ({
 export const endedBadly: DeliveryState[] = [...retryableStates];
 
 function queryOf(filter: DeliveryFilter, before: string | undefined): Filter<DeliveryDocument> {
-  const { user, notification, type, channel, states, reason, provider, from, to } = filter;
-  const id: { $gte?: ObjectId; $lt?: ObjectId } = {
+  const { ids, user, notification, type, channel, states, reason, provider, from, to } = filter;
+  const id: { $in?: ObjectId[]; $gte?: ObjectId; $lt?: ObjectId } = {
+    ...(ids && { $in: ids.map((one) => new ObjectId(one)) }),
     ...(from !== undefined && { $gte: idAt(from - idSlackMs) }),
     // Of two upper bounds the lower one.
     ...(to !== undefined && { $lt: idAt(to + idSlackMs) }),

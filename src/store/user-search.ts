@@ -1,8 +1,10 @@
 import { type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
+import type { KeptItem } from "../model/live.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
+import { keptItem } from "./inbox-items.ts";
 
 export interface FoundUser {
   id: string;
@@ -10,12 +12,12 @@ export interface FoundUser {
   phone?: string;
 }
 
-/** Nobody keeps an index of addresses for us: the collection is the product team's own. */
+/** There is no index of addresses or of items: the collection is the product team's own, and appends must stay cheap. */
 const patienceMs = 2_000;
 const maxTimeExpired = 50;
 const projection = { email: 1, phone: 1 } as const;
 
-/** What is not a text or an ObjectId is no user that we could name. */
+/** Users with an id of another type cannot be named in our API. */
 const ours: Filter<UserDocument> = { $or: [{ _id: { $type: "string" } }, { _id: { $type: "objectId" } }] };
 
 /** Finds users for an operator. */
@@ -52,21 +54,39 @@ export function createUserSearch(db: Db) {
       return orUnavailable(() => byId(filter, after, limit));
     },
 
-    /** Those whose e-mail or phone is the text. Rejects when that takes too long, and says what would help. */
+    /** Whose inbox has the notification, and the item. Rejects when that takes too long: it looks at every user. */
+    async withNotification(id: string): Promise<{ user: string; item: KeptItem } | undefined> {
+      const item = { notifications: { $elemMatch: { id } } };
+      try {
+        const found = await users.findOne(item, { projection: item, maxTimeMS: patienceMs });
+        const kept = found?.notifications?.[0];
+        return kept && { user: wireUserId(found._id), item: keptItem(kept) };
+      } catch (error) {
+        const says =
+          "There are too many users to look for a notification in every inbox: search by the user's id instead.";
+        return tooMany(error, says);
+      }
+    },
+
+    /** Those whose e-mail or phone is the text. Rejects when that takes too long. */
     async withAddress(field: "email" | "phone", text: string, limit: number): Promise<FoundUser[]> {
       try {
         const found = users.find({ [field]: { $eq: text } }, { projection, maxTimeMS: patienceMs });
         return (await found.limit(limit).toArray()).map(userOf);
       } catch (error) {
-        if (!(error instanceof MongoServerError) || error.code !== maxTimeExpired)
-          return orUnavailable(() => Promise.reject(error));
         const says =
-          `There are too many users to look for an address in all of them: search by id, or give MongoDB an index, ` +
+          `There are too many users to search all of them for an address: search by id, or create an index in MongoDB: ` +
           `db.users.createIndex({ ${field}: 1 }).`;
-        throw new BelfryError("database_unavailable", says, [], error);
+        return tooMany(error, says);
       }
     },
   };
+}
+
+function tooMany(error: unknown, says: string): Promise<never> {
+  if (!(error instanceof MongoServerError) || error.code !== maxTimeExpired)
+    return orUnavailable(() => Promise.reject(error));
+  throw new BelfryError("database_unavailable", says, [], error);
 }
 
 export type UserSearch = ReturnType<typeof createUserSearch>;

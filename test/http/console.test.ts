@@ -214,9 +214,12 @@ describe("/v1/users", () => {
 });
 
 describe("/v1/stats", () => {
-  test("tells what happened in each interval, and what waits from the first question on", async () => {
+  test("tells what happened in each interval, and what waits from the start of the process", async () => {
     const { url } = await startService({ ...variables, ROLES: "api,worker" });
-    const { body: first } = await call(url, "GET", "/v1/stats");
+    const first = await eventually(async () => {
+      const { body } = await call(url, "GET", "/v1/stats");
+      return body.samples.length > 0 && body;
+    }, "the first sample");
     expect(first.interval_seconds).toBe(5);
     expect(first.samples.at(-1)).toMatchObject({ pending: 0, oldest_age_seconds: 0, connections: 0 });
     expect(first.providers).toStrictEqual([
@@ -319,3 +322,86 @@ test("each page is held to itself, and tells nobody where it was", async () => {
     expect(policy).not.toMatch(/https?:|script-src[^;]*unsafe/);
   }
 });
+
+describe("/v1/deliveries/:id/message", () => {
+  const found = (url: string, query: string) =>
+    eventually(async () => (await call(url, "GET", `/v1/deliveries?${query}`)).body.data, "the deliveries");
+
+  test("shows the content, today's address and the message of each channel", async () => {
+    const { url } = await startService(variables);
+    await call(url, "PUT", "/v1/users/mia", { email: "mia@one.example", phone: "+12025550111" });
+    const sent = {
+      recipients: ["mia"],
+      type: "invoice",
+      body: "<i>due</i>",
+      data: { number: 7, form: "%Y" },
+    };
+    await call(url, "POST", "/v1/notifications", sent);
+    const deliveries = await found(url, "user_id=mia");
+    const message = async (channel: string) => {
+      const { id } = deliveries.find((one: { channel: string }) => one.channel === channel);
+      return (await call(url, "GET", `/v1/deliveries/${id}/message`)).body;
+    };
+    const content = { type: "invoice", body: "<i>due</i>", data: { number: 7, form: "%Y" } };
+    expect(await message("email")).toStrictEqual({
+      ...content,
+      address: "mia@one.example",
+      email: { subject: "Invoice 7", html: "<b>&lt;i&gt;due&lt;/i&gt;</b>", text: "<i>due</i>" },
+    });
+    expect(await message("sms")).toStrictEqual({
+      ...content,
+      address: "+12025550111",
+      sms: { text: "1970 <i>due</i>", segments: 1 },
+    });
+    expect(await message("webhook")).toStrictEqual({
+      ...content,
+      webhook: {
+        type: "invoice",
+        timestamp: expect.any(String),
+        data: { id: deliveries[0].notification_id, user_id: "mia", body: content.body, data: content.data },
+      },
+    });
+  });
+
+  test("says why a message cannot be rendered, and that an erased user's is gone", async () => {
+    const { url } = await startService(variables);
+    const many = Array.from({ length: 2_000 }, () => 1);
+    await call(url, "POST", "/v1/notifications", { recipients: ["noa"], type: "greedy", data: { many } });
+    const [{ id }] = await found(url, "user_id=noa");
+    const { body } = await call(url, "GET", `/v1/deliveries/${id}/message`);
+    expect(body.problem).toMatch(/limit/);
+    expect(body.data).toEqual({ many });
+    await call(url, "DELETE", "/v1/users/noa");
+    expect((await call(url, "GET", `/v1/deliveries/${id}/message`)).status).toBe(404);
+  });
+});
+
+test("deliveries are listed by their ids, together with the other filters", async () => {
+  const { url } = await startService(variables);
+  for (const recipients of [["pia"], ["quin"]])
+    await call(url, "POST", "/v1/notifications", { recipients, type: "registration" });
+  const list = async (query: string) => (await call(url, "GET", `/v1/deliveries?${query}`)).body;
+  const { data: all } = await list("type=registration");
+  const ids = all.map(({ id }: { id: string }) => id);
+  expect(ids).toHaveLength(2);
+  expect((await list(`id=${ids.join()}`)).data.map(({ id }: { id: string }) => id)).toEqual(ids);
+  expect((await list(`id=${ids[0].toUpperCase()}`)).data).toHaveLength(1);
+  expect(
+    (await list(`id=${ids.join()}&user_id=pia`)).data.map((one: { user_id: string }) => one.user_id),
+  ).toEqual(["pia"]);
+  for (const wrong of ["", "x", `${ids[0]},`, Array(101).fill(ids[0]).join()])
+    expect((await list(`id=${wrong}`)).errors[0].pointer).toBe("?id");
+});
+
+test("a notification that has only an inbox item is found by its id", async () => {
+  const { url } = await startService(variables);
+  const sent = { recipients: ["ravi"], type: "new_message", title: "Only here", channels: ["inbox"] };
+  const { id } = (await call(url, "POST", "/v1/notifications", sent)).body.notifications[0];
+  const { status, body } = await call(url, "GET", `/v1/notifications/${id.toUpperCase()}`);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ user_id: "ravi", item: { id, title: "Only here", read: false } });
+  expect((await call(url, "GET", `/v1/notifications/${hexId()}`)).status).toBe(404);
+  expect((await call(url, "GET", "/v1/notifications/x")).status).toBe(400);
+});
+
+const hexId = () => new ObjectId().toHexString();

@@ -1,0 +1,52 @@
+import { type DeliveryContent, type HeldDelivery, nobody } from "../model/delivery.ts";
+import { BelfryError } from "../model/errors.ts";
+import type { DeliverySource } from "../model/operate.ts";
+import { addressOf, type Messages, type Recipient } from "../model/provider.ts";
+import { smsSegments } from "../model/sms.ts";
+
+/** A delivery's content and its message, rendered now. */
+export interface DeliveryMessage {
+  content: DeliveryContent;
+  /** Where a message would go now; absent when the user has no address on the channel. */
+  address?: string;
+  email?: { subject: string; text: string; html?: string };
+  sms?: { text: string; segments: number };
+  /** The request's body. */
+  webhook?: object;
+  /** Why it cannot be rendered. */
+  problem?: string;
+}
+
+export interface DeliveryMessagePartners {
+  source(id: string): Promise<DeliverySource | undefined>;
+  recipient(user: string): Promise<Recipient>;
+  compose(
+    delivery: HeldDelivery,
+    recipient: Recipient,
+  ): { message: Messages[keyof Messages] } | { problem: { text: string } };
+}
+
+/** Deliveries store what to say, not the message; so the message is rendered again, with today's templates and profile. */
+export function createDeliveryMessage({ source, recipient, compose }: DeliveryMessagePartners) {
+  return async (id: string): Promise<DeliveryMessage> => {
+    const found = await source(id);
+    if (!found) throw new BelfryError("not_found", `There is no delivery ${id}.`);
+    const { content, channel, user } = found;
+    if (user === nobody)
+      throw new BelfryError("not_found", `The user of delivery ${id} was erased, and its message with it.`);
+    const known = await recipient(user);
+    const address = addressOf(known, channel);
+    const shown = { content, ...(address !== undefined && { address }) };
+    // A webhook's body does not depend on the user having one.
+    const target = { ...known, webhook: known.webhook ?? { url: "", secrets: [] } };
+    const composed = compose({ ...found, id, tries: 0, token: "" }, target);
+    if ("problem" in composed) return { ...shown, problem: composed.problem.text };
+    const { message } = composed;
+    if ("payload" in message) return { ...shown, webhook: message.payload };
+    if ("subject" in message) {
+      const { subject, text, html } = message;
+      return { ...shown, email: { subject, text, ...(html !== undefined && { html }) } };
+    }
+    return { ...shown, sms: { text: message.text, segments: smsSegments(message.text) } };
+  };
+}
