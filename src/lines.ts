@@ -128,13 +128,17 @@ export async function openLines(config: Config, partners: LinePartners): Promise
     const provider = await offer.make();
     const health = createHealth({
       now,
-      onChange: (state) =>
-        state.state === "ok"
-          ? log.info({ channel: provider.channel, provider: provider.name }, "provider answers again")
-          : log.warn(
-              { channel: provider.channel, provider: provider.name, ...state },
-              `provider ${state.state === "open" ? "is ailing" : "refuses our configuration"}: it rests`,
-            ),
+      onChange({ state, ...details }) {
+        const which = { channel: provider.channel, provider: provider.name };
+        if (state === "ok") log.info(which, "provider answers again");
+        else
+          log.warn(
+            { ...which, state, ...details },
+            state === "open"
+              ? "provider fails: paused, and probed until it answers"
+              : "provider refuses our configuration: paused until this is mended",
+          );
+      },
     });
     return {
       provider,

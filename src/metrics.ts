@@ -116,13 +116,24 @@ export function createMetrics(now: () => number) {
     watchProviders(health: () => Record<string, Record<string, { state: string }>>): void {
       const available = new Gauge({
         name: "belfry_provider_available",
-        help: "1 while the provider is asked, 0 while it rests: ailing, or refusing our configuration.",
+        help: "1 while the provider is used, 0 while it is paused because it fails or refuses our configuration.",
         labelNames: ["channel", "provider"],
         registers,
         collect() {
           for (const [channel, providers] of Object.entries(health()))
             for (const [provider, { state }] of Object.entries(providers))
               available.set({ channel, provider }, state === "ok" ? 1 : 0);
+        },
+      });
+      const misconfigured = new Gauge({
+        name: "belfry_provider_misconfigured",
+        help: "1 while the provider refuses our credentials, sender or account: /readyz?verbose has the remedy.",
+        labelNames: ["channel", "provider"],
+        registers,
+        collect() {
+          for (const [channel, providers] of Object.entries(health()))
+            for (const [provider, { state }] of Object.entries(providers))
+              misconfigured.set({ channel, provider }, state === "paused" ? 1 : 0);
         },
       });
     },

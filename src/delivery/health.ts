@@ -1,7 +1,7 @@
 import type { AttemptOutcome } from "../model/delivery.ts";
 
 export interface Availability {
-  /** How many may be under way now: any number, one as a probe, or none. */
+  /** How many sends may be under way now: any number, one as a probe, or none. */
   limit: number;
   /** With a limit of 0: when to ask again (Unix ms). */
   until?: number;
@@ -10,8 +10,12 @@ export interface Availability {
 /** For `/readyz?verbose`, metrics and logs. */
 export interface HealthState {
   state: "ok" | "paused" | "open";
-  /** What the provider said when this began. */
+  /** The code of its last answer. */
   code?: string;
+  /** Its last words, without anybody's address: `/readyz` is open to everybody. */
+  text?: string;
+  /** One sentence that tells the operator what to do. */
+  remedy?: string;
   since?: number;
   /** When it is tried again. */
   until?: number;
@@ -19,7 +23,7 @@ export interface HealthState {
 
 export interface Health {
   availability(): Availability;
-  /** Permission for one attempt, to be answered with its outcome; undefined while it rests. */
+  /** Permission for one attempt, to be answered with its outcome; undefined while the provider is paused. */
   enter(): ((outcome: AttemptOutcome) => void) | undefined;
   state(): HealthState;
 }
@@ -27,12 +31,19 @@ export interface Health {
 const openAfter = 5;
 const firstProbeMs = 1_000;
 const longestProbeMs = 30_000;
-const configPauseMs = 60_000;
+const misconfiguredPauseMs = 60_000;
+const unreachableRemedy =
+  "Check that the provider is up and that this machine can reach it. Belfry checks again by itself.";
+
+interface Said {
+  code: string;
+  text: string;
+}
 
 /**
- * Whether a provider is worth asking. Five ailing answers in a row open the breaker: then one attempt at a time is let
- * through, at growing intervals, until one is answered. A refusal of our configuration pauses it for a minute, since
- * every message would meet the same refusal.
+ * Decides whether a provider is asked. Five failures in a row open the breaker: then one attempt at a time is let
+ * through, at growing intervals, until one is answered. A refusal of our configuration pauses the provider for a
+ * minute, since every message would meet the same refusal.
  */
 export function createHealth(options: { now: () => number; onChange: (state: HealthState) => void }): Health {
   const { now, onChange } = options;
@@ -47,9 +58,9 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
     if (changed) onChange(next);
   }
 
-  function rest(state: "paused" | "open", code: string, ms: number): void {
+  function pause(state: "paused" | "open", { code, text }: Said, remedy: string, ms: number): void {
     const since = current.state === state ? (current.since ?? now()) : now();
-    become({ state, code, since, until: now() + ms });
+    become({ state, code, text: withoutAddresses(text), remedy, since, until: now() + ms });
   }
 
   function learn(outcome: AttemptOutcome): void {
@@ -57,13 +68,13 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
       (outcome.kind === "unknown" && outcome.ailing !== false) ||
       (outcome.kind === "retry" && outcome.ailing === true);
     if (outcome.kind === "misconfigured") {
-      rest("paused", outcome.code, configPauseMs);
+      pause("paused", outcome, outcome.remedy, misconfiguredPauseMs);
     } else if (!ailing) {
       failures = 0;
       probeMs = firstProbeMs;
       become({ state: "ok" });
     } else if (++failures >= openAfter) {
-      rest("open", outcome.code, probeMs);
+      pause("open", outcome, unreachableRemedy, probeMs);
       probeMs = Math.min(probeMs * 2, longestProbeMs);
     }
   }
@@ -81,7 +92,7 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
       if (isProbe) probing = true;
       return (outcome) => {
         if (isProbe) probing = false;
-        // Those that were under way when it opened say nothing new, unless one of them was answered.
+        // Attempts that were under way when it opened tell nothing new, unless one of them was answered.
         else if (current.state === "open" && outcome.kind !== "sent" && outcome.kind !== "misconfigured")
           return;
         learn(outcome);
@@ -89,4 +100,12 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
     },
     state: () => current,
   };
+}
+
+/** Keeps an e-mail address's domain and a number's first digits, which is enough to recognise a sender of ours. */
+function withoutAddresses(text: string): string {
+  return text
+    .replace(/[^\s<>"'(,;:]+@/g, "…@")
+    .replace(/\+?\d{8,}/g, (number) => `${number.slice(0, 4)}…`)
+    .slice(0, 500);
 }

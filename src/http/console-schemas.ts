@@ -123,8 +123,12 @@ export const StatsReply = Type.Object({
     Type.Object({
       channel: Type.String(),
       name: Type.String(),
-      state: Type.String({ description: "ok, open (ailing) or paused (it refuses our configuration)" }),
-      code: Type.Optional(Type.String({ description: "What it said." })),
+      state: Type.String({
+        description: "`ok`, `open` (it fails and is probed) or `paused` (it refuses our configuration).",
+      }),
+      code: Type.Optional(Type.String({ description: "The code of its last answer." })),
+      text: Type.Optional(Type.String({ description: "Its last answer, without addresses." })),
+      remedy: Type.Optional(Type.String({ description: "What to do about it." })),
       since: Type.Optional(Time),
       until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
     }),

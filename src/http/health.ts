@@ -15,13 +15,19 @@ export interface HealthPartners {
 interface PartState {
   state: string;
   code?: string;
+  text?: string;
+  remedy?: string;
   since?: number;
   until?: number;
 }
 
 const Provider = Type.Object({
-  state: Type.String({ description: "ok, open (ailing) or paused (it refuses our configuration)" }),
-  code: Type.Optional(Type.String({ description: "What it said." })),
+  state: Type.String({
+    description: "`ok`, `open` (it fails and is probed) or `paused` (it refuses our configuration).",
+  }),
+  code: Type.Optional(Type.String({ description: "The code of its last answer." })),
+  text: Type.Optional(Type.String({ description: "Its last answer, without addresses." })),
+  remedy: Type.Optional(Type.String({ description: "What to do about it." })),
   since: Type.Optional(Type.String({ format: "date-time" })),
   until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
 });
@@ -66,7 +72,7 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
         () => "unreachable",
       );
       const ready = mongodb === "ok" && !stopping();
-      // Providers that rest are no reason to send requests elsewhere: what they cannot take is kept.
+      // A paused provider is no reason to send requests elsewhere: what it cannot take now is kept.
       return reply.code(ready ? 200 : 503).send({
         status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
         checks: { mongodb },
@@ -89,11 +95,13 @@ function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Re
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }
 
-function onWire({ state, code, since, until }: PartState) {
+function onWire({ state, code, text, remedy, since, until }: PartState) {
   const iso = (ms: number) => new Date(ms).toISOString();
   return {
     state,
     ...(code !== undefined && { code }),
+    ...(text !== undefined && { text }),
+    ...(remedy !== undefined && { remedy }),
     ...(since !== undefined && { since: iso(since) }),
     ...(until !== undefined && { until: iso(until) }),
   };

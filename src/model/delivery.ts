@@ -88,8 +88,11 @@ export type AttemptOutcome =
   | { kind: "unknown"; code: string; text: string; ailing?: false }
   /** Permanent. */
   | { kind: "rejected"; reason: Reason; code: string; text: string }
-  /** Our credentials, sender or account: uses up no try, and the provider rests. */
-  | { kind: "misconfigured"; code: string; text: string };
+  /**
+   * The provider refuses us: our credentials, sender or account. Uses up no try and pauses the provider.
+   * `remedy`: one sentence that tells the operator what to do.
+   */
+  | { kind: "misconfigured"; code: string; text: string; remedy: string };
 
 /** One line of a delivery's history. */
 export interface Attempt {

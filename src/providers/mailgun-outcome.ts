@@ -32,10 +32,14 @@ export function mailgunOutcome({ status, message, details }: MailgunFailure, now
       ? { kind: "retry", code: message, text, ailing: true }
       : { kind: "unknown", code: message, text };
   const code = String(status);
-  if (status === 401 || status === 402 || status === 403) return { kind: "misconfigured", code, text };
+  if (status === 401 || status === 402 || status === 403)
+    return { kind: "misconfigured", code, text, remedy };
   if (status === 429) return { kind: "retry", code, text, afterMs: waitIn(text, now), ailing: true };
   return status < 500 ? { kind: "rejected", reason: "message", code, text } : { kind: "unknown", code, text };
 }
+
+const remedy =
+  "Check MAILGUN_API_KEY, MAILGUN_DOMAIN and MAILGUN_BASE_URL (https://api.eu.mailgun.net for a domain in the EU), and that the account may send.";
 
 /** "… after 120 seconds", or "… after Fri, 20 Nov 2026 07:00:00 GMT". */
 function waitIn(text: string, now: number): number {

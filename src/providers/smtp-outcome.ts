@@ -20,6 +20,8 @@ export interface SmtpFailure {
   message: string;
 }
 
+const remedy = "Check SMTP_LOGIN and SMTP_PASSWORD, and that the server accepts SMTP_EMAIL as sender.";
+
 const greylistWaitMs = 5 * 60_000;
 const rateWaitMs = 60_000;
 
@@ -50,16 +52,16 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
       ...(status === 421 && { ailing: true }),
     };
   if (/^(EAUTH|ENOAUTH|ETLS)$/.test(failure.code ?? "") || status === 535 || status === 530)
-    return { kind: "misconfigured", code, text };
+    return { kind: "misconfigured", code, text, remedy };
   if (status === undefined) return withoutAnswer(failure, code, text);
   // A 5xx to the greeting or to EHLO speaks of us; whatever is waiting would get the same.
   if (failure.code === "EPROTOCOL" || failure.command === "EHLO")
-    return { kind: "misconfigured", code, text };
+    return { kind: "misconfigured", code, text, remedy };
   if (detail.startsWith("7.")) return { kind: "rejected", reason: "policy", code, text };
   if (status === 552 || detail.startsWith("6.") || detail === "3.4")
     return { kind: "rejected", reason: "message", code, text };
   // It is our sender's address that this refuses, not the recipient's.
-  if (failure.command === "MAIL FROM") return { kind: "misconfigured", code, text };
+  if (failure.command === "MAIL FROM") return { kind: "misconfigured", code, text, remedy };
   if (status === 551 || status === 553 || /^(1\.[1236]|2\.1)$/.test(detail))
     return { kind: "rejected", reason: "address", code, text };
   // RFC 5321 4.2.2: a bare 550 to RCPT speaks of the mailbox, to DATA of the message.
@@ -70,7 +72,7 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
 function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcome {
   if (failure.code === "EENVELOPE" || failure.code === "EMESSAGE")
     return { kind: "rejected", reason: failure.code === "EENVELOPE" ? "address" : "message", code, text };
-  if (badCertificate.test(failure.originalCode ?? "")) return { kind: "misconfigured", code, text };
+  if (badCertificate.test(failure.originalCode ?? "")) return { kind: "misconfigured", code, text, remedy };
   const beforeAnyMail =
     failure.code === "EDNS" ||
     failure.syscall === "connect" ||

@@ -30,6 +30,9 @@ const configCodes = new Set([
   "30002",
 ]);
 
+const remedy =
+  "Check TWILIO_SID and TWILIO_AUTH_TOKEN, that the account is active, and that the sender belongs to it.";
+
 /** What a Twilio failure means (`docs/providers/twilio.md` has the table and the tests). */
 export function twilioOutcome(failure: TwilioFailure): Outcome {
   const { status } = failure;
@@ -43,6 +46,6 @@ export function twilioOutcome(failure: TwilioFailure): Outcome {
   if (status === 429 || code === "20429") return { kind: "retry", code, text, ailing: true };
   if (status >= 500 || code === "20500") return { kind: "unknown", code, text };
   if (configCodes.has(code) || status === 401 || status === 403 || status === 404)
-    return { kind: "misconfigured", code, text };
+    return { kind: "misconfigured", code, text, remedy };
   return { kind: "rejected", reason: twilioRefusals.get(code) ?? "message", code, text };
 }

@@ -14,7 +14,12 @@ const later: Outcome = { kind: "retry", code: "451", text: "451 later" };
 const away: Outcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
 const silent: Outcome = { kind: "unknown", code: "ETIMEDOUT", text: "no answer" };
 const nobody: Outcome = { kind: "rejected", reason: "address", code: "550", text: "550 nobody" };
-const login: Outcome = { kind: "misconfigured", code: "535", text: "535 wrong password" };
+const login: Outcome = {
+  kind: "misconfigured",
+  code: "535",
+  text: "535 wrong password",
+  remedy: "Check it.",
+};
 
 /** A channel with providers that answer as told, in the order given, on a clock of its own. */
 function channelOf<C extends Channel = "email">(

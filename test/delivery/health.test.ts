@@ -7,7 +7,7 @@ import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/mod
 const ailing: AttemptOutcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
 const unknown: AttemptOutcome = { kind: "unknown", code: "TIMEOUT", text: "no answer" };
 const sent: AttemptOutcome = { kind: "sent" };
-const config: AttemptOutcome = { kind: "misconfigured", code: "401", text: "Forbidden" };
+const config = { kind: "misconfigured", code: "401", text: "Forbidden", remedy: "Check the key." } as const;
 const busy: AttemptOutcome = { kind: "retry", code: "450", text: "this mailbox is busy" };
 const no: AttemptOutcome = { kind: "rejected", reason: "address", code: "550", text: "no such user" };
 
@@ -102,7 +102,14 @@ test("a refusal of our configuration pauses at once, for a minute, and says sinc
   const { clock, health, attempt, changes } = clocked();
   const began = clock.now;
   attempt(config);
-  expect(health.state()).toEqual({ state: "paused", code: "401", since: began, until: began + 60_000 });
+  expect(health.state()).toEqual({
+    state: "paused",
+    code: "401",
+    text: "Forbidden",
+    remedy: "Check the key.",
+    since: began,
+    until: began + 60_000,
+  });
   clock.now += 59_999;
   expect(attempt(sent)).toBe(false);
   clock.now += 1;
@@ -111,6 +118,12 @@ test("a refusal of our configuration pauses at once, for a minute, and says sinc
   clock.now += 60_000;
   attempt(sent);
   expect(changes.map(({ state }) => state)).toEqual(["paused", "ok"]);
+});
+
+test("the state shows the provider's last words without anybody's address", () => {
+  const { health, attempt } = clocked();
+  attempt({ ...config, text: "550 <ada.l@mail.example>: +15552223333 may not, see 5.7.1" });
+  expect(health.state().text).toBe("550 <…@mail.example>: +155… may not, see 5.7.1");
 });
 
 test("an outage of ten minutes with a full queue uses one attempt a probe, and then all is sent", async () => {

@@ -161,7 +161,12 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
         expect(body.providers[channel][name]).toMatchObject({
           state: "paused",
           code: delivery.attempts[0]?.code,
+          text: expect.any(String),
+          remedy: expect.stringMatching(/[A-Z_]{5,}/),
         });
+        expect((await call(url, "GET", "/metrics")).body).toContain(
+          `belfry_provider_misconfigured{channel="${channel}",provider="${name}"} 1`,
+        );
         expectHidden(counterpart, JSON.stringify(body));
       },
     );

@@ -39,7 +39,7 @@ describe("what an answer means", () => {
   const address = { kind: "rejected", reason: "address" };
   const message = { kind: "rejected", reason: "message" };
   const policy = { kind: "rejected", reason: "policy" };
-  const config = { kind: "misconfigured" };
+  const config = { kind: "misconfigured", remedy: expect.stringMatching(/^[A-Z].*\.$/) };
   const unknown = { kind: "unknown" };
 
   const rows: Array<[string, SmtpFailure, object]> = [
