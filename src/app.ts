@@ -50,6 +50,8 @@ const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
+/** A provider's own time-out knows more than the engine's deadline, so it comes first. */
+const deadlineSlackMs = 5_000;
 const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
 
@@ -124,6 +126,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           profileStore.suppress(user, channel, { address, reason, at: new Date(clock.now()) }),
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
+        deadlineMs: config.PROVIDER_TIMEOUT_MS + deadlineSlackMs,
         pollMs,
         now: clock.now,
         sleep,
@@ -136,6 +139,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       started.start();
       engine = started;
       metrics.watchProviders(started.health);
+      metrics.watchOverdue(started.overdue);
     }
     metrics.watchQueue(() => deliveryDepth(db));
 
@@ -235,7 +239,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           findNotification: userSearch.withNotification,
           findUsers: createFindUsers(userSearch),
           pulse,
-          ...(engine && { providers: engine.health }),
+          ...(engine && { providers: engine.health, overdue: engine.overdue }),
           simulator,
         },
       };
@@ -258,7 +262,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         // `timeoutMS` would not bound the driver's search for a server.
         ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(1_000) }),
         stopping: () => closing !== undefined,
-        ...(engine && { providers: engine.health }),
+        ...(engine && { providers: engine.health, overdue: engine.overdue }),
         ...(queue && { broker: queue.state }),
         metrics,
       },

@@ -167,7 +167,7 @@ const table = {
     default: "32",
   }),
   PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
-    says: "How long Mailgun and Twilio may take to answer. After that it is unknown whether they sent the message.",
+    says: "How long Mailgun, Twilio or a webhook may take to answer. Every send ends 5 seconds later at the latest; its outcome is then unknown.",
     default: "15000",
   }),
 

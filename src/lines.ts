@@ -102,6 +102,7 @@ export async function openLines(config: Config, partners: LinePartners): Promise
         allowHttp: config.WEBHOOK_ALLOW_HTTP,
         allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
         ports: config.WEBHOOK_PORTS.map(Number),
+        timeoutMs: config.PROVIDER_TIMEOUT_MS,
         now,
       }),
   };

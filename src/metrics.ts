@@ -137,6 +137,18 @@ export function createMetrics(now: () => number) {
         },
       });
     },
+    /** Deliveries in hand for too long, by channel, read when the metrics are. */
+    watchOverdue(overdue: () => Record<string, number>): void {
+      const gauge = new Gauge({
+        name: "belfry_deliveries_overdue",
+        help: "Deliveries that this process has had in hand for longer than a send may take; 0 in health.",
+        labelNames: ["channel"],
+        registers,
+        collect() {
+          for (const [channel, count] of Object.entries(overdue())) gauge.set({ channel }, count);
+        },
+      });
+    },
     /** Of the devices that listen, read when the metrics are. `following`: whether other instances' changes are. */
     watchLive(size: () => { users: number; connections: number }, following: () => boolean): void {
       const gauge = (name: string, help: string, value: () => number) =>

@@ -8,6 +8,7 @@ import {
 import type { Channel } from "../model/notification.ts";
 import { addressOf, type Messages, type Provider, type Recipient } from "../model/provider.ts";
 import { type Compose, compose } from "./compose.ts";
+import { sendWithin } from "./deadline.ts";
 import type { Availability, Health } from "./health.ts";
 import type { RateLimit } from "./rate.ts";
 
@@ -29,6 +30,8 @@ export interface AttemptPartners {
   suppress: (user: string, channel: Channel, address: string, reason: "address" | "opt_out") => Promise<void>;
   /** For a send whose end must be known even if we do not live to see it: marks it as begun; false when the lease is lost. */
   begin?: (delivery: HeldDelivery) => Promise<boolean>;
+  /** The most that one send may take; then it ends as `unknown`. */
+  deadlineMs: number;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
 }
@@ -89,7 +92,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
 
   async function ask(provider: Provider, message: Messages[Channel]): Promise<AttemptOutcome> {
     const at = now();
-    const outcome = await provider.send(message).then(
+    const outcome = await sendWithin(partners.deadlineMs, provider, message).then(
       (taken): AttemptOutcome => ({ kind: "sent", ...taken }),
       // Anything but a SendError is a defect of ours: whether it was sent is not known.
       (error): AttemptOutcome =>

@@ -2,7 +2,7 @@ import type { HeldDelivery } from "../model/delivery.ts";
 import { type Channel, channels, type PlannedDelivery } from "../model/notification.ts";
 import type { Recipient } from "../model/provider.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
-import { type AttemptPartners, channelAvailability, type Line, takeTurn } from "./attempt.ts";
+import { type AttemptPartners, channelAvailability, type Line, ratePatienceMs, takeTurn } from "./attempt.ts";
 import type { HealthState } from "./health.ts";
 import { giveUpPoison, type PoisonBooks } from "./poison.ts";
 import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
@@ -23,6 +23,8 @@ export interface Engine {
   bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
   /** Each provider's health, by channel and name: one name may serve two channels. */
   health(): Record<Channel, Record<string, HealthState>>;
+  /** How many deliveries of each channel are in hand for longer than a send may take. */
+  overdue(): Record<Channel, number>;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -31,7 +33,9 @@ type Shared = Pick<
   "concurrency" | "leaseMs" | "pollMs" | "now" | "random" | "newToken" | "onSettled" | "log"
 >;
 
-export interface EngineOptions extends Shared, Pick<AttemptPartners, "render" | "suppress" | "sleep"> {
+export interface EngineOptions
+  extends Shared,
+    Pick<AttemptPartners, "render" | "suppress" | "sleep" | "deadlineMs"> {
   recipient: (user: string) => Promise<Recipient>;
   lines: Record<Channel, Line[]>;
   books: (
@@ -62,6 +66,8 @@ export function createEngine(options: EngineOptions): Engine {
       ...options,
       onTaken: ahead.read,
       books,
+      // Every provider may be asked in one turn; the rest is for the database.
+      overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, lines[channel].length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(lines[channel], now()),
       turn: (delivery) => takeTurn(delivery, partnersFor(delivery)),
@@ -100,11 +106,19 @@ export function createEngine(options: EngineOptions): Engine {
           Object.fromEntries(lines[channel].map((line) => [line.provider.name, line.health.state()])),
         ]),
       ) as Record<Channel, Record<string, HealthState>>,
+    overdue: () =>
+      Object.fromEntries(channels.map((channel) => [channel, workerOf(channel).overdue()])) as Record<
+        Channel,
+        number
+      >,
     async stop(graceMs) {
       await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
     },
   };
 }
+
+/** For a profile to be read and an outcome to be stored. */
+const databaseMs = 5_000;
 
 /** What was read ahead is used for as long as this; a delivery that waited longer has its user read again. */
 const freshMs = 1_000;

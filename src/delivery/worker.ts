@@ -32,6 +32,8 @@ export interface WorkerOptions {
   /** Attempts under way at once. */
   concurrency: number;
   leaseMs: number;
+  /** A delivery that is in hand for longer than this is overdue: something does not end that should. */
+  overdueMs: number;
   /** How often to look for due work that nothing announced. */
   pollMs: number;
   now: () => number;
@@ -41,7 +43,7 @@ export interface WorkerOptions {
   onTaken?: (delivery: HeldDelivery) => void;
   /** Told of each settled turn (metrics). */
   onSettled: (settlement: Settlement) => void;
-  log: { info(details: object, message: string): void; warn(details: object, message: string): void };
+  log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
 }
 
 export interface Worker {
@@ -54,6 +56,8 @@ export interface Worker {
   wake(): void;
   /** A hint that these are due: claims as many as there is room for and leaves the rest to the next look. Never rejects. */
   offer(ids: string[]): Promise<void>;
+  /** How many deliveries are in hand for longer than they should be; 0 in health. */
+  overdue(): number;
   /** Stops claiming, gives back what has not begun, waits up to `graceMs` for what has. */
   stop(graceMs: number): Promise<void>;
 }
@@ -70,7 +74,8 @@ export function createWorker(options: WorkerOptions): Worker {
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
   const queue: HeldDelivery[] = [];
-  const active = new Set<HeldDelivery>();
+  /** Each delivery in hand, with the time at which its send began. */
+  const active = new Map<HeldDelivery, number>();
   const heldUntil = new Map<HeldDelivery, number>();
   const timers = new Set<NodeJS.Timeout>();
   /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
@@ -121,7 +126,7 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   async function run(delivery: HeldDelivery): Promise<void> {
-    active.add(delivery);
+    active.set(delivery, now());
     const turn = await options.turn(delivery).catch((error: unknown): Turn => {
       log.warn({ err: error, delivery: delivery.id }, "a defect: a delivery's turn failed");
       return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
@@ -249,6 +254,19 @@ export function createWorker(options: WorkerOptions): Worker {
     pump();
   }
 
+  const overdue = () => [...active.values()].filter((since) => now() - since > options.overdueMs).length;
+
+  let alarmed = false;
+  async function watchOverdue(): Promise<void> {
+    const count = overdue();
+    if (count > 0 === alarmed) return;
+    alarmed = count > 0;
+    const details = { count, overdueMs: options.overdueMs };
+    if (alarmed)
+      log.error(details, "deliveries are in hand for too long: their sends or the database do not answer");
+    else log.info(details, "no delivery is overdue any more");
+  }
+
   /** Runs the task at once and then every `ms`, never twice at a time. */
   function every(ms: number, task: () => Promise<void>, failure: string): void {
     let busy = false;
@@ -269,8 +287,10 @@ export function createWorker(options: WorkerOptions): Worker {
     start() {
       every(leaseMs / 3, renew, "could not renew leases");
       every((leaseMs / 2) * (0.9 + 0.2 * options.random()), sweep, "could not look for expired leases");
+      every(Math.min(options.overdueMs, 5_000), watchOverdue, "could not look for overdue deliveries");
       schedulePoll(0);
     },
+    overdue,
     reserve(count) {
       const { limit } = availability();
       if (stopping || limit < count || queue.length + count > capacity) return undefined;

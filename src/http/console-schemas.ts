@@ -133,6 +133,10 @@ export const StatsReply = Type.Object({
       until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
     }),
   ),
+  overdue: Type.Record(Type.String(), Type.Integer(), {
+    description:
+      "By channel: deliveries that this process has had in hand for longer than a send may take. Anything but 0 is a fault.",
+  }),
 });
 
 const interval = { minimum: 0.01, maximum: 3_600, description: "From one notification to the next." };

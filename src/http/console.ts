@@ -14,7 +14,7 @@ import type { HealthPartners } from "./health.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
 import { Id } from "./operate-schemas.ts";
 
-export interface ConsolePartners extends Pick<HealthPartners, "providers"> {
+export interface ConsolePartners extends Pick<HealthPartners, "providers" | "overdue"> {
   types: TypeDescription[];
   preview: (command: Omit<NotifyCommand, "user">) => Rendered;
   /** Rejects with `not_found`. */
@@ -29,8 +29,17 @@ const tags = ["operate"];
 
 /** What the page at `/` asks beside the routes for everybody; any program with a key may ask it, too. */
 export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): void {
-  const { types, preview, deliveryMessage, findNotification, findUsers, pulse, providers, simulator } =
-    partners;
+  const {
+    types,
+    preview,
+    deliveryMessage,
+    findNotification,
+    findUsers,
+    pulse,
+    providers,
+    overdue,
+    simulator,
+  } = partners;
 
   app.get(
     "/v1/types",
@@ -139,6 +148,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
           ...(until !== undefined && { until: iso(until) }),
         })),
       ),
+      overdue: overdue?.() ?? {},
     }),
   );
 

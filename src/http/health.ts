@@ -7,6 +7,8 @@ export interface HealthPartners {
   stopping: () => boolean;
   /** Each provider's health by channel and name, where this process sends. Times in Unix milliseconds. */
   providers?: () => Record<string, Record<string, PartState>>;
+  /** By channel: how many deliveries this process has had in hand for longer than a send may take. */
+  overdue?: () => Record<string, number>;
   /** RabbitMQ's, where it is used. */
   broker?: () => PartState;
   metrics: { contentType: string; text(): Promise<string> };
@@ -47,12 +49,18 @@ const Status = Type.Object({
       description: "By channel and name, with `?verbose`.",
     }),
   ),
+  overdue: Type.Optional(
+    Type.Record(Type.String(), Type.Integer(), {
+      description:
+        "With `?verbose`, by channel: deliveries in hand for longer than a send may take. Anything but 0 is a fault.",
+    }),
+  ),
   broker: Type.Optional(Broker),
 });
 
 /** `/livez`: the process turns. `/readyz`: it can do its work. `/metrics`: Prometheus. */
 export function healthRoutes(app: FastifyInstance, partners: HealthPartners): void {
-  const { ping, stopping, providers, broker, metrics } = partners;
+  const { ping, stopping, providers, overdue, broker, metrics } = partners;
   const schema = (summary: string) => ({
     tags: ["operate"],
     summary,
@@ -78,6 +86,7 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
         checks: { mongodb },
         ...(request.query.verbose !== undefined && {
           ...(providers && { providers: mapValues(providers(), (one) => mapValues(one, onWire)) }),
+          ...(overdue && { overdue: overdue() }),
           ...(broker && { broker: onWire(broker()) }),
         }),
       });

@@ -37,8 +37,11 @@ export interface Messages {
 export interface Provider<C extends Channel = Channel> {
   readonly name: string;
   readonly channel: C;
-  /** Resolves once the provider has taken the message; throws `SendError` for everything else. */
-  send(message: Messages[C]): Promise<{ providerId?: string; text?: string }>;
+  /**
+   * Resolves once the provider has taken the message; throws `SendError` for everything else. When `signal` aborts, the
+   * engine no longer waits: the provider destroys the socket it sends on.
+   */
+  send(message: Messages[C], signal?: AbortSignal): Promise<{ providerId?: string; text?: string }>;
   /** Where a provider can be asked without sending: logs in. Throws `SendError`. */
   verify?(): Promise<void>;
   close(): Promise<void>;

@@ -2,6 +2,7 @@ import nodemailer from "nodemailer";
 import { SendError } from "../model/delivery.ts";
 import { isMailbox, messageIdOf, notOneMailbox } from "../model/mailbox.ts";
 import type { Provider } from "../model/provider.ts";
+import { createPermits } from "./permits.ts";
 import { smtpMessage } from "./smtp-message.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 
@@ -40,23 +41,35 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+  const permit = createPermits(options.connections);
 
   return {
     name: "smtp",
     channel: "email",
-    async send(message) {
+    async send(message, signal) {
       const { id, to, subject, text, html } = message;
       if (!isMailbox(to)) throw notOneMailbox();
+      const release = await permit(signal);
       try {
         const messageId = messageIdOf(id, options.from.address);
         const info = await transport.sendMail({
           envelope: { from: options.from.address, to: [to] },
           messageId,
           raw: smtpMessage({ id, from: options.from, to, messageId, subject, text, html }),
+          // Its connection is closed; the pool's others go on.
+          ...(signal && { signal }),
         });
         return { providerId: info.messageId, text: info.response };
       } catch (error) {
+        if (signal?.aborted)
+          throw new SendError({
+            kind: "unknown",
+            code: "TIMEOUT",
+            text: "the server did not finish in time",
+          });
         throw new SendError(smtpOutcome(error as SmtpFailure), error);
+      } finally {
+        release();
       }
     },
     async verify() {

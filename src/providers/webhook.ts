@@ -10,12 +10,14 @@ type Outcome = SendError["outcome"];
 
 export interface WebhookOptions extends GuardOptions {
   now: () => number;
-  /** For the whole exchange, the name's resolution included; below the shortest lease. */
+  /** For the whole exchange, the name's resolution included. */
   timeoutMs?: number;
 }
 
 const maxAnswerBytes = 64 * 1024;
 const keptAnswerBytes = 1024;
+/** 100, 102 and 103 come before the answer; a target that floods us with them is left. */
+const maxInterimAnswers = 20;
 const slowMs = 60_000;
 const longestWaitMs = 24 * 60 * 60_000;
 
@@ -33,7 +35,7 @@ export function createWebhookProvider(options: WebhookOptions): Provider<"webhoo
   return {
     name: "webhook",
     channel: "webhook",
-    async send({ id, url, secrets, payload }) {
+    async send({ id, url, secrets, payload }, ended) {
       const keys = secrets.map(webhookKey).filter((key) => key !== undefined);
       if (keys.length !== secrets.length || keys.length < 1 || keys.length > 2)
         throw refusal(
@@ -41,7 +43,8 @@ export function createWebhookProvider(options: WebhookOptions): Provider<"webhoo
           "the target needs one or two secrets of the form whsec_<base64 of 24 to 64 bytes>",
         );
       const body = JSON.stringify(payload);
-      const deadline = AbortSignal.timeout(timeoutMs);
+      const time = AbortSignal.timeout(timeoutMs);
+      const deadline = ended ? AbortSignal.any([time, ended]) : time;
 
       const target = await orTimeout(check(url), deadline).catch((error: Error) => {
         if (error instanceof BlockedTarget) throw refusal("BLOCKED", error.message);
@@ -125,8 +128,21 @@ function post(
     });
     // Once there is a status, it is what counts: `readStart` copes with what happens to the body.
     let answered = false;
-    request.on("error", (error) => {
+    const fail = (error: NodeJS.ErrnoException) => {
       if (!answered) reject(unanswered(error, signal, connected));
+    };
+    request.on("error", fail);
+    // The last event of every request: whatever the target does, the promise settles.
+    request.on("close", () => fail(new Error("the connection ended without an answer")));
+    let interim = 0;
+    request.on("information", () => {
+      if (++interim > maxInterimAnswers) request.destroy(new Error("too many 1xx answers"));
+    });
+    // Without a listener Node.js closes the connection and tells nobody.
+    request.on("upgrade", ({ statusCode, headers }, socket) => {
+      answered = true;
+      socket.destroy();
+      resolve({ status: statusCode as number, retryAfter: headers["retry-after"], text: "" });
     });
     request.on("response", (response) => {
       answered = true;

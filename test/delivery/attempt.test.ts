@@ -73,6 +73,7 @@ function channelOf<C extends Channel = "email">(
     async suppress(...entry: unknown[]): Promise<void> {
       suppressed.push(entry);
     },
+    deadlineMs: 60_000,
     now,
     async sleep(ms: number) {
       slept.push(ms);
@@ -336,4 +337,52 @@ test("a channel takes as much as its best provider: all, one as a probe, or noth
   expect(channelAvailability([line(0, 500), line(all)], 100)).toEqual({ limit: all });
   expect(channelAvailability([line(0, 500), line(1)], 100)).toEqual({ limit: 1 });
   expect(channelAvailability([line(0, 500), line(0, 300)], 100)).toEqual({ limit: 0, until: 300 });
+});
+
+test("a send that never ends is unknown at the deadline, its signal aborts, and its late result is ignored", async () => {
+  const { turn, lines } = channelOf({ smtp: "sent" });
+  let signal: AbortSignal | undefined;
+  let finish: (taken: { providerId: string }) => void = () => {};
+  const [line] = lines as [Line];
+  line.provider.send = (_message, given) => {
+    signal = given;
+    return new Promise((resolve) => {
+      finish = resolve;
+    });
+  };
+  const ending = turn({ deadlineMs: 5_000 });
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(signal?.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(signal?.aborted).toBe(true);
+  const { attempts, result } = await ending;
+  expect(told(attempts)).toEqual(["smtp unknown"]);
+  expect(result).toMatchObject({ kind: "unknown", code: "TIMEOUT" });
+  finish({ providerId: "late" });
+  expect(told(attempts)).toEqual(["smtp unknown"]);
+});
+
+test("a provider that answers the deadline's signal says itself what became of the message", async () => {
+  const { turn, lines } = channelOf({ smtp: "sent" });
+  const [line] = lines as [Line];
+  line.provider.send = (_message, signal) =>
+    new Promise((_resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(new SendError(later)));
+    });
+  const ending = turn({ deadlineMs: 5_000 });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect((await ending).result).toMatchObject({ kind: "retry", code: "451" });
+});
+
+test("a webhook target that never ends its answer does not count against the other targets", async () => {
+  const { turn, lines, recipient } = channelOf({ webhook: "sent" }, { channel: "webhook" });
+  recipient.webhook = { url: "https://hooks.example", secrets: [] };
+  const [line] = lines as [Line];
+  line.provider.send = () => new Promise(() => {});
+  for (let n = 0; n < 6; n++) {
+    const ending = turn({ deadlineMs: 5_000 });
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect((await ending).result).toMatchObject({ kind: "unknown", ailing: false });
+  }
+  expect(line.health.state()).toMatchObject({ state: "ok" });
 });

@@ -150,6 +150,7 @@ test("an outage of ten minutes with a full queue uses one attempt a probe, and t
     render: { email: () => ({ subject: "", text: "" }), sms: () => "Hello" },
     recipient: async () => ({ phone: "+15552223333" }),
     suppress: async () => {},
+    deadlineMs: 60_000,
     now: () => clock.now,
     sleep: async () => {},
   };

@@ -156,6 +156,7 @@ function worker(
     policy: () => ({ delayMs: 1_000, factor: 2, maxRetries: 5, resendUnknown: true }),
     concurrency: 3,
     leaseMs,
+    overdueMs: 60_000,
     pollMs,
     now: () => Date.now(),
     random: () => 0.5,
@@ -164,6 +165,7 @@ function worker(
     log: {
       info: (_details, message) => lines.push(message),
       warn: (_details, message) => lines.push(message),
+      error: (_details, message) => lines.push(message),
     },
     ...options,
   });
@@ -728,4 +730,24 @@ test("a process reserves no more than it will soon send", async () => {
   expect(one.reserve(3)).toBeDefined();
   void one.stop(0);
   await pass(1);
+});
+
+test("a delivery that does not end is counted as overdue and logged once, until it ends", async () => {
+  const { books } = ledger(2);
+  const { send, answer } = answering();
+  const one = worker(books, send, { overdueMs: 10_000 });
+  one.start();
+  await pass(9_000);
+  expect(one.overdue()).toBe(0);
+  await pass(30_000);
+  expect(one.overdue()).toBe(2);
+  const alarms = () => one.lines.filter((line) => /in hand for too long/.test(line));
+  expect(alarms()).toHaveLength(1);
+  answer("d0");
+  answer("d1");
+  await pass(6_000);
+  expect(one.overdue()).toBe(0);
+  expect(alarms()).toHaveLength(1);
+  expect(one.lines.at(-1)).toMatch(/no delivery is overdue any more/);
+  await one.stop(0);
 });

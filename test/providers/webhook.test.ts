@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -285,6 +285,106 @@ describe("a target that misbehaves", () => {
     expect(outcome).toMatchObject({ kind: "retry" });
     expect(hello).toContain("hooks.example");
     expect(hello).not.toContain("webhook-id");
+  });
+});
+
+describe("a target that answers in a way that HTTP clients rarely meet", () => {
+  /** A server that writes these bytes, closes or not, and does nothing else. */
+  async function raw(write: (socket: Socket) => void) {
+    const open = new Set<Socket>();
+    const server = createServer((socket) => {
+      open.add(socket);
+      socket.on("error", () => {}).on("close", () => open.delete(socket));
+      socket.once("data", () => write(socket));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => {
+      for (const socket of open) socket.destroy();
+      server.close();
+    });
+    return { port: (server.address() as AddressInfo).port, open };
+  }
+  /** Writes for as long as the other side takes it. */
+  const without = (end: string) => (socket: Socket) => {
+    const more = () => {
+      while (!socket.destroyed && socket.write(end.repeat(1000)));
+    };
+    socket.on("drain", more);
+    more();
+  };
+  const switching = "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: x\r\n";
+
+  test.each([
+    ["101 and closes", (socket: Socket) => socket.end(`${switching}\r\n`), { kind: "retry", code: "101" }],
+    ["101 and stays", (socket: Socket) => socket.write(`${switching}\r\n`), { kind: "retry", code: "101" }],
+    [
+      "101 without naming a protocol",
+      (socket: Socket) => socket.write("HTTP/1.1 101 S\r\n\r\n"),
+      { kind: "retry", code: "101" },
+    ],
+    [
+      "101 and a Retry-After",
+      (socket: Socket) => socket.write(`${switching}Retry-After: 120\r\n\r\nbytes`),
+      { kind: "retry", code: "101", afterMs: 120_000 },
+    ],
+    [
+      "200 and an upgrade",
+      (socket: Socket) =>
+        socket.end("HTTP/1.1 200 O\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 0\r\n\r\n"),
+      "sent",
+    ],
+    ["1xx without end", without("HTTP/1.1 102 P\r\n\r\n"), { kind: "unknown" }],
+    ["1xx and closes", (socket: Socket) => socket.end("HTTP/1.1 103 E\r\n\r\n"), { kind: "unknown" }],
+    [
+      "100 and then 204",
+      (socket: Socket) => socket.end("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 204 N\r\n\r\n"),
+      "sent",
+    ],
+    ["headers without end", without("X: y\r\n"), { kind: "unknown" }],
+    [
+      "a status and headers without end",
+      (socket: Socket) => {
+        socket.write("HTTP/1.1 200 O\r\n");
+        without("X-Long: yyyyyyyyyyyy\r\n")(socket);
+      },
+      { kind: "unknown" },
+    ],
+    [
+      "a body in chunks without end",
+      (socket: Socket) => {
+        socket.write("HTTP/1.1 200 O\r\nTransfer-Encoding: chunked\r\n\r\n");
+        without("1\r\nx\r\n")(socket);
+      },
+      "sent",
+    ],
+    [
+      "trailers without end",
+      (socket: Socket) => {
+        socket.write("HTTP/1.1 500 O\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n1\r\nx\r\n0\r\n");
+        without("X: y\r\n")(socket);
+      },
+      { kind: "retry", code: "500" },
+    ],
+    ["no HTTP at all", without("SSH-2.0-x\r\n"), { kind: "unknown" }],
+    ["nothing and closes", (socket: Socket) => socket.end(), { kind: "unknown" }],
+  ])("%s: the send ends", async (_what, write, expected) => {
+    const { port, open } = await raw(write);
+    const outcome = await outcomeOf(provider(port).send(message(port)));
+    if (expected === "sent") expect(outcome).toBe("sent");
+    else expect(outcome).toMatchObject(expected as object);
+    await eventually(() => open.size === 0, "the connection is closed");
+  });
+
+  test("the engine's deadline ends a send whose headers drip, and closes its connection", async () => {
+    const ended = new AbortController();
+    const { port, open } = await raw((socket) => {
+      socket.write("HTTP/1.1 200 O\r\nX-Slow: ");
+      ended.abort();
+    });
+    const outcome = await outcomeOf(provider(port).send(message(port), ended.signal));
+    expect(outcome).toMatchObject({ kind: "unknown", code: "TIMEOUT", ailing: false });
+    await eventually(() => open.size === 0, "the connection is closed");
   });
 });
 
