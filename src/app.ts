@@ -8,6 +8,7 @@ import { createInbox, createLiveInbox } from "./core/inbox.ts";
 import { createNotifier } from "./core/notify.ts";
 import { createPreview, describeTypes } from "./core/preview.ts";
 import { createPulse } from "./core/pulse.ts";
+import { createSendOne } from "./core/send-many.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
@@ -218,20 +219,22 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         deliveries: (user, limit) => deliveriesOfUser(db, user, limit),
       });
       const userSearch = createUserSearch(db);
+      const v1 = openV1(config, connection, notifier, touch, clock.now);
+      const send = createSendOne(notify, v1.send);
       return {
         inbox: {
-          notify,
+          send,
           list: inbox.list,
           markRead: inbox.markRead,
           types: catalog.keys.filter((key) => key !== directType),
         },
-        queue: { notify, history },
-        live: { notify, read: live.read, markRead: (user, id) => live.change(user, id, "read") },
+        queue: { send, history },
+        live: { send, read: live.read, markRead: (user, id) => live.change(user, id, "read") },
         captured,
         operate: openOperate(config, connection, clock.now, announce),
         callbacks: callbackPartners(config, db, profileStore, metrics, clock.now),
         tokens: access.tokens,
-        v1: { ...openV1(config, connection, notifier, touch, clock.now), inbox: live, types: catalog.keys },
+        v1: { ...v1, inbox: live, types: catalog.keys },
         console: {
           types: describeTypes(catalog),
           preview: createPreview(catalog, clock.now),

@@ -1,7 +1,7 @@
-import { Ajv, type ValidateFunction } from "ajv";
 import { type Static, type TProperties, Type } from "typebox";
-import { publicError } from "./http/errors.ts";
+import { databaseName, e164 } from "./http/patterns.ts";
 import { Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
+import { bodyCheck, type Check } from "./http/validation.ts";
 import type { ListQuery } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
@@ -9,15 +9,14 @@ import { isMailbox } from "./model/mailbox.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 import { canonicalUser } from "./model/user-id.ts";
 
-const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true });
 const { id: UserId, item: ItemId } = ItemPath.properties;
 
 /**
- * Checks what the program hands over as the service checks what comes over HTTP. What it answers with is a copy, as JSON
- * would carry it: a `Date` is its text, what is `undefined` is absent. Throws `invalid_request`.
+ * Checks a program's arguments as the service checks a request. Returns a copy as JSON would carry it: a `Date` becomes
+ * text, `undefined` and an optional `null` are absent. Throws `invalid_request`.
  */
 export function createLibraryInput(types: string[]) {
-  const compile = (fields: TProperties) => ajv.compile(Exactly(fields));
+  const compile = (fields: TProperties) => bodyCheck(Exactly(fields));
   const command = compile({
     user: UserId,
     ...notificationFields(types),
@@ -50,14 +49,14 @@ export function createLibraryInput(types: string[]) {
   };
 }
 
-/** The same bounds as those of the service's variables. */
+/** The bounds are those of the service's variables. */
 const Settings = Exactly({
-  database: Type.Optional(Type.String({ pattern: '^[^/\\\\. "$\\0]{1,63}$' })),
+  database: Type.Optional(Type.String({ pattern: databaseName })),
   inboxLimit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
   newUser: Type.Object(
     {
       email: Type.Optional(Type.String({ maxLength: 254 })),
-      phone: Type.Optional(Type.String({ pattern: "^\\+[1-9]\\d{1,14}$" })),
+      phone: Type.Optional(Type.String({ pattern: e164 })),
     },
     { additionalProperties: false, default: {} },
   ),
@@ -65,20 +64,21 @@ const Settings = Exactly({
 });
 
 export function readSettings(given: object): Static<typeof Settings> {
-  const settings = checked<Static<typeof Settings>>(ajv.compile(Settings), given);
+  const settings = checked<Static<typeof Settings>>(bodyCheck(Settings), given);
   if (settings.newUser.email !== undefined && !isMailbox(settings.newUser.email))
-    throw refused("newUser.email must be one bare mailbox, such as alex@example.com.");
+    throw refused("`newUser.email` must be an address without a name, such as alex@example.com.");
   return settings;
 }
 
-function checked<Form>(validate: ValidateFunction, given: unknown): Form {
+function checked<Form>(check: Check, given: unknown): Form {
   const copy = asJson(given);
-  if (validate(copy)) return copy as Form;
-  throw publicError(Object.assign(new Error(), { validation: validate.errors, validationContext: "body" }));
+  const error = check(copy);
+  if (error) throw error;
+  return copy as Form;
 }
 
-function ofUser<Form extends { user: string }>(validate: ValidateFunction, given: unknown): Form {
-  const form = checked<Form>(validate, given);
+function ofUser<Form extends { user: string }>(check: Check, given: unknown): Form {
+  const form = checked<Form>(check, given);
   return { ...form, user: canonicalUser(form.user) };
 }
 
@@ -86,17 +86,20 @@ function asJson(given: unknown): unknown {
   try {
     return JSON.parse(JSON.stringify(given, refuseWhatChanges));
   } catch (error) {
-    throw error instanceof BelfryError ? error : refused(`It is not JSON: ${(error as Error).message}`);
+    if (error instanceof BelfryError) throw error;
+    throw refused(`This cannot be written as JSON: ${(error as Error).message}`);
   }
 }
 
-/** What JSON would carry as something else, or what the service refuses as a name. */
+/** Refuses what JSON would carry as something else, and names that the service refuses. */
 function refuseWhatChanges(name: string, value: unknown): unknown {
   if (name === "__proto__")
     throw refused("The name __proto__ can change a JavaScript program's objects; rename it.");
   if (typeof value === "number" && !Number.isFinite(value))
-    throw refused(`${name} is a number that JSON does not have.`);
+    throw refused(`\`${name}\` is ${value}, which JSON does not have.`);
+  if (typeof value === "bigint")
+    throw refused(`\`${name}\` is a BigInt, which JSON does not have; give it as a string.`);
   return value;
 }
 
-const refused = (says: string) => new BelfryError("invalid_request", says);
+const refused = (message: string) => new BelfryError("invalid_request", message);

@@ -24,7 +24,7 @@ import type { Connection } from "./store/connect.ts";
 import { createEraser } from "./store/erase.ts";
 import { orUnavailable } from "./store/failures.ts";
 import { createIdempotencyStore } from "./store/idempotency.ts";
-import { newId } from "./store/ids.ts";
+import { newIdAt } from "./store/ids.ts";
 import { createChangesReader } from "./store/inbox-changes.ts";
 import { createOperateStore } from "./store/operate.ts";
 import { createProfileStore } from "./store/profiles.ts";
@@ -108,9 +108,9 @@ export function openV1(
     erase: (user: string) => erase(user).finally(() => touch([user])),
     send: createSendMany({
       notifier,
-      open: createIdempotency({ store: requests, newId, now }),
+      open: createIdempotency({ store: requests, newId: () => newIdAt(now()), now }),
       stored: requests.stored,
-      newId,
+      newId: () => newIdAt(now()),
     }),
   };
 }

@@ -50,13 +50,13 @@ beforeAll(async () => {
   server = await buildServer({
     api: {
       inbox: {
-        notify: unused,
+        send: unused,
         list: unused,
         markRead: unused,
         types: catalog.keys.filter((key) => key !== directType),
       },
-      queue: { notify: unused, history: unused },
-      live: { notify: unused, read: unused, markRead: unused },
+      queue: { send: unused, history: unused },
+      live: { send: unused, read: unused, markRead: unused },
       captured: { list: unused, one: unused },
       operate: {
         list: unused,

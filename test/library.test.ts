@@ -191,7 +191,7 @@ describe("notify", () => {
       expect(() => open(options), pointer).toThrow(
         expect.objectContaining({ code: "invalid_request", details: [expect.objectContaining({ pointer })] }),
       );
-    expect(() => open({ newUser: { email: "ann" } })).toThrow(/one bare mailbox/);
+    expect(() => open({ newUser: { email: "ann" } })).toThrow(/an address without a name/);
   });
 
   test("a client without the right to write is no fault of the user's document", async () => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BelfryError } from "../model/errors.ts";
+import { type BelfryError, invalidRequest } from "../model/errors.ts";
 
 /**
  * A place in a list, for whoever asks for what follows: `v1.<digest of the question>.<position>`, opaque to callers.
@@ -13,13 +13,13 @@ export function encodeCursor(question: object, position: string): string {
 export function decodeCursor(text: string, question: object, form: RegExp, pointer: string): string {
   const [, version, asked, position = ""] =
     /^(v\d+)\.([^.]*)\.(.*)$/s.exec(Buffer.from(text, "base64url").toString("utf8")) ?? [];
-  if (version !== "v1" || !form.test(position)) throw wrong("is no cursor of ours");
+  if (version !== "v1" || !form.test(position)) throw wrong("is not a cursor of this service");
   if (asked !== digest(question))
-    throw wrong("belongs to other filters or to another user; send those it came with");
+    throw wrong("belongs to other filters or to another user; send it with the filters of the page before");
   return position;
 
   function wrong(detail: string): BelfryError {
-    return new BelfryError("invalid_request", `${pointer} ${detail}.`, [{ pointer, detail }]);
+    return invalidRequest([{ pointer, detail }]);
   }
 }
 

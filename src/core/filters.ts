@@ -1,9 +1,10 @@
 import { type DeliveryState, deliveryStates, type Reason, reasons } from "../model/delivery.ts";
-import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { type Channel, channels } from "../model/notification.ts";
 import type { DeliveryFilter } from "../model/operate.ts";
+import { isUserId } from "../model/user-id.ts";
 
-/** Filters as they are written in a query, a body or a command line. */
+/** Filters as a query, a body or a command line has them. */
 export interface WrittenFilters {
   /** One, or several separated by commas. */
   id?: string;
@@ -23,13 +24,13 @@ export interface WrittenFilters {
 const hex24 = /^[0-9a-f]{24}$/i;
 const mostIds = 100;
 
-/** What is written, understood. Throws `invalid_request` with every problem; `pointer` says where a filter stands. */
+/** Reads and checks filters. Throws `invalid_request` with every problem; `pointer` gives a filter's place in the request. */
 export function readFilters(written: WrittenFilters, pointer: (name: string) => string): DeliveryFilter {
   const problems: ErrorDetail[] = [];
   const wrong = (name: string, detail: string) => void problems.push({ pointer: pointer(name), detail });
   const { user_id: user, notification_id: notification, type, provider } = written;
-  if (user !== undefined && (user.length === 0 || user.length > 128))
-    wrong("user_id", "must have 1 to 128 characters");
+  if (user !== undefined && !isUserId(user))
+    wrong("user_id", "must have 1 to 128 characters, at least one of them visible, and must not be . or ..");
   if (notification !== undefined && !hex24.test(notification))
     wrong("notification_id", "must be 24 hex characters");
   const ids = written.id?.split(",");
@@ -46,8 +47,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   const reason = oneOf("reason", written.reason, reasons);
   const { from, to } = readPeriod(written, wrong);
 
-  const [first] = problems;
-  if (first) throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, problems);
+  if (problems.length > 0) throw invalidRequest(problems);
   const filter = { ids, user, notification, type, channel, states, reason, provider, from, to };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 
@@ -58,7 +58,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   }
 }
 
-/** `from` and `to` in Unix milliseconds. Tells `wrong` what is no time, or no period. */
+/** `from` and `to` in Unix milliseconds. Calls `wrong` for each problem. */
 export function readPeriod(
   written: Pick<WrittenFilters, "from" | "to">,
   wrong: (name: string, detail: string) => void,
@@ -74,9 +74,9 @@ export function readPeriod(
   return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
 }
 
-/** A date alone is midnight UTC; a time without a zone would mean another moment on each machine. */
+/** A date alone is midnight UTC. A time needs its zone, or it would depend on the machine. */
 const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
-/** Year 9999: further than any time that is meant, and within what a BSON date and an ObjectId's range can say. */
+/** Year 9999. */
 const latest = 253_402_300_799_999;
 
 function readTime(value: string | number): number | undefined {

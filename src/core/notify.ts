@@ -1,6 +1,7 @@
 import type { HeldDelivery } from "../model/delivery.ts";
-import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { measureData, problemInText } from "../model/free-data.ts";
+import { secondsOfId } from "../model/ids.ts";
 import {
   AlreadyStored,
   type Channel,
@@ -134,14 +135,9 @@ export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "cat
   return function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
     if (!type)
-      throw new BelfryError(
-        "invalid_request",
-        `There is no notification type ${JSON.stringify(command.type)}.`,
-        [{ pointer: "/key", detail: `must be one of ${catalog.keys.join(", ")}` }],
-      );
+      throw invalidRequest([{ pointer: "/type", detail: `must be one of ${catalog.keys.join(", ")}` }]);
     const size = measure(command);
-    if (typeof size !== "number")
-      throw new BelfryError("invalid_request", `The field ${size.pointer} ${size.detail}.`, [size]);
+    if (typeof size !== "number") throw invalidRequest([size]);
     const id = newId();
     const at = now();
     const user = command.user;
@@ -187,12 +183,14 @@ function addressed(
   { newId, now }: Pick<NotifyPartners, "newId" | "now">,
 ): PlannedNotification {
   const { item, deliveries, bytes = 0 } = planned;
-  const fresh = now() - Number.parseInt(id.slice(0, 8), 16) * 1000 < freshMs;
+  const timestamp = secondsOfId(id);
+  const fresh = now() - timestamp * 1000 < freshMs;
   return {
     id,
     user,
     bytes,
-    ...(item && { item: { ...item, id, user_id: user } }),
+    // A repeated request is answered from the id alone: the item says the same time.
+    ...(item && { item: { ...item, id, user_id: user, timestamp } }),
     deliveries: deliveries.map((one) => ({ ...one, id: fresh ? deliveryId(id, one.channel) : newId() })),
     once: true,
   };

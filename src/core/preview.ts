@@ -55,8 +55,8 @@ export function createPreview(catalog: Catalog, now: () => number) {
         const text = catalog.render.sms(content);
         rendered.sms = { text, segments: smsSegments(text) };
       } catch (error) {
-        const detail = `cannot be rendered with this: ${(error as Error).message}`;
-        throw new BelfryError("invalid_request", `The ${channel} template ${detail}`, [
+        const detail = `template cannot be rendered with this data: ${(error as Error).message}`;
+        throw new BelfryError("invalid_request", `The ${channel} ${detail}`, [
           { pointer: `/${channel}`, detail },
         ]);
       }

@@ -1,4 +1,4 @@
-import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { isMailbox } from "../model/mailbox.ts";
 import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
 
@@ -50,8 +50,8 @@ export function createProfiles(partners: ProfilePartners): Profiles {
 
 /** Field of a body, field of the profile, what is kept of a text, and what it must be. */
 const texts = [
-  ["email", "email", mailbox, "one bare mailbox, such as alex@example.com"],
-  ["phone", "phone", e164, "a number in E.164 form, such as +12025550100"],
+  ["email", "email", mailbox, "an address without a name, such as alex@example.com"],
+  ["phone", "phone", e164, "a phone number with its country code, such as +12025550100"],
   ["locale", "locale", canonicalLocale, "a BCP 47 tag, such as de or pt-BR"],
   ["time_zone", "timeZone", knownTimeZone, "an IANA time zone, such as Europe/Berlin"],
 ] as const;
@@ -68,9 +68,7 @@ function understood(written: WrittenProfile, partners: ProfilePartners): Profile
   }
   const { webhook } = written;
   if (webhook) problems.push(...webhookProblems(webhook, partners));
-  const [first] = problems;
-  if (first)
-    throw new BelfryError("invalid_request", `The field ${first.pointer} ${first.detail}.`, problems);
+  if (problems.length > 0) throw invalidRequest(problems);
   return { ...change, ...(webhook !== undefined && { webhook }) };
 }
 

@@ -1,5 +1,6 @@
 import { BelfryError } from "../model/errors.ts";
 import type { KeptFailure } from "../model/idempotency.ts";
+import { secondsOfId } from "../model/ids.ts";
 import type { NotifyCommand } from "../model/notification.ts";
 import { digestOfRequest, type IdempotencyKey, keyLeaseMs, type Opened } from "./idempotency.ts";
 import type { Notifier, Outcome, Target } from "./notify.ts";
@@ -31,6 +32,7 @@ export function createSendMany({ notifier, open, stored, newId }: SendManyPartne
     command: Omit<NotifyCommand, "user">,
     users: string[],
     key?: IdempotencyKey,
+    path = "/v1/notifications",
   ): Promise<Sent> {
     const targets = (ids: string[]) => users.map((user, at) => ({ user, id: ids[at] as string }));
     if (!key)
@@ -38,7 +40,7 @@ export function createSendMany({ notifier, open, stored, newId }: SendManyPartne
 
     // What is refused uses up no key.
     const { inbox } = notifier.check({ ...command, user: "" });
-    const request = digestOfRequest("POST", "/v1/notifications", { ...command, users });
+    const request = digestOfRequest("POST", path, { ...command, users });
     const opened = await open(key, request, users.length);
     const wanted = targets(opened.ids);
     if ("failures" in opened) return { outcomes: withFailures(wanted, opened.failures), replayed: true };
@@ -64,6 +66,31 @@ export function createSendMany({ notifier, open, stored, newId }: SendManyPartne
     }
   };
 }
+
+export type SendMany = ReturnType<typeof createSendMany>;
+
+/** A request that came with an `Idempotency-Key`, and the route it came by: the same key on another route is another request. */
+export interface Keyed {
+  key: IdempotencyKey;
+  path: string;
+}
+
+/** One notification for one user. Rejects as `notify` does, and with a key also as `sendMany`. */
+export function createSendOne(notify: Notifier["notify"], sendMany: SendMany) {
+  return async (
+    { user, ...command }: NotifyCommand,
+    keyed?: Keyed,
+  ): Promise<{ id: string; timestamp: number; replayed: boolean }> => {
+    // Without a key there is nothing to look up or to keep.
+    if (!keyed) return { ...(await notify({ user, ...command })), replayed: false };
+    const { outcomes, replayed } = await sendMany(command, [user], keyed.key, keyed.path);
+    const [{ id, error }] = outcomes as [Outcome];
+    if (error) throw error;
+    return { id, timestamp: secondsOfId(id), replayed };
+  };
+}
+
+export type SendOne = ReturnType<typeof createSendOne>;
 
 /**
  * An answer with an error that may pass is not kept: its caller can ask again. That keeping it fails says nothing about

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { BelfryError } from "../model/errors.ts";
-import { canonicalUser } from "../model/user-id.ts";
+import { canonicalUser, isUserId } from "../model/user-id.ts";
 
 /** What a good token says. */
 export interface TokenHolder {
@@ -127,8 +127,7 @@ function holderOf(
   now: number,
 ): TokenHolder {
   const { sub, aud, iat, exp } = payload;
-  if (typeof sub !== "string" || sub === "" || sub.length > 128)
-    throw wrongClaim("sub", "must be a user's id");
+  if (typeof sub !== "string" || !isUserId(sub)) throw wrongClaim("sub", "must be a user's id");
   if (aud !== undefined && ![aud].flat().includes(audience)) throw wrongClaim("aud", `is not ${audience}`);
   const since = typeof iat === "number" ? Math.min(iat, now) : now;
   const until = exp as number;

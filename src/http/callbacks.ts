@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { BelfryError } from "../model/errors.ts";
 import type { Receipt } from "../model/receipt.ts";
 import { isMailguns, MailgunCallback, mailgunReceipt } from "./mailgun-callback.ts";
+import { hex24 } from "./patterns.ts";
 
 export interface CallbackPartners {
   /** Absent: its callbacks are not taken. `publicUrl`: the service as Twilio knows it. */
@@ -63,7 +64,7 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
       description: "Signed with `TWILIO_AUTH_TOKEN` over `PUBLIC_URL`, path, query and form.",
       security: [],
       consumes: [form],
-      querystring: Type.Object({ delivery: Type.String({ pattern: "^[0-9a-f]{24}$" }) }),
+      querystring: Type.Object({ delivery: Type.String({ pattern: hex24 }) }),
       response: { 204: Type.Null() },
     };
     own.post<{ Querystring: { delivery: string }; Body: URLSearchParams | undefined }>(
@@ -74,7 +75,7 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
         const parameters = request.body ?? new URLSearchParams();
         if (!reading.isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
           throw new BelfryError("callback_refused");
-        const receipt = reading.twilioReceipt(request.query.delivery, parameters);
+        const receipt = reading.twilioReceipt(request.query.delivery.toLowerCase(), parameters);
         if (receipt) await partners.receive(receipt);
         return reply.code(204).send();
       },

@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { channels } from "../model/notification.ts";
+import { plainText, typeKey } from "./patterns.ts";
 import { Exactly, Hex24, Item, Time } from "./v1/schemas.ts";
 
 const Count = (description?: string) => Type.Integer({ minimum: 0, ...(description && { description }) });
@@ -27,7 +28,7 @@ export const TypeList = Type.Object({
   ),
 });
 
-export const TypePath = Type.Object({ key: Type.String({ pattern: "^[A-Za-z0-9_.-]{1,64}$" }) });
+export const TypePath = Type.Object({ key: Type.String({ pattern: typeKey }) });
 
 /** As a notification has it. */
 export const PreviewBody = Exactly({
@@ -73,7 +74,7 @@ export const UsersQuery = Exactly({
     Type.String({
       minLength: 1,
       maxLength: 254,
-      pattern: "^[^\\p{Cc}\\p{Cs}]*$",
+      pattern: plainText,
       description: "An id or its beginning, an e-mail or a phone.",
     }),
   ),

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
-import { BelfryError } from "../model/errors.ts";
+import { BelfryError, invalidRequest, shortPointer } from "../model/errors.ts";
+import { findInexactNumber } from "../model/exact-numbers.ts";
 import { escapePointer } from "../model/free-data.ts";
 
 declare module "fastify" {
@@ -11,21 +12,23 @@ declare module "fastify" {
 }
 
 /**
- * As Fastify reads JSON, with two differences: bytes that are no UTF-8 are refused instead of becoming U+FFFD, and a
- * refused `__proto__` or `constructor.prototype` is pointed at.
+ * Reads JSON as Fastify does, and refuses what would be stored as something else: bytes that are not UTF-8, integers that
+ * JavaScript cannot hold exactly, and names that change a JavaScript program's objects, each with its pointer. Every
+ * other content type is 415, as is a compressed body.
  */
 export function readJsonExactly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
-  app.removeContentTypeParser("application/json");
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
     if (body.length === 0 && request.routeOptions.config.bodyOptional) return done(null);
+    const encoding = request.headers["content-encoding"];
+    if (encoding !== undefined && encoding.toLowerCase() !== "identity") return done(compressed(encoding));
     if (!isUtf8(body)) return done(new BelfryError("invalid_json", "The body is not UTF-8."));
     const text = body.toString("utf8");
     parse(request, text, (error, value) => {
-      const pointer = error ? pointerToPrototype(text) : undefined;
-      if (pointer === undefined) return done(error, value);
-      const detail = "is a name that can change a JavaScript program's objects; rename it";
-      done(new BelfryError("invalid_request", `${pointer} ${detail}.`, [{ pointer, detail }]));
+      if (error) return done(prototypeError(text) ?? error);
+      const pointer = findInexactNumber(text);
+      return pointer === undefined ? done(null, value) : done(inexact(pointer));
     });
   });
   app.addHook("preValidation", (request, _reply, done) => {
@@ -34,7 +37,22 @@ export function readJsonExactly(app: FastifyInstance): void {
   });
 }
 
-/** For calls that say everything in their path. Clients differ in what they send along; it is read by nobody. */
+const compressed = (encoding: string) =>
+  new BelfryError(
+    "unsupported_media_type",
+    `The body is sent with Content-Encoding ${JSON.stringify(encoding.slice(0, 40))}. Send it uncompressed.`,
+  );
+
+const inexact = (pointer: string) =>
+  invalidRequest([
+    {
+      pointer: shortPointer(pointer),
+      detail:
+        "is a number that would lose digits (the largest exact integer is 9007199254740991); send it as a string",
+    },
+  ]);
+
+/** For calls that say everything in their path or query. Some clients send a body along, which is not read. */
 export function ignoreBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => {
@@ -43,7 +61,13 @@ export function ignoreBodies(app: FastifyInstance): void {
   });
 }
 
-/** Where the name stands that made the parser refuse; undefined when the text is no JSON at all. */
+/** Points at the name that made the parser refuse; undefined when the text is not JSON at all. */
+function prototypeError(text: string): BelfryError | undefined {
+  const pointer = pointerToPrototype(text);
+  const detail = "is a name that can change a JavaScript program's objects; rename it";
+  return pointer === undefined ? undefined : invalidRequest([{ pointer: shortPointer(pointer), detail }]);
+}
+
 function pointerToPrototype(text: string): string | undefined {
   try {
     // Breadth first, without recursion: the text may be nested as deep as it is long.
@@ -58,7 +82,7 @@ function pointerToPrototype(text: string): string | undefined {
       }
     }
   } catch {
-    // No JSON at all: that is what the caller is told.
+    // Not JSON at all: the parser's own error says so.
   }
   return undefined;
 }

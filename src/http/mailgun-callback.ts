@@ -1,11 +1,12 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Static, Type } from "typebox";
 import type { Receipt } from "../model/receipt.ts";
+import { unixSeconds } from "./patterns.ts";
 
 /** Only what the signature covers is held to a shape; of the event, which Mailgun extends at will, we read what we know. */
 export const MailgunCallback = Type.Object({
   signature: Type.Object({
-    timestamp: Type.String({ pattern: "^\\d{1,12}$", description: "Unix seconds." }),
+    timestamp: Type.String({ pattern: unixSeconds, description: "Unix seconds." }),
     token: Type.String({ minLength: 1, maxLength: 200 }),
     signature: Type.String({ maxLength: 200, description: "HMAC-SHA256, hex." }),
   }),

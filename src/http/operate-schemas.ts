@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { deliveryStates, reasons } from "../model/delivery.ts";
 import { channels } from "../model/notification.ts";
 import { hex24 } from "./patterns.ts";
+import { UserId } from "./v1/schemas.ts";
 
 const Time = (description?: string) =>
   Type.String({ format: "date-time", ...(description && { description }) });
@@ -155,7 +156,7 @@ export const LedgerReply = Type.Object({
 
 export const SuppressionsQuery = Type.Object(
   {
-    user_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    user_id: Type.Optional(UserId),
     channel: Type.Optional(ChannelName),
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
     cursor: Type.Optional(Type.String({ maxLength: 1_024 })),
@@ -177,6 +178,6 @@ export const SuppressionPage = Type.Object({
 });
 
 export const SuppressionPath = Type.Object({
-  user_id: Type.String({ minLength: 1, maxLength: 128 }),
+  user_id: UserId,
   channel: ChannelName,
 });

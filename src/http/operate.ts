@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { readFilters, readPeriod, type WrittenFilters } from "../core/filters.ts";
 import type { Operate } from "../core/operate.ts";
 import type { Redrive, RedriveRequest } from "../core/redrive.ts";
-import { BelfryError, type ErrorDetail } from "../model/errors.ts";
+import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { ledgerOnWire, recordOnWire, summaryOnWire, suppressionOnWire } from "../model/operate-wire.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
@@ -105,8 +105,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
       const period = readPeriod(request.query, (name, detail) =>
         problems.push({ pointer: inQuery(name), detail }),
       );
-      const [first] = problems;
-      if (first) throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, problems);
+      if (problems.length > 0) throw invalidRequest(problems);
       return ledgerOnWire(await operate.ledger(period.from, period.to));
     },
   );

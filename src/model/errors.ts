@@ -110,3 +110,30 @@ export class BelfryError extends Error {
     return errorCodes[this.code].status;
   }
 }
+
+/** What is wrong with a request: every problem, and the first one as a sentence. At least one. */
+export function invalidRequest(details: ErrorDetail[]): BelfryError {
+  const shown = details.slice(0, maxDetails);
+  return new BelfryError("invalid_request", sentenceOf(shown[0] as ErrorDetail), shown);
+}
+const maxDetails = 20;
+
+/** A problem as a sentence: "`recipients[3]` must not be empty." */
+export const sentenceOf = ({ pointer, detail }: ErrorDetail): string => `${fieldName(pointer)} ${detail}.`;
+
+/** A pointer as people write it; what is no pointer, such as an option or a header, stays as it is. */
+function fieldName(pointer: string): string {
+  if (pointer === "") return "The body";
+  if (pointer.startsWith("?")) return `\`${pointer.slice(1)}\``;
+  if (!pointer.startsWith("/")) return pointer;
+  const path = pointer
+    .slice(1)
+    .replace(/\/(\d+)(?=\/|$)/g, "[$1]")
+    .replaceAll("/", ".");
+  return `\`${path.replaceAll("~1", "/").replaceAll("~0", "~")}\``;
+}
+
+const maxPointer = 256;
+/** Callers choose their names: an answer must not be as long as their request. */
+export const shortPointer = (pointer: string): string =>
+  pointer.length > maxPointer ? `${pointer.slice(0, maxPointer)}…`.toWellFormed() : pointer;

@@ -1,37 +1,49 @@
 import type { ErrorDetail } from "./errors.ts";
 
 export const maxDataBytes = 8 * 1024;
-/** BSON allows 100 levels; what people mean by "some data" has a handful. */
+/** BSON allows 100 levels; real data has a handful. */
 export const maxDataDepth = 32;
 
 /**
- * How many bytes a caller's free-form JSON has, or what in it cannot be stored to the letter, with its JSON pointer.
- * `$` and `.` in keys and strings like `"$email"` are fine: they are stored as they are.
+ * The size of a caller's free-form JSON in bytes, or the first thing in it that cannot be stored exactly, with its JSON
+ * pointer. `$` and `.` in keys and strings such as `"$email"` are fine: they are stored as they are.
  */
 export function measureData(data: Record<string, unknown>, pointer: string): number | ErrorDetail {
-  // Depth first: a stack overflow inside `JSON.stringify` would be our failure, not the caller's.
-  const found = problemIn(data, pointer, 1);
-  if (found) return found;
+  // The walk comes first: it is bounded, and a stack overflow inside `JSON.stringify` would be our failure.
+  const found = problemIn(data, pointer, 1, { characters: 0 });
+  if (found) return found === tooLarge ? { pointer, detail: sizeDetail } : found;
   const bytes = Buffer.byteLength(JSON.stringify(data));
-  return bytes > maxDataBytes
-    ? { pointer, detail: `has ${bytes} bytes as JSON; at most ${maxDataBytes} are kept` }
-    : bytes;
+  return bytes > maxDataBytes ? { pointer, detail: sizeDetail } : bytes;
 }
 
-function problemIn(value: unknown, pointer: string, depth: number): ErrorDetail | undefined {
+const sizeDetail = "is over 8 KiB as JSON; send less, or a link to it";
+const tooLarge: ErrorDetail = { pointer: "", detail: sizeDetail };
+
+/** `walked`: characters seen so far, no more than the JSON text has. The walk ends where they are too many. */
+function problemIn(
+  value: unknown,
+  pointer: string,
+  depth: number,
+  walked: { characters: number },
+): ErrorDetail | undefined {
+  walked.characters += typeof value === "string" ? value.length + 2 : 1;
+  if (walked.characters > maxDataBytes) return tooLarge;
   if (typeof value === "string") return problemInText(value, pointer);
   if (typeof value === "number" && !Number.isFinite(value))
-    return { pointer, detail: "is a number too large for a double; send it as a string" };
+    return { pointer, detail: "is too large for a number; send it as a string" };
   if (typeof value !== "object" || value === null) return undefined;
   if (depth > maxDataDepth) return { pointer, detail: `is nested deeper than ${maxDataDepth} levels` };
   if (Object.hasOwn(value, "$ref") && Object.hasOwn(value, "$id"))
     return {
       pointer: `${pointer}/$ref`,
-      detail: "beside $id is a reference in MongoDB's wire format; rename it",
+      detail: "together with `$id` is a reference in MongoDB's wire format; rename it",
     };
-  for (const [key, child] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    walked.characters += Array.isArray(value) ? 0 : key.length + 2;
+    if (walked.characters > maxDataBytes) return tooLarge;
     const at = `${pointer}/${escapePointer(key)}`;
-    const found = problemInKey(key, at) ?? problemIn(child, at, depth + 1);
+    const child = (value as Record<string, unknown>)[key];
+    const found = problemInKey(key, at) ?? problemIn(child, at, depth + 1, walked);
     if (found) return found;
   }
   return undefined;
@@ -45,11 +57,11 @@ function problemInKey(key: string, pointer: string): ErrorDetail | undefined {
   return problemInText(key, pointer);
 }
 
-/** A lone surrogate has no UTF-8 form: stored, it would come back as U+FFFD. */
+/** A lone surrogate has no UTF-8 form: it would come back as U+FFFD. */
 export function problemInText(text: string, pointer: string): ErrorDetail | undefined {
   return text.isWellFormed()
     ? undefined
-    : { pointer, detail: "holds half of a surrogate pair, which is not text" };
+    : { pointer, detail: "has half of a surrogate pair, which is not valid text" };
 }
 
 /** RFC 6901, section 3. */

@@ -1,13 +1,15 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { InboxPage, InboxView, NotifyCommand } from "../../model/notification.ts";
+import type { SendOne } from "../../core/send-many.ts";
+import type { InboxPage, InboxView } from "../../model/notification.ts";
 import { userInQuery } from "../auth.ts";
 import { prepareErrorReply } from "../errors.ts";
+import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
 import { ignoreBodies } from "../json-body.ts";
 import { hex24 } from "../patterns.ts";
 
 export interface InboxDialectPartners {
-  notify: (command: NotifyCommand) => Promise<unknown>;
+  send: SendOne;
   list: (page: InboxPage) => Promise<InboxView>;
   markRead: (user: string, id: string) => Promise<void>;
   /** The keys of the type registry. */
@@ -92,18 +94,21 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
       schema: {
         tags,
         summary: "Notify a user",
+        headers: IdempotencyHeaders,
         body: CreateRequest,
         response: { 201: Success, ...failures },
       },
     },
     async (request, reply) => {
       const { user_id, key, target_id, data } = request.body;
-      await partners.notify({
+      const command = {
         user: user_id.toLowerCase(),
         type: key,
         ...(target_id !== undefined && { targetId: target_id }),
         ...(data !== undefined && { data }),
-      });
+      };
+      const { replayed } = await partners.send(command, keyedRequest(request));
+      markReplayed(reply, replayed);
       return reply.code(201).send({ success: true });
     },
   );

@@ -1,6 +1,5 @@
 import type { KeptItem } from "../../model/live.ts";
-import { canonicalUser } from "../../model/user-id.ts";
-import { isUserId } from "../live/handshake.ts";
+import { canonicalUser, isUserId } from "../../model/user-id.ts";
 
 export const identifiers = ["MESSAGE", "SUBSCRIPTION_EXPIRY", "PROFILE_SETUP"] as const;
 export type Identifier = (typeof identifiers)[number];

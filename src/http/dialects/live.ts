@@ -1,20 +1,20 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
+import type { SendOne } from "../../core/send-many.ts";
 import { directType } from "../../core/types.ts";
 import { BelfryError } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
 import type { InboxListing, InboxQuery } from "../../model/live.ts";
-import type { NotifyCommand } from "../../model/notification.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField, prepareErrorReply } from "../errors.ts";
+import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
 import { ignoreBodies } from "../json-body.ts";
 import { UserId } from "../v1/schemas.ts";
-import { identifiers, notificationOnWire, readNotificationId } from "./live-wire.ts";
+import { type Identifier, identifiers, notificationOnWire, readNotificationId } from "./live-wire.ts";
 
 export interface LiveDialectPartners {
-  /** `timestamp`: the item's, in Unix seconds. */
-  notify: (command: NotifyCommand) => Promise<{ id: string; timestamp: number }>;
+  send: SendOne;
   read: (query: InboxQuery) => Promise<InboxListing>;
   /** Rejects with `not_found`. */
   markRead: (user: string, id: string) => Promise<unknown>;
@@ -26,9 +26,9 @@ const Nullable = <T extends string>(values: readonly T[]) =>
 const PostRequest = Type.Object(
   {
     title: Type.String({ minLength: 1, maxLength: 1_000 }),
-    description: Type.Optional(Type.Union([Type.String({ maxLength: 10_000 }), Type.Null()])),
+    description: Type.Optional(Type.String({ maxLength: 10_000 })),
     receiver_user_id: UserId,
-    identifier: Type.Optional(Nullable(identifiers)),
+    identifier: Type.Optional(Type.Unsafe<Identifier>(Type.String({ enum: [...identifiers] }))),
   },
   { additionalProperties: false },
 );
@@ -55,7 +55,7 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 const ReadQuery = Type.Object(
-  { notification_id: Type.String({ maxLength: 1_024 }) },
+  { notification_id: Type.String({ description: "A `notification_id` of an earlier answer." }) },
   { additionalProperties: false },
 );
 const Failure = Type.Object({
@@ -82,6 +82,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
           tags,
           summary: "Notify a user",
           hide: path === "/notification",
+          headers: IdempotencyHeaders,
           body: PostRequest,
           response: { 201: Type.Object({ message: Type.String(), data: Notification }), ...failures },
         },
@@ -92,17 +93,19 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
         if (problem) throw invalidField(problem.pointer, problem.detail);
         const user_id = canonicalUser(receiver_user_id);
         const key = identifier ?? directType;
-        const { id, timestamp } = await partners.notify({
+        const command = {
           user: user_id,
           type: key,
           title,
-          ...(description != null && { body: description }),
-          // A text of no type goes nowhere else.
-          ...(identifier == null && { channels: ["inbox"] }),
-        });
+          ...(description !== undefined && { body: description }),
+          // A text without an identifier stays in the inbox.
+          ...(identifier === undefined && { channels: ["inbox"] as const }),
+        };
+        const { id, timestamp, replayed } = await partners.send(command, keyedRequest(request));
+        markReplayed(reply, replayed);
         const data = notificationOnWire({
           ...{ id, user_id, key, title, is_new: true, timestamp, changed: timestamp },
-          ...(description != null && { body: description }),
+          ...(description !== undefined && { body: description }),
         });
         return reply.code(201).send({ message: "new notification created", data });
       },
@@ -135,18 +138,19 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
     read.patch<{ Querystring: { notification_id: string } }>(
       "/notification/read",
       {
-        config: { user: (request) => idIn(request)?.user },
+        // An id that names no user is nobody's, and belongs to no other user than the caller.
+        config: { user: (request) => idIn(request)?.user ?? request.access?.user },
         schema: {
           tags,
           summary: "Mark as read",
-          description: "`success` is false for a notification that its user does not have.",
+          description: "`success` is false for every id that is not there, whatever its form.",
           querystring: ReadQuery,
           response: { 200: Type.Object({ success: Type.Boolean() }), ...failures },
         },
       },
       async (request) => {
         const named = idIn(request);
-        if (!named) throw invalidField("?notification_id", "is no notification's id");
+        if (!named) return { success: false };
         try {
           await partners.markRead(named.user, named.id);
           return { success: true };

@@ -1,16 +1,17 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import type { SendOne } from "../../core/send-many.ts";
 import { directType } from "../../core/types.ts";
 import { maxSmsCharacters } from "../../model/delivery.ts";
-import { BelfryError } from "../../model/errors.ts";
+import { BelfryError, sentenceOf } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
 import type { HistoryEntry } from "../../model/history.ts";
-import type { NotifyCommand } from "../../model/notification.ts";
 import { userInPath } from "../auth.ts";
-import { prepareErrorReply } from "../errors.ts";
+import { invalidField, prepareErrorReply } from "../errors.ts";
+import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
 
 export interface QueueDialectPartners {
-  notify: (command: NotifyCommand) => Promise<{ id: string }>;
+  send: SendOne;
   /** Newest first. */
   history: (user: string) => Promise<HistoryEntry[]>;
 }
@@ -61,8 +62,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
   // One text, as its clients expect; the fields are named in it.
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { message, details } = prepareErrorReply(error, request, reply);
-    const more = details.slice(1).map(({ pointer, detail }) => ` ${pointer} ${detail}.`);
-    return reply.send({ error: message + more.join("") });
+    return reply.send({ error: [message, ...details.slice(1).map(sentenceOf)].join(" ") });
   });
   const tags = ["queue dialect"];
 
@@ -72,6 +72,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
       schema: {
         tags,
         summary: "Queue a notification for one channel",
+        headers: IdempotencyHeaders,
         body: PostRequest,
         response: { 201: Type.Object({ message: Type.String(), id: Type.String() }), ...failures },
       },
@@ -79,18 +80,20 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
     async (request, reply) => {
       const { user_id, notification_type, content } = request.body;
       const problem = problemInText(content, "/content");
-      if (problem) throw invalid(problem.pointer, problem.detail);
+      if (problem) throw invalidField(problem.pointer, problem.detail);
       if (notification_type === "sms" && content.length > maxSmsCharacters)
-        throw invalid(
+        throw invalidField(
           "/content",
           `has ${content.length} characters; an SMS takes at most ${maxSmsCharacters}`,
         );
-      const { id } = await partners.notify({
+      const command = {
         user: String(user_id),
         type: directType,
         body: content,
         channels: [channelOf[notification_type]],
-      });
+      };
+      const { id, replayed } = await partners.send(command, keyedRequest(request));
+      markReplayed(reply, replayed);
       return reply.code(201).send({ message: "Notification queued", id });
     },
   );
@@ -120,8 +123,4 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
       return { data };
     },
   );
-}
-
-function invalid(pointer: string, detail: string): BelfryError {
-  return new BelfryError("invalid_request", `${pointer} ${detail}.`, [{ pointer, detail }]);
 }

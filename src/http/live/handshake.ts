@@ -1,17 +1,17 @@
 import { fromNothing, fromNow } from "../../model/live.ts";
-import { canonicalUser } from "../../model/user-id.ts";
+import { canonicalUser, isUserId } from "../../model/user-id.ts";
 import { invalidField } from "../errors.ts";
 
-/** 1 to 128 characters; the routes' schemas say the same. */
-export const isUserId = (text: string): boolean => /^[^\p{Cc}\p{Cs}]{1,128}$/u.test(text);
+/** Reads and checks what a client sends when it connects. Each throws `invalid_request` that points at `pointer`. */
 
-/** What a client says when it connects, read and checked. Each throws `invalid_request` that points at `pointer`. */
-
-/** The user that it names; a number is an id of the queue dialect. */
+/** The user; a number is an id of the queue dialect. */
 export function readUser(given: unknown, pointer: string): string {
   const user = Number.isSafeInteger(given) ? String(given) : given;
   if (typeof user !== "string" || !isUserId(user))
-    throw invalidField(pointer, "must be a user's id of 1 to 128 characters");
+    throw invalidField(
+      pointer,
+      "must be a user's id: 1 to 128 characters, at least one of them visible, and not . or ..",
+    );
   return canonicalUser(user);
 }
 
@@ -20,7 +20,7 @@ export function readRev(given: unknown, pointer: string): number {
   if (given === undefined || given === null) return fromNow;
   const rev = typeof given === "string" && /^\d{1,16}$/.test(given) ? Number(given) : given;
   if (!Number.isSafeInteger(rev) || (rev as number) < 0 || rev === fromNow)
-    throw invalidField(pointer, "must be a rev that a message of ours had: an integer from 0");
+    throw invalidField(pointer, "must be a `rev` of an earlier message: an integer from 0");
   return rev === 0 ? fromNothing : (rev as number);
 }
 

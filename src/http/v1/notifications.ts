@@ -4,11 +4,11 @@ import { Type } from "typebox";
 import type { IdempotencyKey } from "../../core/idempotency.ts";
 import type { Outcome } from "../../core/notify.ts";
 import type { Sent } from "../../core/send-many.ts";
-import { BelfryError } from "../../model/errors.ts";
+import { BelfryError, invalidRequest } from "../../model/errors.ts";
 import type { NotifyCommand } from "../../model/notification.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { publicError, sendProblem } from "../errors.ts";
-import { idempotencyKeyOf } from "./idempotency-key.ts";
+import { IdempotencyHeaders, idempotencyKeyOf, markReplayed } from "../idempotency-key.ts";
 import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
 
 export interface NotificationPartners {
@@ -17,33 +17,27 @@ export interface NotificationPartners {
   types: string[];
 }
 
-/** 1,000 ids of 128 characters take more than other requests may. */
+/** 1,000 ids of 128 characters need more than other bodies. */
 const maxBodyBytes = 1024 * 1024;
 
 const Reply = Type.Object({
   notifications: Type.Array(
     Type.Object({
       user_id: Type.String(),
-      id: Type.Optional(Type.String({ description: "Of the notification, when it is stored." })),
+      id: Type.Optional(Type.String({ description: "The notification's id, if it was stored." })),
       error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
     }),
-    { description: "One a recipient, in order." },
+    { description: "One entry per recipient, in the order of the request." },
   ),
 });
-const Headers = Type.Object({
-  "idempotency-key": Type.Optional(
-    Type.String({
-      description:
-        "1 to 255 printable characters, best a UUID. For 24 hours equal requests with it get one answer; then they " +
-        "carry `Idempotent-Replayed: true`.",
-    }),
-  ),
-});
-
-/** `POST /v1/notifications`: one notification for each of up to 1,000 users. Only for who has an API key. */
+/** `POST /v1/notifications`: one notification for each of up to 1,000 users. Needs an API key. */
 export function notificationRoutes(app: FastifyInstance, { send, types }: NotificationPartners): void {
   const Body = Exactly({
-    recipients: Type.Array(UserId, { minItems: 1, maxItems: 1_000, description: "Each once." }),
+    recipients: Type.Array(UserId, {
+      minItems: 1,
+      maxItems: 1_000,
+      description: "Users to notify, each once.",
+    }),
     ...notificationFields(types),
     target_id: Type.Optional(Hex24),
   });
@@ -58,8 +52,8 @@ export function notificationRoutes(app: FastifyInstance, { send, types }: Notifi
         tags: ["notifications"],
         summary: "Notify one or many users",
         description:
-          "201: all are stored. 207: those without an error are. When none is, for one reason, it is the answer.",
-        headers: Headers,
+          "201: all notifications are stored. 207: some are; the others have an `error`. If none could be stored for the same reason, the answer is that error.",
+        headers: IdempotencyHeaders,
         body: Body,
         response: { 201: Reply, 207: Reply },
       },
@@ -68,7 +62,7 @@ export function notificationRoutes(app: FastifyInstance, { send, types }: Notifi
       const { recipients, target_id: targetId, ...rest } = request.body;
       const command = { ...rest, ...(targetId !== undefined && { targetId }) };
       const { outcomes, replayed } = await send(command, different(recipients), idempotencyKeyOf(request));
-      if (replayed) reply.header("idempotent-replayed", "true");
+      markReplayed(reply, replayed);
       const failed = outcomes.flatMap(({ error }) => error ?? []);
       const [first] = failed;
       if (first && failed.length === outcomes.length && failed.every((one) => one.code === first.code))
@@ -89,7 +83,7 @@ const onWire = ({ user, id, error }: Outcome) => ({
   ...(error ? { error: { code: error.code, message: error.message } } : { id }),
 });
 
-/** Ids as they are stored. Throws `invalid_request` that names both places of what is there twice. */
+/** Ids as they are stored. Throws `invalid_request` that names both places of a user who is listed twice. */
 function different(recipients: string[]): string[] {
   const places = new Map<string, number>();
   const users = recipients.map(canonicalUser);
@@ -98,10 +92,8 @@ function different(recipients: string[]): string[] {
     if (before === undefined) places.set(user, place);
     return before === undefined
       ? []
-      : [{ pointer: `/recipients/${place}`, detail: `is the same user as /recipients/${before}` }];
+      : [{ pointer: `/recipients/${place}`, detail: `is the same user as recipients[${before}]` }];
   });
-  const [first] = twice;
-  if (first)
-    throw new BelfryError("invalid_request", `${first.pointer} ${first.detail}.`, twice.slice(0, 20));
+  if (twice.length > 0) throw invalidRequest(twice);
   return users;
 }

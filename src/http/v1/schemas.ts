@@ -1,10 +1,11 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { type Channel, channels } from "../../model/notification.ts";
-import { hex24, plainText } from "../patterns.ts";
+import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
+import { hex24 } from "../patterns.ts";
 
-const id = { minLength: 1, maxLength: 128, pattern: plainText };
-export const UserId = Type.String({ ...id, description: "24 hex characters, or any other text." });
-/** Ours have 24 hex characters; what an older system put into an inbox has what it has. */
+const id = { minLength: 1, maxLength: maxIdCharacters, pattern: idPattern };
+export const UserId = Type.String({ ...id, description: "24 hex characters, or any other visible text." });
+/** Our own have 24 hex characters; an older system may have put other ids into an inbox. */
 const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
 export const Time = Type.String({ format: "date-time" });
@@ -29,8 +30,9 @@ export const notificationFields = (types: string[]) => ({
   channels: Type.Optional(
     Type.Array(Type.Unsafe<Channel | "inbox">(Type.String({ enum: [...channels, "inbox"] })), {
       minItems: 1,
+      maxItems: channels.length + 1,
       uniqueItems: true,
-      description: "Instead of the type's own.",
+      description: "Where it goes, instead of the type's own channels. `inbox` keeps it in the user's inbox.",
     }),
   ),
 });

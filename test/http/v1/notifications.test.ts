@@ -155,8 +155,8 @@ describe("one notification for many", () => {
     const answer = await post(url, { ...good, recipients: ["alex", one, two, one.toUpperCase(), "alex"] });
     refused(answer, { pointers: ["/recipients/3", "/recipients/4"] });
     expect(answer.body.errors.map((error: { detail: string }) => error.detail)).toStrictEqual([
-      "is the same user as /recipients/1",
-      "is the same user as /recipients/0",
+      "is the same user as recipients[1]",
+      "is the same user as recipients[0]",
     ]);
   });
 
