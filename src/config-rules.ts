@@ -2,50 +2,42 @@ import { isIP } from "node:net";
 import type { Config } from "./config.ts";
 import { readPublicKey } from "./core/tokens.ts";
 
-/** `wrong`: variables that are told as wrong already; nothing is concluded from their absence. */
+/**
+ * Settings that do not fit together, as sentences. `wrong`: variables that have a problem already; they count as set,
+ * so that one mistake is reported once.
+ */
 export function contradictions(config: Config, wrong: Set<string>): string[] {
   const problems: string[] = [];
-  const keyless = !config.API_KEYS && !wrong.has("API_KEYS");
-  if (!isLoopback(config.HOST) && keyless && config.AUTH === "on")
+  const isSet = (name: keyof Config) => config[name] !== undefined || wrong.has(name);
+  if (!wrong.has("HOST") && !isLoopback(config.HOST) && !isSet("API_KEYS") && config.AUTH === "on")
     problems.push(
-      `HOST: ${config.HOST} can be reached by others and no key is asked for: set API_KEYS, or AUTH=off if that is meant`,
+      `HOST: ${config.HOST} can be reached by others, and no API key is set: set API_KEYS, or AUTH=off to let everyone in`,
     );
-  if (config.DB_URI && !/^mongodb(\+srv)?:\/\/[^/]+/.test(config.DB_URI))
-    problems.push("DB_URI: must begin with mongodb:// or mongodb+srv:// and name a host");
-  if (config.SMTP_HOST && !senderOf(config) && !wrong.has("SMTP_EMAIL"))
-    problems.push("SMTP_EMAIL: is the sender's address; set it, or an address as SMTP_LOGIN");
-  if (config.SMTP_PASSWORD && !config.SMTP_LOGIN)
-    problems.push("SMTP_LOGIN: is missing beside SMTP_PASSWORD");
-  if (config.SMTP_LOGIN && !config.SMTP_HOST && !wrong.has("SMTP_HOST"))
-    problems.push("SMTP_HOST: is missing beside SMTP_LOGIN");
+  if (isSet("SMTP_HOST") && !senderOf(config) && !wrong.has("SMTP_EMAIL"))
+    problems.push("SMTP_EMAIL: must be set to the sender's address, unless SMTP_LOGIN is an address");
+  if (isSet("SMTP_PASSWORD") && !isSet("SMTP_LOGIN"))
+    problems.push("SMTP_LOGIN: must be set when SMTP_PASSWORD is set");
+  if (isSet("SMTP_LOGIN") && !isSet("SMTP_HOST"))
+    problems.push("SMTP_HOST: must be set when SMTP_LOGIN is set");
   if (config.SMTP_PORT === 465 && config.SMTP_TLS === "none")
-    problems.push("SMTP_TLS: none does not go with SMTP_PORT 465, which is TLS from the start");
+    problems.push("SMTP_TLS: must not be none with SMTP_PORT 465, which uses TLS from the start");
   problems.push(
-    ...missingParts(config, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
-    ...missingParts(config, ["TWILIO_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"], ["TWILIO_RATE"]),
+    ...missingParts(isSet, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
+    ...missingParts(isSet, ["TWILIO_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"], ["TWILIO_RATE"]),
   );
   if (config.TWILIO_SID && !config.TWILIO_SID.startsWith("AC"))
-    problems.push("TWILIO_SID: must be the account's, which begins with AC");
+    problems.push("TWILIO_SID: must be the account's SID, which begins with AC");
+  if (isSet("WEBHOOK_URL") !== isSet("WEBHOOK_SECRET"))
+    problems.push("WEBHOOK_URL: needs WEBHOOK_SECRET and the other way round: set both or neither");
+  if (!config.WEBHOOK_ALLOW_HTTP && config.WEBHOOK_URL?.toLowerCase().startsWith("http:"))
+    problems.push("WEBHOOK_URL: must begin with https://, or set WEBHOOK_ALLOW_HTTP=on");
+  if ((config.WEBHOOK_SECRET?.length ?? 0) > 2)
+    problems.push("WEBHOOK_SECRET: must be at most two secrets, the new one and the old one");
   problems.push(
-    ...orderProblems(config, "EMAIL_PROVIDERS", { smtp: "SMTP_HOST", mailgun: "MAILGUN_API_KEY" }),
-    ...orderProblems(config, "SMS_PROVIDERS", { twilio: "TWILIO_SID" }),
-    ...webhookProblems(config),
+    ...orderProblems(config, isSet, "EMAIL_PROVIDERS", { smtp: "SMTP_HOST", mailgun: "MAILGUN_API_KEY" }),
+    ...orderProblems(config, isSet, "SMS_PROVIDERS", { twilio: "TWILIO_SID" }),
     ...listenerProblems(config),
   );
-  return problems;
-}
-
-function webhookProblems({ WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_ALLOW_HTTP }: Config): string[] {
-  if ((WEBHOOK_URL === undefined) !== (WEBHOOK_SECRET === undefined))
-    return ["WEBHOOK_URL: goes with WEBHOOK_SECRET; set both or neither"];
-  if (WEBHOOK_URL === undefined) return [];
-  const problems: string[] = [];
-  const schemes = WEBHOOK_ALLOW_HTTP ? ["https:", "http:"] : ["https:"];
-  if (!URL.canParse(WEBHOOK_URL) || !schemes.includes(new URL(WEBHOOK_URL).protocol))
-    problems.push(
-      `WEBHOOK_URL: must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`,
-    );
-  if ((WEBHOOK_SECRET?.length ?? 0) > 2) problems.push("WEBHOOK_SECRET: holds two secrets at most");
   return problems;
 }
 
@@ -58,32 +50,38 @@ function listenerProblems({ TOKEN_PUBLIC_KEY, TRUST_PROXY = [] }: Config): strin
   }
   if (TRUST_PROXY.some((network) => /\/0+$/.test(network)))
     problems.push(
-      "TRUST_PROXY: must name your own proxies, not everybody: any caller could claim any address",
+      "TRUST_PROXY: must name your own proxies: with everybody, any caller could claim any address",
     );
   return problems;
 }
 
-/** A provider is configured whole or not at all. */
-function missingParts(config: Config, needed: Array<keyof Config>, others: Array<keyof Config>): string[] {
-  const given = [...needed, ...others].filter((name) => config[name] !== undefined);
+type IsSet = (name: keyof Config) => boolean;
+
+/** A provider needs all of its variables or none. */
+function missingParts(isSet: IsSet, needed: Array<keyof Config>, others: Array<keyof Config>): string[] {
+  const given = [...needed, ...others].filter(isSet);
   if (given.length === 0) return [];
-  const missing = needed.filter((name) => config[name] === undefined);
-  return missing.map((name) => `${name}: is missing beside ${given.join(", ")}`);
+  const missing = needed.filter((name) => !isSet(name));
+  return missing.map(
+    (name) => `${name}: is missing although ${given.join(" and ")} ${given.length > 1 ? "are" : "is"} set`,
+  );
 }
 
 /** `needs`: the variable without which a provider is not configured. */
 function orderProblems(
   config: Config,
+  isSet: IsSet,
   variable: "EMAIL_PROVIDERS" | "SMS_PROVIDERS",
   needs: Record<string, keyof Config>,
 ): string[] {
   const named = config[variable] ?? [];
   const problems = named.flatMap((name) => {
     const needed = needs[name];
-    const missing = needed !== undefined && config[needed] === undefined;
-    return missing ? [`${variable}: ${name} is named but its variables are not set`] : [];
+    return needed !== undefined && !isSet(needed)
+      ? [`${variable}: names ${name}, whose variables are not set: set ${needed} or remove ${name}`]
+      : [];
   });
-  if (new Set(named).size < named.length) problems.push(`${variable}: names a provider twice`);
+  if (new Set(named).size < named.length) problems.push(`${variable}: must not name a provider twice`);
   return problems;
 }
 

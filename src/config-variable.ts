@@ -1,3 +1,4 @@
+import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./config-address.ts";
 import { isMailbox } from "./model/mailbox.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
@@ -11,6 +12,8 @@ export interface Variable<Value> {
   form: string;
   /** The value, or a sentence about what is wrong. Not called for an empty text. */
   parse: (text: string) => Value | Problem;
+  /** Any text is valid, so a part that a comment cut off would go unnoticed. */
+  freeText?: boolean;
   /** Never shown; may come from the file that `<NAME>_FILE` names. */
   secret?: boolean;
   /** Other names that older systems' users have in their files. */
@@ -37,20 +40,61 @@ type Or<Value, F extends Facts> = F extends { default: string } ? Value : Value 
 
 /** The kinds of variable, for one group of the generated file. */
 export function inGroup(group: string) {
+  /** Blanks around a value never belong to it, except in free text. */
   const define = <Value, F extends Facts>(
     facts: F,
     form: string,
     parse: (text: string) => Value | Problem,
+    freeText = false,
   ): Variable<Or<Value, F>> => ({
     group,
     default: "",
     form,
-    parse: parse as Variable<Or<Value, F>>["parse"],
+    parse: (freeText ? parse : (text) => parse(text.trim())) as Variable<Or<Value, F>>["parse"],
+    ...(freeText && { freeText }),
     ...facts,
   });
+  /** A text that is valid when `problemIn` finds nothing. */
+  const checked = <F extends Facts>(
+    facts: F,
+    form: string,
+    problemIn: (text: string) => string | undefined,
+    freeText = false,
+  ) =>
+    define<string, F>(
+      facts,
+      form,
+      (text) => {
+        const problem = problemIn(text);
+        return problem === undefined ? text : new Problem(problem);
+      },
+      freeText,
+    );
 
   return {
-    text: <const F extends Facts>(facts: F, form = "text") => define<string, F>(facts, form, (text) => text),
+    /** Taken as it is, blanks at its ends too. */
+    text: <const F extends Facts>(facts: F, form = "text") =>
+      checked(
+        facts,
+        form,
+        (text) => (/\p{Cc}/u.test(text) ? "must be one line without control characters" : undefined),
+        true,
+      ),
+    /** An API key or the like: a blank in it comes from a mistake in copying. */
+    token: <const F extends Facts>(facts: F, form = "text without blanks") =>
+      checked(facts, form, (text) =>
+        /[\s\p{Cc}]/u.test(text) ? "must not contain blanks or line breaks" : undefined,
+      ),
+    lines: <const F extends Facts>(facts: F, form: string) => checked(facts, form, () => undefined),
+    /** `portName`: the variable that a port belongs to. */
+    host: <const F extends Facts>(facts: F, portName: string, form = "host name or IP address") =>
+      define<string, F>(facts, form, (text) => {
+        const problem = hostProblem(text, portName);
+        return problem === undefined ? text.replace(/^\[(.*)\]$/, "$1") : new Problem(problem);
+      }),
+    domain: <const F extends Facts>(facts: F) => checked(facts, "domain name", domainProblem),
+    mongoUri: <const F extends Facts>(facts: F) =>
+      checked(facts, "mongodb:// or mongodb+srv:// URI", mongoUriProblem),
     integer: <const F extends Facts>(min: number, max: number, facts: F) =>
       define<number, F>(facts, `integer, ${min} to ${max}`, (text) => {
         const fits = /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max;
@@ -80,16 +124,30 @@ export function inGroup(group: string) {
           ? { count: Number(count), perMs }
           : new Problem("must be a rate such as 14/s");
       }),
-    url: <const F extends Facts>(facts: F, protocols: string[]) =>
-      define<string, F>(facts, `${protocols.join(" or ")} URL`, (text) =>
-        URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1))
-          ? text.replace(/\/+$/, "")
-          : new Problem(`must be a URL that begins with ${protocols.map((one) => `${one}://`).join(" or ")}`),
+    /** `holds`: what else than scheme, host, port and path the URL may have. */
+    url: <const F extends Facts>(
+      facts: F,
+      protocols: string[],
+      holds: { login?: boolean; query?: boolean } = {},
+    ) =>
+      define<string, F>(facts, `${protocols.join(" or ")} URL`, (text) => {
+        const problem = urlProblem(text, protocols, holds);
+        if (problem !== undefined) return new Problem(problem);
+        return holds.query ? text : text.replace(/\/+$/, "");
+      }),
+    /** The address alone; a name before it is a problem. */
+    mailbox: <const F extends Facts>(facts: F, advice = "without a name") =>
+      checked(facts, "e-mail address", (text) =>
+        isMailbox(text) ? undefined : `must be one e-mail address ${advice}`,
       ),
-    mailbox: <const F extends Facts>(facts: F) =>
-      define<string, F>(facts, "e-mail address", (text) =>
-        isMailbox(text) ? text : new Problem("must be one e-mail address"),
-      ),
+    /** The address, or `Jo Doe <jo@example.com>`, of which the address is kept. */
+    namedMailbox: <const F extends Facts>(facts: F) =>
+      define<string, F>(facts, "e-mail address, or Name <address>", (text) => {
+        const address = /^(?:"[^"<>]*"\s*|[^"<>@,;]*)<([^<>]*)>$/.exec(text)?.[1]?.trim() ?? text;
+        return isMailbox(address)
+          ? address
+          : new Problem("must be one e-mail address, such as jo@example.com or Jo Doe <jo@example.com>");
+      }),
     list: <const F extends Facts>(form: string, facts: F, problemIn: (item: string) => string | undefined) =>
       define<string[], F>(facts, form, (text) => {
         const items = text.split(",").map((item) => item.trim());

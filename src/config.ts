@@ -1,9 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
-import { parseEnv } from "node:util";
+import { existsSync } from "node:fs";
+import { shownValue } from "./config-address.ts";
 import { contradictions } from "./config-rules.ts";
 import { inGroup, Problem, type Variable } from "./config-variable.ts";
+import { parseEnvFile } from "./env-file.ts";
+import { nearest } from "./model/nearest.ts";
 import { parseNetwork } from "./providers/webhook-guard.ts";
 import { webhookKey } from "./providers/webhook-signature.ts";
+import { readText } from "./read-text.ts";
 
 const server = inGroup("Server");
 const database = inGroup("MongoDB");
@@ -16,7 +19,7 @@ const webhook = inGroup("Webhook");
 const live = inGroup("Live");
 
 const table = {
-  HOST: server.text({ says: "Address to listen on.", default: "127.0.0.1" }, "IP address or host name"),
+  HOST: server.host({ says: "Address to listen on.", default: "127.0.0.1" }, "PORT"),
   PORT: server.integer(0, 65535, { says: "Port to listen on; 0 picks a free one.", default: "3000" }),
   PUBLIC_URL: server.url(
     {
@@ -55,14 +58,11 @@ const table = {
     default: "auto",
   }),
 
-  DB_URI: database.text(
-    {
-      says: "MongoDB connection string; the default database is `belfry`. Without it Belfry runs a MongoDB of its own.",
-      secret: true,
-      aliases: ["MONGO_URI", "MONGODB_URI"],
-    },
-    "mongodb:// or mongodb+srv:// URI",
-  ),
+  DB_URI: database.mongoUri({
+    says: "MongoDB connection string; the default database is `belfry`. Without it Belfry runs a MongoDB of its own.",
+    secret: true,
+    aliases: ["MONGO_URI", "MONGODB_URI"],
+  }),
   DATA_DIR: database.text(
     { says: "Folder for the data of Belfry's own MongoDB.", default: "./data" },
     "folder",
@@ -72,7 +72,7 @@ const table = {
     "file",
   ),
 
-  EMAIL: inbox.mailbox({
+  EMAIL: inbox.namedMailbox({
     says: "E-mail address of users that are created by their first notification.",
     aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
@@ -112,7 +112,7 @@ const table = {
     (key) =>
       /^[\x21-\x7e]{32,}$/.test(key) ? undefined : "each secret must have at least 32 printable characters",
   ),
-  TOKEN_PUBLIC_KEY: live.text(
+  TOKEN_PUBLIC_KEY: live.lines(
     {
       says: "Public key (RSA, EC or Ed25519) of user tokens that your own program signs.",
       secret: true,
@@ -177,6 +177,7 @@ const table = {
       secret: true,
     },
     ["amqp", "amqps"],
+    { login: true, query: true },
   ),
   RABBITMQ_EXCHANGE: queue.text({ says: "Durable direct exchange.", default: "belfry" }, "name"),
   RABBITMQ_QUEUE: queue.text(
@@ -196,9 +197,9 @@ const table = {
     (name) =>
       ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
   ),
-  SMTP_HOST: mail.text(
+  SMTP_HOST: mail.host(
     { says: "Mail server. Without it and Mailgun, mails are captured and shown at GET /v1/captured." },
-    "host name",
+    "SMTP_PORT",
   ),
   SMTP_PORT: mail.integer(1, 65535, {
     says: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
@@ -206,9 +207,12 @@ const table = {
   }),
   SMTP_LOGIN: mail.text({ says: "User name at the mail server." }),
   SMTP_PASSWORD: mail.text({ says: "Password at the mail server.", secret: true }),
-  SMTP_EMAIL: mail.mailbox({
-    says: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
-  }),
+  SMTP_EMAIL: mail.mailbox(
+    {
+      says: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
+    },
+    "alone; its name belongs into SMTP_NAME",
+  ),
   SMTP_NAME: mail.text({ says: "Sender's name.", default: "Belfry" }),
   SMTP_CONNECTIONS: mail.integer(1, 1_000, {
     says: "Most connections to the mail server, per process.",
@@ -219,11 +223,10 @@ const table = {
     says: "`required` sends only over TLS; `none` never uses STARTTLS.",
     default: "auto",
   }),
-  MAILGUN_API_KEY: mail.text({ says: "Mailgun API key that may send.", secret: true }),
-  MAILGUN_DOMAIN: mail.text(
-    { says: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain." },
-    "domain name",
-  ),
+  MAILGUN_API_KEY: mail.token({ says: "Mailgun API key that may send.", secret: true }),
+  MAILGUN_DOMAIN: mail.domain({
+    says: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain.",
+  }),
   MAILGUN_BASE_URL: mail.url(
     {
       says: "Mailgun API; https://api.eu.mailgun.net for domains in the EU.",
@@ -231,7 +234,7 @@ const table = {
     },
     ["https", "http"],
   ),
-  MAILGUN_SIGNING_KEY: mail.text({
+  MAILGUN_SIGNING_KEY: mail.token({
     says: "Mailgun's HTTP webhook signing key. With it Belfry accepts Mailgun's webhooks at /v1/callbacks/mailgun.",
     secret: true,
   }),
@@ -242,11 +245,11 @@ const table = {
     { says: "Order in which SMS providers are tried. The default is every configured one." },
     (name) => (["twilio", "capture"].includes(name) ? undefined : "must name some of twilio, capture"),
   ),
-  TWILIO_SID: sms.text(
+  TWILIO_SID: sms.token(
     { says: "Twilio account SID. Without it texts are captured and shown at GET /v1/captured." },
     "AC…",
   ),
-  TWILIO_AUTH_TOKEN: sms.text({
+  TWILIO_AUTH_TOKEN: sms.token({
     says: "Twilio auth token. It also verifies Twilio's callbacks.",
     secret: true,
   }),
@@ -261,7 +264,11 @@ const table = {
   }),
   TWILIO_RATE: sms.rate({ says: "Most SMS segments sent through Twilio, per process." }),
 
-  WEBHOOK_URL: webhook.text({ says: "Webhook of users that have none of their own." }, "URL"),
+  WEBHOOK_URL: webhook.url(
+    { says: "Webhook of users that have none of their own.", secret: true },
+    ["https", "http"],
+    { query: true },
+  ),
   WEBHOOK_SECRET: webhook.list(
     "one whsec_<base64>, or two during a rotation",
     { says: "Secret that signs calls to WEBHOOK_URL.", secret: true },
@@ -311,33 +318,55 @@ export class ConfigError extends Error {
 
 /** The configuration of this process: its environment, and `.env` in the working folder. */
 export function readConfig(): ReturnType<typeof loadConfig> {
-  return loadConfig(process.env, existsSync(".env") ? readFileSync(".env", "utf8") : "");
+  try {
+    return loadConfig(process.env, existsSync(".env") ? readText(".env") : "");
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([`.env ${(error as Error).message}`]);
+  }
 }
 
 /**
  * Reads and checks the whole configuration. `env`: the process's variables; they win over those of `envFile`
- * (the text of a `.env`). Throws `ConfigError` with all problems at once. `unknown`: names in the file that mean
- * nothing here; not an error, since older systems' files have more.
+ * (the text of a `.env`). Throws `ConfigError` with all problems at once. `unknown`: other names in the file; not an
+ * error, since it may be shared with other programs.
  */
 export function loadConfig(
   env: Record<string, string | undefined>,
   envFile = "",
 ): { config: Config; unknown: string[] } {
-  const problems: string[] = [];
-  const fromFile = parseEnv(envFile) as Record<string, string>;
+  const known = new Set(variables.flatMap((one) => namesOf(one)));
+  const { entries, problems } = parseEnvFile(envFile.replace(/^\uFEFF/, ""), (name) => known.has(name));
+  const fromFile = Object.fromEntries(entries.map(({ name, value }) => [name, value]));
+  const lines = new Map<string, number>();
+  for (const { name, line } of entries) {
+    if (known.has(name) && lines.has(name))
+      problems.push(
+        `.env, line ${line}: ${name} is already set on line ${lines.get(name)}; remove one of them`,
+      );
+    lines.set(name, line);
+  }
+  problems.push(...misspelled(env, fromFile, known));
+  const cut = new Map(entries.filter((one) => one.cut).map((one) => [one.name, one.line]));
+
   const wrong = new Set<string>();
   const values = variables.map((variable) => {
+    const names = namesOf(variable);
     // Whichever of its names they use, the process's variables win.
-    const given = namesOf(variable).some((name) => env[name] !== undefined) ? env : fromFile;
+    const fromProcess = names.some((name) => env[name] !== undefined);
     const before = problems.length;
-    const value = readVariable(variable, given, problems);
+    const value = readVariable(variable, fromProcess ? env : fromFile, problems);
+    const unclear = names.find((name) => !fromProcess && cut.has(name));
+    if (unclear !== undefined && (variable.freeText || variable.secret))
+      problems.push(
+        `.env, line ${cut.get(unclear)}: ${unclear} has an unquoted # after a blank, which would begin a comment; put the value in quotes, or the comment on its own line`,
+      );
     if (problems.length > before) wrong.add(variable.name);
     return [variable.name, value];
   });
   const config = Object.fromEntries(values) as Config;
   problems.push(...contradictions(config, wrong));
   if (problems.length > 0) throw new ConfigError(problems);
-  const known = new Set(variables.flatMap((one) => namesOf(one)));
   return { config, unknown: Object.keys(fromFile).filter((name) => !known.has(name)) };
 }
 
@@ -345,6 +374,33 @@ const namesOf = (variable: (typeof variables)[number]): string[] => {
   const names = [variable.name, ...(variable.aliases ?? [])];
   return variable.secret ? names.flatMap((name) => [name, `${name}_FILE`]) : names;
 };
+
+/**
+ * Names that are probably meant to be Belfry's. The environment belongs to other programs too, so there only long
+ * names count, and only when the variable they resemble is not set.
+ */
+function misspelled(
+  env: Record<string, string | undefined>,
+  fromFile: Record<string, string>,
+  known: Set<string>,
+): string[] {
+  const isSet = (name: string) =>
+    variables.some((one) => {
+      const names = namesOf(one);
+      return names.includes(name) && names.some((other) => env[other] || fromFile[other]);
+    });
+  const suspects = [
+    ...Object.keys(fromFile).map((name) => ({ name, where: ".env" })),
+    ...Object.keys(env)
+      .filter((name) => name.length >= 9 && !(name in fromFile))
+      .map((name) => ({ name, where: "the environment" })),
+  ];
+  return suspects.flatMap(({ name, where }) => {
+    const meant = known.has(name) ? undefined : nearest(name, [...known]);
+    if (meant === undefined || (where !== ".env" && isSet(meant))) return [];
+    return [`${name} (in ${where}) is not a variable of Belfry; did you mean ${meant}?`];
+  });
+}
 
 function readVariable(
   variable: (typeof variables)[number],
@@ -354,24 +410,24 @@ function readVariable(
   const set = namesOf(variable).filter((name) => given[name]?.trim());
   const texts = set.map((name) => {
     const text = given[name] as string;
-    if (!variable.secret || !name.endsWith("_FILE")) return text.trim();
+    if (!variable.secret || !name.endsWith("_FILE")) return text;
     try {
-      const held = readFileSync(text, "utf8").trim();
-      // Taken for unset it would open the service to everyone.
-      if (held === "") problems.push(`${name}: the file it names is empty`);
-      return held;
+      const content = readText(text).replace(/\r?\n$/, "");
+      if (content.trim() !== "") return content;
+      // Treated as unset it would open the service to everyone.
+      problems.push(`${name}: the file it names is empty`);
     } catch (error) {
-      problems.push(`${name}: cannot read the file it names (${(error as NodeJS.ErrnoException).code})`);
-      return "";
+      problems.push(`${name}: the file it names ${(error as Error).message}`);
     }
+    return "";
   });
-  if (new Set(texts).size > 1) problems.push(`${set.join(" and ")} contradict each other: set one of them`);
+  if (new Set(texts.map((text) => text.trim())).size > 1)
+    problems.push(`${set.join(" and ")} contradict each other: set one of them`);
   const text = texts[0] || variable.default;
   if (text === "") return undefined;
   const value = variable.parse(text);
   if (!(value instanceof Problem)) return value;
-  const shown = variable.secret ? "" : ` (it is ${JSON.stringify(text)})`;
-  problems.push(`${set[0] ?? variable.name}: ${value.text}${shown}`);
+  problems.push(`${set[0] ?? variable.name}: ${value.text}${variable.secret ? "" : shownValue(text)}`);
   return undefined;
 }
 

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { type Config, ConfigError } from "./config.ts";
 import { type Catalog, createCatalog } from "./core/catalog.ts";
 import { createOperate } from "./core/operate.ts";
 import { createRedrive } from "./core/redrive.ts";
 import type { Channel } from "./model/notification.ts";
 import type { Recipient } from "./model/provider.ts";
+import { readText } from "./read-text.ts";
 import { type CommitOptions, createCommitter } from "./store/commit.ts";
 import type { Connection } from "./store/connect.ts";
 import { newId } from "./store/ids.ts";
@@ -29,7 +29,7 @@ export async function openCatalog(config: Config): Promise<Catalog> {
     factor: config.RETRY_FACTOR,
     maxRetries: config.MAX_RETRIES,
   };
-  const { catalog, problems } = createCatalog(general, await readTypes(config.NOTIFICATION_TYPES_FILE));
+  const { catalog, problems } = createCatalog(general, readTypes(config.NOTIFICATION_TYPES_FILE));
   if (problems.length > 0)
     throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
   return catalog;
@@ -95,11 +95,17 @@ function newUserOf(config: Config): { email?: string; phone?: string } {
   return { ...(email && { email }), ...(phone && { phone }) };
 }
 
-async function readTypes(file: string | undefined): Promise<unknown> {
+function readTypes(file: string | undefined): unknown {
   if (file === undefined) return undefined;
+  let text: string;
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    text = readText(file);
   } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: ${(error as Error).message}`]);
+    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file it names ${(error as Error).message}`]);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError([`NOTIFICATION_TYPES_FILE: is not JSON: ${(error as Error).message}`]);
   }
 }

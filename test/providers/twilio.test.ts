@@ -292,7 +292,7 @@ test.each([
     given: { TWILIO_SID: "SK1", TWILIO_AUTH_TOKEN: "t", TWILIO_PHONE_NUMBER: "+1" },
     says: "TWILIO_SID: must be the account's",
   },
-  { given: { SMS_PROVIDERS: "twilio" }, says: "SMS_PROVIDERS: twilio is named but" },
+  { given: { SMS_PROVIDERS: "twilio" }, says: "SMS_PROVIDERS: names twilio" },
 ])("a wrong configuration is a problem at start: $says", async ({ given, says }) => {
   await expect(startService({ DB_URI: database.uri, ...given })).rejects.toThrow(says);
 });
