@@ -165,7 +165,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       queue?.announce(deliveries);
       for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
     };
-    const access = openAccess(config, clock.now);
+    const access = openAccess(config, clock.now, log);
     let hub: Hub | undefined;
     if (config.ROLES.includes("realtime")) {
       const opened = openHub(config, uri, connection, metrics, log);
@@ -255,8 +255,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           hub,
           heartbeatMs: config.LIVE_HEARTBEAT_SECONDS * 1_000,
           now: clock.now,
-          clientAddress: access.clientAddress,
-          isAllowedOrigin: access.isAllowedOrigin,
+          addresses: access.addresses,
           connectionsPerUser: config.LIVE_CONNECTIONS_PER_USER,
           connectionsPerAddress: config.LIVE_CONNECTIONS_PER_ADDRESS,
         },
@@ -272,8 +271,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       onRequestDone: metrics.request,
       authorizer: access.authorizer,
       allowedOrigins: config.ALLOWED_ORIGINS ?? [],
-      ...(config.TRUST_PROXY && { isProxy: access.isProxy }),
-      loopbackOnly: !config.API_KEYS && config.AUTH === "on",
+      isAllowedOrigin: access.isAllowedOrigin,
+      allowedHosts: access.allowedHosts,
+      addresses: access.addresses,
+      connections: {
+        most: config.HTTP_CONNECTIONS,
+        mostPerAddress: config.HTTP_CONNECTIONS_PER_ADDRESS,
+        peerAddress: access.addresses.peerAddress,
+      },
       version,
       log,
     });

@@ -3,6 +3,8 @@ import { shownValue } from "./config-address.ts";
 import { contradictions } from "./config-rules.ts";
 import { inGroup, Problem, type Variable } from "./config-variable.ts";
 import { parseEnvFile } from "./env-file.ts";
+import { isHostName } from "./http/hosts.ts";
+import { originProblem } from "./http/origins.ts";
 import { nearest } from "./model/nearest.ts";
 import { parseNetwork } from "./providers/webhook-guard.ts";
 import { webhookKey } from "./providers/webhook-signature.ts";
@@ -39,6 +41,21 @@ const table = {
   AUTH: server.choice(["on", "off"], {
     says: "`off` lets Belfry listen beyond loopback without a key.",
     default: "on",
+  }),
+  ALLOWED_HOSTS: server.list(
+    "host names, separated by commas",
+    {
+      says: "Host names that Belfry answers to without API_KEYS, beside IP addresses, localhost and the host of PUBLIC_URL. Other names are refused, which stops DNS rebinding.",
+    },
+    (name) => (isHostName(name) ? undefined : "must be host names without scheme, port, path and wildcard"),
+  ),
+  HTTP_CONNECTIONS: server.integer(10, 1_000_000, {
+    says: "Most open HTTP connections, per process. Live connections are not counted.",
+    default: "10000",
+  }),
+  HTTP_CONNECTIONS_PER_ADDRESS: server.integer(1, 1_000_000, {
+    says: "Most open HTTP connections from one address (IPv6: /64), per process. Loopback and TRUST_PROXY are not limited.",
+    default: "1000",
   }),
   ROLES: server.list(
     "api, worker, realtime",
@@ -94,14 +111,11 @@ const table = {
   }),
 
   ALLOWED_ORIGINS: live.list(
-    "origins such as https://app.example, or *",
+    "origins such as https://app.example or capacitor://localhost, or *",
     {
       says: "Origins whose pages may call the inbox API and open live connections. This service's own pages always may.",
     },
-    (origin) =>
-      origin === "*" || (!origin.includes("*") && URL.canParse(origin) && new URL(origin).origin === origin)
-        ? undefined
-        : "must be an origin: scheme, host and port, without a path",
+    originProblem,
   ),
   TOKEN_SECRET: live.list(
     "secrets of at least 32 characters, separated by commas",
@@ -123,6 +137,14 @@ const table = {
     says: "How long a user token from Belfry is valid.",
     default: "900",
   }),
+  TOKEN_AUDIENCE: live.text({
+    says: "Audience (`aud`) of user tokens. Tokens of TOKEN_PUBLIC_KEY must name it.",
+    default: "belfry",
+  }),
+  TOKEN_MAX_SECONDS: live.integer(60, 86_400, {
+    says: "Longest time between `iat` and `exp` of a token of TOKEN_PUBLIC_KEY.",
+    default: "3600",
+  }),
   LIVE_CONNECTIONS_PER_USER: live.integer(1, 100_000, {
     says: "Most open live connections of one user, per process.",
     default: "50",
@@ -137,7 +159,7 @@ const table = {
   }),
   TRUST_PROXY: live.list(
     "addresses and networks in CIDR form, separated by commas",
-    { says: "Proxies whose X-Forwarded-For header is trusted." },
+    { says: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix headers are trusted." },
     (one) => (parseNetwork(one) ? undefined : "must be IP addresses or networks such as 10.0.0.0/8"),
   ),
   SIMULATOR_INTERVAL_SECONDS: live.number(0, 3_600, {

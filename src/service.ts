@@ -38,18 +38,35 @@ const comeBackMs = 5_000;
 const standaloneLookMs = 2_000;
 
 /** Who may call and listen, and from where. */
-export function openAccess(config: Config, now: () => number) {
+export function openAccess(config: Config, now: () => number, log: Logger) {
   const tokens = createTokens({
     secrets: config.TOKEN_SECRET ?? [],
     publicKey: config.TOKEN_PUBLIC_KEY,
+    audience: config.TOKEN_AUDIENCE,
+    maxSeconds: config.TOKEN_MAX_SECONDS,
     ttlSeconds: config.TOKEN_TTL_SECONDS,
     now,
   });
+  const own = config.PUBLIC_URL === undefined ? undefined : new URL(config.PUBLIC_URL);
+  const onUnknownProxy = (address: string) =>
+    log.warn(
+      { address },
+      `a request has X-Forwarded-For, but no proxy is trusted, so limits count the proxy as one client: if ${address} is your proxy, set TRUST_PROXY=${address}`,
+    );
   return {
     tokens,
     authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens }),
-    isAllowedOrigin: createOriginRule(config.ALLOWED_ORIGINS ?? []),
-    ...createAddresses(networks(config.TRUST_PROXY ?? [])),
+    isAllowedOrigin: createOriginRule(
+      // Behind a proxy that sends another `Host` our own pages are known by PUBLIC_URL.
+      [...(config.ALLOWED_ORIGINS ?? []), ...(own ? [own.origin] : [])],
+      (origin) =>
+        log.warn({ origin }, "a page was refused: add its origin to ALLOWED_ORIGINS if it may call"),
+    ),
+    allowedHosts: [config.HOST, ...(config.ALLOWED_HOSTS ?? []), ...(own ? [own.hostname] : [])],
+    addresses: createAddresses(
+      networks(config.TRUST_PROXY ?? []),
+      config.TRUST_PROXY ? undefined : onUnknownProxy,
+    ),
   };
 }
 

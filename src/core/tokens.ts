@@ -2,7 +2,7 @@ import { createHash, createPublicKey, createSecretKey, type KeyObject } from "no
 import { BelfryError } from "../model/errors.ts";
 import { canonicalUser, isUserId } from "../model/user-id.ts";
 
-/** What a good token says. */
+/** What a valid token says. */
 export interface TokenHolder {
   user: string;
   /** Unix milliseconds; from then on the token is refused. */
@@ -10,26 +10,27 @@ export interface TokenHolder {
 }
 
 export interface Tokens {
-  /** A token of this user, by default for the configured time. `expiresAt`: Unix milliseconds. Rejects with `tokens_off`. */
+  /** Makes a token of this user, by default for the configured time. `expiresAt`: Unix milliseconds. Rejects with `tokens_off`. */
   sign(user: string, ttlSeconds?: number): Promise<{ token: string; expiresAt: number }>;
-  /** Rejects with `unauthorized`. What is wrong is told to those alone whose token is signed well. */
+  /** Rejects with `unauthorized`. Only a token whose signature is right learns what else is wrong with it. */
   verify(token: string): Promise<TokenHolder>;
 }
 
-const audience = "belfry";
 const maxCharacters = 8_192;
-const maxLifetimeSeconds = 86_400;
-/** Between the clock of whoever signed and MongoDB's. */
+/** Of the tokens that we sign. */
+const ownMaxSeconds = 86_400;
+/** The clock of the signer may differ from MongoDB's by so much. */
 const toleranceSeconds = 5;
 
 /**
- * The caller's own key, a PEM whose line ends may be written as `\n`, and the algorithms that fit it: never HS256, so that
- * nobody signs with the public key as secret. Throws an `Error` that ends a sentence about the variable.
+ * Reads the public key of the operator's own program, a PEM whose line ends may be written as `\n`, and the algorithms that
+ * fit it: never HS256, so that nobody can sign with the public key as a secret. Throws an `Error` whose message completes a
+ * sentence that begins with the variable's name.
  */
 export function readPublicKey(pem: string): { key: KeyObject; algorithms: string[] } {
   const text = pem.replaceAll("\\n", "\n");
-  // `createPublicKey` would make one of a private key and of a certificate, too.
-  if (/PRIVATE KEY/.test(text)) throw new Error("is a private key, which belongs to your program alone");
+  // `createPublicKey` would also accept a private key and a certificate.
+  if (/PRIVATE KEY/.test(text)) throw new Error("is a private key: give the public key, and keep the private one in your program");
   if (!text.startsWith("-----BEGIN PUBLIC KEY-----"))
     throw new Error("must be a PEM that begins with -----BEGIN PUBLIC KEY-----");
   const key = parsed(text);
@@ -46,32 +47,43 @@ function parsed(pem: string): KeyObject {
   try {
     return createPublicKey(pem);
   } catch {
-    throw new Error("is cut short or damaged: no key can be read from it");
+    throw new Error("cannot be read: the key is cut short or damaged");
   }
 }
 
+interface Key {
+  key: KeyObject;
+  algorithms: string[];
+  /** The operator's program signs with it, not we. */
+  theirs: boolean;
+  kid?: string;
+}
+
 /**
- * Users' tokens: JWTs whose `sub` is the user. `secrets`: the first signs, all are good. `publicKey`: that of a program which
- * signs its own. `now`: Unix milliseconds.
+ * Users' tokens: JWTs whose `sub` is the user. `secrets`: the first signs, all verify. `publicKey`: the key of a program that
+ * signs tokens itself; they must name our `audience` and live for `maxSeconds` at most. `now`: Unix milliseconds.
  */
 export function createTokens(options: {
   secrets: string[];
   publicKey?: string | undefined;
+  audience?: string;
+  maxSeconds?: number;
   ttlSeconds: number;
   now: () => number;
 }): Tokens {
-  const { secrets, publicKey, ttlSeconds, now } = options;
+  const { secrets, publicKey, audience = "belfry", maxSeconds = 3_600, ttlSeconds, now } = options;
   const own = secrets.map((secret) => ({
     key: createSecretKey(secret, "utf8"),
     algorithms: ["HS256"],
+    theirs: false,
     kid: createHash("sha256").update(secret).digest("base64url").slice(0, 8),
   }));
   const [signer] = own;
-  const keys: Array<{ key: KeyObject; algorithms: string[]; kid?: string }> = [...own];
-  if (publicKey !== undefined) keys.push(readPublicKey(publicKey));
+  const keys: Key[] = [...own];
+  if (publicKey !== undefined) keys.push({ ...readPublicKey(publicKey), theirs: true });
 
-  /** Those of the header's algorithm; among them the one that it names, if it names one of ours. */
-  async function candidates(token: string): Promise<typeof keys> {
+  /** The keys that fit the header's algorithm; if its `kid` is one of ours, only that one. */
+  async function candidates(token: string): Promise<Key[]> {
     const { decodeProtectedHeader } = await import("jose/decode/protected_header");
     try {
       const { alg = "", kid } = decodeProtectedHeader(token);
@@ -100,18 +112,21 @@ export function createTokens(options: {
     },
 
     async verify(token) {
-      // Without keys `jose` is not even loaded.
+      // Without keys `jose` is not loaded at all.
       if (keys.length === 0 || token.length > maxCharacters) throw new BelfryError("unauthorized");
       const { jwtVerify } = await import("jose/jwt/verify");
-      for (const { key, algorithms } of await candidates(token)) {
+      for (const { key, algorithms, theirs } of await candidates(token)) {
         try {
           const { payload } = await jwtVerify(token, key, {
             algorithms,
-            requiredClaims: ["sub", "exp"],
+            requiredClaims: theirs ? ["sub", "exp", "aud"] : ["sub", "exp"],
             currentDate: new Date(now()),
             clockTolerance: toleranceSeconds,
           });
-          return holderOf(payload, now() / 1000);
+          const limit = theirs
+            ? { seconds: maxSeconds, words: `${maxSeconds} seconds (TOKEN_MAX_SECONDS)` }
+            : { seconds: ownMaxSeconds, words: "24 hours" };
+          return holderOf(payload, { audience, limit, now: now() / 1000 });
         } catch (error) {
           if ((error as { code?: unknown }).code !== "ERR_JWS_SIGNATURE_VERIFICATION_FAILED")
             throw refusalOf(error);
@@ -123,15 +138,16 @@ export function createTokens(options: {
 }
 
 function holderOf(
-  payload: { sub?: unknown; aud?: unknown; iat?: unknown; exp?: unknown },
-  now: number,
+  { sub, aud, iat, exp }: { sub?: unknown; aud?: unknown; iat?: unknown; exp?: unknown },
+  { audience, limit, now }: { audience: string; limit: { seconds: number; words: string }; now: number },
 ): TokenHolder {
-  const { sub, aud, iat, exp } = payload;
   if (typeof sub !== "string" || !isUserId(sub)) throw wrongClaim("sub", "must be a user's id");
-  if (aud !== undefined && ![aud].flat().includes(audience)) throw wrongClaim("aud", `is not ${audience}`);
+  if (aud !== undefined && ![aud].flat().includes(audience)) throw wrongClaim("aud", `must be ${audience} (TOKEN_AUDIENCE)`);
   const since = typeof iat === "number" ? Math.min(iat, now) : now;
   const until = exp as number;
-  if (until - since > maxLifetimeSeconds) throw wrongClaim("exp", "must be 24 hours away at most");
+  // `since` may be the signer's clock.
+  if (until - since > limit.seconds + toleranceSeconds)
+    throw wrongClaim("exp", `must be at most ${limit.words} after it was issued`);
   return { user: canonicalUser(sub), expiresAt: (until + toleranceSeconds) * 1000 };
 }
 
@@ -143,7 +159,7 @@ function refusalOf(error: unknown): BelfryError {
   if (code === "ERR_JWT_CLAIM_VALIDATION_FAILED")
     return wrongClaim(
       claim,
-      claim === "nbf" ? "lies ahead: the token is not good yet" : "is missing or wrong",
+      claim === "nbf" ? "is in the future: the token is not valid yet" : "is missing or wrong",
     );
   return new BelfryError("unauthorized");
 }

@@ -1,18 +1,27 @@
 import type { IncomingMessage } from "node:http";
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 
 export interface Addresses {
-  /** Whether a peer's `X-Forwarded-For` is believed; for Fastify's `trustProxy`. */
+  /** Whether a peer is a trusted proxy, whose `X-Forwarded-…` headers are believed; for Fastify's `trustProxy`. */
   isProxy(address: string | undefined): boolean;
   /**
-   * Where a request comes from, as what limits count by: an IPv4 address, or an IPv6 network (`2001:db8:0:1::/64`), since who
-   * has one IPv6 address has them all. Behind proxies that are believed, the nearest address that is not one of them.
+   * Where a request comes from, in the form that limits count by: an IPv4 address, or an IPv6 network
+   * (`2001:db8:0:1::/64`), since whoever has one address of it has them all. Behind trusted proxies, the nearest address
+   * that is not one of them.
    */
   clientAddress(request: IncomingMessage): string;
+  /** The same of a bare connection; undefined: a trusted proxy or this machine, which speaks for many clients. */
+  peerAddress(socket: Socket): string | undefined;
+  /** Reports a request that came through a proxy while no proxy is trusted. */
+  noticeProxy(request: IncomingMessage): void;
 }
 
-/** `trusted`: the networks of one's own proxies. */
-export function createAddresses(trusted: (address: string, family: 4 | 6) => boolean): Addresses {
+/** `trusted`: the networks of the operator's own proxies. `onUnknownProxy` is called once, with the peer's address. */
+export function createAddresses(
+  trusted: (address: string, family: 4 | 6) => boolean,
+  onUnknownProxy?: (peer: string) => void,
+): Addresses {
+  let report = onUnknownProxy;
   const isProxy = (written: string | undefined): boolean => {
     const address = plainAddress(written ?? "");
     return address !== undefined && trusted(address, isIP(address) as 4 | 6);
@@ -21,14 +30,24 @@ export function createAddresses(trusted: (address: string, family: 4 | 6) => boo
     isProxy,
     clientAddress({ socket, headers }) {
       let client = plainAddress(socket.remoteAddress ?? "") ?? "unknown";
-      // Each proxy appends whom it was asked by; what stands before an address that is no proxy is hearsay.
+      // Each proxy appends its peer; what stands before an address that is no trusted proxy may be made up.
       const named = String(headers["x-forwarded-for"] ?? "").split(",");
       for (const one of named.reverse()) {
         const before = isProxy(client) ? plainAddress(one.trim()) : undefined;
         if (before === undefined) break;
         client = before;
       }
-      return isIP(client) === 6 ? networkOf(client) : client;
+      return limitKey(client);
+    },
+    noticeProxy({ socket, headers }) {
+      if (!report || headers["x-forwarded-for"] === undefined) return;
+      report(plainAddress(socket.remoteAddress ?? "") ?? "unknown");
+      report = undefined;
+    },
+    peerAddress({ remoteAddress = "" }) {
+      const peer = plainAddress(remoteAddress);
+      if (peer === undefined || peer === "::1" || peer.startsWith("127.") || isProxy(peer)) return undefined;
+      return limitKey(peer);
     },
   };
 }
@@ -49,6 +68,8 @@ function plainAddress(text: string): string | undefined {
     .flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255])
     .join(".");
 }
+
+const limitKey = (address: string) => (isIP(address) === 6 ? networkOf(address) : address);
 
 function networkOf(short: string): string {
   const [left = "", right = ""] = short.split("::");

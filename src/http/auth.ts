@@ -3,35 +3,36 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fast
 import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
 import { canonicalUser } from "../model/user-id.ts";
+import type { OriginRule } from "./origins.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Health and docs: answered without a key. */
+    /** Answered without a key: health, docs, pages. */
     public?: boolean;
     /**
-     * Whose data this is about: a token of that user opens the route. Asked after the request has been checked against its
-     * schema, so that it sees what the handler sees.
+     * The user whose data the route is about: a token of that user opens it. Called after the request has been checked
+     * against its schema, so it sees what the handler sees.
      */
     user?: (request: FastifyRequest) => string | undefined;
-    /** Takes the bearer as `?token=`, too, since a browser's EventSource sends no headers. */
+    /** Also takes the bearer as `?token=`, since a browser's EventSource sends no headers. */
     tokenInQuery?: boolean;
   }
   interface FastifyRequest {
-    /** Absent where nobody is asked. */
+    /** Null where no key is asked for. */
     access: Access | null;
   }
 }
 
-/** What a bearer opens. */
+/** What a bearer gives access to. */
 export interface Access {
-  /** This user's data alone; absent: everything. */
+  /** Only this user's data; absent: everything. */
   user?: string;
-  /** Unix milliseconds; from then on it must be asked for again. */
+  /** Unix milliseconds; from then on the bearer is refused. */
   expiresAt?: number;
 }
 
 export interface Authorizer {
-  /** Nobody is asked for anything. */
+  /** No key is configured, so none is asked for. */
   open: boolean;
   /** Rejects with `unauthorized`. */
   authenticate(bearer: string | undefined): Promise<Access>;
@@ -41,10 +42,10 @@ export interface Authorizer {
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-/** A bearer is one of `apiKeys` or a user's token. Without `apiKeys` everything is open, whoever has tokens. */
+/** A bearer is one of `apiKeys` or a user's token. Without `apiKeys` everything is open, with or without a token. */
 export function createAuthorizer(options: { apiKeys: string[]; tokens: Pick<Tokens, "verify"> }): Authorizer {
   const known = options.apiKeys.map(digest);
-  /** Compares digests of equal length, every key each time. */
+  /** Compares digests of equal length, with every key each time, so that the time tells nothing. */
   const isKey = (bearer: string): boolean => {
     const offered = digest(bearer);
     let matches = false;
@@ -73,7 +74,7 @@ const opens = (access: Access, user: string | undefined): boolean =>
 export const bearerOf = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 
-/** Asks at every route that is not public: first who it is, before anything else is done, then whose data is meant. */
+/** Guards every route that is not public: checks the bearer before anything else, and later whose data the request is about. */
 export function guardRoutes(app: FastifyInstance, authorizer: Authorizer): void {
   app.decorateRequest("access", null);
   if (authorizer.open) return;
@@ -93,7 +94,7 @@ export function guardRoutes(app: FastifyInstance, authorizer: Authorizer): void 
   });
 }
 
-/** For `config.user`: the user that the path or the query names. */
+/** For `config.user`: the user in the path, and the one in the query. */
 export const userInPath =
   (name: string) =>
   (request: FastifyRequest): string =>
@@ -104,33 +105,16 @@ export const userInQuery =
     String((request.query as Record<string, unknown>)[name]);
 
 /**
- * Without a key only programs of this machine may call, and a browser is one of them: a page from elsewhere whose name is
- * made to point to 127.0.0.1 (DNS rebinding) would be let in, but cannot hide its name.
+ * A service that asks for no key could be changed by every page that a browser of this network shows: by a form, or a
+ * `fetch` that needs no preflight. A browser names the page's origin whenever it changes something. Public routes have
+ * defences of their own.
  */
-export const refuseForeignHosts: onRequestHookHandler = (request, _reply, done) => {
-  if (isLoopbackName(request.headers.host)) done();
-  else done(new BelfryError("foreign_host"));
-};
-
-/**
- * Where nobody is asked for a key every page that a browser of this network shows could change things: a form, or a `fetch`
- * that needs no preflight. A browser names its origin whenever it does; what has defences of its own is public.
- */
-export function refuseForeignPages(
-  isAllowedOrigin: (origin: string | undefined, host: string | undefined) => boolean,
-): onRequestHookHandler {
+export function refuseForeignPages(isAllowedOrigin: OriginRule): onRequestHookHandler {
   return ({ method, headers: { origin, host }, routeOptions }, _reply, done) => {
     if (harmless.has(method) || routeOptions.config.public || isAllowedOrigin(origin, host)) return done();
-    const says = `Without API_KEYS pages of ${origin} may change nothing here: name it in ALLOWED_ORIGINS, or set API_KEYS.`;
-    done(new BelfryError("foreign_host", says));
+    const text = `Without API_KEYS pages of ${origin} may change nothing here: add the origin to ALLOWED_ORIGINS, or set API_KEYS.`;
+    done(new BelfryError("foreign_host", text));
   };
 }
 
 const harmless = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** Of a `Host` header; never of `X-Forwarded-Host`, which such a page may set as it likes. */
-export function isLoopbackName(host = ""): boolean {
-  const name = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host);
-  const [, v6, other = ""] = name ?? [];
-  return v6 === "::1" || other === "localhost" || /^127(\.\d{1,3}){3}$/.test(other);
-}

@@ -93,6 +93,9 @@ export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket)
   endWithProblem(socket, { status, title, detail, code: "invalid_request" });
 }
 
+/** Of every answer that no cache may keep, and whose links tell nobody where they were found. */
+export const privateHeaders = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
+
 /** Answers on a socket without a reply object, and ends the connection. */
 export function endWithProblem(
   socket: Duplex,
@@ -102,6 +105,7 @@ export function endWithProblem(
   const body = JSON.stringify({ type: "about:blank", ...problem });
   const wait = retryAfterSeconds(problem);
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/problem+json`;
+  const common = Object.entries(privateHeaders).map(([name, value]) => `\r\n${name}: ${value}`);
   const later = wait === undefined ? "" : `\r\nretry-after: ${wait}`;
-  socket.end(`${head}${later}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  socket.end(`${head}${common.join("")}${later}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -2,50 +2,78 @@ import type { FastifyContextConfig, FastifyInstance } from "fastify";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Pages of allowed origins may read it, as they may what has a `user`. */
+    /** Pages of allowed origins may read it, as they may every route that has a `user`. */
     shared?: boolean;
   }
 }
 
+/** Whether a page may call and listen, by its `Origin` and the `Host` it asks for. No `Origin`: it is no page. */
+export type OriginRule = (origin: string | undefined, host: string | undefined) => boolean;
+
 const requestHeaders = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID";
 const answerHeaders = "Date, Link, Retry-After, Idempotent-Replayed";
 const preflightSeconds = "600";
+/** Anybody can make up origins, so the log names so many of them and no more. */
+const maxLogged = 100;
 
-/**
- * Whether a page may open a socket, by its `Origin` and the `Host` it asks for: those of `listed` (`*`: all) and the service's
- * own. What sends no `Origin` is no page.
- */
+/** Allows the origins of `listed` (`*`: all) and the service's own. `onRefused` is called once for each origin. */
 export function createOriginRule(
   listed: string[],
-): (origin: string | undefined, host: string | undefined) => boolean {
-  return (origin, host) =>
-    origin === undefined ||
-    listed.includes("*") ||
-    listed.includes(origin) ||
-    (host !== undefined && isSameOrigin(origin, host));
+  onRefused: (origin: string) => void = () => {},
+): OriginRule {
+  const refused = new Set<string>();
+  return (origin, host) => {
+    if (origin === undefined || listed.includes("*") || listed.includes(origin)) return true;
+    if (host !== undefined && isSameOrigin(origin, host)) return true;
+    const shown = origin.slice(0, 200);
+    if (refused.size < maxLogged && !refused.has(shown)) {
+      refused.add(shown);
+      onRefused(shown);
+    }
+    return false;
+  };
 }
 
-/** The scheme is the origin's own: behind a proxy that ends TLS nobody else knows it. */
+/** Why a text is no item of `ALLOWED_ORIGINS`; undefined when it is one. */
+export function originProblem(text: string): string | undefined {
+  if (text === "*") return undefined;
+  if (text === "null")
+    return "null is every sandboxed page and file: name the page's own origin, or * for all";
+  if (text.includes("*"))
+    return "a wildcard within an origin is not supported: name each origin, or * for all";
+  const [, scheme = "", host = "", rest = ""] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/i.exec(text) ?? [];
+  const canonical = `${scheme}://${host}`.toLowerCase();
+  if (host === "" || /[\s@\\,"'<>]/.test(host) || !URL.canParse(canonical))
+    return "must be scheme://host or scheme://host:port, such as https://app.example or capacitor://localhost";
+  const { origin } = new URL(canonical);
+  // Browsers write schemes of their own as they are, and leave out the port of http and https where it is the default.
+  const right = origin === "null" ? canonical : origin;
+  if (rest !== "") return `must be an origin without a path: write ${right}`;
+  return text === right ? undefined : `must be written as browsers send it: ${right}`;
+}
+
+/** The scheme is the origin's own: only a proxy that ends TLS knows it. */
 function isSameOrigin(origin: string, host: string): boolean {
   if (!URL.canParse(origin)) return false;
   const { protocol, host: own } = new URL(origin);
+  if (!/^https?:$/.test(protocol)) return false;
   const asked = `${protocol}//${host}`;
   return own !== "" && URL.canParse(asked) && new URL(asked).host === own;
 }
 
 /**
- * CORS, for what belongs to a user and for the docs; without credentials, since there are no cookies. Comes before keys are
- * asked for, which a preflight does not bring. `routesAt`: what a path answers to.
+ * CORS, for the routes about a user and for the docs; without credentials, since there are no cookies. Runs before keys are
+ * asked for, because a preflight brings none. `routesAt`: the routes that a path has.
  */
 export function shareWithOrigins(
   app: FastifyInstance,
   listed: string[],
+  isAllowed: OriginRule,
   routesAt: (path: string) => Array<{ methods: string[]; config: FastifyContextConfig | undefined }>,
 ): void {
-  if (listed.length === 0) return;
   const anyone = listed.includes("*");
   app.addHook("onRequest", (request, reply, done) => {
-    const { origin, "access-control-request-method": asked } = request.headers;
+    const { origin, host, "access-control-request-method": asked } = request.headers;
     const preflight = request.method === "OPTIONS" && asked !== undefined;
     const methods = preflight
       ? routesAt(request.url.split("?", 1)[0] as string).flatMap((one) =>
@@ -53,8 +81,11 @@ export function shareWithOrigins(
         )
       : [];
     if (preflight ? methods.length === 0 : !isShared(request.routeOptions.config)) return done();
+    // Asked even when nothing is listed: the log is where an operator learns why a page gets nothing.
+    const allowed = isAllowed(origin, host);
+    if (listed.length === 0) return done();
     if (!anyone) reply.header("vary", "Origin");
-    if (origin === undefined || !(anyone || listed.includes(origin))) return done();
+    if (origin === undefined || !allowed || !(anyone || listed.includes(origin))) return done();
     reply.header("access-control-allow-origin", anyone ? "*" : origin);
     if (!preflight) {
       reply.header("access-control-expose-headers", answerHeaders);

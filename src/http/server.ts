@@ -12,20 +12,22 @@ import fastify, {
 import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Addresses } from "./addresses.ts";
-import { type Authorizer, guardRoutes, refuseForeignHosts, refuseForeignPages } from "./auth.ts";
+import { type Authorizer, guardRoutes, refuseForeignPages } from "./auth.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { type CapturedPartners, capturedRoutes } from "./captured.ts";
+import { type ConnectionOptions, limitConnections } from "./connections.ts";
 import { type ConsolePartners, consoleRoutes } from "./console.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
-import { clientErrorHandler, sendProblem } from "./errors.ts";
+import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
+import { createHostCheck } from "./hosts.ts";
 import { readJsonExactly } from "./json-body.ts";
 import { asyncApiDocument } from "./live/asyncapi.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
 import { type OperatePartners, operateRoutes } from "./operate.ts";
-import { createOriginRule, shareWithOrigins } from "./origins.ts";
+import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages, policy } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { type V1Partners, v1Routes } from "./v1/index.ts";
@@ -52,12 +54,16 @@ export interface ServerPartners {
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   authorizer: Authorizer;
-  /** Of pages elsewhere that may call what belongs to a user; `*`: all. */
+  /** Origins whose pages may call the routes about a user; `*`: all. */
   allowedOrigins: string[];
-  /** Absent: nobody's `X-Forwarded-For` is believed. */
-  isProxy?: Addresses["isProxy"];
-  /** Answers only under a loopback name: see `refuseForeignHosts`. */
-  loopbackOnly: boolean;
+  isAllowedOrigin: OriginRule;
+  /** Host names that are answered, beside IP addresses and localhost, while no key is asked for. */
+  allowedHosts: string[];
+  addresses: Pick<Addresses, "isProxy" | "noticeProxy">;
+  connections: Omit<ConnectionOptions, "log">;
+  /** Milliseconds: for the whole of a request, and without any traffic while one is answered. */
+  requestTimeoutMs?: number;
+  idleTimeoutMs?: number;
   version: string;
   log: FastifyBaseLogger;
 }
@@ -66,12 +72,19 @@ const maxBodyBytes = 64 * 1024;
 
 /** The HTTP server with every route, not yet listening. */
 export async function buildServer(partners: ServerPartners): Promise<FastifyInstance> {
+  const { requestTimeoutMs = 30_000, idleTimeoutMs = 60_000 } = partners;
   const app = fastify({
     loggerInstance: partners.log,
     // One line a request costs more than the request; `debug` shows them, failures are always logged.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
-    requestTimeout: 30_000,
+    requestTimeout: requestTimeoutMs,
+    // A client that does not read its answer.
+    connectionTimeout: idleTimeoutMs,
+    http: {
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(5_000, Math.ceil(requestTimeoutMs / 4)),
+    },
     // While closing, requests on open connections are still answered, with `Connection: close`.
     return503OnClosing: false,
     clientErrorHandler,
@@ -86,9 +99,10 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     },
     // The schemas bound them, and say where; none is longer than a request's head.
     routerOptions: { maxParamLength: 16 * 1024 },
-    trustProxy: partners.isProxy ?? false,
+    trustProxy: partners.addresses.isProxy,
   });
   app.setValidatorCompiler(compileCheck);
+  const connections = limitConnections(app.server, { ...partners.connections, log: partners.log });
   readJsonExactly(app);
   app.setErrorHandler(sendProblem);
   const routesAt = collectRoutes(app);
@@ -99,11 +113,18 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     reply.header("allow", allowed.join(", "));
     return sendProblem(new BelfryError("method_not_allowed"), request, reply);
   });
-  shareWithOrigins(app, partners.allowedOrigins, routesAt);
-  if (partners.loopbackOnly) app.addHook("onRequest", refuseForeignHosts);
-  if (partners.authorizer.open)
-    app.addHook("onRequest", refuseForeignPages(createOriginRule(partners.allowedOrigins)));
-  guardRoutes(app, partners.authorizer);
+  const { authorizer, isAllowedOrigin, addresses } = partners;
+  app.addHook("onRequest", (request, _reply, done) => {
+    addresses.noticeProxy(request.raw);
+    done();
+  });
+  shareWithOrigins(app, partners.allowedOrigins, isAllowedOrigin, routesAt);
+  const checkHost = createHostCheck(partners.allowedHosts);
+  if (authorizer.open) {
+    app.addHook("onRequest", async (request) => checkHost(request.raw));
+    app.addHook("onRequest", refuseForeignPages(isAllowedOrigin));
+  }
+  guardRoutes(app, authorizer);
   app.addHook("onSend", (request, reply, payload, done) => {
     addCommonHeaders(request, reply);
     done(null, payload);
@@ -121,15 +142,16 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
 
   const { api, live, health } = partners;
   if (api) {
-    await registerDocs(app, partners.version, !partners.authorizer.open);
+    await registerDocs(app, partners.version, !authorizer.open);
     await app.register(inboxDialect, api.inbox);
     await app.register(queueDialect, api.queue);
     await app.register(liveDialect, api.live);
     await app.register(pages);
   }
   if (live) {
-    const { authorizer, loopbackOnly } = partners;
-    await liveRoutes(app, { ...live, authorizer, loopbackOnly });
+    const { release } = connections;
+    const edge = { authorizer, isAllowedOrigin, release, ...(authorizer.open && { checkHost }) };
+    await liveRoutes(app, { ...live, ...edge });
   }
   await app.register(async (own) => {
     healthRoutes(own, health);
@@ -161,6 +183,9 @@ function collectRoutes(app: FastifyInstance) {
 function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header("x-request-id", request.id);
   reply.header("x-content-type-options", "nosniff");
+  // What is answered is for the caller alone, unless the route says otherwise.
+  for (const [name, value] of Object.entries(privateHeaders))
+    if (!reply.hasHeader(name)) reply.header(name, value);
 }
 
 /** In Ajv's place: see `validation.ts`. Fastify takes an error, or nothing. */

@@ -29,10 +29,7 @@ export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">
     },
     async (request, reply) => {
       const { token, expiresAt } = await sign(request.params.id, request.body.ttl_seconds);
-      return reply
-        .code(201)
-        .header("cache-control", "no-store")
-        .send({ token, expires_at: new Date(expiresAt).toISOString() });
+      return reply.code(201).send({ token, expires_at: new Date(expiresAt).toISOString() });
     },
   );
 }

@@ -21,7 +21,7 @@ export const errorCodes = {
   foreign_host: {
     status: 403,
     description:
-      "Without API_KEYS, requests must use a loopback name, and pages of other origins may change nothing: call 127.0.0.1 or localhost, add the page to ALLOWED_ORIGINS, or set API_KEYS.",
+      "Without API_KEYS, requests must name an IP address, localhost or one of ALLOWED_HOSTS, and pages of other origins may change nothing: use one of these hosts, add the page's origin to ALLOWED_ORIGINS, or set API_KEYS.",
   },
   forbidden: {
     status: 403,

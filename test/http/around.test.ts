@@ -195,6 +195,43 @@ describe("documents", () => {
   });
 });
 
+describe("what is private", () => {
+  test("no cache keeps an answer of the API, an error neither, and no link tells where it was found", async () => {
+    const key = "a-key-of-more-than-16-characters";
+    const app = await startService({ DB_URI: newDatabase(), API_KEYS: key });
+    const bearer = { authorization: `Bearer ${key}` };
+    const user = "638f394d4b7243fc0399ea67";
+    const calls: Array<[string, string, unknown, Record<string, string>, number]> = [
+      ["GET", `/list?user_id=${user}`, undefined, bearer, 200],
+      ["GET", `/v1/users/${user}/inbox`, undefined, bearer, 200],
+      ["GET", "/v1/deliveries", undefined, bearer, 200],
+      ["GET", "/v1/captured", undefined, bearer, 200],
+      ["GET", "/metrics", undefined, bearer, 200],
+      ["GET", "/readyz", undefined, {}, 200],
+      ["POST", "/create", { user_id: user, key: "new_message" }, bearer, 201],
+      ["POST", "/create", {}, bearer, 400],
+      ["GET", `/list?user_id=${user}`, undefined, {}, 401],
+      ["GET", "/nothing", undefined, bearer, 404],
+      ["DELETE", "/create", undefined, bearer, 405],
+      ["POST", "/create", { user_id: user, key: "x".repeat(70_000) }, bearer, 413],
+      ["GET", "/%zz", undefined, bearer, 400],
+      ["GET", "/socket.io/?EIO=4&transport=polling", undefined, {}, 200],
+      ["GET", `/v1/users/${user}/live`, undefined, {}, 400],
+    ];
+    for (const [method, path, body, headers, status] of calls) {
+      const answer = await call(app.url, method, path, body, headers);
+      const got = [answer.status, answer.headers.get("cache-control"), answer.headers.get("referrer-policy")];
+      expect(got, `${method} ${path}`).toStrictEqual([status, "no-store", "no-referrer"]);
+    }
+    const events = await fetch(`${app.url}/v1/users/${user}/events`, { headers: bearer });
+    await events.body?.cancel();
+    expect(events.headers.get("cache-control")).toBe("no-store");
+    expect(events.headers.get("referrer-policy")).toBe("no-referrer");
+    const page = await call(app.url, "GET", "/console.js");
+    expect(page.headers.get("cache-control")).toBe("no-cache");
+  });
+});
+
 describe("answers outside the routes", () => {
   test("an unknown path is 404 and a wrong method 405 with Allow, as problem details", async () => {
     const app = await startService({ DB_URI: newDatabase() });

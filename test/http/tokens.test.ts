@@ -15,7 +15,9 @@ const clock = { now: start };
 const at = (seconds: number) => {
   clock.now = start + seconds * 1000;
 };
-const open = (more: { secrets?: string[]; publicKey?: string } = {}) => {
+const open = (
+  more: { secrets?: string[]; publicKey?: string; audience?: string; maxSeconds?: number } = {},
+) => {
   at(0);
   return createTokens({ secrets: [secret], ttlSeconds: 900, now: () => clock.now, ...more });
 };
@@ -141,9 +143,9 @@ describe("claims", () => {
     ["a number as sub", { ...good, sub: 4 }, /sub must be/],
     ["several subs", { ...good, sub: ["alex", "bob"] }, /sub must be/],
     ["exp as text", { ...good, exp: `${second + 60}` }, /exp is missing or wrong/],
-    ["exp in milliseconds", { ...good, exp: start + 60_000 }, /exp must be 24 hours/],
-    ["exp beyond all", { ...good, exp: 1e300 }, /exp must be 24 hours/],
-    ["25 hours", { ...good, iat: second, exp: second + day + 3_600 }, /exp must be 24 hours/],
+    ["exp in milliseconds", { ...good, exp: start + 60_000 }, /exp must be at most 24 hours/],
+    ["exp beyond all", { ...good, exp: 1e300 }, /exp must be at most 24 hours/],
+    ["25 hours", { ...good, iat: second, exp: second + day + 3_600 }, /exp must be at most 24 hours/],
     [
       "25 hours of which some are over",
       { ...good, iat: second - 7_200, exp: second + day - 3_600 },
@@ -154,10 +156,10 @@ describe("claims", () => {
       { ...good, iat: second + 9_999, exp: second + day + 3_600 },
       /24 hours/,
     ],
-    ["another audience", { ...good, aud: "else" }, /aud is not belfry/],
-    ["other audiences", { ...good, aud: ["belfry2", "else"] }, /aud is not belfry/],
-    ["null as audience", { ...good, aud: null }, /aud is not belfry/],
-    ["nbf ahead", { ...good, nbf: second + 6 }, /nbf lies ahead/],
+    ["another audience", { ...good, aud: "else" }, /aud must be belfry/],
+    ["other audiences", { ...good, aud: ["belfry2", "else"] }, /aud must be belfry/],
+    ["null as audience", { ...good, aud: null }, /aud must be belfry/],
+    ["nbf ahead", { ...good, nbf: second + 6 }, /nbf is in the future/],
     ["nbf as text", { ...good, nbf: "soon" }, /nbf/],
     ["expired 5 s ago", { ...good, exp: second - 5 }, /expired/],
   ])("%s: refused, and it says why", async (_what, claims, why) => {
@@ -285,7 +287,7 @@ describe("a program's own key", () => {
     ["EdDSA", ed],
     ["Ed25519", ed],
   ])("%s: taken, also from a PEM on one line, and with a kid", async (alg, { privateKey, publicKey }) => {
-    const token = await signed(good, privateKey, { alg, kid: "theirs" });
+    const token = await signed({ ...good, aud: "belfry" }, privateKey, { alg, kid: "theirs" });
     for (const text of [pem(publicKey), pem(publicKey).trim().replaceAll("\n", "\\n")]) {
       const { user, expiresAt } = await open({ secrets: [], publicKey: text }).verify(token);
       expect([user, expiresAt]).toStrictEqual(["alex", (good.exp + 5) * 1000]);
@@ -296,11 +298,53 @@ describe("a program's own key", () => {
     }
   });
 
-  test("without exp, or good for longer than 24 hours, it is refused", async () => {
+  const own = (claims: Record<string, unknown>) =>
+    signed({ ...good, aud: "belfry", ...claims }, p256.privateKey, { alg: "ES256" });
+
+  test("refuses a token without exp", async () => {
     const tokens = open({ secrets: [], publicKey: pem(p256.publicKey) });
-    const own = (claims: Record<string, unknown>) => signed(claims, p256.privateKey, { alg: "ES256" });
-    expect(await refusal(tokens, await own({ sub: "alex" }))).toMatch(/exp is missing/);
-    expect(await refusal(tokens, await own({ ...good, exp: second + 90_000 }))).toMatch(/24 hours/);
+    expect(await refusal(tokens, await own({ exp: undefined }))).toMatch(/exp is missing/);
+  });
+
+  test("refuses a token that is for somebody else or for nobody in particular", async () => {
+    const tokens = open({ publicKey: pem(p256.publicKey) });
+    for (const aud of [undefined, "", "billing", [], ["billing"], null, 5, { belfry: true }, "BELFRY"])
+      expect(await refusal(tokens, await own({ aud })), String(aud)).toMatch(/^The token's aud /);
+    for (const aud of ["belfry", ["billing", "belfry"]])
+      expect((await tokens.verify(await own({ aud }))).user).toBe("alex");
+  });
+
+  test("the audience can be another name, in the tokens that we sign too", async () => {
+    const tokens = open({ publicKey: pem(p256.publicKey), audience: "notify.example" });
+    expect(await refusal(tokens, await own({}))).toMatch(/aud must be notify\.example/);
+    expect((await tokens.verify(await own({ aud: "notify.example" }))).user).toBe("alex");
+    const { token } = await tokens.sign("bob");
+    expect(decodeJwt(token).aud).toBe("notify.example");
+    expect((await tokens.verify(token)).user).toBe("bob");
+  });
+
+  test("refuses a token that is valid for longer than an hour, unless TOKEN_MAX_SECONDS says so", async () => {
+    const tokens = open({ secrets: [], publicKey: pem(p256.publicKey) });
+    const issued = (iat: number | undefined, exp: number) =>
+      own({ ...(iat !== undefined && { iat: second + iat }), exp: second + exp });
+    for (const [iat, exp] of [
+      [undefined, 3_600],
+      [0, 3_600],
+      [-60, 3_540],
+      // The signer's clock is a little ahead of ours.
+      [3, 3_603],
+    ] as const)
+      expect((await tokens.verify(await issued(iat, exp))).user).toBe("alex");
+    for (const [iat, exp] of [
+      [undefined, 3_700],
+      [0, 86_400],
+      [-3_600, 60],
+      [3_600, 7_200],
+    ] as const)
+      expect(await refusal(tokens, await issued(iat, exp))).toMatch(/3600 seconds \(TOKEN_MAX_SECONDS\)/);
+    const longer = open({ secrets: [], publicKey: pem(p256.publicKey), maxSeconds: 86_400 });
+    expect((await longer.verify(await issued(0, 86_400))).user).toBe("alex");
+    expect(await refusal(longer, await issued(0, 90_000))).toMatch(/86400/);
   });
 
   test("another key, or another algorithm of the same kind, is refused", async () => {

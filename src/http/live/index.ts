@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { BelfryError } from "../../model/errors.ts";
 import type { Hub } from "../../model/hub.ts";
-import { createDoor, type Door, type DoorOptions } from "./door.ts";
+import { type Admission, type AdmissionOptions, createAdmission } from "./admission.ts";
+import { privateHeaders } from "../errors.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import { createSocketIo } from "./socketio.ts";
 import { sseRoute } from "./sse.ts";
@@ -16,7 +17,10 @@ declare module "fastify" {
   }
 }
 
-export interface LivePartners extends Omit<DoorOptions, "authorizer" | "loopbackOnly" | "log"> {
+/** What the server has for every route. */
+type Edge = "authorizer" | "isAllowedOrigin" | "checkHost" | "release";
+
+export interface LivePartners extends Omit<AdmissionOptions, Edge | "log"> {
   hub: Hub;
   heartbeatMs: number;
   /** Unix milliseconds, on the clock that tokens end by. */
@@ -27,7 +31,7 @@ export interface LivePartners extends Omit<DoorOptions, "authorizer" | "loopback
 export interface LiveParts {
   hub: Hub;
   pulse: Pulse;
-  door: Door;
+  admission: Admission;
   heartbeatMs: number;
 }
 
@@ -37,15 +41,15 @@ const leaveMs = 2_000;
 /** WebSocket, Socket.IO and server-sent events: three ways to the hub's one subscription. */
 export async function liveRoutes(
   app: FastifyInstance,
-  partners: LivePartners & Pick<DoorOptions, "authorizer" | "loopbackOnly">,
+  partners: LivePartners & Pick<AdmissionOptions, Edge>,
 ): Promise<void> {
   const { hub, heartbeatMs } = partners;
-  const door = createDoor({ ...partners, log: app.log });
+  const admission = createAdmission({ ...partners, log: app.log });
   const pulse = createPulse(heartbeatMs, partners.now);
-  const parts = { hub, pulse, door, heartbeatMs };
+  const parts = { hub, pulse, admission, heartbeatMs };
   const socketIo = createSocketIo(parts);
   const webSockets = createWebSockets(parts);
-  const upgraded = takeUpgrades(app.server, { hub, door, webSockets, socketIo });
+  const upgraded = takeUpgrades(app.server, { hub, admission, webSockets, socketIo });
   sseRoute(app, parts);
   for (const path of ["/v1/users/:id/live", "/ws/v1/notifications/:user_id"])
     app.get(path, { config: { public: true }, schema: { hide: true } }, async () => {
@@ -64,10 +68,12 @@ export async function liveRoutes(
         config: { public: true, shared: true, stream: true },
         schema: { hide: true },
         async handler(request, reply) {
-          door.checkPage(request.raw);
+          admission.checkPage(request.raw);
           const engine = await socketIo.engineFor(request.raw, false);
+          // A poll is held until there is something to say: a ping at the latest.
+          request.raw.socket.setTimeout(Math.max(request.raw.socket.timeout ?? 0, 4 * heartbeatMs));
           reply.hijack();
-          for (const [name, value] of Object.entries(reply.getHeaders()))
+          for (const [name, value] of Object.entries({ ...privateHeaders, ...reply.getHeaders() }))
             if (value !== undefined) reply.raw.setHeader(name, value);
           engine.handleRequest(request.raw as never, reply.raw);
         },
@@ -76,10 +82,10 @@ export async function liveRoutes(
 
   // Node's server would wait for every open connection.
   app.addHook("preClose", async () => {
-    const allGone = door.shut();
+    const allGone = admission.shut();
     hub.close();
     await socketIo.leave();
-    // A connection of Socket.IO gives its seat back before its last word has left.
+    // A connection of Socket.IO emits `close` before its last packet has left.
     const ended = Promise.all([allGone, upgraded.ended()]);
     await Promise.race([ended, sleep(leaveMs, undefined, { ref: false })]);
     upgraded.cutOff();

@@ -42,7 +42,7 @@ export function createSocketIo(parts: LiveParts) {
       // It would be answered, and then belong to nobody.
       if (isUpgrade && transport !== "websocket")
         throw invalidField("?transport", "must be websocket in an upgrade");
-      if (!sid) parts.door.checkSeat(request);
+      if (!sid) parts.admission.checkAddress(request);
       return (await loaded()).engine;
     },
     /** Ends the connections that listen to nobody, which the hub knows nothing of. */
@@ -55,7 +55,7 @@ export function createSocketIo(parts: LiveParts) {
   };
 }
 
-async function load({ hub, pulse, door, heartbeatMs }: LiveParts) {
+async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
   const [{ Server }, { Server: EngineServer }] = await Promise.all([
     import("socket.io"),
     import("engine.io"),
@@ -77,9 +77,10 @@ async function load({ hub, pulse, door, heartbeatMs }: LiveParts) {
     open.add(connection);
     connection.on("close", () => open.delete(connection));
     try {
-      door.enterAddress(connection.request, connection);
+      admission.checkAddress(connection.request);
+      admission.arrive(connection.request, connection, () => connection.close(true));
     } catch {
-      // The last seat was taken since it was asked for.
+      // The last place was taken, or the service began to stop, since it was asked.
       return void connection.close(true);
     }
     const mayReceive = createBucket();
@@ -99,7 +100,7 @@ async function load({ hub, pulse, door, heartbeatMs }: LiveParts) {
         next();
       },
       (error) => {
-        const { message, code, details } = door.refusal(error);
+        const { message, code, details } = admission.refusal(error);
         next(Object.assign(new Error(message), { data: { code, ...(details.length > 0 && { details }) } }));
       },
     );
@@ -121,10 +122,10 @@ async function load({ hub, pulse, door, heartbeatMs }: LiveParts) {
     const { auth, query } = handshake;
     const user = readUser(auth.user_id ?? query.user_id, "auth.user_id");
     const since = readRev(auth.rev ?? query.rev, "auth.rev");
-    const expiresAt = await door.authorize(request, user, readToken(auth.token ?? query.token));
-    // It would never give its seat back.
+    const expiresAt = await admission.authorize(request, user, readToken(auth.token ?? query.token));
+    // It would be counted forever.
     if (conn.readyState !== "open") throw new BelfryError("unauthorized");
-    door.enterUser(user, conn);
+    admission.enter(request, user, conn);
     return { user, since, expiresAt };
   }
 

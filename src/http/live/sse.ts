@@ -6,6 +6,7 @@ import type { Sink } from "../../model/hub.ts";
 import { fromNow } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
+import { privateHeaders } from "../errors.ts";
 import { UserPath } from "../v1/schemas.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import { readRev } from "./handshake.ts";
@@ -36,7 +37,7 @@ const Query = Type.Object(
 const retryMs = () => 1_000 + Math.floor(Math.random() * 2_000);
 
 /** `GET /v1/users/{id}/events`: our own messages as server-sent events (HTML, 9.2). */
-export function sseRoute(app: FastifyInstance, { hub, pulse, door }: LiveParts): void {
+export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LiveParts): void {
   app.get<{ Params: { id: string }; Querystring: { rev?: string } }>(
     "/v1/users/:id/events",
     {
@@ -56,17 +57,19 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, door }: LiveParts):
       },
     },
     async (request, reply) => {
-      door.checkPage(request.raw);
+      admission.checkPage(request.raw);
       const user = canonicalUser(request.params.id);
       const lastEvent = request.headers["last-event-id"];
       const since = lastEvent ? readRev(lastEvent, "Last-Event-ID") : readRev(request.query.rev, "?rev");
       const { raw } = reply;
-      // While its token was looked at it may have gone, and would never give its seats back.
+      // It may have gone while its token was checked, and would be counted forever.
       if (raw.destroyed) return reply.hijack();
       // Pipelined behind another answer it has no connection yet, and would not hear of that one's end.
       if (!raw.socket) throw new BelfryError("invalid_request", "A stream must not be pipelined.");
-      door.enterAddress(request.raw, raw);
-      door.enterUser(user, raw);
+      admission.enter(request.raw, user, raw);
+      admission.release(raw.socket);
+      // The heartbeat finds out whether it is still there.
+      raw.socket.setTimeout(0);
 
       reply.hijack();
       raw.writeHead(200, {
@@ -74,7 +77,7 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, door }: LiveParts):
         "x-request-id": request.id,
         "x-content-type-options": "nosniff",
         "content-type": "text/event-stream",
-        "cache-control": "no-store",
+        ...privateHeaders,
         "x-accel-buffering": "no",
         // The connection ends with the stream, or a stop would wait for it.
         connection: "close",

@@ -5,14 +5,14 @@ import { BelfryError } from "../../model/errors.ts";
 import type { Hub } from "../../model/hub.ts";
 import { fromNow } from "../../model/live.ts";
 import { endWithProblem } from "../errors.ts";
-import type { Door } from "./door.ts";
+import type { Admission } from "./admission.ts";
 import { readRev, readToken, readUser } from "./handshake.ts";
 import type { createSocketIo } from "./socketio.ts";
 import type { createWebSockets, WebSocketListener } from "./websocket.ts";
 
 export interface UpgradeParts {
   hub: Hub;
-  door: Door;
+  admission: Admission;
   webSockets: ReturnType<typeof createWebSockets>;
   socketIo: ReturnType<typeof createSocketIo>;
 }
@@ -48,9 +48,10 @@ export function takeUpgrades(server: Server, parts: UpgradeParts): Upgraded {
     if (before) return waitFor(before, socket, () => server.emit("upgrade", request, socket, head));
     if (!wantsWebSocket(request)) return putBack(server, request, socket, head);
     open.add(socket);
+    parts.admission.release(socket);
     socket.on("close", onClose);
     socket.on("error", onError);
-    dispatch(request, socket, head, parts).catch((error) => refuse(socket, parts.door.refusal(error)));
+    dispatch(request, socket, head, parts).catch((error) => refuse(socket, parts.admission.refusal(error)));
   });
   return {
     ended: () =>
@@ -69,7 +70,6 @@ function onError(this: Duplex): void {
 }
 
 function refuse(socket: Duplex, { code, status, message }: BelfryError): void {
-  socket.once("finish", () => socket.destroy());
   endWithProblem(socket, { status, title: code.replaceAll("_", " "), detail: message, code });
 }
 
@@ -77,9 +77,9 @@ async function dispatch(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  { hub, door, webSockets, socketIo }: UpgradeParts,
+  { hub, admission, webSockets, socketIo }: UpgradeParts,
 ): Promise<void> {
-  door.checkPage(request);
+  admission.checkPage(request);
   const [path, query] = (request.url ?? "").split("?", 2) as [string, string | undefined];
   if (isSocketIo(path)) {
     const engine = await socketIo.engineFor(request, true);
@@ -96,15 +96,18 @@ async function dispatch(
     const asked = new URLSearchParams(query);
     const user = readUser(decoded(written), "/id");
     const named = readRev(protocol === "own" ? asked.get("rev") : undefined, "?rev");
-    door.enterAddress(request, socket);
-    const expiresAt = await door.authorize(request, user, readToken(asked.get("token")));
+    admission.checkAddress(request);
+    const expiresAt = await admission.authorize(request, user, readToken(asked.get("token")));
     if (socket.destroyed) return;
-    door.enterUser(user, socket);
+    admission.enter(request, user, socket);
     const since = protocol === "own" ? named : await whereItStands(hub, user);
     if (socket.destroyed) return;
     listener = { user, since, expiresAt, protocol };
   } catch (error) {
-    listener = door.refusal(error);
+    listener = admission.refusal(error);
+    if (socket.destroyed) return;
+    // It stays open until the client answers our close.
+    admission.arrive(request, socket, () => socket.destroy());
   }
   webSockets.open(request, socket, head, listener);
 }

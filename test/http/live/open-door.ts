@@ -6,9 +6,8 @@ export const openDoor = {
   heartbeatMs: 600_000,
   now: Date.now,
   authorizer: { authorize: async () => ({}) },
-  clientAddress: createAddresses(() => false).clientAddress,
+  addresses: createAddresses(() => false),
   isAllowedOrigin: createOriginRule([]),
-  loopbackOnly: false,
   connectionsPerUser: 10,
   connectionsPerAddress: 10,
 };

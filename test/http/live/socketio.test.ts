@@ -206,6 +206,27 @@ test("an address's connections are counted before anything is known of them", as
   }, "there is room");
 });
 
+test("a thousand connections that show no token keep nobody out, and few of them stay open", {
+  timeout: 120_000,
+}, async () => {
+  const { url } = await startService({ ...variables, API_KEYS: key, TOKEN_SECRET: secret });
+  const path = "/socket.io/?EIO=4&transport=websocket";
+  const silent = Array.from({ length: 1_000 }, () => openSocket(url, path));
+  let closed = 0;
+  for (const { ended } of silent) void ended.then(() => closed++);
+  const wrong = Array.from({ length: 300 }, () => openSocket(url, livePath("alex", "?token=wrong")));
+  for (const { ws } of wrong) ws.pause();
+  await eventually(() => closed >= 500, "most are closed", 60);
+  const devices = ["alex", "bob"].map(async (user) => {
+    const good = await token(user);
+    const device = openIo(url, { auth: { user_id: user, token: good } });
+    await eventually(() => device.messages.length === 1, `${user} listens`, 30);
+    const socket = openSocket(url, livePath(user, `?token=${good}`));
+    await eventually(() => socket.messages.length === 1, `${user} listens by WebSocket`, 30);
+  });
+  await Promise.all(devices);
+});
+
 test("a page of another origin is refused unless it is listed; then it may poll, too", async () => {
   const origin = "https://app.example";
   const { url } = await startService({ ...variables, ALLOWED_ORIGINS: origin });
