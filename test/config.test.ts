@@ -70,7 +70,12 @@ describe("with nothing set", () => {
       INBOX_LIMIT: 100,
       NOTIFICATION_TYPES_FILE: undefined,
       COMMIT_QUEUE_LIMIT: 10_000,
+      ALLOWED_HOSTS: undefined,
       ALLOWED_ORIGINS: undefined,
+      HTTP_CONNECTIONS: 10_000,
+      HTTP_CONNECTIONS_PER_ADDRESS: 1_000,
+      TOKEN_AUDIENCE: "belfry",
+      TOKEN_MAX_SECONDS: 3_600,
       TOKEN_SECRET: undefined,
       TOKEN_PUBLIC_KEY: undefined,
       TOKEN_TTL_SECONDS: 900,
@@ -206,6 +211,20 @@ describe("values", () => {
     ["ALLOWED_ORIGINS", "https://*.example"],
     ["ALLOWED_ORIGINS", "https://app.example,"],
     ["ALLOWED_ORIGINS", "null"],
+    ["ALLOWED_ORIGINS", "capacitor://localhost/"],
+    ["ALLOWED_ORIGINS", "capacitor://"],
+    ["ALLOWED_ORIGINS", "capacitor:localhost"],
+    ["ALLOWED_ORIGINS", "chrome-extension://*"],
+    ["ALLOWED_ORIGINS", "ionic://LocalHost"],
+    ["ALLOWED_ORIGINS", "https://user@app.example"],
+    ["ALLOWED_ORIGINS", "https://app.example?x"],
+    ["ALLOWED_ORIGINS", "https://app.example:99999"],
+    ["ALLOWED_ORIGINS", "file:///"],
+    ["ALLOWED_HOSTS", "http://belfry"],
+    ["ALLOWED_HOSTS", "belfry:3000"],
+    ["ALLOWED_HOSTS", "belfry/path"],
+    ["ALLOWED_HOSTS", "*.example"],
+    ["ALLOWED_HOSTS", "belfry,"],
     ["TOKEN_TTL_SECONDS", "9"],
     ["TOKEN_TTL_SECONDS", "86401"],
     ["LIVE_CONNECTIONS_PER_USER", "0"],
@@ -262,6 +281,30 @@ describe("values", () => {
   });
 });
 
+test.each([
+  "https://app.example",
+  "http://localhost:5173",
+  "http://[::1]:3000",
+  "capacitor://localhost",
+  "ionic://localhost",
+  "tauri://localhost",
+  "tauri://localhost:1420",
+  "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+  "moz-extension://0f9a2b3c-1111-4222-8333-444455556666",
+  "*",
+])("ALLOWED_ORIGINS takes %s", (origin) => {
+  expect(config({ ALLOWED_ORIGINS: `https://first.example, ${origin}` }).ALLOWED_ORIGINS).toEqual([
+    "https://first.example",
+    origin,
+  ]);
+});
+
+test("a wrong origin is told with the right one", () => {
+  expect(problemsOf({ ALLOWED_ORIGINS: "https://App.example:443/inbox" })[0]).toContain(
+    "write https://app.example ",
+  );
+});
+
 describe("TOKEN_PUBLIC_KEY", () => {
   const spki = (key: KeyObject) => key.export({ type: "spki", format: "pem" }).toString();
   const ed = generateKeyPairSync("ed25519");
@@ -288,9 +331,9 @@ describe("TOKEN_PUBLIC_KEY", () => {
     [
       "a private key in a public one's clothes",
       secretKey.replaceAll("PRIVATE", "PUBLIC"),
-      /no key can be read/,
+      /cut short or damaged/,
     ],
-    ["half a key", spki(ed.publicKey).slice(0, 50), /no key can be read/],
+    ["half a key", spki(ed.publicKey).slice(0, 50), /cut short or damaged/],
     ["another kind of PEM", spki(ed.publicKey).replaceAll("PUBLIC KEY", "CERTIFICATE"), /must be a PEM/],
     ["PKCS #1", rsa(2048).publicKey.export({ type: "pkcs1", format: "pem" }).toString(), /must be a PEM/],
     ["a short RSA key", spki(rsa(1024).publicKey), /2048 bits/],

@@ -30,7 +30,8 @@ const toleranceSeconds = 5;
 export function readPublicKey(pem: string): { key: KeyObject; algorithms: string[] } {
   const text = pem.replaceAll("\\n", "\n");
   // `createPublicKey` would also accept a private key and a certificate.
-  if (/PRIVATE KEY/.test(text)) throw new Error("is a private key: give the public key, and keep the private one in your program");
+  if (/PRIVATE KEY/.test(text))
+    throw new Error("is a private key: give the public key, and keep the private one in your program");
   if (!text.startsWith("-----BEGIN PUBLIC KEY-----"))
     throw new Error("must be a PEM that begins with -----BEGIN PUBLIC KEY-----");
   const key = parsed(text);
@@ -142,7 +143,8 @@ function holderOf(
   { audience, limit, now }: { audience: string; limit: { seconds: number; words: string }; now: number },
 ): TokenHolder {
   if (typeof sub !== "string" || !isUserId(sub)) throw wrongClaim("sub", "must be a user's id");
-  if (aud !== undefined && ![aud].flat().includes(audience)) throw wrongClaim("aud", `must be ${audience} (TOKEN_AUDIENCE)`);
+  if (aud !== undefined && ![aud].flat().includes(audience))
+    throw wrongClaim("aud", `must be ${audience} (TOKEN_AUDIENCE)`);
   const since = typeof iat === "number" ? Math.min(iat, now) : now;
   const until = exp as number;
   // `since` may be the signer's clock.

@@ -107,5 +107,7 @@ export function endWithProblem(
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/problem+json`;
   const common = Object.entries(privateHeaders).map(([name, value]) => `\r\n${name}: ${value}`);
   const later = wait === undefined ? "" : `\r\nretry-after: ${wait}`;
-  socket.end(`${head}${common.join("")}${later}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  socket.end(
+    `${head}${common.join("")}${later}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }

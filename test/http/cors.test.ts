@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { createOriginRule } from "../../src/http/origins.ts";
 import { freshDatabase } from "../support/database.ts";
 import { type Answer, call } from "../support/http.ts";
-import { startService } from "../support/service.ts";
+import { spawnService, startService } from "../support/service.ts";
 
 // Which pages of other origins may call, as their browser asks and reads it.
 
@@ -212,8 +212,46 @@ describe("sockets", () => {
     expect(createOriginRule([page])(origin, host)).toBe(allowed);
   });
 
+  test("an app's own scheme is never taken for this service's own page", () => {
+    expect(createOriginRule([])("capacitor://localhost", "localhost")).toBe(false);
+    expect(createOriginRule(["capacitor://localhost"])("capacitor://localhost", "belfry.example")).toBe(true);
+  });
+
+  test("a refused origin is reported once, and no more than 100 of them", () => {
+    const refused: string[] = [];
+    const rule = createOriginRule([page], (origin) => refused.push(origin));
+    for (let n = 0; n < 3; n++) rule("https://else.example", "belfry.example");
+    expect(refused).toEqual(["https://else.example"]);
+    rule(page, "belfry.example");
+    rule(undefined, "belfry.example");
+    for (let n = 0; n < 1_000; n++) rule(`https://${n}.example`, "belfry.example");
+    rule(`https://${"x".repeat(10_000)}.example`, "belfry.example");
+    expect(refused).toHaveLength(100);
+    expect(Math.max(...refused.map(({ length }) => length))).toBeLessThanOrEqual(200);
+  });
+
   test("with * every page, of origin null too", () => {
     for (const origin of ["null", "https://else.example", "file://"])
       expect(createOriginRule(["*"])(origin, "belfry.example")).toBe(true);
   });
+});
+
+test("an operator finds a refused origin, and an unknown proxy, in the log, once each, with the remedy", async () => {
+  const service = await spawnService({ DB_URI: uri, API_KEYS: key });
+  const foreign = "https://shop.example";
+  for (let n = 0; n < 3; n++) {
+    await call(service.url, "GET", `/list?user_id=${user}`, undefined, from(foreign, key));
+    await preflight(service.url, `/list?user_id=${user}`, "GET", foreign);
+    await call(service.url, "GET", "/livez", undefined, { "x-forwarded-for": "203.0.113.9" });
+  }
+  await fetch(`${service.url}/inbox.js`, { headers: { origin: "https://else.example" } });
+  service.kill("SIGTERM");
+  await service.ended;
+  const lines = service.output().split("\n");
+  const refused = lines.filter((line) => line.includes("ALLOWED_ORIGINS"));
+  expect(refused).toHaveLength(1);
+  expect(refused[0]).toContain(foreign);
+  const proxies = lines.filter((line) => line.includes("TRUST_PROXY"));
+  expect(proxies).toHaveLength(1);
+  expect(proxies[0]).toContain("TRUST_PROXY=127.0.0.1");
 });

@@ -3,7 +3,7 @@ import { freshDatabase } from "../../support/database.ts";
 import { call } from "../../support/http.ts";
 import { counted } from "../../support/inbox.ts";
 import { eventually, startService } from "../../support/service.ts";
-import { change, listening, notify, revBefore, someone } from "./calls.ts";
+import { change, listening, livePath, notify, revBefore, someone } from "./calls.ts";
 import { openIo, openSocket } from "./clients.ts";
 import { key, secret, token } from "./tokens.ts";
 
