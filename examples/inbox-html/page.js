@@ -1,6 +1,5 @@
 const inbox = /** @type {import("belfry/inbox").BelfryInbox} */ (document.querySelector("belfry-inbox"));
 
-inbox.getToken = async () => (await fetch("/token", { method: "POST" })).text();
 inbox.addEventListener("belfry-count", ({ detail }) => {
   const unread = /** @type {HTMLElement} */ (document.getElementById("unread"));
   unread.textContent = String(detail.unread);

@@ -1,9 +1,9 @@
-// A product's own server: it knows who is signed in, keeps the API key, and gives the page a token for its user alone. Belfry wants
+// A product's own server: it knows who is signed in, keeps the API key, and gives the page a token for that user. Start Belfry with
 // ALLOWED_ORIGINS=http://127.0.0.1:8080, API_KEYS and TOKEN_SECRET.
 //
 //   BELFRY_API_KEY=… node examples/inbox-html/serve.js
 //
-// With a folder it serves that one: `npx vite build examples/inbox-react`, then … serve.js examples/inbox-react/dist
+// To serve another folder: `npx vite build examples/inbox-react`, then … serve.js examples/inbox-react/dist
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ const {
   PORT = "8080",
 } = process.env;
 const folder = resolve(process.argv[2] ?? import.meta.dirname);
-// Yours says by its session who asks.
+// Yours takes the user from the session.
 const client = new BelfryClient({ server, apiKey, user: "alex" });
 
 /** @type {Record<string, string>} */

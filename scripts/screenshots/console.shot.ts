@@ -46,7 +46,7 @@ describe.each(sights)("of a newcomer, $name", (sight) => {
 
   test("what one has who has just started it", async () => {
     const { page, go, take, ask } = await open(uri, sight);
-    const emptyInbox = page.getByText("Nothing here yet.").first();
+    const emptyInbox = page.getByText("No notifications yet.").first();
     await go("", "belfry-inbox");
     await emptyInbox.waitFor();
     await take("first");

@@ -34,7 +34,7 @@ describe.each(sights)("$name", (sight) => {
     await tag.part("notice").waitFor({ state: "detached" });
     for (const { id } of (await belfry.inbox.list({ user: user() })).items)
       await belfry.inbox.remove(user(), id);
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     await shoot(tab, "inbox-empty", sight);
   });
 });

@@ -87,8 +87,12 @@ export function openLive(partners: LivePartners): LiveConnection {
           return close();
         }
       } catch (failed) {
-        // There is no other bearer yet: the refusal has taught nothing.
         error = failed as Error;
+        if (error instanceof BelfryClientError && error.isFinal) {
+          show("refused", { error });
+          return close();
+        }
+        // There is no other bearer yet: try again with the next one.
         next = nextOf(course, { ...outcome, refused: undefined });
       }
       course = next.course;

@@ -80,7 +80,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await tabTo(page, "kim");
     await press(page, "Enter");
     await page.getByRole("heading", { name: "kim", exact: true }).waitFor(shown);
-    await page.locator("belfry-inbox").getByText("Nothing here yet.").waitFor(shown);
+    await page.locator("belfry-inbox").getByText("No notifications yet.").waitFor(shown);
     await page.getByText("Nothing has been sent to this user.").waitFor(shown);
     await tabTo(page, "Erase this user…");
     await press(page, "Enter");

@@ -20,7 +20,7 @@ test("the guide has every attribute, event, part, slot and word of the tag", () 
   const attributes = [...properties.matchAll(/^ {4}(\w+): \{(?:.*attribute: ("[\w-]+"|false))?/gm)].map(
     ([, name, attribute]) => (attribute ?? name)?.replaceAll('"', ""),
   );
-  expect(attributes).toHaveLength(10);
+  expect(attributes).toHaveLength(12);
   for (const name of attributes.filter((one) => one !== "false")) expect(guide).toContain(`| \`${name}\` |`);
   for (const [, name] of source.matchAll(/"(belfry-[\w]+)"/g)) expect(guide).toContain(`| \`${name}\` |`);
   for (const [, name] of source.matchAll(/\bpart="([\w-]+)/g)) expect(guide).toContain(`\`${name}\``);
@@ -71,7 +71,7 @@ test.each([
   );
 });
 
-test("a locale that is none is English; a language without words of ours has English ones, by English rules", () => {
+test("an invalid locale is English; a language without built-in texts has English ones, with English plurals", () => {
   for (const tag of ["", "x", "nonsense!", "12"]) expect(createLocale(tag).texts.title).toBe("Notifications");
   const japanese = createLocale("ja");
   expect([1, 2].map((n) => japanese.plural(japanese.texts.arrived, n))).toEqual([

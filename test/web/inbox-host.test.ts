@@ -92,6 +92,36 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await tagOn(page).becomes("the socket", async () => sockets.some((one) => one.startsWith(live)), true);
   });
 
+  test("a script from a sub-path asks the service there", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { site, page, tag } = await visit(url);
+    const asked: string[] = [];
+    // As a proxy that strips the prefix.
+    await page.route(`${url}/**`, (route) => {
+      const { pathname } = new URL(route.request().url());
+      asked.push(pathname);
+      return route.continue({ url: route.request().url().replace("/belfry/", "/") });
+    });
+    await page.routeWebSocket(/\/live\?/, (socket) => {
+      asked.push(new URL(socket.url()).pathname);
+      socket.close();
+    });
+    site.shows(
+      `<belfry-inbox user="${user()}" token="${await sign()}"></belfry-inbox>`,
+      `import("${url}/belfry/inbox.js")`,
+      null,
+    );
+    await page.goto(site.url);
+    await tag.counts("1");
+    await tag.becomes(
+      "the live address",
+      async () => asked.includes(`/belfry/v1/users/${user()}/live`),
+      true,
+    );
+    expect(asked.filter((one) => !one.startsWith("/belfry/"))).toEqual([]);
+  });
+
   test("in another tag's shadow root it has the language of the page", async () => {
     await notify("One");
     const { page } = await start({
@@ -117,7 +147,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
   test("another user is not told the news of the one before", async () => {
     const { page, tag } = await start();
     await tag.open();
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     await listen(page);
     const other = `${user()}-other`;
     const given = { user: other, token: await sign(other) };
@@ -125,7 +155,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
       Object.assign(target, ${JSON.stringify(given)}), { once: true })`);
     await notify("For Ann's eyes");
     await tag.becomes("the user", () => tag.root.evaluate((one) => one.user), other);
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     await belfry.notify({ user: other, type: "new_message", title: "For the other" });
     await tag.becomes("what is said", () => said(page), [["", "1 new notification: For the other"]]);
   });

@@ -40,7 +40,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
       );
     expect([await isCut(), await more.textContent()]).toEqual([false, "Show less"]);
     await more.click();
-    expect([await isCut(), await more.textContent()]).toEqual([true, "Show all of it"]);
+    expect([await isCut(), await more.textContent()]).toEqual([true, "Show more"]);
   });
 
   test("Tab comes to the list wherever its reader has been, and what is new takes nobody's place", async () => {

@@ -47,12 +47,22 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await press("Tab", "action archive: One");
     await press("Tab", "action remove: One");
     await press("Enter", "item-title: Two");
+    await press("Shift+Tab", "undo");
+    await press("Enter", "item-title: One");
+    await tag.lists("Two", "One");
+    await press("End", "item-title: One");
+    for (const wanted of ["read", "archive", "remove"]) await press("Tab", `action ${wanted}: One`);
+    await press("Enter", "item-title: Two");
+    await press("Control+z", "item-title: One");
+    for (const wanted of ["read", "archive", "remove"]) await press("Tab", `action ${wanted}: One`);
+    await press("Enter", "item-title: Two");
     await press("Escape", "bell");
     expect(await tag.panel.isVisible()).toBe(false);
     await press("Enter", "panel");
     await press("ArrowDown", "item-title: Two");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/#Two");
+    await page.goto("about:blank");
     const kept = async () =>
       (await stored()).items.map(({ title, read, archived }) => [title, read, archived]);
     await tag.becomes("what is stored", kept, [
@@ -69,7 +79,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await page.keyboard.press("ArrowDown");
     await tag.becomes("the focus", () => focused(page), "item-title: One");
     await belfry.inbox.remove(user(), id);
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     await tag.becomes("the focus", () => focused(page), "panel");
   });
 
@@ -140,10 +150,10 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await expectAccessible(page, "offline");
     await tag.root.evaluate((element) => Object.assign(element, { token: "nonsense" }));
     await context.setOffline(false);
-    await tag.says("Your sign-in has ended.");
+    await tag.says("Your session has expired.");
     await expectAccessible(page, "refused");
     await tag.root.evaluate((element) => Object.assign(element, { user: "somebody" }));
-    await tag.says("Your sign-in has ended.");
+    await tag.says("Your session has expired.");
     await expectAccessible(page, "nothing but a sentence");
   });
 
@@ -218,7 +228,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
   test("a sentence that is not in the locale's language ends with its full stop", async () => {
     const { page, tag } = await start({ attributes: { locale: "ar" } });
     await tag.open();
-    await tag.says("Nothing here yet. What comes will show up by itself.");
+    await tag.says("No notifications yet.");
     const [last, stop] = await page.evaluate<[number, number]>(`(() => {
       const { lastChild: text } = document.querySelector("belfry-inbox").shadowRoot.querySelector(".empty p");
       const range = document.createRange();

@@ -40,11 +40,11 @@ function closedGate() {
   return { passed, open: () => open() };
 }
 
-const offline = "You are offline. What is new will come once you are back.";
-const unreachable = "The service cannot be reached. It is tried again by itself; check your connection.";
-const notDone = "That was not done. Try it again in a moment.";
-const signedOut = "Your sign-in has ended. Reload the page, or sign in again.";
-const broken = "The service has a fault. It is tried again by itself, and nothing is lost.";
+const offline = "You are offline. New notifications will appear when you are back online.";
+const unreachable = "The service cannot be reached. Check your connection. Trying again…";
+const notDone = "That did not work. Try again in a moment.";
+const signedOut = "Your session has expired. Reload the page or sign in again.";
+const broken = "The service has a problem. Nothing is lost. Trying again…";
 
 describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do", () => {
   test("offline: keeps what it has, and catches up when the network is back", async () => {
@@ -158,14 +158,14 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     const { page, tag, go } = await visit(url, { attributes: { token: await sign("somebody else") } });
     await go();
     await tag.open();
-    await tag.says("This inbox is somebody else’s. Sign in as its owner.");
+    await tag.says("You have no access to this inbox. Sign in as its owner.");
     await tag.root.evaluate((tag) => Object.assign(tag, { token: "nonsense" }));
     await tag.says(signedOut);
     await tag.root.evaluate((tag) => Object.assign(tag, { user: undefined }));
-    await tag.says("Whose inbox is it? The page has to say so with the attribute “user”.");
+    await tag.says("No user given: set the attribute “user”.");
     const right = { user: user(), token: await sign() };
     await tag.root.evaluate((tag, given) => Object.assign(tag, given), right);
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     expect(await page.locator("belfry-inbox [part~=retry]").count()).toBe(0);
   });
 
@@ -188,7 +188,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     });
     await go();
     await tag.open();
-    await tag.says("Your sign-in could not be renewed.");
+    await tag.says("Your sign-in could not be confirmed.");
     await tag.root.dispatchEvent("mend");
     await tag.lists("One");
   });
@@ -205,27 +205,22 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     const second = await context.newPage();
     await second.goto(site.url);
     await tagOn(second).open();
-    await tagOn(second).says("Too many requests or open pages.");
+    await tagOn(second).says("Too many requests or open tabs.");
     await tagOn(second).lists("Two", "One");
   });
 
   test.each([
     ["500", 500, {}, broken],
-    ["429", 429, { "retry-after": "1" }, "Too many requests or open pages."],
-    [
-      "429 with a long pause",
-      429,
-      { "retry-after": "600" },
-      "has asked for a pause. It goes on by itself at ",
-    ],
+    ["429", 429, { "retry-after": "1" }, "Too many requests or open tabs."],
+    ["429 with a long pause", 429, { "retry-after": "600" }, "The service is busy. Next try at "],
     [
       "429 for too many pages, with a pause",
       429,
       { "retry-after": "10" },
-      "Too many requests or open pages.",
+      "Too many requests or open tabs.",
       "too_many_connections",
     ],
-    ["404", 404, {}, "There is no notification service at this address. Tell whoever runs this page."],
+    ["404", 404, {}, "There is no notification service at this address. Contact the site’s owner."],
   ])(
     "%s instead of the list: a sentence, and then the list",
     async (_, status, headers, says, code?: string) => {
@@ -274,7 +269,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     });
     await answers(page, "**/read", 500);
     await tag.act("One", "archive");
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     await tag.counts("");
     gate.open();
     await eventually(
@@ -304,7 +299,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
       await route.continue();
     });
     await tag.act("One", "read");
-    await tag.says("Nothing here yet.");
+    await tag.says("No notifications yet.");
     expect(await tag.part("failure").count()).toBe(0);
   });
 
@@ -316,7 +311,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await go();
     await tag.open();
     await tag.becomes("the time", () => timesOn(tag), ["now"]);
-    await tag.says("This device’s clock is off by 3 hours. The times here are the service’s.");
+    await tag.says("This device’s clock is off by 3 hours. The times shown are the service’s.");
   });
 
   test("times go on", async () => {

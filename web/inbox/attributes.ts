@@ -4,19 +4,21 @@ import type { BelfryInboxProperties } from "./public.d.ts";
 import type { GivenTexts } from "./texts.ts";
 import { readTexts } from "./texts-attribute.ts";
 
-/** What the page says of the language at this place, also from outside of other tags' shadow roots. */
+/** The page's `lang` at this place, also from outside of other tags' shadow roots. */
 function langAround(element: Element): string | undefined {
   const found = element.closest<HTMLElement>("[lang]");
   const root = element.getRootNode();
   return found?.lang || (root instanceof ShadowRoot ? langAround(root.host) : undefined);
 }
 
-/** What a page sets on the tag, and the language that follows from it. */
+/** What a page sets on the tag, and the locale that follows from it. */
 export class Attributes extends LitElement implements BelfryInboxProperties {
   static override properties: PropertyDeclarations = {
     user: {},
     token: {},
     getToken: { attribute: false },
+    tokenUrl: { attribute: "token-url" },
+    renderItem: { attribute: false },
     server: {},
     locale: {},
     theme: { reflect: true },
@@ -28,6 +30,8 @@ export class Attributes extends LitElement implements BelfryInboxProperties {
   declare user: string | undefined;
   declare token: string | undefined;
   declare getToken: (() => string | Promise<string>) | undefined;
+  declare tokenUrl: string | undefined;
+  declare renderItem: BelfryInboxProperties["renderItem"];
   declare server: string | undefined;
   declare locale: string | undefined;
   declare theme: "light" | "dark" | "auto" | undefined;

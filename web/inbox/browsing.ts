@@ -1,18 +1,18 @@
 import type { InboxItem } from "../../src/client/index.ts";
 import { type Filter, filtered } from "./item.ts";
 
-/** So many more rows are drawn each time that the end of the list comes into sight. */
+/** This many more rows are drawn each time the end of the list comes into sight. */
 const step = 30;
 
-/** What of the list is shown, and where its reader is. */
+/** Which rows are shown, and where the reader is. */
 export class Browsing {
   filter: Filter = "all";
   drawn = step;
   /** The id of the row that the Tab key stops at. */
   current: string | undefined;
-  /** What was read here and now: it does not vanish under its reader's eyes. */
+  /** Items read just now: they stay in sight among the unread ones. */
   readonly kept = new Set<string>();
-  /** Long ones that are shown whole. */
+  /** Long items that are shown in full. */
   readonly expanded = new Set<string>();
 
   choose(filter: Filter): void {
@@ -38,14 +38,14 @@ export class Browsing {
     return filtered(items, this.filter, this.kept);
   }
 
-  /** Where the row is that the Tab key stops at. It is drawn, however much has come above it. */
+  /** The index of the row that the Tab key stops at. It is drawn, however many have come above it. */
   stop(items: readonly InboxItem[]): number {
     const index = items.findIndex((one) => one.id === this.current);
     this.drawn = Math.max(this.drawn, index + 1);
     return Math.max(0, index);
   }
 
-  /** The row to which a key leads from `from`, drawn from then on. */
+  /** Moves to that row and draws it. */
   goTo(index: number, items: readonly InboxItem[]): void {
     this.drawn = Math.max(this.drawn, index + 1);
     this.current = items[index]?.id;

@@ -2,17 +2,17 @@ import type { InboxItem } from "../../src/client/index.ts";
 import { bodyOf, titleOf } from "./item.ts";
 import { shortened } from "./shortened.ts";
 
-/** The browser's own notifications, for a page that nobody looks at. */
+/** The browser's own notifications, for a hidden page. */
 
 const storageKey = "belfry-inbox-notify";
-/** What piled up while the page was away is not thrown at its reader one by one. */
+/** After a long absence the reader is not flooded. */
 const mostAtOnce = 3;
 
-/** Whether the browser has them: not without TLS. */
+/** Browsers have them only over TLS. */
 export const canNotify = (): boolean => "Notification" in window && isSecureContext;
 export const isBlocked = (): boolean => Notification.permission === "denied";
 
-/** The browser's permission is the whole site's; the reader must have wanted these as well. */
+/** The browser's permission is for the whole site; the reader must have switched these on as well. */
 export function hasAgreed(): boolean {
   try {
     return canNotify() && Notification.permission === "granted" && localStorage.getItem(storageKey) === "on";
@@ -21,17 +21,17 @@ export function hasAgreed(): boolean {
   }
 }
 
-/** Only from a click: browsers ignore, and people refuse, what is asked out of the blue. */
+/** Call it from a click: browsers ignore a request without one. */
 export async function agree(wanted: boolean): Promise<void> {
   if (wanted && (await Notification.requestPermission()) !== "granted") return;
   try {
     localStorage.setItem(storageKey, wanted ? "on" : "off");
   } catch {
-    // A browser that keeps nothing: then it is not agreed.
+    // Storage is blocked: then they stay off.
   }
 }
 
-/** Shows what has come, unless some tab of the site that has this inbox is being looked at. */
+/** Shows what has arrived, unless another tab with this inbox is visible. */
 export async function notify(
   user: string,
   arrived: InboxItem[],
@@ -40,7 +40,7 @@ export async function notify(
   if (!document.hidden || !hasAgreed() || (await isSeenElsewhere(user))) return;
   for (const item of arrived.slice(0, mostAtOnce).reverse()) {
     try {
-      // One for all tabs that show it: those with the same tag replace each other.
+      // All tabs together show one: notifications with the same tag replace each other.
       const options = { body: shortened(bodyOf(item)), tag: `belfry ${user} ${item.id}` };
       const notification = new Notification(shortened(titleOf(item)), options);
       notification.onclick = () => {
@@ -49,7 +49,7 @@ export async function notify(
         onClick(item);
       };
     } catch {
-      // Some phones have them for service workers alone.
+      // Some phones allow them to service workers only.
       return;
     }
   }
@@ -57,7 +57,7 @@ export async function notify(
 
 const lockName = (user: string) => `belfry inbox ${user} is seen`;
 
-/** Tells the site's other tabs, as long as this one is visible, until the returned function is called. */
+/** Tells the site's other tabs while this one is visible, until the returned function is called. */
 export function showPresence(user: string): () => void {
   let visible = new AbortController();
   const update = () => {
@@ -65,7 +65,7 @@ export function showPresence(user: string): () => void {
     visible = new AbortController();
     const { signal } = visible;
     if (document.hidden) return;
-    // Held until it is aborted; aborted before, it never is.
+    // The lock is held until the signal is aborted.
     const hold = () => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     navigator.locks?.request(lockName(user), { mode: "shared", signal }, hold).catch(() => {});
   };

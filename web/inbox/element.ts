@@ -8,9 +8,11 @@ import * as desktop from "./desktop.ts";
 import { Following } from "./following.ts";
 import styles from "./inbox.css?inline";
 import { addressOf } from "./item.ts";
-import { aimAt, focusedIn, focusRow, keepFocus } from "./keys.ts";
+import { aimAt, fields, focusedIn, focusRow, isFrom, keepFocus, rowOf } from "./keys.ts";
 import listStyles from "./list.css?inline";
+import { OwnRows } from "./own-rows.ts";
 import { type Panel, panel } from "./panel.ts";
+import { isParsed, parsed } from "./parsed.ts";
 import type { Change } from "./pending.ts";
 import { Popover } from "./popover.ts";
 import type { InboxView } from "./session.ts";
@@ -18,21 +20,26 @@ import { Sight } from "./sight.ts";
 import { createSpeaker } from "./speaker.ts";
 import { statusOf } from "./status.ts";
 
-/** Times are told to the minute. While it is not live, what is said depends on how long that has been. */
+/** Times are shown to the minute. While it is not live, the sentence depends on how long that has been. */
 const timesMs = 20_000;
 const patienceMs = 1_000;
-/** A clock that is off by less changes nothing that is shown. */
+/** A smaller difference of the clocks is ignored. */
 const clockToleranceMs = 120_000;
 
 export class BelfryInbox extends Attributes {
   static override styles = [tokens, styles, listStyles].map(unsafeCSS);
   readonly #following = new Following(
-    () => this.checkVisibility(),
+    {
+      isShown: () => this.checkVisibility(),
+      isUndoInUse: () => this.renderRoot.querySelector("[part=undo]:is(:hover, :focus)") !== null,
+    },
     (arrived) => this.#hear(arrived),
   );
   #told: { unread: number; total: number } | undefined;
   readonly #popover = new Popover(this);
   readonly #browsing = new Browsing();
+  readonly #own = new OwnRows(this);
+  #items: readonly InboxItem[] | undefined;
   #showsBlocked = false;
   #focused: ReturnType<typeof focusedIn>;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,18 +67,27 @@ export class BelfryInbox extends Attributes {
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    const { user, server, token, getToken } = this;
+    const { user, server, token, getToken, tokenUrl } = this;
     if (changed.has("user") || changed.has("server")) {
       this.#following.forget();
       this.#speaker.stop();
       this.#told = undefined;
       this.#browsing.choose("all");
-    } else if (changed.has("token")) this.#following.end();
+    } else if (changed.has("token") || changed.has("tokenUrl")) this.#following.end();
     else if (changed.has("getToken")) this.#following.renewBy(getToken);
-    if (user && this.isConnected) this.#following.begin({ user, server, token, getToken });
-    // Closed before what is in it goes: so the focus goes back to where it came from.
+    if (user && this.isConnected) {
+      if (token || getToken || tokenUrl || isParsed())
+        this.#following.begin({ user, server, token, getToken, tokenUrl });
+      else void parsed.then(() => this.requestUpdate());
+    }
+    // Closed before its content is removed, so that the focus returns to where it came from.
     if (!this.open) this.#popover.follow();
     this.#focused = focusedIn(this.renderRoot);
+  }
+
+  /** What the list has under the chosen filter, newest first; empty until it is loaded. */
+  get items(): readonly InboxItem[] {
+    return this.#items ?? [];
   }
 
   get #isShown(): boolean {
@@ -98,7 +114,7 @@ export class BelfryInbox extends Attributes {
     this.requestUpdate();
   }
 
-  /** False: a listener has prevented what would follow. */
+  /** False: a listener has called `preventDefault`. */
   #tell(type: string, detail: object, cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable }));
   }
@@ -111,7 +127,7 @@ export class BelfryInbox extends Attributes {
   #readWhatIsShown(): void {
     const { view } = this.#following;
     if (this.readOn !== "open" || !this.#isShown || document.hidden) return;
-    // After a failure it is the reader who tries again.
+    // After a failure the reader decides whether to try again.
     if (!view || view.unread === 0 || view.failure || view.connection !== "live") return;
     for (const one of view.items) if (!one.read) this.#browsing.kept.add(one.id);
     void this.#following.session?.readAll();
@@ -121,22 +137,35 @@ export class BelfryInbox extends Attributes {
     const { view } = this.#following;
     const { dir, tag } = this.words;
     const unread = view?.isLoaded ? view.unread : 0;
+    this.#listItems(view);
+    const shown = this.#isShown ? this.#panel(view) : undefined;
+    this.#own.draw(shown ? shown.items.slice(0, shown.drawn) : [], this.renderItem);
     return html`
       <div class="root" part="root" dir=${dir} lang=${tag}>
         ${this.inline ? nothing : bell(this.words, unread, this.open)}
         <section id="panel" class="panel" part="panel" popover=${this.inline ? nothing : "auto"}
           role=${this.inline ? "region" : "dialog"} aria-labelledby="title" tabindex="-1" ?autofocus=${!this.inline}
-          @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#onKey}>
-          ${this.#isShown ? panel(this.#panel(view)) : nothing}
+          @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#onKey}
+          @slotchange=${() => this.requestUpdate()}>
+          ${shown ? panel(shown) : nothing}
         </section>
         <div class="sr" role="status">${this.#speaker.says(this.words)}</div>
       </div>`;
   }
 
+  #listItems(view: InboxView | undefined): void {
+    const before = this.#items;
+    const items = view?.isLoaded ? this.#browsing.shown(view.items) : undefined;
+    this.#items = items;
+    if (items?.length === before?.length && items?.every((one, index) => one === before?.[index])) return;
+    if (items ?? before)
+      void this.updateComplete.then(() => this.#tell("belfry-items", { items: this.items }));
+  }
+
   #panel(view: InboxView | undefined): Panel {
     const now = Date.now();
     const browsing = this.#browsing;
-    const items = browsing.shown(view?.items);
+    const items = this.#items ?? [];
     const ahead = view?.clockAhead ?? 0;
     const clockOff = Math.abs(ahead) > clockToleranceMs ? ahead : 0;
     return {
@@ -151,8 +180,10 @@ export class BelfryInbox extends Attributes {
       drawn: browsing.drawn,
       isNew: (item) => !item.read || (this.readOn === "open" && browsing.kept.has(item.id)),
       isExpanded: (item) => browsing.expanded.has(item.id),
-      status: statusOf(view, this.words, now),
+      isOwn: (item) => this.#own.has(item),
+      status: statusOf(view, this.words, now, Boolean(this.user)),
       failure: view?.failure,
+      removed: view?.removed,
       showsBlocked: this.#showsBlocked,
       clockOff,
       onFilter: (filter) => {
@@ -170,8 +201,9 @@ export class BelfryInbox extends Attributes {
         this.#following.session?.forgive();
         this.requestUpdate();
       },
+      onUndo: () => this.#undo(),
       onFocus: (event) => {
-        const id = (event.target as Element).closest<HTMLElement>("li")?.dataset.id;
+        const id = rowOf(event, this.renderRoot)?.dataset.id;
         if (id !== browsing.current) this.requestUpdate();
         browsing.current = id;
       },
@@ -189,7 +221,7 @@ export class BelfryInbox extends Attributes {
       this.#readWhatIsShown();
       if (!this.open) this.#browsing.beginAnew();
     }
-    // Out of the page nothing can be shown, and nothing may go on; back in it this comes again.
+    // Out of the page nothing can be shown; once it is back this runs again.
     if (!this.isConnected) return;
     this.#popover.follow();
     if (this.#focused) keepFocus(this.renderRoot, this.#focused);
@@ -201,28 +233,45 @@ export class BelfryInbox extends Attributes {
 
   readonly #onKey = (event: KeyboardEvent): void => {
     const target = event.target as Element;
-    if (!target.closest("li") && target.id !== "panel") return;
-    const browsing = this.#browsing;
-    const items = browsing.shown(this.#following.view?.items);
-    const from = target.id === "panel" ? -1 : items.findIndex((one) => one.id === browsing.current);
+    if (isFrom(event, fields)) return;
+    if (event.code === "KeyZ" && (event.ctrlKey || event.metaKey)) this.#undo();
+    if (!rowOf(event, this.renderRoot) && target.id !== "panel") return;
+    const { items } = this;
+    const from = target.id === "panel" ? -1 : items.findIndex((one) => one.id === this.#browsing.current);
     const to = aimAt(event, from, items.length);
     if (to === undefined) return;
     event.preventDefault();
-    browsing.goTo(to, items);
-    this.requestUpdate();
-    void this.updateComplete.then(() => focusRow(this.renderRoot, to));
+    this.#goTo(to);
   };
+
+  #goTo(index: number): void {
+    this.#browsing.goTo(index, this.items);
+    this.requestUpdate();
+    void this.updateComplete.then(() => focusRow(this.renderRoot, index));
+  }
+
+  #undo(): void {
+    const id = this.#following.session?.undo();
+    if (!id) return;
+    this.#browsing.current = id;
+    void this.updateComplete.then(() =>
+      focusRow(
+        this.renderRoot,
+        this.items.findIndex((one) => one.id === id),
+      ),
+    );
+  }
 
   #onClick(event: MouseEvent, item: InboxItem): void {
     const goes = this.#tell("belfry-click", { item }, true);
-    // Another window is the browser's to open, whatever the page does by itself.
+    // With these keys the browser opens another window, whatever the page does.
     const isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
     if (!goes && !isElsewhere) event.preventDefault();
     this.#readClicked(item);
     if ((!goes || addressOf(item)) && !isElsewhere && !this.inline) this.open = false;
   }
 
-  /** As a click does, from a notification of the browser's. */
+  /** What a click does, for a notification of the browser. */
   #activate(item: InboxItem): void {
     this.#readClicked(item);
     if (!this.#tell("belfry-click", { item }, true)) return;

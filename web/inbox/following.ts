@@ -3,36 +3,43 @@ import { showPresence } from "./desktop.ts";
 import type { InboxView, Session, Target } from "./session.ts";
 import { join, type Listener, type Seat } from "./share.ts";
 
-/** Where this module came from. Without an address of its own, as in some bundles, it is the page's. */
+/**
+ * The service that this module came from: `https://host/belfry` for `https://host/belfry/inbox.js`. A bundle that is named
+ * otherwise, or has no address, tells no more than an origin.
+ */
 function home(): string {
-  const { origin } = new URL(import.meta.url);
-  return origin === "null" ? location.origin : origin;
+  const { origin, pathname } = new URL(import.meta.url);
+  if (origin === "null") return location.origin;
+  return origin + (/^(.*)\/inbox\.js$/.exec(pathname)?.[1] ?? "");
 }
 
-/** As every address in a page it may be a relative one. */
+/** Like every address in a page it may be relative. */
 const whole = (server: string): string =>
-  URL.canParse(server, document.baseURI) ? new URL(server, document.baseURI).href : server;
+  (URL.canParse(server, document.baseURI) ? new URL(server, document.baseURI).href : server).replace(
+    /\/+$/,
+    "",
+  );
 
-/** The inbox that a tag follows, and what it saw of it last. */
+/** The inbox that a tag follows, and its last view of it. */
 export class Following {
   readonly #listener: Listener;
   #seat: Seat | undefined;
-  /** What it saw last. By another token, or after it was away, that is shown until there is more. */
+  /** The last loaded view. It stays in sight while the tag connects again, or with another token. */
   #seen: InboxView | undefined;
   #endPresence = () => {};
 
-  /** `onNews` gets what has come since it heard last, newest first. */
-  constructor(isShown: () => boolean, onNews: (arrived: InboxItem[]) => void) {
+  /** `onNews` gets the items that have arrived since its last call, newest first. */
+  constructor(partners: Omit<Listener, "hear">, onNews: (arrived: InboxItem[]) => void) {
     const hear = () => {
       const { view } = this;
       const arrived = view && this.#seen ? itemsSince(this.#seen.rev, view) : [];
       if (view?.isLoaded) this.#seen = view;
       onNews(arrived);
     };
-    this.#listener = { hear, isShown };
+    this.#listener = { ...partners, hear };
   }
 
-  /** Undefined: nobody's inbox. */
+  /** Undefined before `begin`. */
   get view(): InboxView | undefined {
     const view = this.#seat?.session.view;
     if (!view || view.isLoaded || !this.#seen) return view;
@@ -44,7 +51,7 @@ export class Following {
     return this.#seat?.session;
   }
 
-  /** Of all tags with this inbox it is the one that speaks up. */
+  /** True for one of the tags with this inbox: that one announces news. */
   get leads(): boolean {
     return this.#seat?.leads() ?? false;
   }
@@ -66,14 +73,14 @@ export class Following {
     this.#endPresence();
   }
 
-  /** Nothing of it is shown any more. */
+  /** Shows nothing of it any more. */
   forget(): void {
     this.end();
     this.#seen = undefined;
   }
 }
 
-/** Items lie in the order in which they came. A smaller `rev` is that of an inbox that was erased: then nothing is news. */
+/** Items are in the order in which they came. A smaller `rev` means that the inbox was erased: then nothing is news. */
 function itemsSince(rev: number, { items, rev: now }: LiveView): InboxItem[] {
   if (now < rev) return [];
   const end = items.findIndex((one) => one.created_rev <= rev);

@@ -1,10 +1,10 @@
 import type { InboxItem } from "../../src/client/index.ts";
 
-/** Old systems may have stored what is no text. */
+/** Older systems may have stored other types. */
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 
-/** One that shows nothing, such as a lone mark of direction, is none. */
+/** A title that shows nothing, such as a lone direction mark, counts as missing. */
 export function titleOf(item: InboxItem): string {
   const title = textOf(item.title).trim();
   return /[^\p{C}\p{Z}]/u.test(title) ? title : readable(item.type);
@@ -21,7 +21,7 @@ function readable(type: string): string {
   return first.toUpperCase() + words.slice(first.length);
 }
 
-/** Where `data.url` leads, when that is a web address: as it is, or from this page on. Never what a browser would run. */
+/** `data.url` as a whole address, if it is one of the web, or relative to this page. Never anything that a browser would run. */
 export function addressOf(item: InboxItem): string | undefined {
   const url = item.data?.url;
   if (typeof url !== "string" || !URL.canParse(url, document.baseURI)) return undefined;
@@ -31,7 +31,7 @@ export function addressOf(item: InboxItem): string | undefined {
 
 export type Filter = "all" | "unread" | "archived";
 
-/** `kept`: what has been read here and now, so that it does not vanish under its reader's eyes. */
+/** `kept`: items read just now, which stay in sight among the unread ones. */
 export function filtered(
   items: readonly InboxItem[],
   filter: Filter,

@@ -1,6 +1,6 @@
-/** The list is one stop of the Tab key: arrows lead from row to row, Tab goes on to the row's own buttons. */
+/** The list is one stop of the Tab key: arrows move from row to row, Tab moves on to the row's own buttons. */
 
-/** The row that a key leads to. */
+/** The row that a key moves to. */
 export function aimAt({ key }: KeyboardEvent, from: number, count: number): number | undefined {
   if (key === "ArrowDown") return Math.min(from + 1, count - 1);
   if (key === "ArrowUp") return Math.max(from - 1, 0);
@@ -13,7 +13,26 @@ const rowsOf = (root: ParentNode) => [...root.querySelectorAll<HTMLElement>("li[
 
 type Root = ParentNode & { activeElement?: Element | null };
 
-/** Where in the panel the focus is, before something changes: in a row, or with an index of -1 elsewhere. */
+/** The row of an event, which may come from content that the page has put into it. */
+export const rowOf = (event: Event, root: Node): HTMLElement | undefined =>
+  event
+    .composedPath()
+    .find(
+      (one): one is HTMLElement =>
+        one instanceof HTMLElement && one.localName === "li" && one.getRootNode() === root,
+    );
+
+/** Whether the event comes from such an element within the one that listens. */
+export function isFrom(event: Event, selector: string): boolean {
+  const path = event.composedPath();
+  const inside = path.slice(0, path.indexOf(event.currentTarget as EventTarget));
+  return inside.some((one) => one instanceof Element && one.matches(selector));
+}
+
+/** They need their keys and clicks themselves. */
+export const fields = "input, select, textarea, [contenteditable]";
+
+/** Where in the panel the focus is before something changes: in a row, or elsewhere with an index of -1. */
 export function focusedIn(root: Root): { id?: string | undefined; index: number } | undefined {
   const focused = root.activeElement;
   if (!focused?.closest("#panel")) return undefined;
@@ -21,7 +40,7 @@ export function focusedIn(root: Root): { id?: string | undefined; index: number 
   return row ? { id: row.dataset.id, index: rowsOf(root).indexOf(row) } : { index: -1 };
 }
 
-/** Where what had the focus is gone, the row of that id gets it, or the one in its place, or the panel. */
+/** When the focused element is gone, focuses the row of that id, or the one in its place, or the panel. */
 export function keepFocus(root: Root, to: { id?: string | undefined; index: number }): void {
   if (root.activeElement) return;
   const rows = rowsOf(root);
@@ -33,6 +52,4 @@ export function focusRow(root: ParentNode, index: number): void {
   mainOf(rowsOf(root)[index])?.focus();
 }
 
-/** What the page has put in place of ours has no title of ours to focus. */
-const mainOf = (row: Element | undefined): HTMLElement | undefined =>
-  [...(row?.querySelectorAll<HTMLElement>(".main, button") ?? [])].find((one) => one.checkVisibility());
+const mainOf = (row: Element | undefined) => row?.querySelector<HTMLElement>(".main");

@@ -1,18 +1,18 @@
 import type { Forms } from "./public.d.ts";
 import { filled, type GivenTexts, type Texts, textsFor } from "./texts.ts";
 
-/** How a locale says things. Times are Unix milliseconds. */
+/** Texts and formats of a locale. Times are Unix milliseconds. */
 export interface Locale {
   tag: string;
   dir: "ltr" | "rtl";
   texts: Texts;
   number(value: number): string;
   plural(forms: Forms, n: number): string;
-  /** From now: "5 min. ago", "yesterday"; a date when it is a week or longer. What lies ahead is now. */
+  /** "5 min. ago", "yesterday"; a date after a week. A time in the future is "now". */
   ago(at: number, now: number): string;
   /** In full. */
   moment(at: number): string;
-  /** "2:35 PM": the first full minute that is not before. */
+  /** "2:35 PM", rounded up to a full minute. */
   clock(at: number): string;
   /** "3 hours" */
   span(ms: number): string;
@@ -23,7 +23,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 const rightToLeft = ["Arab", "Hebr", "Thaa", "Syrc", "Nkoo", "Adlm", "Rohg", "Mand"];
 
-/** `wanted`: BCP 47; one that is none is taken for English. */
+/** `wanted`: BCP 47; anything else is taken for English. */
 export function createLocale(wanted: string, given?: GivenTexts): Locale {
   const tag = canonical(wanted);
   const { texts, language } = textsFor(tag, given);

@@ -4,8 +4,9 @@ import { repeat } from "lit/directives/repeat.js";
 import type { InboxItem } from "../../src/client/index.ts";
 import * as desktop from "./desktop.ts";
 import * as icons from "./icons.ts";
-import type { Filter } from "./item.ts";
+import { type Filter, titleOf } from "./item.ts";
 import { type Row, row } from "./row.ts";
+import { shortened } from "./shortened.ts";
 import { failureFor, type Status } from "./status.ts";
 
 export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChange" | "onExpand"> {
@@ -13,12 +14,15 @@ export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChang
   isLoaded: boolean;
   unread: number;
   filter: Filter;
-  /** What the filter lets through; the first `drawn` are drawn. */
+  /** The items that pass the filter; the first `drawn` are drawn. */
   items: readonly InboxItem[];
   drawn: number;
   current: number;
   isNew: (item: InboxItem) => boolean;
   isExpanded: (item: InboxItem) => boolean;
+  isOwn: (item: InboxItem) => boolean;
+  /** The item whose delete can be undone. */
+  removed: InboxItem | undefined;
   status: Status | undefined;
   failure: Error | undefined;
   showsBlocked: boolean;
@@ -29,6 +33,7 @@ export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChang
   onNotify: () => void;
   onRetry: () => void;
   onForgive: () => void;
+  onUndo: () => void;
   onFocus: (event: FocusEvent) => void;
 }
 
@@ -78,7 +83,9 @@ const choice = ({ locale: { texts }, filter, onFilter }: Panel) => html`
     )}
   </fieldset>`;
 
-function notices({ locale: { texts }, status, failure, showsBlocked, onRetry, onForgive }: Panel) {
+function notices(given: Panel) {
+  const { locale, status, failure, removed, showsBlocked, onRetry, onForgive, onUndo } = given;
+  const { texts } = locale;
   const dismiss = html`<button class="icon" part="dismiss" type="button" title=${texts.close} aria-label=${texts.close}
     @click=${onForgive}>${icons.cross}</button>`;
   return html`
@@ -96,10 +103,17 @@ function notices({ locale: { texts }, status, failure, showsBlocked, onRetry, on
             <span>${failureFor(failure, texts)}</span>${dismiss}</div>`
         : nothing
     }
+    ${
+      removed
+        ? html`<div class="notice" part="notice removed">
+            <span>${texts.removed} <bdi>${shortened(titleOf(removed), 60)}</bdi></span>
+            <button class="plain" part="undo" type="button" @click=${onUndo}>${texts.undo}</button></div>`
+        : nothing
+    }
     ${showsBlocked ? html`<div class="notice" part="notice blocked"><span>${texts.notifyBlocked}</span>${dismiss}</div>` : nothing}`;
 }
 
-/** Until the list has been there once. */
+/** Until the list has been loaded once. */
 function waiting({ status, locale: { texts }, onRetry }: Panel) {
   if (!status) return nothing;
   if (status.kind === "loading")
@@ -114,7 +128,7 @@ function waiting({ status, locale: { texts }, onRetry }: Panel) {
 }
 
 function list(given: Panel) {
-  const { locale, filter, items, drawn, current, isNew, isExpanded, clockOff } = given;
+  const { locale, filter, items, drawn, current, isNew, isExpanded, isOwn, clockOff } = given;
   const { texts } = locale;
   if (items.length === 0)
     return html`<div class="empty" part="empty"><slot name="empty">${icons.bell}<p>${texts[emptyWords[filter]]}</p></slot></div>`;
@@ -132,8 +146,9 @@ function list(given: Panel) {
             isNew: isNew(item),
             isCurrent: index === current,
             isExpanded: isExpanded(item),
+            isOwn: isOwn(item),
           };
-          // Of a thousand rows those are made anew that say something else than before.
+          // Of a thousand rows only those that have changed are made again.
           return guard([...Object.values(own), locale.ago(Date.parse(item.created_at), given.now)], () =>
             row({ ...given, ...own }),
           );

@@ -1,6 +1,6 @@
 import type { InboxItem } from "../../src/client/index.ts";
 
-/** What a user can do with one item, and `readAll`: with all that came or changed up to a `rev`. */
+/** What a user can do with one item. `readAll` reads all that came or changed up to a `rev`. */
 export type Change = "read" | "unread" | "archive" | "unarchive" | "remove";
 export type Doing = { change: Change; id: string } | { change: "readAll"; upTo: number };
 
@@ -11,7 +11,7 @@ const outcomes: Record<Exclude<Change, "remove">, Partial<InboxItem>> = {
   unarchive: { archived: false },
 };
 
-/** The items as they will be: what is done shows at once, however slow the service answers. */
+/** The items as they will be: an action shows at once, however slowly the service answers. */
 export function after(items: readonly InboxItem[], doing: Doing): readonly InboxItem[] {
   if (doing.change === "readAll")
     return items.map((one) => (one.rev <= doing.upTo ? { ...one, read: true } : one));

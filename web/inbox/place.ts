@@ -2,8 +2,8 @@
 const gap = 8;
 
 /**
- * Puts the panel to the bell: below it or, when there is more room, above, with that edge in line from which it reaches into the
- * window. Through CSSOM, which a strict Content-Security-Policy allows.
+ * Puts the panel below the bell, or above it when there is more room there, aligned so that it reaches into the window.
+ * It uses CSSOM, which a strict Content-Security-Policy allows.
  */
 export function placeAt(bell: Element, panel: HTMLElement): void {
   const at = bell.getBoundingClientRect();
@@ -13,7 +13,7 @@ export function placeAt(bell: Element, panel: HTMLElement): void {
   const isBelow = below >= above || below >= 480;
   const isLeft = at.left + at.right < width;
   const edge = isLeft ? `${at.left}px` : `${at.right}px - var(--bf-width)`;
-  // Its width is the stylesheet's, and not to be measured before it is shown. On a phone the stylesheet overrules all of it.
+  // The width is the stylesheet's, and cannot be measured before the panel is shown. On a phone the stylesheet overrides this.
   const place = {
     left: `max(${gap}px, min(${edge}, 100% - var(--bf-width) - ${gap}px))`,
     top: isBelow ? `${at.bottom + gap}px` : "auto",
@@ -24,7 +24,7 @@ export function placeAt(bell: Element, panel: HTMLElement): void {
     if (panel.style.getPropertyValue(`--${name}`) !== value) panel.style.setProperty(`--${name}`, value);
 }
 
-/** Keeps it there, whatever moves or grows in the page, until the returned function is called. */
+/** Keeps it there while things move in the page, until the returned function is called. */
 export function keepAt(bell: Element, panel: HTMLElement): () => void {
   let frame = 0;
   const place = () => {

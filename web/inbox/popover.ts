@@ -1,9 +1,9 @@
 import { keepAt } from "./place.ts";
 
-/** The panel as a popover of the browser's, which its host's `open` opens and closes, and the other way round. */
+/** The panel as a popover of the browser. The host's `open` opens and closes it, and follows it. */
 export class Popover {
   readonly #host: HTMLElement & { open: boolean; readonly renderRoot: ParentNode };
-  /** The browser is about to open or close it, and not to be told to. */
+  /** The browser is opening or closing it just now. */
   #isToggling = false;
   #endPlace: (() => void) | undefined;
 
@@ -11,7 +11,7 @@ export class Popover {
     this.#host = host;
   }
 
-  /** Before its content is drawn away, and after it is drawn. */
+  /** Call it before its content is removed, and after it is drawn. */
   follow(): void {
     const { open, renderRoot } = this.#host;
     const panel = renderRoot.querySelector<HTMLElement>("#panel[popover]");
@@ -21,12 +21,12 @@ export class Popover {
     else this.end();
   }
 
-  /** It must be drawn by the time that it is shown, and its content be there until it is not any more. */
+  /** The content must be drawn before it shows, and stay until it is hidden. */
   readonly onToggle = ({ type, newState }: ToggleEvent): void => {
     const isOpen = newState === "open";
     this.#isToggling = type === "beforetoggle";
     if (isOpen || !this.#isToggling) this.#host.open = isOpen;
-    // Browsers give the focus back to who opened a popover, but not yet inside of a shadow root.
+    // Browsers return the focus to the button that opened a popover, but not yet inside a shadow root.
     const { renderRoot } = this.#host;
     if (!isOpen && renderRoot.querySelector("#panel:focus-within"))
       renderRoot.querySelector<HTMLElement>("#bell")?.focus();

@@ -5,37 +5,49 @@ export type { InboxItem };
 /** One form for each plural category of the locale; `{n}` stands for the number. */
 export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 
-/** What a page can set: each is an attribute as well, but `getToken`. */
+/** What a page can set. All but `getToken` and `renderItem` are attributes as well. */
 export interface BelfryInboxProperties {
-  /** Whose inbox. */
+  /** The user whose inbox is shown. */
   user?: string | undefined;
-  /** A user's token, of `POST /v1/users/{id}/token`. */
+  /** A user's token, from `POST /v1/users/{id}/token`. */
   token?: string | undefined;
-  /** Asked for a token when one is needed, and when the one before has run out. */
+  /** Called when a token is needed, and again before it expires. */
   getToken?: (() => string | Promise<string>) | undefined;
-  /** Where Belfry answers; by default where the module came from. */
+  /** An address of the page's own server that answers a POST with a token, as text or as `{"token": "…"}`. */
+  tokenUrl?: string | undefined;
+  /** Belfry's address; by default where the module came from. */
   server?: string | undefined;
   /** BCP 47; by default the page's `lang`, else the browser's. */
   locale?: string | undefined;
-  /** By default what the page has as its `color-scheme`; `auto`: the system's. */
+  /** By default the page's `color-scheme`; `auto`: the system's. */
   theme?: "light" | "dark" | "auto" | undefined;
-  /** Words in place of its own, by name; docs/inbox.md lists them. As an attribute it is JSON. */
+  /** Texts in place of its own, by name; docs/inbox.md lists them. As an attribute it is JSON. */
   texts?: Record<string, string | Forms> | undefined;
-  /** The list stands in the page, without a bell. */
+  /** The list is part of the page, without a bell. */
   inline?: boolean;
   /** The list is open. */
   open?: boolean;
-  /** An item is read when it is clicked (the default), or all are when the list is opened. */
+  /** `click` (the default): a clicked item is read. `open`: opening the list reads all of it. */
   readOn?: "click" | "open";
+  /** Makes the content of a row: a node, or text. Nothing: the tag draws that row itself. */
+  renderItem?: ((item: InboxItem) => Node | string | null | undefined) | undefined;
+}
+
+/** The attributes whose names differ from those of the properties. */
+export interface BelfryInboxAttributes {
+  "read-on"?: "click" | "open" | undefined;
+  "token-url"?: string | undefined;
 }
 
 export interface BelfryInboxEvents {
-  /** An unread item has come. */
+  /** An unread item has arrived. */
   "belfry-new": CustomEvent<{ item: InboxItem }>;
-  /** An item was clicked. Prevented, its link is not followed. */
+  /** An item was clicked. With `preventDefault()` its link is not followed. */
   "belfry-click": CustomEvent<{ item: InboxItem }>;
-  /** The counts have changed, or are known now. */
+  /** The counts are known, or have changed. */
   "belfry-count": CustomEvent<{ unread: number; total: number }>;
+  /** The items of the list are known, or have changed. */
+  "belfry-items": CustomEvent<{ items: readonly InboxItem[] }>;
 }
 
 export interface BelfryInbox extends BelfryInboxProperties {
@@ -50,7 +62,10 @@ export interface BelfryInbox extends BelfryInboxProperties {
     options?: boolean | AddEventListenerOptions,
   ): void;
 }
-export declare class BelfryInbox extends HTMLElement {}
+export declare class BelfryInbox extends HTMLElement {
+  /** The items of the list under the chosen filter, newest first. */
+  readonly items: readonly InboxItem[];
+}
 
 declare global {
   interface HTMLElementTagNameMap {

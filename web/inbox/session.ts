@@ -1,52 +1,65 @@
-import { BelfryClient, BelfryClientError, type LiveView } from "../../src/client/index.ts";
+import { BelfryClient, BelfryClientError, type InboxItem, type LiveView } from "../../src/client/index.ts";
+import { createOriginCheck } from "./origin.ts";
 import { after, type Change, type Doing } from "./pending.ts";
+import { tokensOf } from "./token.ts";
+import { createUndo } from "./undo.ts";
 
-/** Whose inbox, where, and by what right. */
+/** One user's inbox at one service, and how to get a token for it. */
 export interface Target {
   server: string;
   user: string;
   token?: string | undefined;
-  /** May be replaced while the session is open: pages make a new function each time that they draw. */
+  /** May be replaced while the session is open: frameworks make a new function on each render. */
   getToken?: (() => string | Promise<string>) | undefined;
+  /** An address of the page's own server that answers with a token. */
+  tokenUrl?: string | undefined;
 }
 
 export interface InboxView extends LiveView {
-  /** The list has been there once; until then it is not known to be empty. */
+  /** The list has been loaded once; until then it is not known to be empty. */
   isLoaded: boolean;
-  /** Since when it is not live; Unix milliseconds. */
+  /** When the connection stopped being live; Unix milliseconds. */
   troubledSince?: number | undefined;
-  /** Why the last thing that was done came to nothing. */
+  /** Why the last action failed. */
   failure?: Error | undefined;
-  /** What this device's clock is ahead of the service's, in milliseconds. */
+  /** The item that was deleted last, while the delete can be undone. */
+  removed?: InboxItem | undefined;
+  /** How far this device's clock is ahead of the service's, in milliseconds. */
   clockAhead: number;
 }
 
-/** One user's inbox, kept live, with what is being done to it. */
+/** One user's inbox, kept live, with the actions that are under way. */
 export interface Session {
   readonly view: InboxView;
-  /** Shows at once, and is taken back when the service refuses it. */
+  /** Shows at once, and is taken back when the service refuses it. A delete is sent after some seconds. */
   change(change: Change, id: string): Promise<void>;
-  /** What is shown; what comes meanwhile stays unread. */
+  /** Takes the last delete back, if it has not been sent; returns the item's id. */
+  undo(): string | undefined;
+  /** Sends at once what could still be undone. */
+  flush(): void;
+  /** Reads what is shown; what arrives meanwhile stays unread. */
   readAll(): Promise<void>;
-  /** Begins anew, at once: after a refusal, or instead of waiting for the next try. */
+  /** Starts again at once: after a refusal, or instead of waiting for the next try. */
   retry(): void;
   forgive(): void;
   close(): void;
 }
 
-/** `onChange`: the view has changed. */
-export function openSession(target: Target, onChange: () => void): Session {
+/** `onChange`: the view has changed. `isUndoInUse`: somebody is about to press Undo. */
+export function openSession(target: Target, onChange: () => void, isUndoInUse: () => boolean): Session {
   const { server, user } = target;
   let clockAhead = 0;
+  const origin = createOriginCheck(server);
   const client = new BelfryClient({
     server,
     user,
     getToken: tokensOf(target),
-    // Somebody waits: it is said soon what is wrong, and `live` tries again anyhow.
+    // Somebody is waiting: tell them soon what is wrong. `live` tries again anyway.
     retries: 1,
     async fetch(address, init) {
-      // What is done by a click on a link must outlive the page.
-      const response = await fetch(address, { ...init, keepalive: (init?.method ?? "GET") !== "GET" });
+      // An action started by a click on a link must outlive the page.
+      const keepalive = (init?.method ?? "GET") !== "GET";
+      const response = await origin.fetch(address, { ...init, keepalive });
       const at = Date.parse(response.headers.get("date") ?? "");
       if (at) clockAhead = Date.now() - at;
       return response;
@@ -58,8 +71,9 @@ export function openSession(target: Target, onChange: () => void): Session {
   let failure: Error | undefined;
   /** `settled`: the `rev` from which on the service has it. */
   const pending = new Set<{ doing: Doing; settled: number }>();
-  /** What is done to one item reaches the service in that order. */
+  /** Actions on one item reach the service in the order in which they were taken. */
   const turns = new Map<string, Promise<unknown>>();
+  const undo = createUndo(isUndoInUse);
   let view = compose();
   let live = open();
 
@@ -70,7 +84,7 @@ export function openSession(target: Target, onChange: () => void): Session {
   function take(next: LiveView): void {
     const { connection } = next;
     troubledSince = connection === "live" ? undefined : (troubledSince ?? Date.now());
-    // A list that is being read anew has nothing to show yet: what was there stays.
+    // While the list is read again there is nothing new to show, so the old one stays.
     const hasList = connection === "live" || next.rev > 0;
     if (hasList) base = next;
     else {
@@ -79,11 +93,14 @@ export function openSession(target: Target, onChange: () => void): Session {
     }
     isLoaded ||= hasList;
     for (const one of pending) if (one.settled <= base.rev) pending.delete(one);
+    // Another device was faster.
+    undo.keepOnly(base.items);
     show();
   }
 
   function compose(): InboxView {
-    const common = { isLoaded, troubledSince, failure, clockAhead };
+    const removed = base.items.find((one) => one.id === undo.last);
+    const common = { isLoaded, troubledSince, failure, removed, clockAhead };
     if (pending.size === 0) return { ...base, ...common };
     let { items } = base;
     for (const { doing } of pending) items = after(items, doing);
@@ -96,12 +113,15 @@ export function openSession(target: Target, onChange: () => void): Session {
     onChange();
   }
 
+  /** `call` resolves with the `rev` from which on the service has it; 0: it was undone. */
   async function act(doing: Doing, call: () => Promise<{ rev: number }>): Promise<void> {
     const mine = { doing, settled: Number.POSITIVE_INFINITY };
     pending.add(mine);
+    // Before it shows, so that the view has what can be undone.
+    const calling = call();
     show();
     try {
-      mine.settled = (await call()).rev;
+      mine.settled = (await calling).rev;
       failure = undefined;
       if (mine.settled <= base.rev) pending.delete(mine);
     } catch (error) {
@@ -117,18 +137,31 @@ export function openSession(target: Target, onChange: () => void): Session {
       return view;
     },
     change(change, id) {
+      if (change === "remove")
+        return act({ change, id }, async () =>
+          (await undo.wait(id)) ? client.inbox.remove(id) : { rev: 0 },
+        );
       const before = turns.get(id);
       const call = () => client.inbox[change](id);
       const turn = act({ change, id }, () => (before ? before.then(call) : call()));
       turns.set(id, turn);
       return turn.finally(() => turns.get(id) === turn && turns.delete(id));
     },
+    undo() {
+      const id = undo.undo();
+      for (const one of pending)
+        if (one.doing.change === "remove" && one.doing.id === id) pending.delete(one);
+      if (id) show();
+      return id;
+    },
+    flush: undo.flush,
     readAll() {
       const upTo = base.rev;
       return act({ change: "readAll", upTo }, () => client.inbox.readAll(upTo));
     },
     retry() {
       live.close();
+      origin.forget();
       troubledSince = Date.now();
       failure = undefined;
       const { items, unread, total, rev } = base;
@@ -140,22 +173,9 @@ export function openSession(target: Target, onChange: () => void): Session {
       failure = undefined;
       show();
     },
-    close: () => live.close(),
-  };
-}
-
-/** The token that is given is the first. Without `getToken` there is no other, and with neither none: an open service wants none. */
-function tokensOf(target: Target): () => Promise<string> {
-  let isFirst = true;
-  return async () => {
-    const { token, getToken } = target;
-    const given = isFirst || !getToken ? token : undefined;
-    isFirst = false;
-    const found = (given || (await getToken?.())) as string;
-    if (found === undefined) return found;
-    const text = String(found).trim();
-    // A page's server that answers with something else, such as an error, has refused nobody: it is asked again.
-    if (!/^[\w.~+/-]+=*$/.test(text)) throw new TypeError("belfry-inbox: this is no token");
-    return text;
+    close() {
+      undo.end();
+      live.close();
+    },
   };
 }

@@ -1,11 +1,11 @@
 import { openSession, type Session, type Target } from "./session.ts";
 
-/** A tag's place at a session, which all tags of the page have together that want the same. */
+/** A tag's part of a session. Tags of a page that want the same share one. */
 export interface Seat {
   session: Session;
-  /** Of all tags the one that speaks up: news is told once. */
+  /** True for one of the tags: news is announced once. */
   leads(): boolean;
-  /** From now on tokens are asked for in this way. */
+  /** Gets tokens in this way from now on. */
   renewBy(getToken: Target["getToken"]): void;
   leave(): void;
 }
@@ -14,6 +14,8 @@ export interface Listener {
   hear(): void;
   /** Whether somebody can see it, or hear of it. */
   isShown(): boolean;
+  /** Whether the pointer or the focus is on Undo. */
+  isUndoInUse(): boolean;
 }
 interface Table {
   target: Target;
@@ -22,7 +24,7 @@ interface Table {
   closing?: ReturnType<typeof setTimeout>;
 }
 
-/** A tag that is moved, or drawn anew by a router, comes back within so many milliseconds and misses nothing. */
+/** A tag that is moved, or drawn again by a router, comes back within this time and misses nothing. */
 const lingerMs = 2_000;
 const tables = new Set<Table>();
 
@@ -46,6 +48,8 @@ export function join(target: Target, listener: Listener): Seat {
     leave() {
       table.listeners.delete(listener);
       if (table.listeners.size > 0) return;
+      // Nobody is left who could undo it.
+      table.session.flush();
       table.closing = setTimeout(() => {
         tables.delete(table);
         table.session.close();
@@ -56,13 +60,18 @@ export function join(target: Target, listener: Listener): Seat {
 
 function open(target: Target): Table {
   const listeners = new Set<Listener>();
-  const session = openSession(target, () => {
-    for (const one of [...listeners]) one.hear();
-  });
+  const all = () => [...listeners];
+  const session = openSession(
+    target,
+    () => {
+      for (const one of all()) one.hear();
+    },
+    () => all().some((one) => one.isUndoInUse()),
+  );
   const table = { target, session, listeners };
   tables.add(table);
   return table;
 }
 
 const isSame = (a: Target, b: Target): boolean =>
-  a.server === b.server && a.user === b.user && a.token === b.token;
+  a.server === b.server && a.user === b.user && a.token === b.token && a.tokenUrl === b.tokenUrl;

@@ -1,4 +1,4 @@
-/** What of the list only the browser knows: when its end comes into sight, and what does not fit in its row. */
+/** What only the browser knows of the list: when its end comes into sight, and which texts do not fit. */
 export class Sight {
   readonly #end: IntersectionObserver;
   readonly #size = new ResizeObserver(([list]) => list && markCut(list.target));
@@ -7,7 +7,7 @@ export class Sight {
     this.#end = new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && onEnd());
   }
 
-  /** After each time that the list is drawn: both tell at once how things are, and then when that changes. */
+  /** Call it after each render: both observers report the present state at once, and then each change. */
   follow(root: ParentNode): void {
     this.end();
     const list = root.querySelector("ul");
@@ -25,17 +25,17 @@ export class Sight {
   }
 }
 
-/** How much is cut off depends on the letters and the room. Some letters are a little higher than their line. */
+/** Some letters are a little higher than their line, so a few pixels more are no cut. */
 const isCut = (text: Element): boolean => text.scrollHeight > text.clientHeight + 8;
 
-/** How a row was when its texts were measured: while it is like that, they are not measured again. */
+/** The state of a row when its texts were measured: they are measured again only after it has changed. */
 const measured = new WeakMap<Element, string>();
 const looks = (row: Element): string => `${row.clientWidth} ${row.clientHeight} ${row.className}`;
 
-/** Those rows get the button for the rest. What is shown whole is left as it was. */
+/** Marks the rows whose text is cut: they get the button for the rest. */
 function markCut(list: Element): void {
   const rows = [...list.children].filter(
-    (row) => !row.classList.contains("whole") && measured.get(row) !== looks(row),
+    (row) => !row.matches(".whole, .own") && measured.get(row) !== looks(row),
   );
   const cut = rows.map((row) => [...row.querySelectorAll(".main, .body")].some(isCut));
   for (const [index, row] of rows.entries()) row.toggleAttribute("data-cut", cut[index]);

@@ -3,12 +3,12 @@ import { titleOf } from "./item.ts";
 import type { Locale } from "./locale.ts";
 import { shortened } from "./shortened.ts";
 
-/** Between two announcements: what comes meanwhile is one. */
+/** The pause between two announcements. Everything that comes meanwhile is one. */
 const pauseMs = 8_000;
-/** A burst is one announcement, too. */
+/** A burst is one announcement. */
 const gatherMs = 800;
 
-/** What is said to who hears the page: that something has come, not each thing; how much, and the title when it is one. */
+/** Announcements for screen readers: how many items have come, and the title if it is one. */
 export function createSpeaker(onChange: () => void) {
   let waiting: InboxItem[] = [];
   let spoken: InboxItem[] = [];
@@ -25,7 +25,7 @@ export function createSpeaker(onChange: () => void) {
       waiting.push(...items);
       timer ??= setTimeout(speak, gatherMs);
     },
-    /** Nothing again after a while, so that it is not met later as news. */
+    /** Empty again after a while, so that nobody meets it later as news. */
     says({ texts, plural }: Locale): string {
       const [first] = spoken;
       if (!first) return "";

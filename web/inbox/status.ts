@@ -3,30 +3,32 @@ import type { Locale } from "./locale.ts";
 import type { InboxView } from "./session.ts";
 import { filled, type Texts } from "./texts.ts";
 
-/** Why the inbox is not what it should be, and what to do: never nothing, and never for ever a spinner. */
+/** What is wrong and what to do about it. There is always a sentence, never an endless spinner. */
 export interface Status {
   kind: "loading" | "offline" | "trouble";
   says: string;
-  /** It can be tried at once. */
+  /** A button offers to try again at once. */
   canRetry: boolean;
 }
 
-/** An interruption that is over so soon is not worth a word. */
+/** A shorter interruption is not shown. */
 const worthAWordMs = 3_000;
-/** Nothing has come for so long: somebody who waits is told. */
+/** After this long without an answer the reader is told. */
 const slowMs = 5_000;
-/** A service that asks for a longer pause is named as the reason. */
+/** When the service asks for a longer pause, the sentence says until when. */
 const pauseSeconds = 5;
-/** Here something helps, and better than to wait: to close another page. */
+/** Closing another tab helps more than waiting. */
 const tooMany = "too_many_connections";
 
-/** Undefined: all is well. Without a view there is nobody whose inbox it is. */
+/** Undefined: all is well. `hasUser`: without one there is no inbox. */
 export function statusOf(
   view: InboxView | undefined,
   { texts, clock }: Locale,
   now: number,
+  hasUser: boolean,
 ): Status | undefined {
-  if (!view) return { kind: "trouble", says: texts.noUser, canRetry: false };
+  if (!hasUser) return { kind: "trouble", says: texts.noUser, canRetry: false };
+  if (!view) return { kind: "loading", says: texts.loading, canRetry: false };
   const { connection, isLoaded, troubledSince = now, error, retryAt = 0 } = view;
   const waited = now - troubledSince;
   if (connection === "live") return undefined;
@@ -53,6 +55,7 @@ const sentences: Record<string, keyof Texts> = {
   unauthorized: "signedOut",
   token_expired: "signedOut",
   forbidden: "forbidden",
+  foreign_origin: "origin",
   not_found: "notFound",
   [tooMany]: "busy",
   overloaded: "busy",
@@ -66,14 +69,14 @@ const byStatus: Record<number, keyof Texts> = {
   429: "busy",
 };
 
-/** Of what was done and came to nothing. A reason that passes: it is not tried again by itself. */
+/** For an action that failed. It is not repeated automatically, so a passing reason asks the reader to do it. */
 export function failureFor(error: Error, texts: Texts): string {
   const passes = error instanceof BelfryClientError && !error.isFinal;
   return `${texts.notDone} ${passes ? texts.again : sentenceFor(error, texts)}`;
 }
 
 export function sentenceFor(error: Error | undefined, texts: Texts): string {
-  // Whatever else is thrown comes from the page's `getToken`.
+  // Everything else is thrown by the page's `getToken` or `token-url`.
   if (!(error instanceof BelfryClientError)) return texts.noToken;
   const { code, status } = error;
   const name =

@@ -1,6 +1,6 @@
 import type { GivenTexts } from "./texts.ts";
 
-/** The attribute `texts`. What is no JSON is told to whoever wrote it. */
+/** The attribute `texts`. Broken JSON is reported on the page's console. */
 export function readTexts(value: string | null): GivenTexts | undefined {
   if (value === null) return undefined;
   try {

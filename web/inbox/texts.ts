@@ -1,6 +1,6 @@
 import type { Forms } from "./public.d.ts";
 
-/** Everything the tag says by itself. */
+/** All texts of the tag. */
 export type Texts = typeof english;
 
 const english = {
@@ -16,36 +16,38 @@ const english = {
   read: "Mark as read",
   markUnread: "Mark as unread",
   archive: "Archive",
-  unarchive: "Take out of the archive",
+  unarchive: "Move to inbox",
   remove: "Delete",
-  more: "Show all of it",
+  removed: "Deleted:",
+  undo: "Undo",
+  more: "Show more",
   less: "Show less",
   close: "Close",
-  notifyOn: "Also tell me when I am on another page",
-  notifyOff: "Stop telling me on other pages",
-  notifyBlocked: "The browser blocks notifications from this site. Allow them in the browser’s settings.",
-  emptyAll: "Nothing here yet. What comes will show up by itself.",
+  notifyOn: "Show desktop notifications",
+  notifyOff: "Stop desktop notifications",
+  notifyBlocked: "Your browser blocks notifications from this site. Allow them in its settings.",
+  emptyAll: "No notifications yet.",
   emptyUnread: "You have read everything.",
-  emptyArchived: "Nothing in the archive.",
+  emptyArchived: "The archive is empty.",
   loading: "Loading…",
-  slow: "The service is slow to answer. Your notifications will show up here as soon as it does.",
-  offline: "You are offline. What is new will come once you are back.",
-  reconnecting: "The connection was lost and is being restored. What you see may be out of date.",
-  unreachable: "The service cannot be reached. It is tried again by itself; check your connection.",
-  busy: "Too many requests or open pages. It goes on by itself; closing other tabs helps.",
-  later: "The service has asked for a pause. It goes on by itself at {time}.",
-  broken: "The service has a fault. It is tried again by itself, and nothing is lost.",
-  signedOut: "Your sign-in has ended. Reload the page, or sign in again.",
-  noToken:
-    "Your sign-in could not be renewed. It is tried again by itself; reload the page if that does not help.",
-  forbidden: "This inbox is somebody else’s. Sign in as its owner.",
-  notFound: "There is no notification service at this address. Tell whoever runs this page.",
-  noUser: "Whose inbox is it? The page has to say so with the attribute “user”.",
+  slow: "The service is slow to answer. Still trying…",
+  offline: "You are offline. New notifications will appear when you are back online.",
+  reconnecting: "Reconnecting… This list may be out of date.",
+  unreachable: "The service cannot be reached. Check your connection. Trying again…",
+  busy: "Too many requests or open tabs. Trying again… Closing other tabs helps.",
+  later: "The service is busy. Next try at {time}.",
+  broken: "The service has a problem. Nothing is lost. Trying again…",
+  signedOut: "Your session has expired. Reload the page or sign in again.",
+  noToken: "Your sign-in could not be confirmed. Trying again… If this continues, reload the page.",
+  forbidden: "You have no access to this inbox. Sign in as its owner.",
+  origin: "The notification service does not accept this site. Contact the site’s owner.",
+  notFound: "There is no notification service at this address. Contact the site’s owner.",
+  noUser: "No user given: set the attribute “user”.",
   failed: "Something went wrong ({code}). Try again.",
-  notDone: "That was not done.",
-  again: "Try it again in a moment.",
+  notDone: "That did not work.",
+  again: "Try again in a moment.",
   retry: "Try again",
-  clock: "This device’s clock is off by {time}. The times here are the service’s.",
+  clock: "This device’s clock is off by {time}. The times shown are the service’s.",
 };
 
 export type GivenTexts = Record<string, string | Forms>;
@@ -70,40 +72,43 @@ const russian: Texts = {
   archive: "В архив",
   unarchive: "Вернуть из архива",
   remove: "Удалить",
+  removed: "Удалено:",
+  undo: "Отменить",
   more: "Показать целиком",
   less: "Свернуть",
   close: "Закрыть",
-  notifyOn: "Сообщать и тогда, когда открыта другая страница",
-  notifyOff: "Не сообщать на других страницах",
-  notifyBlocked: "Браузер не показывает уведомления этого сайта. Разрешите их в настройках браузера.",
-  emptyAll: "Пока ничего нет. Новое появится здесь само.",
+  notifyOn: "Показывать уведомления на экране",
+  notifyOff: "Не показывать уведомления на экране",
+  notifyBlocked: "Браузер блокирует уведомления этого сайта. Разрешите их в его настройках.",
+  emptyAll: "Уведомлений пока нет.",
   emptyUnread: "Всё прочитано.",
   emptyArchived: "В архиве пусто.",
   loading: "Загрузка…",
-  slow: "Сервис отвечает медленно. Уведомления появятся, как только он ответит.",
-  offline: "Нет сети. Новое придёт, когда она появится.",
-  reconnecting: "Связь прервалась и восстанавливается. Показанное могло устареть.",
-  unreachable: "Сервис недоступен. Попытки продолжаются сами; проверьте подключение.",
-  busy: "Слишком много запросов или открытых страниц. Всё продолжится само; закройте лишние вкладки.",
-  later: "Сервис просит подождать. Всё продолжится само в {time}.",
-  broken: "В сервисе сбой. Попытки продолжаются сами, ничего не потеряно.",
-  signedOut: "Вход больше не действует. Обновите страницу или войдите снова.",
-  noToken: "Не удалось продлить вход. Попытки продолжаются сами; если не поможет, обновите страницу.",
-  forbidden: "Это чужие уведомления. Войдите под своим именем.",
-  notFound: "По этому адресу нет сервиса уведомлений. Сообщите владельцу страницы.",
-  noUser: "Чьи это уведомления? Страница должна указать это атрибутом «user».",
+  slow: "Сервис отвечает медленно. Ждём ответа…",
+  offline: "Нет сети. Новые уведомления появятся, когда она вернётся.",
+  reconnecting: "Восстанавливаем связь… Список мог устареть.",
+  unreachable: "Сервис недоступен. Проверьте подключение. Пробуем снова…",
+  busy: "Слишком много запросов или вкладок. Пробуем снова… Закройте лишние вкладки.",
+  later: "Сервис перегружен. Следующая попытка в {time}.",
+  broken: "В сервисе сбой. Ничего не потеряно. Пробуем снова…",
+  signedOut: "Сеанс истёк. Обновите страницу или войдите снова.",
+  noToken: "Не удалось подтвердить вход. Пробуем снова… Если не поможет, обновите страницу.",
+  forbidden: "Нет доступа к этим уведомлениям. Войдите под именем их владельца.",
+  origin: "Сервис уведомлений не принимает этот сайт. Сообщите владельцу сайта.",
+  notFound: "По этому адресу нет сервиса уведомлений. Сообщите владельцу сайта.",
+  noUser: "Не указан пользователь: задайте атрибут «user».",
   failed: "Что-то пошло не так ({code}). Попробуйте ещё раз.",
-  notDone: "Не выполнено.",
+  notDone: "Не получилось.",
   again: "Попробуйте ещё раз чуть позже.",
   retry: "Повторить",
-  clock: "Часы устройства расходятся на {time}. Время здесь — по часам сервиса.",
+  clock: "Часы устройства расходятся на {time}. Показано время сервиса.",
 };
 
 const known: Record<string, Texts> = { en: english, ru: russian };
 
 /**
- * The texts of a locale's language, else English, with those in place of them that the page gives. `language`: the locale
- * by whose rules plurals are chosen.
+ * The texts of a locale's language, else English, with the page's own in place of them. `language`: the locale whose rules
+ * choose plurals.
  */
 export function textsFor(locale: string, given: GivenTexts | undefined): { texts: Texts; language: string } {
   const own = known[locale.split("-", 1)[0] as string];

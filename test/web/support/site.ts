@@ -5,8 +5,8 @@ import { onTestFinished } from "vitest";
 
 export interface Site {
   url: string;
-  /** What its next visitors get: the body of its one page, and what its own script does. */
-  shows(body: string, script?: string): void;
+  /** What its next visitors get: the body of its one page, what its own script does, and where the tag is from. */
+  shows(body: string, script?: string, module?: string | null): void;
 }
 
 /** Plain, with something that the tag must not be touched by: `1rem` of 10 px. */
@@ -26,7 +26,11 @@ export async function startSite(
   service: string,
   { token, inbox = service }: { token?: () => Promise<string>; inbox?: string } = {},
 ): Promise<Site> {
-  let content = { body: "", script: "" };
+  let content: { body: string; script: string; module: string | null } = {
+    body: "",
+    script: "",
+    module: `${service}/inbox.js`,
+  };
   const policy = [
     "default-src 'none'",
     `script-src 'self' ${service}`,
@@ -39,7 +43,7 @@ export async function startSite(
   const page = () => `<!doctype html>
     <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A product</title>
     <link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css">
-    <script type="module" src="${service}/inbox.js"></script><script type="module" src="/page.js"></script>
+    ${content.module ? `<script type="module" src="${content.module}"></script>` : ""}<script type="module" src="/page.js"></script>
     <main>${content.body}</main></html>`;
   const server = createServer(async ({ url = "/" }, response) => {
     const send = (type: string, text: string) =>
@@ -61,8 +65,8 @@ export async function startSite(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    shows: (body, script = "") => {
-      content = { body, script };
+    shows: (body, script = "", module = `${service}/inbox.js`) => {
+      content = { body, script, module };
     },
   };
 }

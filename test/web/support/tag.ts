@@ -63,6 +63,6 @@ export const focused = (page: Page): Promise<string> =>
   page.evaluate(`(() => {
     let at = document.activeElement;
     while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-    return [at.getAttribute("part") ?? at.value ?? at.localName, at.closest("li")?.querySelector("bdi")?.textContent]
+    return [at.getAttribute("part") ?? (at.value || at.localName), at.closest("li")?.querySelector("bdi")?.textContent]
       .filter(Boolean).join(": ");
   })()`);
