@@ -26,7 +26,7 @@ export interface DeliveryMessagePartners {
   ): { message: Messages[keyof Messages] } | { problem: { text: string } };
 }
 
-/** Deliveries store what to say, not the message; so the message is rendered again, with today's templates and profile. */
+/** Deliveries store their content, not the message: it is rendered again with the current templates and profile. */
 export function createDeliveryMessage({ source, recipient, compose }: DeliveryMessagePartners) {
   return async (id: string): Promise<DeliveryMessage> => {
     const found = await source(id);

@@ -10,17 +10,17 @@ export interface FoundUser {
 }
 
 export interface FindPartners {
-  /** Each in the order of ids, those behind `after`. */
+  /** Sorted by id, beginning after `after`. */
   list(after: string | undefined, limit: number): Promise<FoundUser[]>;
   withId(text: string, after: string | undefined, limit: number): Promise<FoundUser[]>;
-  /** Rejects with `database_unavailable` when it would take too long. */
+  /** Rejects with `database_unavailable` when it takes too long. */
   withAddress(field: "email" | "phone", text: string, limit: number): Promise<FoundUser[]>;
 }
 
-/** An older system's ids may be longer than ours. */
+/** Ids of an older system may be longer than ours. */
 const placeForm = /^.{1,700}$/s;
 
-/** Users by what an operator has in hand: an id, the beginning of one, an e-mail or a phone; or all of them. */
+/** Finds users by id, the beginning of an id, e-mail address or phone number. Without a text: all users. */
 export function createFindUsers({ list, withId, withAddress }: FindPartners) {
   return async (text: string | undefined, limit: number, cursor?: string): Promise<Page<FoundUser>> => {
     const question = { text };
@@ -34,7 +34,7 @@ export function createFindUsers({ list, withId, withAddress }: FindPartners) {
     if (!address || data.length === limit) return { data };
     const [field, value] = address;
     const addressed = await withAddress(field, value, limit - data.length).catch((error) => {
-      // What is found stands, though there may be more.
+      // Return what was found by id, even if the search by address failed.
       if (data.length > 0 && error instanceof BelfryError) return [];
       throw error;
     });
@@ -44,7 +44,7 @@ export function createFindUsers({ list, withId, withAddress }: FindPartners) {
 
 export type FindUsers = ReturnType<typeof createFindUsers>;
 
-/** Phones are kept in E.164, and written with whatever makes them readable. */
+/** Phone numbers are stored in E.164, but people write them with blanks and brackets. */
 function addressIn(text: string): ["email" | "phone", string] | undefined {
   if (text.includes("@")) return ["email", text];
   const phone = text.replace(/[\s().-]/g, "");

@@ -4,13 +4,13 @@ import { smsSegments } from "../model/sms.ts";
 import { type Catalog, templatesOf } from "./catalog.ts";
 import { createPlanner } from "./notify.ts";
 
-/** A type as an operator looks at it: with what is in force where its file says nothing. */
+/** A type for operators, with the defaults filled in. */
 export interface TypeDescription {
   key: string;
   description?: string;
   inbox: boolean;
   channels: Channel[];
-  /** Of its own channels; a webhook has none. */
+  /** Of its own channels. Webhooks have no template. */
   templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
   retry: { delay_ms: number; factor: number; max_retries: number };
   on_timeout: "resend" | "give_up";
@@ -40,9 +40,9 @@ export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
   });
 }
 
-/** What a notification's messages would be, on its type's own channels; nothing is stored. */
+/** Renders a notification's messages on its type's channels. Stores nothing. */
 export function createPreview(catalog: Catalog, now: () => number) {
-  // Checked as a notification is.
+  // Has the same checks as a real notification.
   const plan = createPlanner({ catalog, newId: () => "", now });
   return (command: Omit<NotifyCommand, "user">): Rendered => {
     if (!catalog.get(command.type))

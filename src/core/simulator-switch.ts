@@ -5,7 +5,7 @@ export interface SimulatorState {
   interval_seconds: number;
 }
 
-/** Starts, stops and paces this process's simulator. `intervalSeconds`: 0 leaves it at rest. */
+/** Starts and stops this process's simulator and sets its speed. `intervalSeconds` 0: it does not start by itself. */
 export function createSimulatorSwitch(
   partners: Omit<SimulatorPartners, "intervalMs" | "count">,
   intervalSeconds: number,
@@ -27,7 +27,7 @@ export function createSimulatorSwitch(
       if (!isSame) follow();
       return state;
     },
-    /** Resolves when the notification under way, if any, has its answer. */
+    /** Resolves once the notification under way, if any, is answered. */
     async stop(): Promise<void> {
       state = { ...state, running: false };
       await simulator?.stop();

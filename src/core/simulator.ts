@@ -2,9 +2,9 @@ import type { NotifyCommand } from "../model/notification.ts";
 
 export interface SimulatorPartners {
   notify: (command: NotifyCommand) => Promise<{ id: string }>;
-  /** Between two notifications. */
+  /** Milliseconds between two notifications. */
   intervalMs: number;
-  /** Stops after so many; without it, at `stop`. */
+  /** Stops after this many; by default only at `stop`. */
   count?: number;
   /** From 0 up to 1. */
   random: () => number;
@@ -13,14 +13,14 @@ export interface SimulatorPartners {
   /** Resolves after so many milliseconds; rejects when `signal` is aborted. */
   sleep: (ms: number, value: undefined, options: { signal: AbortSignal }) => Promise<unknown>;
   onSent: (command: NotifyCommand, id: string) => void;
-  /** It goes on after a failure. */
+  /** The simulator continues after a failure. */
   onFailed: (error: unknown, command: NotifyCommand) => void;
 }
 
 export interface Simulator {
-  /** Resolves when all are sent, or it was stopped. */
+  /** Resolves once all are sent or it was stopped. */
   ended: Promise<void>;
-  /** Resolves when the notification under way, if any, has its answer. May be called again. */
+  /** Resolves once the notification under way, if any, is answered. May be called again. */
   stop(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ const useCases: UseCase[] = [
   }),
 ];
 
-/** One of the three use cases of the live dialect, at one of its four users, now and after each interval. */
+/** Sends one of three example notifications to one of four users, now and after each interval. */
 export function startSimulator(partners: SimulatorPartners): Simulator {
   const { notify, intervalMs, count = Number.POSITIVE_INFINITY, random, now, sleep } = partners;
   const stopping = new AbortController();

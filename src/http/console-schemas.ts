@@ -13,16 +13,16 @@ export const TypeList = Type.Object({
     Type.Object({
       key: Type.String(),
       description: Type.Optional(Type.String()),
-      inbox: Type.Boolean({ description: "Whether a record is kept in the user's inbox." }),
+      inbox: Type.Boolean({ description: "Whether the inbox gets an item." }),
       channels: Type.Array(Type.String({ enum: [...channels] })),
       templates: Type.Object(
         { email: Type.Optional(Email), sms: Type.Optional(Type.Object({ text: Type.String() })) },
-        { description: "Liquid, of its own channels: the default ones where it has none." },
+        { description: "Liquid templates of the type's channels. Where it has none, the defaults." },
       ),
       retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
       on_timeout: Type.String({
         enum: ["resend", "give_up"],
-        description: "What becomes of one that a provider does not answer.",
+        description: "When a provider does not answer: send again, or give up.",
       }),
     }),
   ),
@@ -30,7 +30,7 @@ export const TypeList = Type.Object({
 
 export const TypePath = Type.Object({ key: Type.String({ pattern: typeKey }) });
 
-/** As a notification has it. */
+/** The fields of a notification. */
 export const PreviewBody = Exactly({
   title: Type.Optional(Type.String({ maxLength: 1_000 })),
   body: Type.Optional(Type.String({ maxLength: 16_384 })),
@@ -43,7 +43,7 @@ export const PreviewReply = Type.Object({
   sms: Type.Optional(
     Type.Object({
       text: Type.String(),
-      segments: Count("Messages that a phone network makes of it. More than 1,600 characters are not sent."),
+      segments: Count("SMS segments. Texts of more than 1,600 characters are not sent."),
     }),
   ),
 });
@@ -75,12 +75,12 @@ export const UsersQuery = Exactly({
       minLength: 1,
       maxLength: 254,
       pattern: plainText,
-      description: "An id or its beginning, an e-mail or a phone.",
+      description: "A user id or its beginning, an e-mail address or a phone number.",
     }),
   ),
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
   cursor: Type.Optional(
-    Type.String({ maxLength: 1_024, description: "`next_cursor` of the page before, with the same `q`." }),
+    Type.String({ maxLength: 1_024, description: "`next_cursor` of the previous page, with the same `q`." }),
   ),
 });
 
@@ -91,7 +91,7 @@ export const UserPage = Type.Object({
       email: Type.Optional(Type.String()),
       phone: Type.Optional(Type.String()),
     }),
-    { description: "By id." },
+    { description: "Sorted by id." },
   ),
   next_cursor: Type.Optional(Type.String({ description: "Absent on the last page." })),
 });
@@ -103,21 +103,19 @@ export const StatsReply = Type.Object({
       at: Time,
       accepted: Count("Notifications stored."),
       sent: Count(),
-      delivered: Count("Reported by providers."),
+      delivered: Count("As reported by providers."),
       failed: Count(),
       skipped: Count(),
       uncertain: Count(),
-      latency_ms_p50: Amount("Of requests other than GET; absent without any."),
-      latency_ms_p99: Amount("The same."),
-      pending: Type.Optional(
-        Count("Deliveries of all processes that are not finished. Looked at while somebody asks."),
-      ),
-      oldest_age_seconds: Amount("How long the longest waiting one has been due."),
-      connections: Count("Of devices that listen."),
+      latency_ms_p50: Amount("Response time of writes: half are faster. Absent without requests."),
+      latency_ms_p99: Amount("Response time of writes: 99 % are faster."),
+      pending: Type.Optional(Count("Unfinished deliveries of all processes.")),
+      oldest_age_seconds: Amount("For how long the oldest waiting delivery has been due."),
+      connections: Count("Connected devices."),
     }),
     {
       description:
-        "What happened between one and the next in the last 15 minutes, oldest first, in this process's memory.",
+        "One sample for each interval of the last 15 minutes, oldest first, from this process's memory.",
     },
   ),
   providers: Type.Array(
@@ -131,17 +129,19 @@ export const StatsReply = Type.Object({
       text: Type.Optional(Type.String({ description: "Its last answer, without addresses." })),
       remedy: Type.Optional(Type.String({ description: "What to do about it." })),
       since: Type.Optional(Time),
-      until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
+      until: Type.Optional(
+        Type.String({ format: "date-time", description: "When the provider is checked again." }),
+      ),
     }),
   ),
   overdue: Type.Record(Type.String(), Type.Integer(), {
     description:
-      "By channel: deliveries that this process has had in hand for longer than a send may take. Anything but 0 is a fault.",
+      "By channel: deliveries that this process has been sending for longer than a send may take. Always 0 unless something is broken.",
   }),
 });
 
-const interval = { minimum: 0.01, maximum: 3_600, description: "From one notification to the next." };
-/** What is not given stays: of two who change different things neither undoes the other's. */
+const interval = { minimum: 0.01, maximum: 3_600, description: "Seconds between two notifications." };
+/** Absent fields stay as they are, so that two operators who change different fields do not undo each other. */
 export const SimulatorBody = Type.Object(
   { running: Type.Optional(Type.Boolean()), interval_seconds: Type.Optional(Type.Number(interval)) },
   { additionalProperties: false, minProperties: 1 },

@@ -27,7 +27,7 @@ export interface ConsolePartners extends Pick<HealthPartners, "providers" | "ove
 
 const tags = ["operate"];
 
-/** What the page at `/` asks beside the routes for everybody; any program with a key may ask it, too. */
+/** Routes that the console adds. Any program with an API key may use them. */
 export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): void {
   const {
     types,
@@ -43,7 +43,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
 
   app.get(
     "/v1/types",
-    { schema: { tags, summary: "The registry of notification types", response: { 200: schemas.TypeList } } },
+    { schema: { tags, summary: "List the notification types", response: { 200: schemas.TypeList } } },
     async () => ({ data: types }),
   );
 
@@ -52,8 +52,8 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags,
-        summary: "What a type's templates make of a notification",
-        description: "On the type's own channels. Nothing is stored.",
+        summary: "Preview a type's messages",
+        description: "Renders the templates of the type's channels. Stores nothing.",
         params: schemas.TypePath,
         body: schemas.PreviewBody,
         response: { 200: schemas.PreviewReply },
@@ -75,8 +75,8 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags,
-        summary: "What a delivery says, and its message",
-        description: "The message is rendered again, with today's templates and the user's profile of today.",
+        summary: "Show a delivery's content and message",
+        description: "The message is rendered with the current templates and the user's current profile.",
         params: Id,
         response: { 200: schemas.DeliveryMessageReply },
       },
@@ -93,10 +93,10 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags: ["notifications"],
-        summary: "Find a notification in any inbox",
+        summary: "Find a notification in all inboxes",
         description:
-          "For when only its id is known. This looks through all users: with the user's id, " +
-          "`GET /v1/users/{id}/inbox/{item}` is faster.",
+          "Searches all users, for at most two seconds. When you know the user, use " +
+          "`GET /v1/users/{id}/inbox/{item}` instead.",
         params: Id,
         response: { 200: schemas.FoundNotification },
       },
@@ -114,7 +114,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags: ["users"],
-        summary: "Users, all or those that are looked for",
+        summary: "List or search users",
         querystring: schemas.UsersQuery,
         response: { 200: schemas.UserPage },
       },
@@ -132,7 +132,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags,
-        summary: "What this process has done in the last 15 minutes",
+        summary: "Statistics of this process for the last 15 minutes",
         response: { 200: schemas.StatsReply },
       },
     },
@@ -157,7 +157,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags,
-        summary: "Whether this process simulates callers",
+        summary: "State of this process's simulator",
         response: { 200: schemas.SimulatorReply },
       },
     },
@@ -169,7 +169,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     {
       schema: {
         tags,
-        summary: "Start, stop or pace the simulator of this process",
+        summary: "Start or stop the simulator, or set its speed",
         body: schemas.SimulatorBody,
         response: { 200: schemas.SimulatorReply },
       },

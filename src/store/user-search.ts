@@ -20,11 +20,11 @@ const projection = { email: 1, phone: 1 } as const;
 /** Users with an id of another type cannot be named in our API. */
 const ours: Filter<UserDocument> = { $or: [{ _id: { $type: "string" } }, { _id: { $type: "objectId" } }] };
 
-/** Finds users for an operator. */
+/** Finds users and inbox items for an operator. */
 export function createUserSearch(db: Db) {
   const users = usersOf(db);
 
-  /** By id: texts before ObjectIds. `after`: those behind it. */
+  /** Sorted by id, strings before ObjectIds. `after`: the id before the first result. */
   async function byId(filter: Filter<UserDocument>, after: string | undefined, limit: number) {
     const behind = after === undefined ? {} : behindOf(after);
     const found = await users
@@ -43,18 +43,18 @@ export function createUserSearch(db: Db) {
   }
 
   return {
-    /** All of them, page by page. */
+    /** All users, page by page. */
     list: (after: string | undefined, limit: number): Promise<FoundUser[]> =>
       orUnavailable(() => byId(ours, after, limit)),
 
-    /** Those whose id begins with the text. */
+    /** Users whose id begins with the text. */
     withId(text: string, after: string | undefined, limit: number): Promise<FoundUser[]> {
       const beginning = { $regex: `^${text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}` };
       const filter = { $or: [{ _id: beginning }, ...hexBeginning(text)] } as Filter<UserDocument>;
       return orUnavailable(() => byId(filter, after, limit));
     },
 
-    /** Whose inbox has the notification, and the item. Rejects when that takes too long: it looks at every user. */
+    /** The user whose inbox has the notification, and the item. Scans all users, so it rejects when that takes too long. */
     async withNotification(id: string): Promise<{ user: string; item: KeptItem } | undefined> {
       const item = { notifications: { $elemMatch: { id } } };
       try {
@@ -62,13 +62,12 @@ export function createUserSearch(db: Db) {
         const kept = found?.notifications?.[0];
         return kept && { user: wireUserId(found._id), item: keptItem(kept) };
       } catch (error) {
-        const says =
-          "There are too many users to look for a notification in every inbox: search by the user's id instead.";
+        const says = "There are too many users to search every inbox: search by the user's id instead.";
         return tooMany(error, says);
       }
     },
 
-    /** Those whose e-mail or phone is the text. Rejects when that takes too long. */
+    /** Users with this e-mail address or phone number. Rejects when that takes too long. */
     async withAddress(field: "email" | "phone", text: string, limit: number): Promise<FoundUser[]> {
       try {
         const found = users.find({ [field]: { $eq: text } }, { projection, maxTimeMS: patienceMs });
@@ -91,7 +90,7 @@ function tooMany(error: unknown, says: string): Promise<never> {
 
 export type UserSearch = ReturnType<typeof createUserSearch>;
 
-/** Of the ids that are ObjectIds. */
+/** Matches ids that are ObjectIds. */
 function hexBeginning(text: string): Array<Filter<UserDocument>> {
   if (!/^[0-9a-f]{1,24}$/i.test(text)) return [];
   const [first, last] = ["0", "f"].map((digit) => new ObjectId(text.padEnd(24, digit)));
@@ -106,7 +105,7 @@ function behindOf(user: string): Filter<UserDocument> {
     : { $or: [{ _id: { $gt: id } }, { _id: { $type: "objectId" } }] };
 }
 
-/** The document is the product team's own: what does not have the expected form is not there. */
+/** The document belongs to the product team: fields of another form are ignored. */
 function userOf({ _id, email, phone }: UserDocument): FoundUser {
   return {
     id: wireUserId(_id),
