@@ -125,7 +125,7 @@ describe("of a busy service", () => {
     const { page, go, take } = await open(uri, sight, { ROLES: "api,realtime" });
     await page.route("**/v1/stats", (route) => route.fulfill({ json: stats }));
     await go("#/live", ".plot canvas");
-    await page.getByText("The books balance").waitFor();
+    await page.getByText("The ledger balances: every accepted").waitFor();
     await take("live");
     await go("#/deliveries", ".row");
     await take("deliveries");

@@ -91,9 +91,13 @@ export function statsOf(all: DeliveryDocument[], now: number) {
         name: "webhook",
         state: "open",
         code: "503",
+        text: "503 Service Unavailable",
+        remedy:
+          "Check that the provider is up and that this machine can reach it. Belfry checks again by itself.",
         since: new Date(now - 4 * minute).toISOString(),
         until: new Date(now + 21 * second).toISOString(),
       },
     ],
+    overdue: { email: 0, sms: 0, webhook: 0 },
   };
 }

@@ -30,9 +30,9 @@ inBrowser("an answer of another shape is a sentence, too, and nothing waits for 
   const page = await browser.page();
   const alert = page.getByRole("alert");
   for (const [body, says] of [
-    ["", "Something answers here that is not Belfry"],
-    ["null", "Something answers here that is not Belfry"],
-    ["{}", "The console itself has a defect. Reload the page."],
+    ["", "The answer does not come from Belfry."],
+    ["null", "The answer does not come from Belfry."],
+    ["{}", "The console has a bug. Reload the page."],
   ] as const) {
     await page.route("**/v1/users?*", (route) => route.fulfill({ status: 200, body }));
     await page.goto(`${url}/#/users`);
@@ -42,7 +42,7 @@ inBrowser("an answer of another shape is a sentence, too, and nothing waits for 
   }
   // What was said of one view is not said of the next.
   await goTo(page, "#/simulator");
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   expect(await alert.count()).toBe(0);
 });
 
@@ -51,7 +51,7 @@ inBrowser("until its program is there the page says what to do", async () => {
   const page = await browser.page();
   await page.route("**/console.js", (route) => route.abort());
   await page.goto(url);
-  await page.getByText("see whether Belfry runs, then reload the page").waitFor(shown);
+  await page.getByText("check that Belfry is running, then reload the page").waitFor(shown);
 });
 
 inBrowser(
@@ -69,19 +69,19 @@ inBrowser(
     await page.getByRole("button", { name: "Theme: system" }).click();
     await page.getByRole("button", { name: "Theme: light" }).waitFor(shown);
     await goTo(page, "#/simulator");
-    await page.getByText("At rest.").waitFor(shown);
+    await page.getByText("Stopped.").waitFor(shown);
   },
 );
 
 inBrowser("deliveries say that they are slow to come, and that no newer ones can be asked for", async () => {
   const { page } = await open({ at: "#/simulator" });
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   await page.clock.install();
   await page.route("**/v1/deliveries?*", () => {});
   await goTo(page, "#/deliveries");
   await page.getByText("Loading…").waitFor(shown);
   await page.clock.fastForward(5_000);
-  await page.getByText("It takes longer than it should…").waitFor(shown);
+  await page.getByText("Still loading…").waitFor(shown);
   await page.unroute("**/v1/deliveries?*");
 
   // What is asked again and again: whether there is a newer one.
@@ -89,8 +89,8 @@ inBrowser("deliveries say that they are slow to come, and that no newer ones can
   const breakIt = () => page.route(newest, (route) => route.fulfill(problem(500, "internal")));
   await breakIt();
   await goTo(page, "#/deliveries?status=failed");
-  await page.getByText("No delivery is like that.").waitFor(shown);
-  const broken = page.getByRole("alert").getByText("Something broke in the server.");
+  await page.getByText("No deliveries match these filters.").waitFor(shown);
+  const broken = page.getByRole("alert").getByText("The server failed.");
   await broken.waitFor(shown);
   await page.unroute(newest);
   await page.clock.fastForward(10_000);
@@ -102,13 +102,13 @@ inBrowser("deliveries say that they are slow to come, and that no newer ones can
   await failed(1, "zoe");
   await page.unroute(newest);
   await page.clock.fastForward(10_000);
-  await page.getByText("Newer ones have come.").waitFor(shown);
+  await page.getByText("There are newer deliveries.").waitFor(shown);
   await db.collection("deliveries").deleteMany({});
 });
 
 inBrowser("what the server refuses for good is not asked again and again", async () => {
   const { page } = await open({ at: "#/simulator" });
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   await page.clock.install();
   let asked = 0;
   page.on("request", (request) => {
@@ -129,7 +129,7 @@ inBrowser("a key that fits into no header is refused where it is typed", async (
   await field.fill("ключ-с-кириллицей");
   await page.keyboard.press("Enter");
   expect(await page.evaluate("document.querySelector('[name=key]').validity.patternMismatch")).toBe(true);
-  await page.getByRole("dialog", { name: "An API key" }).waitFor(shown);
+  await page.getByRole("dialog", { name: "API key required" }).waitFor(shown);
   await field.fill(` ${key} `);
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
@@ -142,18 +142,18 @@ inBrowser("a redrive stops with the view it was begun in, and sends what was cou
   await failed(3, "ann");
   await failed(2, "ben");
   await goTo(page, "#/deliveries?user_id=ann");
-  await page.getByText("All 3 of them.").waitFor(shown);
+  await page.getByText("3 deliveries").waitFor(shown);
   await page.getByRole("button", { name: "Redrive…" }).click();
-  await page.getByText("3 would be sent again.").waitFor(shown);
+  await page.getByText("3 deliveries would be sent again.").waitFor(shown);
   // The list behind it is another one now.
   await page.goBack();
-  await page.getByText("All 5 of them.").waitFor(shown);
+  await page.getByText("5 deliveries").waitFor(shown);
   const [request] = await Promise.all([
     page.waitForRequest((one) => one.method() === "POST"),
     page.getByRole("button", { name: "Send 3 deliveries again" }).click(),
   ]);
   expect(request.postDataJSON()).toEqual({ user_id: "ann", dry_run: false });
-  await page.getByText("3 are on their way again.").waitFor(shown);
+  await page.getByText("3 deliveries queued again.").waitFor(shown);
   await page.getByRole("button", { name: "Close" }).click();
 
   // There is more to do than one call does: what comes after it is not asked for any more.
@@ -188,7 +188,7 @@ inBrowser("of two who change the simulator neither undoes what the other did", a
   const other = await (await browser.context(desk)).newPage();
   await other.goto(`${url}/#/simulator`);
   await other.getByRole("button", { name: "Stop" }).click();
-  await other.getByText("At rest.").waitFor(shown);
+  await other.getByText("Stopped.").waitFor(shown);
   await page.getByRole("slider", { name: "Speed" }).press("End");
   await expect.poll(async () => (await ask("GET", "/v1/simulator")).body.interval_seconds).toBe(0.1);
   expect((await ask("GET", "/v1/simulator")).body.running).toBe(false);
@@ -196,7 +196,7 @@ inBrowser("of two who change the simulator neither undoes what the other did", a
 
 inBrowser("a process without a worker does not claim that nothing is sent", async () => {
   const { page } = await open({ variables: { ROLES: "api" }, at: "#/live" });
-  await page.getByText("This process sends nothing, and cannot say what is sent").waitFor(shown);
+  await page.getByText("This process does not send").waitFor(shown);
   await page.getByRole("img", { name: /accepted: 0\/s now, .* sent: unknown now/ }).waitFor(shown);
   await page.getByRole("img", { name: /failed: unknown now/ }).waitFor(shown);
 });

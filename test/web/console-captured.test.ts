@@ -33,7 +33,7 @@ inBrowser("a message is opened by its address however old it is, and none is fet
   await mailIn(page).getByText("Mail 3", { exact: true }).waitFor(shown);
   const lines = page.locator(".pick li");
   expect(await lines.count()).toBe(50);
-  const older = page.getByRole("button", { name: "Older ones" });
+  const older = page.getByRole("button", { name: "Load older messages" });
   await older.click();
   await expect.poll(() => lines.count()).toBe(100);
   await capturedOf(db).insertOne(mail("A newer one"));
@@ -46,7 +46,7 @@ inBrowser("a message is opened by its address however old it is, and none is fet
 
   for (const none of [String(new ObjectId()), "no-id"]) {
     await page.goto(`${url}/#/captured/${none}`);
-    await page.getByRole("heading", { name: "It is not there" }).waitFor(shown);
+    await page.getByRole("heading", { name: "This message does not exist" }).waitFor(shown);
   }
 });
 

@@ -13,7 +13,7 @@ inBrowser("where nothing is yet each view says what to do about it, and the way 
   for (const [view, says] of [
     ["deliveries", "Nothing has been sent yet."],
     ["users", "There are no users yet."],
-    ["live", "Nothing has been sent for a while."],
+    ["live", "Nothing was sent in the last hour."],
   ] as const) {
     await goTo(page, `#/${view}`);
     await page.getByText(says).waitFor(shown);
@@ -21,11 +21,11 @@ inBrowser("where nothing is yet each view says what to do about it, and the way 
     await page.getByRole("heading", { name: "Simulator" }).waitFor(shown);
   }
   await goTo(page, "#/captured");
-  await page.getByText("Nothing has been captured.").waitFor(shown);
+  await page.getByText("No messages have been captured.").waitFor(shown);
   await page.getByRole("main").getByRole("link", { name: "Send" }).tap();
   await page.getByText("Press Send.").waitFor(shown);
   await page.getByRole("button", { name: "Send", exact: true }).tap();
-  await page.getByText("Stored: nothing can lose it now.").waitFor(shown);
+  await page.getByText("Stored: it survives a crash from now on.").waitFor(shown);
   expect(await page.getByText("Press Send.").isVisible()).toBe(false);
 });
 
@@ -34,8 +34,8 @@ inBrowser("the form as a call says in a shell what the form sends, whatever is t
   await page.getByRole("textbox", { name: /^To/ }).fill("alex, o'hara");
   await page.getByLabel("Title").fill(`It's "here": $HOME \`id\` \\ 'x'`);
   await page.getByRole("textbox", { name: /^Target/ }).fill("0123456789abcdef01234567");
-  await page.getByText("The same as a call").click();
-  const call = await page.getByLabel("The call").textContent();
+  await page.getByText("The same with curl").click();
+  const call = await page.getByLabel("The curl command").textContent();
   const [request] = await Promise.all([
     page.waitForRequest("**/v1/notifications"),
     page.getByRole("button", { name: "Send", exact: true }).click(),
@@ -53,8 +53,8 @@ inBrowser("with a key the call names the variable that has it, and not the key",
   await page.getByLabel("API key", { exact: true }).fill(key);
   await page.keyboard.press("Enter");
   await page.getByRole("option", { name: "direct" }).waitFor({ state: "attached" });
-  await page.getByText("The same as a call").click();
-  await page.getByLabel("The call").getByText("authorization: Bearer $BELFRY_KEY").waitFor(shown);
+  await page.getByText("The same with curl").click();
+  await page.getByLabel("The curl command").getByText("authorization: Bearer $BELFRY_KEY").waitFor(shown);
   expect(await page.getByRole("main").textContent()).not.toContain(key);
 });
 
@@ -90,12 +90,12 @@ inBrowser("a user who cannot be erased stays, with a sentence and a way to try a
   );
   await page.getByRole("button", { name: "Erase this user…" }).click();
   const dialog = page.getByRole("dialog", { name: "Erase una?" });
-  await dialog.getByText("Profile, inbox, suppressed addresses and captured messages.").waitFor(shown);
+  await dialog.getByText("The profile, inbox, suppressed addresses and captured messages.").waitFor(shown);
   await dialog.getByRole("button", { name: "Erase for good" }).click();
   await dialog.getByText("More is left. Try again in 2 s.").waitFor(shown);
   isBroken = false;
   await dialog.getByRole("button", { name: "Try again" }).click();
-  await page.getByText("una is erased.").waitFor(shown);
+  await page.getByText("una was erased.").waitFor(shown);
   expect((await ask("GET", "/v1/users/una")).status).toBe(404);
 });
 

@@ -66,14 +66,14 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
       await page.getByRole("heading", { name: view, level: 1 }).waitFor(shown);
       // From the view's beginning on: past it all, and out of it at its end.
       await expect.poll(() => page.evaluate("document.activeElement.id")).toBe("main");
-      await tabTo(page, "To the content");
+      await tabTo(page, "Skip to content");
     }
   });
 
   test("a user is looked for, opened, kept, and erased", async () => {
     const { page, ask } = await open({ at: "#/users" });
     for (const id of ["kim", "kit"]) await ask("PUT", `/v1/users/${id}`, { email: `${id}@example.com` });
-    await tabTo(page, "Id or its beginning");
+    await tabTo(page, "User id");
     await page.keyboard.type("ki");
     await press(page, "Enter");
     await page.getByRole("link", { name: /^kim/ }).waitFor(shown);
@@ -92,8 +92,8 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     expect((await page.evaluate<Focus>(focused)).says).toBe("Erase this user…");
     await press(page, "Enter");
     await press(page, "Shift+Tab", "Enter");
-    await page.getByRole("status").getByText("kim is erased.").waitFor(shown);
-    await expect.poll(async () => (await page.evaluate<Focus>(focused)).says).toMatch(/^Id or its beginning/);
+    await page.getByRole("status").getByText("kim was erased.").waitFor(shown);
+    await expect.poll(async () => (await page.evaluate<Focus>(focused)).says).toMatch(/^User id/);
     expect((await ask("GET", "/v1/users/kim")).status).toBe(404);
     expect((await ask("GET", "/v1/users/kit")).status).toBe(200);
     await page.getByRole("link", { name: /^kim/ }).waitFor({ state: "detached" });
@@ -117,7 +117,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await tabTo(page, "Type");
     await page.keyboard.type("registration");
     await press(page, "Enter");
-    await page.getByText("All 2 of them.").waitFor(shown);
+    await page.getByText("2 deliveries").waitFor(shown);
     await tabTo(page, "Deliveries, newest first");
     await press(page, "ArrowDown", "ArrowDown", "Enter");
     await page.getByText("registration by e-mail to ann").waitFor(shown);
@@ -131,7 +131,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await tabTo(page, "Redrive…");
     await press(page, "Enter");
     const dialog = page.getByRole("dialog", { name: /^Redrive/ });
-    await dialog.getByText("0 would be sent again.").waitFor(shown);
+    await dialog.getByText("0 deliveries would be sent again.").waitFor(shown);
     await press(page, "Escape");
     await dialog.waitFor({ state: "hidden" });
     expect((await page.evaluate<Focus>(focused)).says).toBe("Redrive…");
@@ -159,7 +159,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await page.locator(".bubble").getByText("Typed").waitFor(shown);
 
     await goTo(page, "#/simulator");
-    await page.getByText("At rest.").waitFor(shown);
+    await page.getByText("Stopped.").waitFor(shown);
     await tabTo(page, "Speed");
     await press(page, "End");
     await tabTo(page, "Start");
@@ -167,6 +167,6 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await page.getByText("Running: 10 notifications a second.").waitFor(shown);
     expect((await page.evaluate<Focus>(focused)).says).toBe("Stop");
     await press(page, "Enter");
-    await page.getByText("At rest.").waitFor(shown);
+    await page.getByText("Stopped.").waitFor(shown);
   });
 });

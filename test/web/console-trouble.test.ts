@@ -22,15 +22,15 @@ const problem = (status: number, code: string, headers: Record<string, string> =
 inBrowser("asks for the API key once a session, says why, and keeps it in the tab", async () => {
   const key = "a key of the console's test".replaceAll(" ", "-");
   const { page } = await open({ variables: { API_KEYS: key, TOKEN_SECRET: "s".repeat(32) } });
-  const dialog = page.getByRole("dialog", { name: "An API key" });
-  await dialog.getByText("have one of its API keys (API_KEYS)").waitFor(shown);
+  const dialog = page.getByRole("dialog", { name: "API key required" });
+  await dialog.getByText("An API key is required: one of the server's API_KEYS.").waitFor(shown);
   await page.getByLabel("API key", { exact: true }).fill("no-key-of-this-server");
-  await page.getByRole("button", { name: "Go on" }).click();
-  await dialog.getByText("The server does not know this key.").waitFor(shown);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await dialog.getByText("The server does not accept this key.").waitFor(shown);
   await page.getByRole("button", { name: "Not now" }).click();
-  await page.getByText("This server asks for an API key.").first().waitFor(shown);
+  await page.getByText("An API key is required.").first().waitFor(shown);
 
-  await page.getByRole("button", { name: "Give the key" }).first().click();
+  await page.getByRole("button", { name: "Enter the key" }).first().click();
   await page.getByLabel("API key", { exact: true }).fill(key);
   await page.keyboard.press("Enter");
   await expect.poll(() => page.locator("option").count()).toBeGreaterThan(3);
@@ -42,7 +42,7 @@ inBrowser("asks for the API key once a session, says why, and keeps it in the ta
   expect(JSON.stringify(await page.context().storageState())).not.toContain(key);
   const other = await page.context().newPage();
   await other.goto(page.url());
-  await other.getByRole("dialog", { name: "An API key" }).waitFor(shown);
+  await other.getByRole("dialog", { name: "API key required" }).waitFor(shown);
 
   await page.getByRole("button", { name: "Forget the API key" }).click();
   await dialog.waitFor(shown);
@@ -52,8 +52,8 @@ inBrowser("without a TOKEN_SECRET it says why there is no inbox", async () => {
   const key = "another-key-of-the-console";
   const { page } = await open({ variables: { API_KEYS: key }, at: "#/users/alex" });
   await page.getByLabel("API key", { exact: true }).fill(key);
-  await page.getByRole("button", { name: "Go on" }).click();
-  await page.getByText("set TOKEN_SECRET to see it here").waitFor(shown);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByText("Set TOKEN_SECRET to see inboxes here.").waitFor(shown);
 });
 
 const hostile = {
@@ -164,29 +164,32 @@ inBrowser("a server that goes is said to be gone, and what was seen stays until 
   await gone.waitFor({ state: "hidden" });
   expect(again.url).toBe(service.url);
   await page.context().setOffline(true);
-  await page.getByText("This device has no network.").first().waitFor(shown);
+  await page.getByText("This device is offline.").first().waitFor(shown);
   await page.context().setOffline(false);
-  await page.getByText("This device has no network.").first().waitFor({ state: "hidden" });
+  await page.getByText("This device is offline.").first().waitFor({ state: "hidden" });
 });
 
 inBrowser("429, 500, 503, a proxy's answer and a slow one are each a sentence", async () => {
   const { page } = await open({ at: "#/simulator" });
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   const alert = page.getByRole("alert");
   for (const [answer, says] of [
-    [problem(429, "too_many_requests", { "retry-after": "7" }), /too many calls from here. Wait 7 s/],
-    [problem(500, "internal", { "x-request-id": "id-of-it" }), /broke in the server. .* request id id-of-it/],
+    [
+      problem(429, "too_many_requests", { "retry-after": "7" }),
+      /Too many requests from this address. Wait 7 s/,
+    ],
+    [problem(500, "internal", { "x-request-id": "id-of-it" }), /The server failed. .* request id id-of-it/],
     [problem(503, "database_unavailable", { "retry-after": "2" }), /What the server says. Try again in 2 s/],
-    [{ status: 502, body: "<h1>Bad gateway</h1>" }, /not Belfry \(502\)/],
-    [{ status: 200, body: "<h1>Log in</h1>" }, /Something answers here that is not Belfry/],
-    [problem(403, "forbidden"), /This key is one user's token/],
+    [{ status: 502, body: "<h1>Bad gateway</h1>" }, /does not come from Belfry \(502\)/],
+    [{ status: 200, body: "<h1>Log in</h1>" }, /does not come from Belfry\./],
+    [problem(403, "forbidden"), /This is a user token/],
   ] as const) {
     await page.route("**/v1/ledger", (route) => route.fulfill(answer));
     await goTo(page, "#/live");
     await alert.getByText(says).waitFor(shown);
     await page.unroute("**/v1/ledger");
     await goTo(page, "#/simulator");
-    await page.getByText("At rest.").waitFor(shown);
+    await page.getByText("Stopped.").waitFor(shown);
   }
   // Time passes by itself while an answer does not come.
   await page.clock.install();
@@ -194,5 +197,5 @@ inBrowser("429, 500, 503, a proxy's answer and a slow one are each a sentence", 
   await goTo(page, "#/live");
   await page.getByText("Loading…").first().waitFor(shown);
   await page.clock.fastForward(5_000);
-  await page.getByText("It takes longer than it should…").first().waitFor(shown);
+  await page.getByText("Still loading…").first().waitFor(shown);
 });

@@ -41,7 +41,7 @@ inBrowser(
     const { page } = await open({ context: phone });
     const data = page.getByRole("textbox", { name: /^Data/ });
     await data.fill('{"device": phone}');
-    await page.getByText(/^This is not JSON: ./).waitFor(shown);
+    await page.getByText(/^This is not valid JSON: ./).waitFor(shown);
     await page.getByRole("button", { name: "Send", exact: true }).tap();
     await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("TEXTAREA");
     await data.fill("");
@@ -68,7 +68,7 @@ inBrowser("provider down: failed with each attempt, sent again one by one and by
     variables: { ...smtp.variables, EMAIL: "all@users.example", MAX_RETRIES: "1", RETRY_DELAY_MS: "50" },
     at: "#/deliveries?status=failed",
   });
-  await page.getByText("No delivery is like that.").waitFor(shown);
+  await page.getByText("No deliveries match these filters.").waitFor(shown);
   for (const user of ["a", "b", "c"])
     await ask("POST", "/v1/notifications", { recipients: [user], type: "registration" });
   await eventually(
@@ -83,25 +83,25 @@ inBrowser("provider down: failed with each attempt, sent again one by one and by
 
   await rows.nth(1).getByRole("link").click();
   await expect.poll(() => page.url()).toMatch(/#\/deliveries\/[0-9a-f]{24}\?status=failed$/);
-  await page.getByText("All its tries are used up.").waitFor(shown);
+  await page.getByText("All retries are used up.").waitFor(shown);
   await expect
     .poll(() => page.locator(".timeline blockquote").allTextContents())
     .toEqual(["451 4.3.0 not now", "451 4.3.0 not now"]);
   isDown = false;
   await page.getByRole("button", { name: "Send again" }).click();
-  await page.locator(".verdict").getByText("A provider has taken it.").waitFor(shown);
+  await page.locator(".verdict").getByText("The provider has accepted it.").waitFor(shown);
   expect(await page.locator(".timeline li").count()).toBe(4);
   await expect.poll(() => rows.count()).toBe(2);
 
   await page.goBack();
   await page.getByRole("button", { name: "Redrive…" }).click();
-  await page.getByText("2 would be sent again.").waitFor(shown);
-  await page.getByText(/^Left alone, arrived already: \d+$/).waitFor(shown);
+  await page.getByText("2 deliveries would be sent again.").waitFor(shown);
+  await page.getByText(/^Skipped, already sent: \d+$/).waitFor(shown);
   await page.getByRole("button", { name: "Send 2 deliveries again" }).click();
-  await page.getByText("2 are on their way again.").waitFor(shown);
+  await page.getByText("2 deliveries queued again.").waitFor(shown);
   await eventually(() => smtp.mails.length === 3, "three mails");
   await page.getByRole("button", { name: "Close" }).click();
-  await page.getByText("No delivery is like that.").waitFor(shown);
+  await page.getByText("No deliveries match these filters.").waitFor(shown);
   await smtp.close();
 });
 
@@ -116,15 +116,15 @@ inBrowser("a user is found, changed, and tried again at an address that was give
   await page.getByRole("heading", { name: "zoe", exact: true }).waitFor(shown);
   expect(new URL(page.url()).hash).toBe("#/users/zoe?q=zo");
   await page.locator("belfry-inbox").getByRole("button", { name: "Unread: Hello Zoe" }).waitFor(shown);
-  await page.getByText("zoe@gone.example: it does not exist").waitFor(shown);
+  await page.getByText("zoe@gone.example: does not exist").waitFor(shown);
   await page.getByRole("link", { name: /failed new_login/ }).waitFor(shown);
-  await page.getByRole("button", { name: "Try it again" }).click();
-  await page.getByText("None: whatever is sent to this user goes out.").waitFor(shown);
+  await page.getByRole("button", { name: "Remove suppression" }).click();
+  await page.getByText("None.", { exact: true }).waitFor(shown);
 
   await page.getByLabel("Phone", { exact: true }).fill("0123");
   await page.getByLabel("Language").fill("pt-br");
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("It must be a number in E.164 form").waitFor(shown);
+  await page.getByText("It must be a phone number with its country code").waitFor(shown);
   await page.getByLabel("Phone", { exact: true }).fill("+12025550123");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved.").waitFor(shown);
@@ -139,7 +139,7 @@ inBrowser("a user is found, changed, and tried again at an address that was give
 
 inBrowser("types are previewed with a sample that can be edited", async () => {
   const { page } = await open({ at: "#/types/direct" });
-  await mailIn(page).getByText("What there is to say.").waitFor(shown);
+  await mailIn(page).getByText("The text of the notification.").waitFor(shown);
   await page.getByLabel("Body").fill("Now this. ".repeat(20));
   await mailIn(page).getByText("Now this.").waitFor(shown);
   await page.locator(".bubble").getByText("Now this.").waitFor(shown);
@@ -147,12 +147,12 @@ inBrowser("types are previewed with a sample that can be edited", async () => {
   await page.getByText("E-mail, HTML").click();
   await page.locator("details[open] pre").getByText("{{ body }}").waitFor(shown);
   await page.getByRole("link", { name: /^new_post/ }).click();
-  await page.getByText("There is nothing to render").waitFor(shown);
+  await page.getByText("there is nothing to render").waitFor(shown);
 });
 
 inBrowser("the simulator is started and stopped, and what it does is seen live", async () => {
   const { page, ask } = await open({ at: "#/simulator" });
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   const speed = page.getByRole("slider", { name: "Speed" });
   await speed.focus();
   await page.keyboard.press("End");
@@ -165,10 +165,10 @@ inBrowser("the simulator is started and stopped, and what it does is seen live",
     .getByRole("img", { name: /Throughput in the last 15 minutes\. accepted: [\d.]*[1-9][\d.]*\/s now/ })
     .waitFor(shown);
   expect(await page.locator(".plot canvas").count()).toBe(6);
-  await page.getByText("The books balance").waitFor(shown);
+  await page.getByText("The ledger balances: every accepted").waitFor(shown);
   await goTo(page, "#/simulator");
   await page.getByRole("button", { name: "Stop" }).click();
-  await page.getByText("At rest.").waitFor(shown);
+  await page.getByText("Stopped.").waitFor(shown);
   expect((await ask("GET", "/v1/simulator")).body.running).toBe(false);
 });
 
@@ -177,7 +177,7 @@ inBrowser("with the keyboard alone: past the views, through the form, to what ha
   const focused = () => page.evaluate<string>("document.activeElement.textContent.trim()");
   await page.getByRole("option", { name: "direct" }).waitFor({ state: "attached" });
   await page.keyboard.press("Tab");
-  expect(await focused()).toBe("To the content");
+  expect(await focused()).toBe("Skip to content");
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   await page.keyboard.press("ControlOrMeta+a");

@@ -1,14 +1,14 @@
 import { type ErrorDetail, errorOf } from "../../src/client/error.ts";
 import { slotIn } from "./storage.ts";
 
-/** Why a call came to nothing. `status` is 0 when there was no answer. */
+/** Why a call failed. `status` is 0 without an answer. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly details: ErrorDetail[];
-  /** Seconds after which it may be tried again, when the service said so. */
+  /** Seconds to wait before trying again, when the service says so. */
   readonly retryAfter: number | undefined;
-  /** Under which the server's log has the cause. */
+  /** Finds the cause in the server's log. */
   readonly requestId: string | undefined;
 
   constructor(message: string, about: Partial<ApiError> & { code: string }) {
@@ -32,28 +32,43 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const patienceMs = 20_000;
 
-/** Of the window: what came to nothing for want of a key may be asked again. */
+let answeredAt: number | undefined;
+let clockAhead = 0;
+/** When the service last answered, on this device's clock. */
+export const lastAnswer = (): number | undefined => answeredAt;
+/** The time on the service's clock: this device's own may be wrong. */
+export const serverNow = (): number => Date.now() + clockAhead;
+
+function learnClock({ ok, headers }: Response): void {
+  const now = Date.now();
+  if (ok) answeredAt = now;
+  const date = Date.parse(headers.get("date") ?? "");
+  // The header has whole seconds: smaller differences say nothing.
+  if (!Number.isNaN(date)) clockAhead = Math.abs(date - now) > 2_000 ? date - now : 0;
+}
+
+/** Window event: a key was given, so calls that failed without one may be repeated. */
 export const keyGiven = "belfry-key";
-/** The API key, where one is asked for. It lives as long as the tab, and leaves it in a header alone. */
+/** The API key, if the service needs one. It lives as long as the tab, and is only ever sent in a header. */
 export const key = slotIn(() => sessionStorage, "belfry.api-key");
 
-/** Asks the operator for a key, and says why; undefined: none is given. Set by whoever can ask. */
+/** Asks the operator for a key and says why. Resolves with undefined when they decline. */
 type Asker = (why: string) => Promise<string | undefined>;
 let asker: Asker = async () => undefined;
 let asking: Promise<string | undefined> | undefined;
-/** Asked once and declined: calls fail at once instead of asking over and over. */
+/** The operator declined once: calls fail at once instead of asking again. */
 let declined = false;
 
 export function setAsker(next: Asker): void {
   asker = next;
 }
 
-/** Asks for the key anew, also when it has been declined. */
+/** Asks for the key again, even after it was declined. */
 export async function askForKey(refused = key.get()): Promise<boolean> {
   declined = false;
   const why = refused
-    ? "The server does not know this key. It has those of API_KEYS; a user's token opens no console."
-    : "This server answers to those alone who have one of its API keys (API_KEYS).";
+    ? "The server does not accept this key. Use one of its API_KEYS; a user token does not work here."
+    : "An API key is required: one of the server's API_KEYS.";
   asking ??= asker(why).finally(() => {
     asking = undefined;
   });
@@ -66,13 +81,13 @@ export async function askForKey(refused = key.get()): Promise<boolean> {
   return !declined;
 }
 
-/** One call of the service. Throws `ApiError`; when a key is wanted it is asked for first. */
+/** Calls the service. Throws `ApiError`; a 401 asks the operator for the key first. */
 export async function ask<Answer>(method: Method, path: string, call: Call = {}): Promise<Answer> {
   for (;;) {
     const bearer = key.get();
     const { response, text } = await reach(method, path, bearer, call);
     if (response.ok) return (response.status === 204 ? undefined : read(text)) as Answer;
-    // Another call may have been given a key meanwhile.
+    // Another call may have got a key in the meantime.
     if (response.status === 401 && !declined && (key.get() !== bearer || (await askForKey(bearer)))) continue;
     const { message, status, code, details, retryAfter } = errorOf(response, text);
     const requestId = response.headers.get("x-request-id") ?? undefined;
@@ -95,6 +110,7 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([late, signal]) : late,
     });
+    learnClock(response);
     return { response, text: await response.text() };
   } catch (cause) {
     if (signal?.aborted) throw cause;
@@ -104,7 +120,7 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
   }
 }
 
-/** Every answer of the service's is an object. */
+/** Every answer of the service is an object. */
 function read(text: string): unknown {
   try {
     const answer: unknown = JSON.parse(text);

@@ -5,29 +5,31 @@ import { isAway, type Loop } from "./part.ts";
 
 type Shown = TemplateResult | typeof nothing;
 
-/** What is to be said while there is nothing to show yet, or not the newest. */
+/** Loading, slow or failed; nothing once the data is there. */
 export function loadState(loop: Loop): Shown {
   if (isAway(loop.error)) return nothing;
   if (loop.error) return errorBox(loop.error, loop.again);
   if (!loop.isFirst && !loop.isSlow) return nothing;
-  return html`<p class="soft" role="status">${loop.isSlow ? "It takes longer than it should…" : "Loading…"}</p>`;
+  return html`<p class="soft" role="status">${loop.isSlow ? slow : "Loading…"}</p>`;
 }
 
-/** Where nothing is yet: that it is so, and what can be done about it. */
-export const empty = (says: unknown, todo?: unknown): TemplateResult => html`<div class="empty">
-  <p class="big">${says}</p>
+export const slow = "Still loading…";
+
+/** An empty list: a sentence, and what to do next. */
+export const empty = (sentence: unknown, todo?: unknown): TemplateResult => html`<div class="empty">
+  <p class="big">${sentence}</p>
   ${todo ? html`<p>${todo}</p>` : nothing}
 </div>`;
 
-export const getStarted = html`<a href="#/send">Send a first one</a>, or <a href="#/simulator">start the simulator</a>.`;
+export const getStarted = html`<a href="#/send">Send a notification</a>, or <a href="#/simulator">start the simulator</a>.`;
 
-/** Terms and what they are; what there is not is left out. */
+/** Terms and their values; a term without a value is left out. */
 export function facts(all: Array<[term: string, fact: unknown]>): TemplateResult {
   const known = all.filter(([, fact]) => fact !== undefined && fact !== "");
   return html`<dl class="facts">${known.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>`;
 }
 
-/** The way from what is open back to its list, which stands beside it where there is room. */
+/** Closes the open item, or leads back to the list where only one of them fits. */
 export const backLink = (address: string, text: string): TemplateResult =>
   html`<p class="back">
     <a href=${address}>
@@ -36,7 +38,7 @@ export const backLink = (address: string, text: string): TemplateResult =>
     </a>
   </p>`;
 
-/** A time as it is read, and all of it for who points at it. `isRough`: of another day without its seconds. */
+/** A time, with the full date as its tooltip. `isRough`: without seconds when it is not today. */
 export function moment(at: string | number, isRough = false): TemplateResult {
   const iso = new Date(at).toISOString();
   return html`<time datetime=${iso} title=${fullTime(iso)}>${timeOf(iso, isRough)}</time>`;

@@ -2,12 +2,13 @@ const rough = new Intl.DateTimeFormat(undefined, { timeStyle: "short", hourCycle
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-const whole = new Intl.NumberFormat();
+// Without it some languages write 1234 and 12 345.
+const whole = new Intl.NumberFormat(undefined, { useGrouping: "always" });
 const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 
 type Moment = string | number;
 
-/** The time of day, with the day before it unless it is today; then, when it `isRough`, without seconds. */
+/** The time of day, preceded by the date unless it is today; with a date, `isRough` omits the seconds. */
 export function timeOf(moment: Moment, isRough = false): string {
   const date = new Date(moment);
   if (date.toDateString() === new Date().toDateString()) return clock.format(date);
@@ -28,7 +29,7 @@ export const number = (value: number): string => short.format(value);
 export const plural = (amount: number, one: string, many = `${one}s`): string =>
   `${count(amount)} ${amount === 1 ? one : many}`;
 
-/** A length of time in its two largest words at most. */
+/** A duration in at most two units. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${number(ms / 1_000)} s`;

@@ -1,6 +1,6 @@
 import { html, svg, type TemplateResult } from "lit";
 
-/** Drawn for 20 px, in the colour of the text beside them. */
+/** 20 px, in the colour of the text around it. */
 const icon = (inner: TemplateResult): TemplateResult =>
   html`<svg class="icon" viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">${inner}</svg>`;
 
@@ -24,7 +24,7 @@ export const icons: Record<string, TemplateResult> = {
   more: icon(svg`<path d="M3 6h14M3 10h14M3 14h14" />`),
 };
 
-/** A state told by its shape as well as by its colour. */
+/** Each state has a shape of its own, not only a colour. */
 const shapes: Record<string, TemplateResult> = {
   pending: svg`<circle cx="6" cy="6" r="4.2" />`,
   sending: svg`<circle cx="6" cy="6" r="4.2" /><path class="full" d="M6 1.8a4.2 4.2 0 0 1 0 8.4z" />`,
@@ -41,6 +41,6 @@ export const stateMark = (state: string): TemplateResult =>
     shapes[state] ?? shapes.pending
   }</svg>`;
 
-/** The mark and the word. */
+/** The mark and the state's name. */
 export const stateLabel = (state: string): TemplateResult =>
   html`<span class="state is-${state}">${stateMark(state)}${state}</span>`;

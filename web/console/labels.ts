@@ -1,4 +1,4 @@
-/** The service's words in sentences. What is not known here is shown as it is. */
+/** The service's words as sentences. Unknown ones are shown as they are. */
 
 export const states = [
   "pending",
@@ -12,60 +12,60 @@ export const states = [
 ] as const;
 
 export const channels = ["email", "sms", "webhook"] as const;
-/** Nothing happens to one of these any more unless somebody asks for it; `sent` may still become `delivered`. */
+/** No more attempts follow unless somebody asks for them; `sent` may still become `delivered`. */
 export const isOver = (state: string): boolean => state !== "pending" && state !== "sending";
 export const isRetryable = (state: string): boolean =>
   ["failed", "uncertain", "skipped", "canceled"].includes(state);
 
 export const stateText: Record<string, string> = {
-  pending: "It waits for its turn, or for its next try.",
-  sending: "A worker has it in hand.",
-  sent: "A provider has taken it.",
-  delivered: "The provider says that it has arrived.",
-  failed: "It has ended without arriving.",
-  skipped: "There was nothing to send, or nobody to send it to.",
-  canceled: "It was taken back before it was sent.",
-  uncertain: "It may have been sent, and this type would rather not be sent twice.",
+  pending: "Waiting for its first attempt, or for the next one.",
+  sending: "A worker is sending it.",
+  sent: "The provider has accepted it.",
+  delivered: "The provider reports that it has arrived.",
+  failed: "It did not arrive, and is not retried.",
+  skipped: "There was nothing to send, or no address to send it to.",
+  canceled: "It was canceled before it was sent.",
+  uncertain: "It may have been sent. This type is not sent twice.",
 };
 
 export const reasonText: Record<string, string> = {
-  address: "The provider says that the address takes nothing.",
-  message: "The message itself was refused.",
-  policy: "A rule does not allow it: the provider's, or one of this server's own.",
+  address: "The provider says that the address does not exist or accepts no messages.",
+  message: "The provider rejected the message itself.",
+  policy: "A policy forbids it: the provider's, or one of this server.",
   opt_out: "The recipient has opted out.",
-  expired: "Its time was over before it could be handed over.",
-  exhausted: "All its tries are used up. A redrive gives it new ones.",
-  template: "The type's template fails on this content: see Types.",
-  no_address: "The user has no address on this channel: give one under Users.",
+  expired: "It expired before it could be sent.",
+  exhausted: "All retries are used up. Send it again to get new ones.",
+  template: "The type's template cannot be rendered with this content: see Types.",
+  no_address: "The user has no address on this channel: add one under Users.",
   no_provider: "No provider is configured for this channel.",
-  suppressed: "The address takes nothing more: it bounced, is wrong, or its owner opted out. See Users.",
-  bounced: "The provider took it, and it came back.",
-  undelivered: "The provider took it, and could not deliver it.",
+  suppressed: "The address is suppressed: it bounced, does not exist, or its owner opted out. See Users.",
+  bounced: "The provider accepted it, and it bounced.",
+  undelivered: "The provider accepted it, and could not deliver it.",
   unanswered: "The provider did not answer: it may have been sent.",
-  poison: "Each worker that was to send it ended.",
+  poison: "Every worker that tried to send it crashed.",
   erased: "Its user was erased.",
 };
 export const reasons = Object.keys(reasonText);
 
-/** What one provider's answer to one attempt means. */
+/** What one attempt came to. */
 export const outcomeText: Record<string, string> = {
-  sent: "taken",
-  retry: "not now",
+  sent: "accepted",
+  retry: "temporary failure",
   unknown: "no answer",
-  rejected: "refused for good",
-  misconfigured: "our configuration refused",
+  rejected: "rejected",
+  misconfigured: "our configuration was refused",
 };
 
 export const suppressionText: Record<string, string> = {
-  address: "it does not exist, or takes nothing",
+  address: "does not exist, or accepts no messages",
   opt_out: "its owner has opted out",
-  bounced: "mail to it came back",
+  bounced: "a message to it bounced",
 };
 
 export const healthText: Record<string, string> = {
-  ok: "asked as usual",
-  open: "ailing: it rests, and is probed",
-  paused: "it refuses our configuration: it rests",
+  ok: "OK",
+  open: "Failing",
+  paused: "Refuses our configuration",
 };
 
 export const channelName = (channel: string): string =>

@@ -1,18 +1,18 @@
 import { LitElement, type ReactiveController } from "lit";
 import { ApiError, keyGiven } from "./api.ts";
 
-/** An element of the console. It has no shadow: the page is ours alone, and one stylesheet serves it. */
+/** An element of the console. It has no shadow root, so that one stylesheet serves the whole page. */
 export class Part extends LitElement {
   protected override createRenderRoot(): HTMLElement {
     return this;
   }
 }
 
-/** Of the window: whether the service can be reached has changed. */
+/** Window event: the service became reachable or unreachable. */
 export const awayChanged = "belfry-away";
-/** Those that have no answer: the page says so once, and not each of them. */
+/** Loops that cannot reach the service: the page says so once for all of them. */
 export const away = new Set<Loop>();
-/** Of the whole service, and not of the one question. */
+/** The service cannot be reached at all, whatever was asked. */
 export const isAway = (error: unknown): boolean =>
   error instanceof ApiError && (error.code === "unreachable" || error.code === "offline");
 
@@ -21,13 +21,13 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 15_000;
 
 /**
- * Does something now and again while its element is on the page and the page is looked at. `run` resolves with the
- * milliseconds until the next time, or with nothing when once is enough. After a failure that may pass it comes back by
- * itself, later and later; what is to be said meanwhile is in `error`.
+ * Repeats a request while its element is on the page and the page is visible. `run` resolves with the milliseconds until
+ * the next time, or with undefined when once is enough. After a temporary failure it retries with growing pauses; `error`
+ * has the failure in the meantime.
  */
 export class Loop implements ReactiveController {
   error: unknown;
-  /** Nothing has come yet. */
+  /** There was no answer yet. */
   isFirst = true;
   /** The answer takes longer than it should. */
   isSlow = false;
@@ -61,14 +61,14 @@ export class Loop implements ReactiveController {
     this.#tell(false);
   }
 
-  /** From the beginning: what was there is another question's. */
+  /** Starts over, with another question. */
   restart = (): void => {
     this.isFirst = true;
     this.error = undefined;
     this.again();
   };
 
-  /** Now, whatever is under way. */
+  /** Asks now, and gives up a request under way. */
   again = (): void => {
     this.#stop();
     this.#current = new AbortController();
@@ -94,7 +94,7 @@ export class Loop implements ReactiveController {
     dispatchEvent(new Event(awayChanged));
   }
 
-  /** Nobody looks at a hidden page: what is due then is done when it is seen again. */
+  /** A hidden page asks nothing; it catches up when it is visible again. */
   #look = (): void => {
     if (!document.hidden && this.#isWanted && !this.#isBusy) this.again();
   };

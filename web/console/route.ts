@@ -1,4 +1,4 @@
-/** Where the console is: `#/<view>/<id>?<query>`. Everything that can be seen has such an address. */
+/** The console's place in the address: `#/<view>/<id>?<query>`. */
 export interface Place {
   view: string;
   id: string | undefined;
@@ -16,7 +16,7 @@ export function placeOf(hash: string): Place {
   };
 }
 
-/** `query`: what is empty is left out. */
+/** Empty values of `query` are omitted. */
 export function addressOf(view: string, id?: string, query: Record<string, string | undefined> = {}): string {
   const given = Object.entries(query).filter((one): one is [string, string] => Boolean(one[1]));
   const written = new URLSearchParams(given).toString();

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { key, setAsker } from "./api.ts";
+import { key, lastAnswer, setAsker } from "./api.ts";
 import { errorBox } from "./error-box.ts";
+import { timeOf } from "./format.ts";
 import { icons, mark } from "./icons.ts";
 import { away, awayChanged, Part } from "./part.ts";
 import { KeyDialog } from "./parts/key-dialog.ts";
@@ -10,10 +11,10 @@ import { applyTheme, nextTheme, theme } from "./theme.ts";
 interface View {
   name: string;
   title: string;
-  /** On a phone the bar has room for four; the others are behind "More". */
+  /** A phone's bar has room for four; the others are behind "More". */
   isMain: boolean;
   show: (place: Place) => TemplateResult;
-  /** Of one that is not there from the start. */
+  /** Loads a view that is not in the first bundle. */
   load?: () => Promise<unknown>;
 }
 
@@ -63,16 +64,16 @@ const views: View[] = [
   },
 ];
 
-/** The frame around the views: where one is, and where one can go. */
+/** The frame around the views, with the navigation. */
 class Shell extends Part {
   #place = placeOf(location.hash);
   #isMenuOpen = false;
   #isBroken = false;
-  /** Of the console itself, that nobody was there to see. */
+  /** An error that no part of the console has caught. */
   #defect: unknown;
 
   override connectedCallback(): void {
-    // What the page says until the program is there.
+    // Remove the text that stands there until the program is loaded.
     this.replaceChildren();
     super.connectedCallback();
     addEventListener("hashchange", this.#moved);
@@ -96,7 +97,7 @@ class Shell extends Part {
   }
 
   #arrive(): void {
-    document.title = `${this.#view?.title ?? "Nothing here"} · Belfry`;
+    document.title = `${this.#view?.title ?? "Not found"} · Belfry`;
     this.#isBroken = false;
     this.#defect = undefined;
     this.#view?.load?.().catch(() => {
@@ -114,13 +115,13 @@ class Shell extends Part {
     await this.updateComplete;
     const main = this.querySelector<HTMLElement>("main");
     if (this.#place.view === before) {
-      // What had the focus may be gone: once the view has changed, too, its list goes on from there.
+      // The focused element may be gone: then the list gets the focus.
       await new Promise(requestAnimationFrame);
       const list = this.querySelector<HTMLElement>(".rows-grid") ?? main;
       if (document.activeElement === document.body) list?.focus({ preventScroll: true });
       return;
     }
-    // Who hears the page instead of seeing it is told where it is now.
+    // Screen readers then announce the new view.
     main?.focus({ preventScroll: true });
     scrollTo(0, 0);
   };
@@ -143,7 +144,7 @@ class Shell extends Part {
     this.querySelector<HTMLElement>(".menu-item button")?.focus();
   };
 
-  /** A touch beside the open menu closes it. */
+  /** A tap outside the open menu closes it. */
   #touched = (event: Event): void => {
     if (this.#isMenuOpen && !this.querySelector("nav")?.contains(event.target as Node))
       this.#toggleMenu(false);
@@ -159,7 +160,7 @@ class Shell extends Part {
     const rest = views.filter(({ isMain }) => !isMain);
     const isInMenu = rest.some(({ name }) => name === view?.name);
     return html`
-      <a class="skip" href="#main" @click=${this.#skip}>To the content</a>
+      <a class="skip" href="#main" @click=${this.#skip}>Skip to content</a>
       <header class="tower">
         <a class="brand" href=${addressOf("send")}>${mark}<span>Belfry</span></a>
         <nav aria-label="Views">
@@ -199,9 +200,9 @@ class Shell extends Part {
           </div>
         </nav>
       </header>
-      <main id="main" tabindex="-1">
+      <main id="main" tabindex="-1" class=${away.size > 0 ? "is-away" : ""}>
         ${this.#isBroken ? notLoaded : nothing}
-        ${errorBox([...away][0]?.error, comeBack)} ${errorBox(this.#defect)}
+        ${errorBox([...away][0]?.error, comeBack, this.#age)} ${errorBox(this.#defect)}
         ${view ? view.show(this.#place) : this.#nowhere()}
       </main>
       <bf-key-dialog @given=${() => this.requestUpdate()}></bf-key-dialog>
@@ -209,13 +210,19 @@ class Shell extends Part {
   }
 
   #nowhere(): TemplateResult {
-    return html`<h1>Nothing here</h1>
-      <p>There is no view “<bdi>${this.#place.view}</bdi>”. <a href="#/send">Send</a> is the first one.</p>`;
+    return html`<h1>Not found</h1>
+      <p>There is no view “<bdi>${this.#place.view}</bdi>”. Go to <a href="#/send">Send</a>.</p>`;
+  }
+
+  /** What is on the page is no longer true: say from when it is. */
+  get #age(): string {
+    const at = lastAnswer();
+    return at === undefined ? "" : `This page shows the state of ${timeOf(at)}.`;
   }
 
   #redraw = (): void => this.requestUpdate();
 
-  /** A part that cannot be drawn, say, would look as if it waited for ever. */
+  /** Without this, a part that fails to render would look as if it were loading for ever. */
   #fail = ({ reason }: PromiseRejectionEvent): void => {
     this.#defect = reason;
     this.requestUpdate();
@@ -237,7 +244,7 @@ const comeBack = (): void => {
 };
 
 const notLoaded = html`<p class="trouble" role="alert">
-  <span><strong>This view could not be loaded.</strong> See whether Belfry runs, then reload the page.</span>
+  <span><strong>This view could not be loaded.</strong> Check that Belfry is running, then reload the page.</span>
 </p>`;
 
 applyTheme();

@@ -1,6 +1,6 @@
 /**
- * One text in a browser's storage, and in this page's memory: a browser that stores nothing for sites throws already where
- * its storage is named.
+ * One string in the browser's storage and in this page's memory. A browser that blocks storage throws as soon as
+ * `localStorage` is read.
  */
 export function slotIn(find: () => Storage, name: string) {
   const storage = (): Storage | undefined => {

@@ -4,7 +4,7 @@ const slot = slotIn(() => localStorage, "belfry.theme");
 const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
-/** What is shown hears of it by this event of the window's. */
+/** Window event: the theme changed. */
 export const themeChanged = "belfry-theme";
 
 export function theme(): Theme {
@@ -12,7 +12,7 @@ export function theme(): Theme {
   return themes.includes(kept) ? kept : "system";
 }
 
-/** Whichever is seen now. */
+/** The theme on the screen now. */
 export const shownTheme = (): "light" | "dark" => {
   const chosen = theme();
   if (chosen !== "system") return chosen;

@@ -3,7 +3,7 @@ import type { NotificationType } from "./wire.ts";
 
 let known: Promise<NotificationType[]> | undefined;
 
-/** The registry of types: read once, since it changes with a restart alone. */
+/** The notification types, read once: they only change with a restart. */
 export function notificationTypes(): Promise<NotificationType[]> {
   known ??= ask<{ data: NotificationType[] }>("GET", "/v1/types").then(
     ({ data }) => data,

@@ -1,4 +1,4 @@
-/** What the console reads of the service's answers, beside those that the client has. */
+/** The service's answers as far as the console uses them; the client has the others. */
 
 export interface Delivery {
   id: string;
@@ -36,6 +36,32 @@ export interface DeliveryRecord extends Delivery {
 export interface Page<T> {
   data: T[];
   next_cursor?: string;
+}
+
+/** What a delivery says, rendered with today's templates. */
+export interface DeliveryMessage {
+  type: string;
+  title?: string;
+  body?: string;
+  target_id?: string;
+  data?: Record<string, unknown>;
+  address?: string;
+  email?: { subject: string; text: string; html?: string };
+  sms?: { text: string; segments: number };
+  webhook?: object;
+  problem?: string;
+}
+
+/** An item of an inbox. */
+export interface Item {
+  id: string;
+  type: string;
+  title?: string;
+  body?: string;
+  created_at: string;
+  updated_at: string;
+  read: boolean;
+  archived: boolean;
 }
 
 export interface Captured {
@@ -111,14 +137,25 @@ export interface ProviderHealth {
   name: string;
   state: string;
   code?: string;
+  /** The provider's own words. */
+  text?: string;
+  /** What to do about it. */
+  remedy?: string;
   since?: string;
   until?: string;
+}
+
+/** `/readyz?verbose`, as far as it is about providers. */
+export interface Readiness {
+  providers?: Record<string, Record<string, Omit<ProviderHealth, "channel" | "name">>>;
 }
 
 export interface Stats {
   interval_seconds: number;
   samples: Sample[];
   providers: ProviderHealth[];
+  /** By channel: deliveries that this process has been sending for longer than a send may take. */
+  overdue: Record<string, number>;
 }
 
 export interface LedgerLine {

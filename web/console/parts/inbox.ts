@@ -4,14 +4,14 @@ import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { shownTheme, themeChanged } from "../theme.ts";
 
-/** The element that anyone can embed, from where anyone has it. */
+/** The element that any page can embed, from its public address. */
 const source = "/inbox.js";
 
-/** A user's inbox, exactly as they see it: `<belfry-inbox>`, with a token of theirs where keys are asked for. */
+/** A user's inbox, exactly as they see it: `<belfry-inbox>`, with a token of theirs when the service needs keys. */
 class Inbox extends Part {
   static override properties = { user: { attribute: false } };
   declare user: string;
-  /** Keys are asked for: then the element wants tokens. */
+  /** The service needs keys: then the element needs tokens. */
   #hasKey = false;
   #loop = new Loop(this, (signal) => this.#prepare(signal));
 
@@ -33,9 +33,9 @@ class Inbox extends Part {
 
   async #prepare(signal: AbortSignal): Promise<undefined> {
     await import(/* @vite-ignore */ source).catch(() => {
-      throw new ApiError(`The inbox's own program, ${source}, cannot be loaded.`, { code: "no_inbox" });
+      throw new ApiError(`The inbox cannot be loaded from ${source}.`, { code: "no_inbox" });
     });
-    // Whether there is a key is known once an answer has come that wants one.
+    // Whether a key is needed is known after the first answer.
     await ask("GET", `${this.#path}/inbox`, { query: { limit: 1 }, signal });
     this.#hasKey = key.get() !== undefined;
     if (this.#hasKey) await this.#getToken();
@@ -68,7 +68,7 @@ class Inbox extends Part {
 }
 
 const noTokens = html`<p class="soft">
-  With API keys on, an inbox is opened by a user's token, and this server makes none: set TOKEN_SECRET to see it here.
+  With API keys, an inbox is opened with a user token, and this server cannot issue any. Set TOKEN_SECRET to see inboxes here.
 </p>`;
 
 customElements.define("bf-inbox", Inbox);

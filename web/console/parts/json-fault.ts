@@ -3,13 +3,13 @@ const word =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: no text of JSON has them
   /"(?:[^"\\\0-\x1f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/y;
 
-/** Index of the first word that JSON has no place for there: browsers say where in words of their own, or not at all. */
+/** Index of the first invalid token. Browsers report it in different words, or not at all. */
 export function faultIn(text: string): number {
   const endOf = (pattern: RegExp, from: number) => {
     pattern.lastIndex = from;
     return pattern.test(text) ? pattern.lastIndex : from;
   };
-  /** What each open object or list is closed with. */
+  /** The closing bracket of each open object or list. */
   const open: string[] = [];
   let wants: "value" | "first" | "name" | "colon" | "next" = "value";
   for (let at = 0; ; ) {

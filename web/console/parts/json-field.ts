@@ -4,7 +4,7 @@ import { faultIn } from "./json-fault.ts";
 
 const mostBytes = 8 * 1024;
 
-/** What a text of JSON comes to: an object, or a sentence. Empty is nothing at all. */
+/** Parses an object: `value`, or `wrong` with a sentence. An empty text has neither. */
 export function readObject(text: string): { value?: Record<string, unknown>; wrong?: string } {
   if (text.trim() === "") return {};
   let value: unknown;
@@ -15,29 +15,30 @@ export function readObject(text: string): { value?: Record<string, unknown>; wro
       return one;
     });
   } catch {
-    return { wrong: `This is not JSON: ${placeIn(text, faultIn(text))}.` };
+    return { wrong: `This is not valid JSON: ${placeIn(text, faultIn(text))}.` };
   }
-  // Sent on, it would be null.
-  if (tooLarge !== undefined) return { wrong: `“${tooLarge}” is too large for a number: put it in quotes.` };
+  // It would be sent as null.
+  if (tooLarge !== undefined)
+    return { wrong: `“${tooLarge}” is too large for a number: send it as a string, in quotes.` };
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { wrong: 'Data is one JSON object, such as {"device": "phone"}.' };
+    return { wrong: 'Enter a JSON object, such as {"device": "phone"}.' };
   const bytes = new TextEncoder().encode(JSON.stringify(value)).length;
-  if (bytes > mostBytes) return { wrong: `It has ${bytes} bytes; at most ${mostBytes} are kept.` };
+  if (bytes > mostBytes) return { wrong: `This is ${bytes} bytes; at most ${mostBytes} are allowed.` };
   return { value: value as Record<string, unknown> };
 }
 
 function placeIn(text: string, at: number): string {
   const before = text.slice(0, at).split("\n");
   const place = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
-  return at < text.length ? `look at ${place}` : `it ends too early, at ${place}`;
+  return at < text.length ? `see ${place}` : `it ends too early, at ${place}`;
 }
 
-/** A field for JSON that says at once what is wrong with it. Its `value` is the text. */
+/** A field for JSON that shows errors while typing. Its `value` is the text. */
 export class JsonField extends Part {
   static override properties = { value: { attribute: false }, name: {}, server: { attribute: false } };
   declare value: string;
   declare name: string;
-  /** What the server has said of it. */
+  /** The server's error. */
   declare server: string | undefined;
 
   constructor() {
@@ -54,20 +55,20 @@ export class JsonField extends Part {
 
   override render(): TemplateResult {
     const { wrong } = readObject(this.value);
-    const says = wrong ?? this.server;
-    const id = `${this.name}-says`;
-    return html`<label>Data <span class="soft">(JSON, what templates and apps use)</span>
+    const problem = wrong ?? this.server;
+    const id = `${this.name}-problem`;
+    return html`<label>Data <span class="soft">(JSON, for templates and apps)</span>
         <textarea
           class="code"
           rows="3"
           spellcheck="false"
-          aria-invalid=${says ? "true" : nothing}
+          aria-invalid=${problem ? "true" : nothing}
           aria-describedby=${id}
           .value=${this.value}
           @input=${this.#typed}
         ></textarea>
       </label>
-      <p class="wrong" id=${id} aria-live="polite">${says}</p>`;
+      <p class="wrong" id=${id} aria-live="polite">${problem}</p>`;
   }
 }
 

@@ -1,15 +1,15 @@
 import { html, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
 
-/** What fits into a header, as each of API_KEYS does. */
-const keyForm = "Letters, digits and signs without spaces";
+/** What fits into a header, like each of API_KEYS. */
+const keyForm = "Printable ASCII characters without spaces";
 
 /** Asks for the API key. */
 export class KeyDialog extends Part {
   #why = "";
   #answer: ((text: string | undefined) => void) | undefined;
 
-  /** Resolves with what is given; undefined: nothing is. */
+  /** Resolves with the key, or with undefined when the operator declines. */
   async ask(why: string): Promise<string | undefined> {
     this.#why = why;
     this.requestUpdate();
@@ -42,14 +42,14 @@ export class KeyDialog extends Part {
   override render(): TemplateResult {
     return html`<dialog aria-labelledby="key-title" @close=${() => this.#answer && this.#end(undefined)}>
       <form @submit=${this.#give}>
-        <h2 id="key-title">An API key</h2>
+        <h2 id="key-title">API key required</h2>
         <p>${this.#why}</p>
         <label>API key
           <input name="key" type="password" autocomplete="off" required pattern="\\s*[!-~]+\\s*" title=${keyForm} />
         </label>
-        <p class="soft">It is kept in this tab, and gone with it.</p>
+        <p class="soft">It stays in this tab until you close it.</p>
         <p class="actions">
-          <button class="main" type="submit">Go on</button>
+          <button class="main" type="submit">Continue</button>
           <button type="button" @click=${() => this.#end(undefined)}>Not now</button>
         </p>
       </form>

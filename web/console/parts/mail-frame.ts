@@ -2,9 +2,9 @@ import { html, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
 
 /**
- * A message's HTML as a mail program would show it, and nothing more: no scripts, no forms, no pictures from elsewhere, no
- * way into this page. A frame takes the policy of the document it lies in, and ours allows a mail no style of its own; so
- * it lies in a document for it alone (`/message.html`), whose policy allows that and nothing else.
+ * An e-mail's HTML as a mail program shows it: no scripts, no forms, no external images, no access to this page. A frame
+ * inherits the Content-Security-Policy of its document, and ours forbids inline styles. So the e-mail lies in a document of
+ * its own (`message.html`), whose policy allows only those.
  */
 export class MailFrame extends Part {
   static override properties = { content: { attribute: false }, label: { attribute: false } };
@@ -19,7 +19,7 @@ export class MailFrame extends Part {
     inner.setAttribute("sandbox", "");
     inner.title = this.label;
     inner.srcdoc = this.content;
-    // A link has led away, to where nothing may be shown.
+    // A link was followed, to where nothing may be shown: show the e-mail again.
     inner.addEventListener("load", () => inner.addEventListener("load", this.#fill), { once: true });
     page.body.replaceChildren(inner);
   };

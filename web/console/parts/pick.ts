@@ -8,7 +8,7 @@ interface Line {
   end: unknown;
 }
 
-/** One of a list that can be opened: a line of a table where there is room, and two lines where there is not. */
+/** A list entry that can be opened: one line of a table where there is room, else two lines. */
 export const pickLine = ({ address, isOpen, name, about, end }: Line): TemplateResult => html`<li>
   <a href=${address} aria-current=${isOpen ? "true" : nothing}>
     <span class="name" dir="auto">${name}</span>

@@ -12,14 +12,15 @@ export interface Series {
 }
 
 const height = 132;
-/** Seconds from the left edge to the right. */
+/** Seconds from the left edge to the right, at most and at least. */
 const span = 15 * 60;
-/** The values of the last half minute. */
+const shortestSpan = 60;
+/** Samples of the last half minute. */
 const recent = 6;
-/** Cursors of all plots stand at the same moment. */
+/** All plots share one cursor. */
 const together = "live";
 
-/** A few series over time, with what they are now, or where the pointer is, in words above. */
+/** A few series over time. The legend has their values now, or at the pointer. */
 export class Plot extends Part {
   static override properties = {
     name: { attribute: false },
@@ -29,12 +30,12 @@ export class Plot extends Part {
     steps: { attribute: false },
   };
   declare name: string;
-  /** A value with what it is measured in. */
+  /** Formats a value with its unit. */
   declare unit: (value: number) => string;
   /** Unix seconds. */
   declare times: number[];
   declare series: Series[];
-  /** Where there may be lines across, when any number will not do. */
+  /** Distances of the grid lines, smallest first. Absent: any. */
   declare steps: number[] | undefined;
   #plot: uPlot | undefined;
   #at: number | null | undefined;
@@ -78,6 +79,17 @@ export class Plot extends Part {
     return this.times.at(-1) ?? 0;
   }
 
+  /** The axis fits what there is: a new process has not 15 minutes to show. */
+  get #begin(): number {
+    const end = this.#end;
+    return Math.max(end - span, Math.min(this.times[0] ?? end, end - shortestSpan));
+  }
+
+  /** Unix seconds of the left and the right edge. */
+  get axis(): [number, number] {
+    return [Math.round(this.#begin), Math.round(this.#end)];
+  }
+
   get #words(): string {
     const each = this.series.map(({ name, values }) => {
       const now = newest(values);
@@ -97,7 +109,7 @@ export class Plot extends Part {
   }
 
   #options(place: HTMLElement): uPlot.Options {
-    // A canvas knows no variables: each is read as the colour that it has here and now.
+    // A canvas has no CSS variables: read each as the colour it has now.
     const ink = (name: string, percent = 100) => {
       place.style.color = `color-mix(in srgb, var(--bf-${name}) ${percent}%, transparent)`;
       return getComputedStyle(place).color;
@@ -116,16 +128,17 @@ export class Plot extends Part {
       padding: [8, 18, 0, 0],
       cursor: { y: false, sync: { key: together }, points: { size: 6 }, drag: { x: false, y: false } },
       scales: {
-        x: { range: () => [this.#end - span, this.#end] },
-        y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+        x: { range: () => this.axis },
+        y: { range: (_plot, _min, max) => [0, Math.max(this.steps?.[0] ?? 0, (max ?? 0) * 1.1) || 1] },
       },
       axes: [
         {
           ...axis,
           size: 24,
-          space: 60,
-          incrs: [5 * 60],
-          values: (_plot, ticks) => ticks.map((one) => hourOf(one * 1_000)),
+          space: 70,
+          incrs: [10, 30, 60, 120, 300],
+          values: (_plot, ticks, _axis, _space, step) =>
+            ticks.map((one) => (step < 60 ? timeOf : hourOf)(one * 1_000)),
           grid: { show: false },
         },
         {
@@ -159,11 +172,11 @@ export class Plot extends Part {
   }
 }
 
-/** What is known of now: not every interval has a value, and an old one says nothing. */
+/** The current value: intervals may lack one, and old ones do not count. */
 const newest = (values: Series["values"]): number | null | undefined =>
   values.slice(-recent).findLast((value) => value !== null);
 
-/** Where a value has no neighbours: there is no line to see it by. */
+/** Values without neighbours are drawn as points: there is no line through them. */
 const alone = (values: Series["values"]): number[] =>
   values.flatMap((value, at) =>
     value !== null && values[at - 1] == null && values[at + 1] == null ? [at] : [],

@@ -1,9 +1,9 @@
 import { html, render, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
 
-/** Rendered beyond what is seen, so that a quick finger finds rows. */
+/** Rows rendered beyond the visible ones, for quick scrolling. */
 const overscan = 8;
-/** The window of rendered rows moves in steps, or each frame of a scroll would render. */
+/** The window of rendered rows moves in steps, so that not every frame of a scroll renders. */
 const step = 4;
 
 interface Drawn<Row> {
@@ -14,8 +14,8 @@ interface Drawn<Row> {
 }
 
 /**
- * A list of rows of equal height of which those that are seen are in the document, however many there are. The keyboard
- * moves one row at a time (arrows, Page Up and Down, Home, End) and opens it (Enter); the list itself keeps the focus.
+ * A list of rows of equal height. Only the visible rows are in the document. The keyboard moves (arrows, Page Up and Down,
+ * Home, End) and opens (Enter) while the list keeps the focus. A click opens a row too, unless it selects text.
  */
 export class Rows<Row> extends Part {
   static override properties = {
@@ -34,14 +34,14 @@ export class Rows<Row> extends Part {
   declare row: (row: Row) => TemplateResult;
   /** Index of the open row; -1: none is. */
   declare selected: number;
-  /** Told apart from the one before, the rows have changed in place. */
+  /** A new value says that the rows have changed in place. */
   declare version: number;
-  /** The window: so many rows from the first one on. */
+  /** The window: this many rows from the first one on. */
   #first = 0;
   #size = 0;
   #active = -1;
   #rowHeight = 44;
-  /** The rows that are in the document, in their order, and of what each was made. */
+  /** The rows in the document, in order, with what each was rendered from. */
   #drawn: Drawn<Row>[] = [];
   #watch = new ResizeObserver(() => this.#measure());
 
@@ -72,7 +72,7 @@ export class Rows<Row> extends Part {
     return this.querySelector<HTMLElement>(".rows-grid");
   }
 
-  /** Styles are asked only here: in the middle of a scroll that takes longer than all the rest. */
+  /** Styles are read only here: in the middle of a scroll that would be the slowest part. */
   #measure = (): void => {
     const grid = this.#grid;
     if (!grid) return;
@@ -93,6 +93,11 @@ export class Rows<Row> extends Part {
 
   #tell(): void {
     this.dispatchEvent(new CustomEvent("seen", { detail: this.#last }));
+  }
+
+  /** The rows in the window. */
+  get shown(): Row[] {
+    return this.rows.slice(this.#first, this.#last);
   }
 
   get #last(): number {
@@ -119,6 +124,15 @@ export class Rows<Row> extends Part {
     event.preventDefault();
   };
 
+  /** With a mouse the user's id is there to be selected, so it opens nothing. */
+  #click = (event: PointerEvent): void => {
+    const target = event.target as HTMLElement;
+    const at = this.#drawn.find(({ element }) => element.contains(target))?.index;
+    if (at === undefined || target.closest("a, button") || getSelection()?.toString()) return;
+    if (event.pointerType === "mouse" && target.closest(".c-user")) return;
+    this.dispatchEvent(new CustomEvent("opened", { detail: this.rows[at] as Row }));
+  };
+
   #moveTo(index: number): void {
     const grid = this.#grid as HTMLElement;
     this.#active = index;
@@ -143,6 +157,7 @@ export class Rows<Row> extends Part {
       aria-activedescendant=${isActiveShown ? `row-${this.#active}` : ""}
       @scroll=${this.#look}
       @keydown=${this.#key}
+      @click=${this.#click}
     >
       <div class="rows-head" role="row" aria-rowindex="1">${this.head}</div>
       <div class="rows-all" role="rowgroup">
@@ -152,7 +167,7 @@ export class Rows<Row> extends Part {
   }
 
   override updated(): void {
-    // Through the CSSOM: the policy allows no style attribute.
+    // Through the CSSOM: the Content-Security-Policy allows no style attributes.
     const all = this.querySelector(".rows-all") as HTMLElement;
     const drawn = all.firstElementChild as HTMLElement;
     all.style.height = `${this.rows.length * this.#rowHeight}px`;
@@ -162,14 +177,14 @@ export class Rows<Row> extends Part {
   }
 
   /**
-   * What leaves at one end comes back at the other, as another row; those between are not touched. Lit's `repeat` would
-   * make new ones, and leave a comment behind for each that went.
+   * Rows that leave at one end are reused at the other; those between are not touched. Lit's `repeat` would create new
+   * ones and leave a comment node behind for each old one.
    */
   #draw(into: HTMLElement): void {
     const [first, last] = [this.#first, this.#last];
     const kept = this.#drawn.filter(({ index }) => index >= first && index < last);
     const spare = this.#drawn.filter(({ index }) => index < first || index >= last);
-    // When none stays, all do where they are.
+    // When none stays, all are reused where they are.
     if (kept.length > 0) for (const { element } of spare) element.remove();
     let next = into.firstElementChild;
     this.#drawn = this.rows.slice(first, last).map((row, at) => {

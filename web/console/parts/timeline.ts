@@ -4,27 +4,28 @@ import { duration } from "../format.ts";
 import { stateMark } from "../icons.ts";
 import { outcomeText } from "../labels.ts";
 import type { Attempt, DeliveryRecord } from "../wire.ts";
+import { due as dueAt } from "./due.ts";
 
-/** So many attempts are kept of a delivery. */
+/** A delivery keeps this many attempts. */
 const keptAttempts = 20;
-/** Shorter pauses say nothing. */
+/** Shorter pauses are not shown. */
 const pauseMs = 1_000;
 
 const marks: Record<string, string> = {
   sent: "sent",
   retry: "pending",
   unknown: "uncertain",
-  no: "failed",
-  config: "failed",
+  rejected: "failed",
+  misconfigured: "failed",
 };
 
-/** A delivery's life: accepted, each attempt, and what comes next. */
+/** A delivery's history: accepted, each attempt, and what comes next. */
 export function timeline(one: DeliveryRecord): TemplateResult {
   const { attempts, created_at } = one;
   const isCut = attempts.length >= keptAttempts;
   return html`<ol class="timeline">
     <li>${moment(created_at)}<p>Accepted and stored</p></li>
-    ${isCut ? html`<li><p class="soft">The newest ${keptAttempts} attempts are kept.</p></li>` : nothing}
+    ${isCut ? html`<li><p class="soft">Only the newest ${keptAttempts} attempts are kept.</p></li>` : nothing}
     ${attempts.map((attempt, at) => {
       const before = at > 0 ? attempts[at - 1]?.at : isCut ? undefined : created_at;
       return attemptLine(attempt, before);
@@ -54,13 +55,13 @@ function next({
   attempts,
 }: DeliveryRecord): TemplateResult | typeof nothing {
   if (status === "pending" && due !== undefined)
-    return html`<li>${stateMark(status)}${moment(due)}<p>${attempts.length ? "Next try" : "Due"}</p></li>`;
+    return html`<li>${stateMark(status)}<p>${dueAt(due, attempts.length ? "Next try" : "Due", "Due now")}</p></li>`;
   if (status === "sending")
     return html`<li>
       ${stateMark(status)}
-      <p>In a worker's hands${held_until ? html`, which loses it at ${moment(held_until)}` : nothing}</p>
+      <p>A worker is sending it${held_until ? html`. ${dueAt(held_until, "Its lease ends at", "Its lease has ended")}` : nothing}</p>
     </li>`;
   if (status === "delivered")
-    return html`<li>${stateMark(status)}${moment(updated_at)}<p>The provider says that it has arrived</p></li>`;
+    return html`<li>${stateMark(status)}${moment(updated_at)}<p>The provider reports that it has arrived</p></li>`;
   return nothing;
 }

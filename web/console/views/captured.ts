@@ -13,16 +13,16 @@ import type { Captured } from "../wire.ts";
 const pageSize = 50;
 const againMs = 2_000;
 type Side = "rendered" | "text" | "headers";
-const sides: Record<Side, string> = { rendered: "As it looks", text: "Text", headers: "Headers" };
+const sides: Record<Side, string> = { rendered: "Preview", text: "Text", headers: "Headers" };
 
-/** What would have been sent, had there been a provider. */
+/** Messages of channels without a provider. */
 class CapturedView extends Part {
   static override properties = { open: { attribute: false } };
   declare open: string | undefined;
   #found: Captured[] = [];
   #isWhole = false;
   #areOlderWanted = false;
-  /** An open one that is not among those; undefined when there is none with that id. */
+  /** The open message when the list does not have it; `message` is undefined when nothing has. */
   #apart: { id: string; message: Captured | undefined } | undefined;
   #side: Side = "rendered";
   #loop = new Loop(this, (signal) => this.#look(signal));
@@ -31,19 +31,19 @@ class CapturedView extends Part {
     if (changed.has("open") && this.hasUpdated) this.#loop.again();
   }
 
-  /** Messages can be large: what is known is not read again. */
+  /** Messages can be large: known ones are not read again. */
   async #look(signal: AbortSignal): Promise<number> {
     const [newest] = await page(0, 1, signal);
     if (this.#loop.isFirst || newest?.id !== this.#found[0]?.id) {
       const some = await page(0, pageSize, signal);
       const last = this.#found.findIndex(({ id }) => id === some.at(-1)?.id);
-      // So many have come that there is a gap: the list begins anew.
+      // So many are new that there is a gap: the list starts over.
       this.#found = last < 0 ? some : [...some, ...this.#found.slice(last + 1)];
       if (last < 0) this.#isWhole = some.length < pageSize;
     }
     if (this.#areOlderWanted) {
       const some = await page(this.#found.length, pageSize, signal);
-      // One that came meanwhile has moved the others.
+      // A message that arrived in between has shifted the pages.
       this.#found = [...new Map([...this.#found, ...some].map((one) => [one.id, one])).values()];
       this.#isWhole = some.length < pageSize;
       this.#areOlderWanted = false;
@@ -69,11 +69,11 @@ class CapturedView extends Part {
     return html`<div class=${isOpen ? "beside has-open" : "beside"}>
       <div class="list-side">
         <h1>Captured</h1>
-        <p class="soft">A channel without a provider sends nothing: what it would have sent is kept here.</p>
+        <p class="soft">Channels without a provider send nothing. Their messages are kept here instead.</p>
         ${loadState(this.#loop)}
         ${this.#isWhole && this.#found.length === 0 ? nothingYet : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
-        ${this.#isWhole || isFirst ? nothing : html`<button type="button" @click=${this.#more}>Older ones</button>`}
+        ${this.#isWhole || isFirst ? nothing : html`<button type="button" @click=${this.#more}>Load older messages</button>`}
       </div>
       ${isOpen ? this.#message() : nothing}
     </div>`;
@@ -108,7 +108,7 @@ class CapturedView extends Part {
     };
     return html`${heading}
       <p class="soft">To <bdi>${one.to}</bdi>, ${moment(one.at)}</p>
-      <div class="chips" role="group" aria-label="Shown">
+      <div class="chips" role="group" aria-label="Format">
         ${Object.entries(sides).map(
           ([side, label]) => html`<button
             type="button"
@@ -134,16 +134,16 @@ const oneWith = (id: string, signal: AbortSignal): Promise<Captured | undefined>
   });
 
 const nothingYet = empty(
-  "Nothing has been captured.",
-  html`<a href="#/send">Send</a> a notification by e-mail or SMS: while the channel has no provider, it comes here.`,
+  "No messages have been captured.",
+  html`<a href="#/send">Send</a> a notification by e-mail or SMS. While the channel has no provider, it appears here.`,
 );
 
-const gone = html`<h2 id="message-title">It is not there</h2>
-  <p class="soft">It may have made room for newer ones: the newest 64 MiB are kept.</p>`;
+const gone = html`<h2 id="message-title">This message does not exist</h2>
+  <p class="soft">It may have been deleted: only the newest 64 MiB of messages are kept.</p>`;
 
 const rendered = ({ html: content, to }: Captured): TemplateResult => html`
-  <bf-mail-frame .content=${content ?? ""} .label=${`The mail to ${to}`}></bf-mail-frame>
-  <p class="soft">Pictures from elsewhere are not fetched, and links lead nowhere.</p>`;
+  <bf-mail-frame .content=${content ?? ""} .label=${`The e-mail to ${to}`}></bf-mail-frame>
+  <p class="soft">External images are not loaded, and links are disabled.</p>`;
 
 const asText = ({ text }: Captured): TemplateResult =>
   html`<pre class="text" dir="auto" tabindex="0">${text}</pre>`;

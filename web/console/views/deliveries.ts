@@ -1,33 +1,38 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
-import { count } from "../format.ts";
+import { count, plural } from "../format.ts";
 import { stateLabel } from "../icons.ts";
 import { isAway, Loop, Part } from "../part.ts";
+import { due as dueAt } from "../parts/due.ts";
+import "../parts/inbox-item.ts";
 import type { Rows } from "../parts/rows.ts";
 import "../parts/rows.ts";
 import { errorBox } from "../error-box.ts";
-import { empty, getStarted, moment } from "../feedback.ts";
+import { empty, getStarted, moment, slow } from "../feedback.ts";
 import { channelName } from "../labels.ts";
 import { addressOf, go } from "../route.ts";
 import type { Delivery, Page } from "../wire.ts";
 import "./delivery.ts";
 import { filterForm } from "./delivery-filters.ts";
+import "./find.ts";
 import "./redrive.ts";
 
-/** The most that one call gives. */
+/** The largest page of the API. */
 const pageSize = 100;
-/** So many rows beyond those seen are there before they are asked for. */
+/** This many rows beyond the visible ones are loaded ahead. */
 const ahead = 300;
 const newerMs = 5_000;
-/** A filter without an index costs the database something each time: at most one part in so many of the time. */
+/** Rows on the screen are read again this often. */
+const freshMs = 3_000;
+/** Filters without an index cost the database something: spend at most 1/20 of the time on them. */
 const patience = 20;
 
-/** Deliveries by filters, newest first: as many as there are, a page at a time. */
+/** Deliveries that match the filters, newest first, loaded page by page. */
 class Deliveries extends Part {
   static override properties = { open: { attribute: false }, filters: { attribute: false } };
-  /** The id of the one that is open. */
+  /** The id of the open delivery. */
   declare open: string | undefined;
-  /** As they stand in the address. */
+  /** The query of the address. */
   declare filters: string;
   #rows: Delivery[] = [];
   #cursor: string | undefined;
@@ -36,12 +41,17 @@ class Deliveries extends Part {
   #error: unknown;
   #seen = 0;
   #areNewer = false;
-  /** The same one as long as the filters are: rows that are shown stay as they are when more come. */
+  /** Stays the same while the filters do, so that visible rows are not rendered again when more arrive. */
   #row = rowIn({});
-  /** Of the question that is being answered: another filter ends it. */
+  /** Another filter ends the request under way. */
   #asking = new AbortController();
   #loading: Promise<void> | undefined;
   #loop = new Loop(this, (signal) => this.#lookForNewer(signal));
+
+  constructor() {
+    super();
+    new Loop(this, (signal) => this.#refresh(signal));
+  }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
@@ -73,7 +83,7 @@ class Deliveries extends Part {
     return new URLSearchParams(this.filters);
   }
 
-  /** Page after page, until there are enough beyond what is seen. */
+  /** Page after page, until enough are loaded beyond the visible ones. */
   #loadMore = async (): Promise<void> => {
     if (this.#isLoading || this.#isWhole) return;
     this.#isLoading = true;
@@ -91,7 +101,7 @@ class Deliveries extends Part {
         this.#cursor = next_cursor;
         this.#isWhole = next_cursor === undefined;
         this.requestUpdate();
-        // What is not asked for yet waits until what has come is on the page.
+        // Render what has arrived before asking for what is not needed yet.
         if (this.#rows.length >= this.#seen) await this.updateComplete;
       }
     } catch (error) {
@@ -108,7 +118,7 @@ class Deliveries extends Part {
   };
 
   async #lookForNewer(signal: AbortSignal): Promise<number> {
-    // A slow answer is told as one, and a failure that may pass is asked again.
+    // A slow answer shows as slow, and a temporary failure is retried.
     const loading = this.#loading;
     this.#loading = undefined;
     if (loading) await loading;
@@ -121,23 +131,44 @@ class Deliveries extends Part {
     query.set("limit", "1");
     const begun = performance.now();
     const { data } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
-    // Meanwhile the list may have been begun anew.
+    // The list may have started over in the meantime.
     if (known === this.#rows) this.#areNewer = data[0] !== undefined && data[0].id !== first;
     return Math.max(newerMs, (performance.now() - begun) * patience);
   }
 
-  /** The open one has changed under the operator's hand. */
-  #changed = (event: CustomEvent<Delivery>): void => {
-    const at = this.#rows.findIndex(({ id }) => id === event.detail.id);
-    if (at >= 0) this.#rows.splice(at, 1, event.detail);
+  /** Keeps the rows on the screen true. Their order and number stay, so nothing jumps. */
+  async #refresh(signal: AbortSignal): Promise<number> {
+    const shown = this.querySelector<Rows<Delivery>>("bf-rows")?.shown ?? [];
+    if (shown.length > 0) {
+      const query = {
+        id: shown
+          .map(({ id }) => id)
+          .slice(0, pageSize)
+          .join(),
+        limit: pageSize,
+      };
+      const { data } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
+      this.#replace(data);
+    }
+    return freshMs;
+  }
+
+  #changed = (event: CustomEvent<Delivery>): void => this.#replace([event.detail]);
+
+  #replace(fresh: Delivery[]): void {
+    const byId = new Map(fresh.map((one) => [one.id, one]));
+    for (const [at, row] of this.#rows.entries()) {
+      const next = byId.get(row.id);
+      if (next && (next.updated_at !== row.updated_at || next.status !== row.status)) this.#rows[at] = next;
+    }
     this.requestUpdate();
-  };
+  }
 
   override render(): TemplateResult {
     const query = Object.fromEntries(this.#query);
     const isOpen = this.open !== undefined;
     const list = addressOf("deliveries", undefined, query);
-    // There is nothing to filter, or to send again.
+    // There is nothing to filter or to redrive.
     const isBare = this.#isWhole && this.#rows.length === 0 && !this.filters;
     return html`<div class=${isOpen ? "deliveries has-open" : "deliveries"}>
       <div class="list-side">
@@ -146,6 +177,7 @@ class Deliveries extends Part {
           <p class="soft" role="status">${this.#standing}</p>
           ${isBare ? nothing : html`<bf-redrive .filters=${this.filters} @done=${this.#startOver}></bf-redrive>`}
         </div>
+        <bf-find></bf-find>
         ${isBare ? nothing : filterForm(query, (next) => go(addressOf("deliveries", undefined, next)))}
         ${this.#areNewer ? this.#newer() : nothing}
         ${isAway(this.#loop.error) ? nothing : errorBox(this.#error ?? this.#loop.error, this.#loop.again)}
@@ -161,22 +193,26 @@ class Deliveries extends Part {
 
   #newer(): TemplateResult {
     return html`<p class="newer" role="status">
-      Newer ones have come. <button type="button" @click=${this.#startOver}>Show them</button>
+      There are newer deliveries. <button type="button" @click=${this.#startOver}>Show them</button>
     </p>`;
   }
 
   #none(): TemplateResult {
+    const { notification_id: id, ...rest } = Object.fromEntries(this.#query);
+    // It may be in an inbox alone.
+    if (id && Object.keys(rest).length === 0)
+      return html`<bf-inbox-item .notification=${id}></bf-inbox-item>`;
     if (this.filters)
-      return empty("No delivery is like that.", html`<a href="#/deliveries">Clear the filters</a>.`);
+      return empty("No deliveries match these filters.", html`<a href="#/deliveries">Clear the filters</a>.`);
     return empty("Nothing has been sent yet.", getStarted);
   }
 
   get #standing(): string {
     const { length } = this.#rows;
-    const waits = this.#loop.isSlow ? "It takes longer than it should…" : "Loading…";
+    const waits = this.#loop.isSlow ? slow : "Loading…";
     if (length === 0) return this.#isWhole || this.#error ? "" : waits;
-    if (this.#isWhole) return length === 1 ? "One." : `All ${count(length)} of them.`;
-    return `${count(length)} loaded${this.#error ? "" : ", older ones follow"}.`;
+    if (this.#isWhole) return plural(length, "delivery", "deliveries");
+    return `${count(length)} loaded${this.#error ? "" : ", more as you scroll"}`;
   }
 
   #list(query: Record<string, string>): TemplateResult {
@@ -193,7 +229,7 @@ class Deliveries extends Part {
   }
 }
 
-const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Remark"];
+const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Details"];
 const head = columns.map(
   (name) => html`<span role="columnheader" class=${`c-${name.toLowerCase()}`}>${name}</span>`,
 );
@@ -208,13 +244,13 @@ const rowIn =
   <span role="gridcell" class="c-type">${one.type}</span>
   <span role="gridcell" class="c-channel">${channelName(one.channel)}</span>
   <span role="gridcell" class="c-provider">${one.provider}</span>
-  <span role="gridcell" class="c-remark">${remark(one)}</span>
+  <span role="gridcell" class="c-details">${detailsOf(one)}</span>
 `;
 
-/** Why it ended as it did, or that it took more than one try. */
-function remark({ reason, status, tries, due }: Delivery): unknown {
+/** The reason, the next try, or how many tries it took. */
+function detailsOf({ reason, status, tries, due }: Delivery): unknown {
   if (reason) return reason.replaceAll("_", " ");
-  if (status === "pending" && tries > 0 && due) return html`next try ${moment(due, true)}`;
+  if (status === "pending" && tries > 0 && due) return dueAt(due, "next try");
   return tries > 1 ? `${tries} tries` : nothing;
 }
 

@@ -4,13 +4,13 @@ import { channelName, channels, reasons, states } from "../labels.ts";
 
 type Query = Record<string, string>;
 
-/** Elsewhere what is open would leave the list no room. */
+/** On smaller screens the open filters would leave the list no room. */
 const isWide = matchMedia("(min-width: 1200px)");
 
-/** Those behind "More filters". */
+/** The filters behind "More filters". */
 const further = ["channel", "type", "user_id", "notification_id", "provider", "reason", "from", "to"];
 
-/** The API's filters as a form: what is chosen is handed over as it stands in the API. */
+/** The API's filters as a form. `onChange` gets them as the API names them. */
 export function filterForm(query: Query, onChange: (next: Query) => void): TemplateResult {
   const chosen = new Set((query.status ?? "").split(",").filter(Boolean));
   const active = further.filter((name) => query[name]).length;
@@ -35,13 +35,13 @@ export function filterForm(query: Query, onChange: (next: Query) => void): Templ
       <summary>More filters${active ? ` (${active})` : ""}</summary>
       <div class="filter-fields">
         ${choice("channel", "Channel", channels, channelName)}
-        ${field("user_id", "User")}
+        ${field("user_id", "User id")}
         ${field("type", "Type")}
-        ${field("provider", "Provider asked")}
+        ${field("provider", "Provider")}
         ${choice("reason", "Reason", reasons, (one) => one.replaceAll("_", " "))}
-        ${field("notification_id", "Notification")}
+        ${field("notification_id", "Notification id")}
         ${time("from", "Created from")}
-        ${time("to", "Created before")}
+        ${time("to", "Created until")}
       </div>
     </details>
     ${
@@ -76,7 +76,7 @@ export function filterForm(query: Query, onChange: (next: Query) => void): Templ
 
 const textOf = (event: Event): string => (event.target as HTMLInputElement).value;
 
-/** The API's time in the form of the field, which knows no zone but the operator's own. */
+/** The API's time for the field, which only knows the operator's own zone. */
 function localTime(text: string | undefined): string {
   const time = text === undefined ? Number.NaN : new Date(/^\d+$/.test(text) ? Number(text) : text).getTime();
   if (Number.isNaN(time)) return "";

@@ -6,18 +6,23 @@ import { plural } from "../format.ts";
 import { stateLabel } from "../icons.ts";
 import { channelName, isOver, isRetryable, reasonText, stateText } from "../labels.ts";
 import { Loop, Part } from "../part.ts";
+import { copyable } from "../parts/copyable.ts";
+import "../parts/inbox-item.ts";
+import "../parts/provider-health.ts";
 import { timeline } from "../parts/timeline.ts";
 import { addressOf } from "../route.ts";
 import type { DeliveryRecord } from "../wire.ts";
 
+import "./delivery-message.ts";
+
 const watchedMs = 1_000;
 
-/** One delivery, with everything that has been tried. */
+/** One delivery: its state, what it says, and every attempt. */
 class DeliveryView extends Part {
   static override properties = { delivery: { attribute: false }, back: { attribute: false } };
   /** Its id. */
   declare delivery: string;
-  /** Where the list is. */
+  /** The address of the list. */
   declare back: string;
   #found: DeliveryRecord | undefined;
   #retryError: unknown;
@@ -36,7 +41,7 @@ class DeliveryView extends Part {
   }
 
   override firstUpdated(): void {
-    // On a phone this covers the list.
+    // On a phone this covers the list, so the focus moves here.
     this.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
   }
 
@@ -61,7 +66,7 @@ class DeliveryView extends Part {
   override render(): TemplateResult {
     return html`<section class="detail" aria-labelledby="delivery-title">
       ${backLink(this.back, "All deliveries")}
-      <h2 id="delivery-title" tabindex="-1">Delivery <code>${this.delivery}</code></h2>
+      <h2 id="delivery-title" tabindex="-1">Delivery ${copyable(this.delivery)}</h2>
       ${loadState(this.#loop)}
       ${this.#found ? this.#record(this.#found) : nothing}
     </section>`;
@@ -69,40 +74,52 @@ class DeliveryView extends Part {
 
   #record(one: DeliveryRecord): TemplateResult {
     const { status, reason, detail } = one;
-    const says = reason ? (reasonText[reason] ?? reason) : stateText[status];
+    const text = reason ? (reasonText[reason] ?? reason) : stateText[status];
     return html`
-      <p class="verdict" role="status">${stateLabel(status)} <span>${says}</span></p>
+      <p class="verdict" role="status">${stateLabel(status)} <span>${text}</span></p>
       ${detail ? html`<p class="soft" dir="auto">${detail}</p>` : nothing}
       <p>
         <a href=${addressOf("types", one.type)}>${one.type}</a> by ${channelName(one.channel)} to
         ${userLink(one.user_id)}
       </p>
+      ${isOver(status) && status !== "failed" ? nothing : html`<bf-provider-alert .channels=${[one.channel]}></bf-provider-alert>`}
       ${one.provider === "capture" ? html`<p><a href=${addressOf("captured", one.id)}>The captured message</a></p>` : nothing}
       ${isRetryable(status) ? this.#wayOut() : nothing}
       ${this.#retryError ? errorBox(this.#retryError) : nothing}
-      <h3>What was tried</h3>
+      <h3>Attempts</h3>
       ${timeline(one)}
       ${facts([
-        ["Notification", notificationLink(one.notification_id)],
-        ["Provider's id", one.provider_id && html`<code>${one.provider_id}</code>`],
+        ["Notification", copyable(one.notification_id, notificationLink(one.notification_id))],
+        ["User", one.user_id && copyable(one.user_id, userLink(one.user_id))],
+        ["Provider's id", one.provider_id && copyable(one.provider_id)],
         [
           "Interrupted",
-          one.interruptions ? `${plural(one.interruptions, "worker has", "workers have")} ended with it` : "",
+          one.interruptions
+            ? `${plural(one.interruptions, "worker", "workers")} stopped while sending it`
+            : "",
         ],
-        ["Forgotten", one.expires_at && moment(one.expires_at)],
-      ])}`;
+        ["Deleted on", one.expires_at && moment(one.expires_at)],
+      ])}
+      <h3>Message</h3>
+      <bf-delivery-message .delivery=${one.id}></bf-delivery-message>
+      ${
+        one.user_id
+          ? html`<h3>Inbox item</h3>
+              <bf-inbox-item .user=${one.user_id} .notification=${one.notification_id}></bf-inbox-item>`
+          : nothing
+      }`;
   }
 
   #wayOut(): TemplateResult {
     return html`<p class="actions">
       <button type="button" class="main" ?disabled=${this.#isBusy} @click=${this.#retry}>Send again</button>
-      <span class="soft">under the same id, with all its tries</span>
+      <span class="soft">Keeps its id and gets all its retries again.</span>
     </p>`;
   }
 }
 
 const userLink = (id: string) =>
-  id ? html`<a href=${addressOf("users", id)}><bdi>${id}</bdi></a>` : "somebody who was erased";
+  id ? html`<a href=${addressOf("users", id)}><bdi>${id}</bdi></a>` : "an erased user";
 
 const notificationLink = (notification_id: string): TemplateResult =>
   html`<a href=${addressOf("deliveries", undefined, { notification_id })}><code>${notification_id}</code></a>`;

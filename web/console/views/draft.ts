@@ -2,11 +2,11 @@ import type { NotificationBody } from "../../../src/client/wire.ts";
 import { key } from "../api.ts";
 import { readObject } from "../parts/json-field.ts";
 
-/** A notification as it stands in the form. */
+/** A notification in the form. */
 export interface Draft {
   recipients: string;
   type: string;
-  /** Absent: where the type's own go. */
+  /** Absent: the type's own channels. */
   places?: string[] | undefined;
   title: string;
   body: string;
@@ -14,7 +14,7 @@ export interface Draft {
   target: string;
 }
 
-/** The call's body. What is no JSON is not in it. */
+/** The request's body. Invalid JSON is omitted. */
 export function bodyOf({ recipients, type, places, title, body, data, target }: Draft): NotificationBody {
   const { value } = readObject(data);
   return {
@@ -28,12 +28,10 @@ export function bodyOf({ recipients, type, places, title, body, data, target }: 
   };
 }
 
-export function recipientsIn(text: string): string[] {
-  const all = text.split(/[\n,]/).map((one) => one.trim());
-  return [...new Set(all.filter(Boolean))];
-}
+/** Ids are separated by commas, blanks or lines; each counts once. */
+export const recipientsIn = (text: string): string[] => [...new Set(text.split(/[\s,]+/).filter(Boolean))];
 
-/** The same from a shell. The key itself is nowhere to be seen. */
+/** The request as a shell command. It names a variable instead of the key. */
 export function shellCall(draft: Draft): string {
   const body = JSON.stringify(bodyOf(draft)).replaceAll("'", "'\\''");
   const bearer = key.get() ? `  -H "authorization: Bearer $BELFRY_KEY" \\\n` : "";

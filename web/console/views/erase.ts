@@ -3,7 +3,7 @@ import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
 
-/** Erases a user, once it has been said what that means. Tells of it by `erased`. */
+/** Erases a user after a confirmation. Fires `erased`. */
 class Erase extends Part {
   static override properties = { user: { attribute: false } };
   declare user: string;
@@ -41,13 +41,13 @@ class Erase extends Part {
         <h2 id="erase-title">Erase <bdi>${this.user}</bdi>?</h2>
         <dl class="facts">
           <dt>Erased</dt>
-          <dd>Profile, inbox, suppressed addresses and captured messages.</dd>
+          <dd>The profile, inbox, suppressed addresses and captured messages.</dd>
           <dt>Canceled</dt>
-          <dd>What is still to be sent.</dd>
+          <dd>Deliveries that have not been sent yet.</dd>
           <dt>Kept</dt>
-          <dd>Deliveries as a mere count, for the ledger: not whose they were, nor what they said.</dd>
+          <dd>The number of deliveries, for the ledger, without the user and the content.</dd>
         </dl>
-        <p>This cannot be undone. What is sent to this id later begins anew.</p>
+        <p>This cannot be undone. A later notification to this id creates a new user.</p>
         ${errorBox(this.#error, this.#erase)}
         <p class="actions">
           <button type="button" class="danger main" ?disabled=${this.#isBusy} @click=${this.#erase}>

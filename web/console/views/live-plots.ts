@@ -8,16 +8,19 @@ const perSecond = (value: number): string => `${number(value)}/s`;
 const perMinute = (value: number): string => `${count(value)}/min`;
 const ms = (value: number): string => `${number(value)} ms`;
 const seconds = (value: number): string => duration(value * 1_000);
-/** Where an axis of time has its lines: at whole minutes rather than at hundreds of seconds. */
+/** Grid lines of durations: whole minutes rather than hundreds of seconds. */
 const clockSteps = [1, 5, 15, 30, 60, 300, 900, 1_800, 3_600, 4 * 3_600, 24 * 3_600];
 
-/** Of a few a second one sample has more by chance than by what goes on. */
+/** Grid lines of counts: there is no half a delivery. */
+const wholeSteps = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+
+/** A single sample of a few events a second is mostly chance. */
 const smoothSeconds = 15;
 
-/** What a process without a worker knows nothing of. */
+/** Unknown to a process without a worker. */
 const workers = new Set<keyof Sample>(["sent", "failed", "skipped", "uncertain"]);
 
-/** The last 15 minutes, each question with a plot of its own. */
+/** The last 15 minutes, one plot for each question. */
 export function plots({ samples, interval_seconds: interval, providers }: Stats): TemplateResult {
   const times = samples.map(({ at }) => Date.parse(at) / 1_000);
   const of = (name: keyof Sample, ink: string, label: string = name): Series => ({
@@ -25,7 +28,7 @@ export function plots({ samples, interval_seconds: interval, providers }: Stats)
     ink,
     values: samples.map((sample) => (sample[name] === undefined ? null : Number(sample[name]))),
   });
-  /** What came in so many seconds up to each sample, which may have come late. */
+  /** The count within so many seconds before each sample. Samples may be late. */
   const within = (name: keyof Sample, ink: string, wanted: number, isRate = false): Series => {
     const length = Math.round(wanted / interval);
     const values = samples.map((_, at) => {
@@ -47,14 +50,14 @@ export function plots({ samples, interval_seconds: interval, providers }: Stats)
       rate("sent", "verdigris"),
       rate("delivered", "ink-soft"),
     ])}
-    ${panel("Ended otherwise", perMinute, [
+    ${panel("Not delivered", perMinute, [
       inMinute("failed", "bad"),
       inMinute("skipped", "ink-soft"),
       inMinute("uncertain", "wait"),
     ])}
-    ${panel("Time to answer a write", ms, [of("latency_ms_p99", "bronze", "p99"), of("latency_ms_p50", "verdigris", "p50")])}
-    ${panel("Waiting deliveries", count, [of("pending", "bronze", "waiting")])}
-    ${panel("Oldest waiting, since due", seconds, [of("oldest_age_seconds", "wait", "oldest")], clockSteps)}
-    ${panel("Devices connected", count, [of("connections", "verdigris")])}
+    ${panel("Response time of writes", ms, [of("latency_ms_p99", "bronze", "p99"), of("latency_ms_p50", "verdigris", "p50")])}
+    ${panel("Waiting deliveries", count, [of("pending", "bronze", "waiting")], wholeSteps)}
+    ${panel("Oldest waiting delivery, since due", seconds, [of("oldest_age_seconds", "wait", "oldest")], clockSteps)}
+    ${panel("Devices connected", count, [of("connections", "verdigris")], wholeSteps)}
   </div>`;
 }

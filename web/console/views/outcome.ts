@@ -1,10 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ApiError, ask } from "../api.ts";
-import { stateMark } from "../icons.ts";
-import { Loop, Part } from "../part.ts";
-import "../parts/mail-frame.ts";
 import { loadState, moment } from "../feedback.ts";
+import { stateMark } from "../icons.ts";
 import { channelName, channels, isOver, reasonText } from "../labels.ts";
+import { Loop, Part } from "../part.ts";
+import { due as dueAt } from "../parts/due.ts";
+import { mail } from "../parts/mail.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
 import type { Captured, Delivery, Page } from "../wire.ts";
@@ -16,7 +17,7 @@ interface Item {
 const quickMs = 500;
 const calmMs = 1_500;
 
-/** What becomes of one notification: in the inbox, and on each channel, until nothing more is to be expected. */
+/** The state of one notification in the inbox and on each channel, as it changes. */
 class Outcome extends Part {
   static override properties = {
     user: { attribute: false },
@@ -27,7 +28,7 @@ class Outcome extends Part {
   declare user: string;
   declare notification: string | undefined;
   declare refusal: string | undefined;
-  /** The messages themselves are shown, too. */
+  /** The only recipient: then the messages are shown too. */
   declare alone: boolean;
   #item: Item["item"] | undefined;
   #deliveries: Delivery[] = [];
@@ -60,7 +61,7 @@ class Outcome extends Part {
   async #findCaptured(signal: AbortSignal): Promise<void> {
     for (const { id, provider, status } of this.alone ? this.#deliveries : []) {
       if (provider !== "capture" || !isOver(status) || this.#captured.has(id)) continue;
-      // It may have made room for newer ones.
+      // Newer messages may have pushed it out.
       this.#captured.set(id, await ask<Captured>("GET", `/v1/captured/${id}`, { signal }).catch(noSuch));
     }
   }
@@ -82,7 +83,7 @@ class Outcome extends Part {
   }
 }
 
-/** Their ids have no order that would mean anything. */
+/** The order of their ids means nothing. */
 const placeOf = ({ channel }: Delivery): number => (channels as readonly string[]).indexOf(channel);
 
 function inboxStep({ read, archived, updated_at }: Item["item"]): TemplateResult {
@@ -108,14 +109,14 @@ function deliveryStep({
   const by =
     provider === "capture"
       ? html`<a href=${addressOf("captured", id)}>captured</a>`
-      : provider && html`<span class="soft">by ${provider}</span>`;
+      : provider && html`<span class="soft">via ${provider}</span>`;
   return html`<li>
     <span>${stateMark(status)}${name}</span>
     <strong>${status}</strong>
     <span class="links">
       ${by}
       <a href=${addressOf("deliveries", id)} aria-label=${`attempts by ${name}`}>attempts</a>
-      ${isWaiting ? html`<span class="soft">next try ${moment(due)}</span>` : nothing}
+      ${isWaiting ? html`<span class="soft">${dueAt(due, "next try")}</span>` : nothing}
     </span>
     ${reason ? html`<p class="soft" dir="auto">${reasonText[reason] ?? reason} ${status === "failed" ? detail : nothing}</p>` : nothing}
   </li>`;
@@ -123,12 +124,9 @@ function deliveryStep({
 
 function message(captured: Captured | undefined): TemplateResult | typeof nothing {
   if (!captured) return nothing;
-  const { channel, subject, to, text = "", html: content = "" } = captured;
+  const { channel, to, text = "" } = captured;
   if (channel === "sms") return smsBubble(text);
-  return html`<figure class="message">
-    <figcaption><strong dir="auto">${subject}</strong> <span class="soft">to <bdi>${to}</bdi></span></figcaption>
-    <bf-mail-frame .content=${content} .label=${`The mail to ${to}`}></bf-mail-frame>
-  </figure>`;
+  return mail(captured, to);
 }
 
 function noSuch(error: unknown): undefined {

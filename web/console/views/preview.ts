@@ -1,13 +1,13 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ApiError, ask } from "../api.ts";
+import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
-import "../parts/mail-frame.ts";
-import { errorBox } from "../error-box.ts";
+import { mail } from "../parts/mail.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import type { NotificationType, Preview } from "../wire.ts";
 
-/** Typing is over when it has paused for so long. */
+/** Renders after this pause in typing. */
 const pauseMs = 300;
 
 interface Sample {
@@ -16,11 +16,11 @@ interface Sample {
   data: string;
 }
 
-/** What a type's templates make of a sample, which can be edited. */
+/** A type's templates, rendered with a sample that can be edited. */
 class TypePreview extends Part {
   static override properties = { type: { attribute: false } };
   declare type: NotificationType;
-  #sample: Sample = { title: "A title", body: "What there is to say.", data: "{}" };
+  #sample: Sample = { title: "A title", body: "The text of the notification.", data: "{}" };
   #shown: Preview = {};
   #error: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -39,7 +39,7 @@ class TypePreview extends Part {
     this.#asking.abort();
   }
 
-  /** Whether its templates speak of that at all. */
+  /** Whether the templates use the field. */
   #uses(name: string): boolean {
     return new RegExp(`\\{[{%][^}]*\\b${name}\\b`).test(JSON.stringify(this.type.templates));
   }
@@ -78,7 +78,7 @@ class TypePreview extends Part {
     const { title, body, data } = this.#sample;
     const typed = (name: keyof Sample) => (event: Event) =>
       this.#set({ [name]: (event.currentTarget as HTMLInputElement | JsonField).value });
-    return html`<h3>What it sends</h3>
+    return html`<h3>Preview</h3>
       <div class="preview">
         <form class="sample" @submit=${(event: Event) => event.preventDefault()}>
           ${
@@ -103,29 +103,26 @@ class TypePreview extends Part {
 
   #messages(): TemplateResult {
     const { email, sms } = this.#shown;
-    return html`${email ? mail(email) : nothing}${sms ? smsBubble(sms.text, sms.segments) : nothing}`;
+    return html`${email ? both(email) : nothing}${sms ? smsBubble(sms.text, sms.segments) : nothing}`;
   }
 }
 
 const nothingToRender = html`<p class="soft">
-  There is nothing to render: it is kept in the inbox as it comes. When a caller names a channel, the default templates
-  are used.
+  This type has no channels, so there is nothing to render: the inbox stores the notification as it is. When a caller
+  names a channel, the default templates are used.
 </p>`;
 
-const mail = ({ subject, html: content, text }: NonNullable<Preview["email"]>): TemplateResult => html`
-  <figure class="message">
-    <figcaption><strong dir="auto">${subject}</strong></figcaption>
-    <bf-mail-frame .content=${content} .label=${"The mail"}></bf-mail-frame>
-  </figure>
+const both = (email: NonNullable<Preview["email"]>): TemplateResult => html`
+  ${mail(email)}
   <details>
-    <summary>As text</summary>
-    <pre class="text" tabindex="0" dir="auto">${text}</pre>
+    <summary>Plain text</summary>
+    <pre class="text" tabindex="0" dir="auto">${email.text}</pre>
   </details>`;
 
-/** A template that does not fit the sample: trying again is no use. */
+/** The template fails with this sample: trying again would not help. */
 const isOurs = (error: unknown): boolean => error instanceof ApiError && error.status === 400;
 
-/** What its templates ask of `data`, with something in each place. */
+/** An example for each field of `data` that the templates use. */
 function sampleFor({ templates }: NotificationType): string {
   const text = JSON.stringify(templates);
   const names = new Set([...text.matchAll(/\bdata\.([A-Za-z_]\w*)/g)].map(([, name]) => name as string));

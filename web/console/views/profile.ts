@@ -12,14 +12,14 @@ const fields = [
   { name: "time_zone", label: "Time zone", hint: "Europe/Berlin" },
 ] as const;
 
-/** Where a user can be reached, to be read and changed. */
+/** A user's addresses and settings, as a form. */
 class ProfileForm extends Part {
   static override properties = { user: { attribute: false } };
   declare user: string;
-  /** Undefined when there is no such user yet. */
+  /** Undefined when the user does not exist yet. */
   #profile: Profile | undefined;
   #error: unknown;
-  #says = "";
+  #notice = "";
   #loop = new Loop(this, async (signal) => {
     this.#profile = await ask<Profile>("GET", this.#path, { signal }).catch((error) => {
       if (error instanceof ApiError && error.status === 404) return undefined;
@@ -32,7 +32,7 @@ class ProfileForm extends Part {
     if (!changed.has("user") || !this.hasUpdated) return;
     this.#profile = undefined;
     this.#error = undefined;
-    this.#says = "";
+    this.#notice = "";
     this.#loop.restart();
   }
 
@@ -43,12 +43,12 @@ class ProfileForm extends Part {
   #save = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     this.#error = undefined;
-    this.#says = "";
+    this.#notice = "";
     const form = event.target as HTMLFormElement;
     try {
       const body = this.#changes(new FormData(form));
       this.#profile = await ask<Profile>("PATCH", this.#path, { body });
-      this.#says = "Saved.";
+      this.#notice = "Saved.";
       (form.elements.namedItem("secret") as HTMLInputElement).value = "";
     } catch (error) {
       this.#error = error;
@@ -56,7 +56,7 @@ class ProfileForm extends Part {
     this.requestUpdate();
   };
 
-  /** Only what has been changed here, so that what somebody else changes meanwhile stays. */
+  /** Only the changed fields, so that somebody else's changes to the others stay. */
   #changes(form: FormData): Record<string, unknown> {
     const before = this.#profile;
     const given = (name: string) => String(form.get(name)).trim();
@@ -65,8 +65,8 @@ class ProfileForm extends Part {
       .map(({ name }) => [name, given(name) || null]);
     const [url, secret, known = ""] = [given("webhook"), given("secret"), before?.webhook?.url];
     if (url !== known && url && !secret) {
-      const says = "A new address of the webhook wants a secret: the old one is shown to nobody.";
-      throw new ApiError(says, { code: "secret" });
+      const problem = "Enter a secret for the new webhook address: the old one cannot be read.";
+      throw new ApiError(problem, { code: "secret" });
     }
     const webhook = secret ? { url, secrets: [secret] } : known && !url ? null : undefined;
     return { ...Object.fromEntries(texts), ...(webhook !== undefined && { webhook }) };
@@ -77,7 +77,7 @@ class ProfileForm extends Part {
     const { url = "" } = this.#profile?.webhook ?? {};
     const wrong = this.#wrong("webhook");
     return html`
-      ${this.#profile ? nothing : html`<p class="soft">There is no such user yet; saving makes one.</p>`}
+      ${this.#profile ? nothing : html`<p class="soft">This user does not exist yet; saving creates it.</p>`}
       <form class="profile" @submit=${this.#save}>
         ${fields.map((field) => this.#field(field))}
         <details ?open=${url !== "" || wrong !== undefined}>
@@ -90,7 +90,7 @@ class ProfileForm extends Part {
           </label>
           <p class="wrong">${wrong}</p>
         </details>
-        <p class="actions"><button type="submit">Save</button> <span role="status">${this.#says}</span></p>
+        <p class="actions"><button type="submit">Save</button> <span role="status">${this.#notice}</span></p>
         ${this.#error ? errorBox(this.#error) : nothing}
       </form>`;
   }
@@ -112,7 +112,7 @@ class ProfileForm extends Part {
     </div>`;
   }
 
-  /** What the server has said of a field. */
+  /** The server's error for a field. */
   #wrong(name: string): string | undefined {
     const details = this.#error instanceof ApiError ? this.#error.details : [];
     const found = details.find(({ pointer }) => pointer.startsWith(`/${name}`));

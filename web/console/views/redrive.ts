@@ -3,6 +3,7 @@ import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { count, plural } from "../format.ts";
 import { Part } from "../part.ts";
+import "../parts/provider-health.ts";
 import type { Redrive } from "../wire.ts";
 
 interface Sum {
@@ -15,21 +16,22 @@ interface Sum {
 }
 type Step = "counting" | "counted" | "sending" | "sent";
 
-/** Sends again what ended badly among what the filters show: first it counts, then it asks, then it does. */
+/** Sends deliveries again that match the filters and did not arrive: counts them, asks, then does it. */
 class RedriveDialog extends Part {
   static override properties = { filters: { attribute: false } };
   declare filters: string;
   #step: Step = "counting";
   #sum = nothingYet();
   #planned = 0;
-  /** Where it goes on after an error. */
+  /** Where to resume after an error. */
   #cursor: string | undefined;
   #error: unknown;
+  #isOpen = false;
   #work = new AbortController();
-  /** As they were when it was counted. */
+  /** The filters at the time of the count. */
   #filters: Record<string, string> = {};
 
-  /** Nothing is sent behind the operator's back. */
+  /** Leaving the view stops it. */
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#work.abort();
@@ -40,6 +42,7 @@ class RedriveDialog extends Part {
   }
 
   #open = (): void => {
+    this.#isOpen = true;
     this.#filters = Object.fromEntries(new URLSearchParams(this.filters));
     this.#dialog.showModal();
     void this.#begin("counting");
@@ -52,7 +55,7 @@ class RedriveDialog extends Part {
     await this.#goOn();
   };
 
-  /** Part by part; what has been done stays done, so it may go on where it was. */
+  /** In parts; each stays done, so it can resume after an error. */
   #goOn = async (): Promise<void> => {
     this.#error = undefined;
     this.#work.abort();
@@ -83,6 +86,8 @@ class RedriveDialog extends Part {
   }
 
   #closed = (): void => {
+    this.#isOpen = false;
+    this.requestUpdate();
     this.#work.abort();
     if (this.#step === "sent" || this.#step === "sending") this.dispatchEvent(new Event("done"));
   };
@@ -93,10 +98,18 @@ class RedriveDialog extends Part {
     const isUnderWay = this.#step === "sending" && !this.#error;
     return html`<button type="button" @click=${this.#open}>Redrive…</button>
       <dialog aria-labelledby="redrive-title" @close=${this.#closed}>
-        <h2 id="redrive-title">Redrive: send again what ended badly</h2>
+        <h2 id="redrive-title">Redrive: send deliveries again</h2>
         <p class="soft">
-          ${this.#scope} What has arrived is not touched, and each keeps its id, so that nobody is told twice.
+          ${this.#scope} Deliveries that have arrived are left alone. Each keeps its id, so nobody is notified twice.
         </p>
+        ${
+          this.#isOpen
+            ? html`<bf-provider-alert
+                .channels=${this.#filters.channel ? [this.#filters.channel] : undefined}
+                .note=${"Deliveries sent again now wait until it works."}
+              ></bf-provider-alert>`
+            : nothing
+        }
         <div role="status">${this.#progress()}</div>
         ${this.#error ? errorBox(this.#error, this.#goOn) : nothing}
         <p class="actions">
@@ -105,33 +118,33 @@ class RedriveDialog extends Part {
               ? html`<button type="button" class="main" @click=${() => this.#begin("sending")}>${again}</button>`
               : nothing
           }
-          <button type="button" @click=${() => this.#dialog.close()}>${isUnderWay ? "Stop here" : "Close"}</button>
+          <button type="button" @click=${() => this.#dialog.close()}>${isUnderWay ? "Stop" : "Close"}</button>
         </p>
       </dialog>`;
   }
 
   get #scope(): string {
     const { status, ...rest } = this.#filters;
-    const which = status ? `Those that are ${status.split(",").join(" or ")}` : "Those that failed";
-    return `${which}${Object.keys(rest).length ? ", of what the filters show" : ""}.`;
+    const which = status ? `Deliveries that are ${status.split(",").join(" or ")}` : "Failed deliveries";
+    return `${which}${Object.keys(rest).length ? " that match the filters" : ""}.`;
   }
 
   #progress(): TemplateResult {
     const { sent, already, suppressed, no_address, expired, changed } = this.#sum;
     const left: Array<[number, string]> = [
-      [already, "Left alone, arrived already"],
-      [suppressed, "Left alone, the address takes nothing more"],
-      [no_address, "Left alone, no address"],
-      [expired, "Left alone, too late"],
-      [changed, "Moved by somebody else meanwhile"],
+      [already, "Skipped, already sent"],
+      [suppressed, "Skipped, the address is suppressed"],
+      [no_address, "Skipped, no address"],
+      [expired, "Skipped, expired"],
+      [changed, "Already sent again by another call"],
     ];
     const isDoing = this.#step === "sending" || this.#step === "sent";
     const isOpen = this.#step === "sending" || this.#step === "counting";
-    const does = isDoing ? "are on their way again" : "would be sent again";
+    const what = isDoing ? "queued again" : "would be sent again";
     const most = Math.max(1, this.#planned);
     return html`
       ${isDoing ? html`<progress max=${most} .value=${sent} aria-label="Sent again"></progress>` : nothing}
-      <p class="big">${count(sent)} ${does}${isOpen ? " so far…" : "."}</p>
+      <p class="big">${plural(sent, "delivery", "deliveries")} ${what}${isOpen ? " so far…" : "."}</p>
       <ul class="plain">
         ${left.map(([amount, why]) => (amount ? html`<li>${why}: ${count(amount)}</li>` : nothing))}
       </ul>`;

@@ -2,19 +2,27 @@ import { html, nothing, type TemplateResult } from "lit";
 import { newKey } from "../../../src/client/platform.ts";
 import type { NotificationAnswer } from "../../../src/client/wire.ts";
 import { ApiError, ask } from "../api.ts";
+import { count } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
 import { errorBox } from "../error-box.ts";
 import { loadState } from "../feedback.ts";
 import { channelName } from "../labels.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
+import "../parts/provider-health.ts";
 import { notificationTypes } from "../types-store.ts";
 import type { NotificationType } from "../wire.ts";
 import { bodyOf, type Draft, recipientsIn, shellCall } from "./draft.ts";
 import { firstSteps, outcomes, type Sent } from "./sent.ts";
 
 const places = ["inbox", "email", "sms", "webhook"];
-/** Outlives the view: who looks at something else finds the form and what became of it as it was. */
+/** The built-in type whose caller names the one channel. */
+const directType = "direct";
+const isDirect = (): boolean => draft.type === directType;
+/** Recipients of one request, and those that the form names. */
+const most = 1_000;
+const named = 5;
+/** Kept while other views are open, so that the form and its result are still there afterwards. */
 const draft: Draft = {
   recipients: "alex",
   type: "new_login",
@@ -25,14 +33,14 @@ const draft: Draft = {
 };
 let sent: Sent | undefined;
 
-/** Send one notification, and watch what becomes of it. */
+/** Sends a notification and shows its result. */
 class Send extends Part {
   #types: NotificationType[] = [];
   #error: unknown;
   #isBusy = false;
-  /** Whose inbox is shown: not each letter's of an id that is being typed. */
+  /** Whose inbox is shown. It does not follow each letter typed. */
   #inboxOf = recipientsIn(draft.recipients)[0];
-  /** The same until the form is changed: pressing again after an answer was lost stores nothing twice. */
+  /** Stays until the form changes, so that pressing again after a lost answer stores nothing twice. */
   #key: string | undefined;
   #loop = new Loop(this, async () => {
     this.#types = await notificationTypes();
@@ -87,33 +95,34 @@ class Send extends Part {
   };
 
   #missing(): ApiError | undefined {
-    // Until the types have come the service alone knows where one's own go.
+    // Until the types are loaded only the service knows a type's own channels.
     const isKnown = draft.places !== undefined || this.#types.length > 0;
-    const says =
+    const problem =
       recipientsIn(draft.recipients).length === 0
-        ? "Say whom it is for: a user's id."
-        : isKnown && this.#places.length === 0 && "Say where it goes: the inbox, or a channel.";
-    return says ? new ApiError(says, { code: "missing" }) : undefined;
+        ? "Enter at least one user id."
+        : isKnown && this.#places.length === 0 && "Choose the inbox or a channel.";
+    return problem ? new ApiError(problem, { code: "missing" }) : undefined;
   }
 
   override render(): TemplateResult {
     return html`<div class="two">
       <form class="send-form" @submit=${this.#send}>
         <h1>Send</h1>
-        <p class="lead">Tell a user, and see what becomes of it.</p>
+        <p class="lead">Send a notification and see what happens to it.</p>
         ${this.#loop.error ? loadState(this.#loop) : nothing}
+        <bf-provider-alert .channels=${this.#places}></bf-provider-alert>
         ${this.#fields()}
         <p class="actions">
           <button class="main" type="submit" ?disabled=${this.#isBusy}>${this.#isBusy ? "Sending…" : "Send"}</button>
         </p>
         ${this.#error ? [errorBox(this.#error), details(this.#error)] : nothing}
         <details>
-          <summary>The same as a call</summary>
-          <pre class="text" tabindex="0" aria-label="The call">${shellCall(draft)}</pre>
+          <summary>The same with curl</summary>
+          <pre class="text" tabindex="0" aria-label="The curl command">${shellCall(draft)}</pre>
         </details>
       </form>
       <section class="happened" aria-labelledby="happened">
-        <h2 id="happened">${sent ? "What happened" : "What happens"}</h2>
+        <h2 id="happened">${sent ? "Result" : "How it works"}</h2>
         ${sent ? outcomes(sent) : firstSteps}
         ${this.#inboxOf ? html`<bf-inbox .user=${this.#inboxOf}></bf-inbox>` : nothing}
       </section>
@@ -123,12 +132,11 @@ class Send extends Part {
   #fields(): TemplateResult {
     const typed = (name: keyof Draft) => (event: Event) =>
       this.#set({ [name]: (event.currentTarget as HTMLInputElement | JsonField).value });
-    const typeChosen = (event: Event) =>
-      this.#set({ type: (event.target as HTMLSelectElement).value, places: undefined });
+    const typeChosen = (event: Event) => this.#chooseType((event.target as HTMLSelectElement).value);
     const keys = this.#types.length > 0 ? this.#types.map(({ key }) => key) : [draft.type];
     const description = this.#type?.description;
     return html`
-      <label>To <span class="soft">(user ids, one a line or separated by commas)</span>
+      <label>To <span class="soft">(user ids, separated by commas, blanks or lines)</span>
         <textarea
           rows="1"
           class="grows"
@@ -138,6 +146,7 @@ class Send extends Part {
           @change=${this.#showInbox}
         ></textarea>
       </label>
+      ${this.#audience()}
       <label>Type
         <select @change=${typeChosen}>
           ${keys.map((key) => html`<option value=${key} ?selected=${key === draft.type}>${key}</option>`)}
@@ -145,7 +154,7 @@ class Send extends Part {
       </label>
       ${description ? html`<p class="hint">${description}.</p>` : nothing}
       <fieldset>
-        <legend>Where</legend>
+        <legend>Where ${isDirect() ? html`<span class="soft">(direct goes to exactly one)</span>` : nothing}</legend>
         ${places.map((name) => this.#place(name))}
       </fieldset>
       <label>Title <input maxlength="1000" dir="auto" .value=${draft.title} @input=${typed("title")} /></label>
@@ -153,7 +162,7 @@ class Send extends Part {
         <textarea rows="3" maxlength="16384" dir="auto" .value=${draft.body} @input=${typed("body")}></textarea>
       </label>
       <bf-json-field .value=${draft.data} @typed=${typed("data")}></bf-json-field>
-      <label>Target <span class="soft">(what it is about, 24 hex characters)</span>
+      <label>Target <span class="soft">(what it is about: 24 hex characters)</span>
         <input
           class="code"
           pattern="[0-9A-Fa-f]{24}"
@@ -167,19 +176,38 @@ class Send extends Part {
       </label>`;
   }
 
+  /** A type for one message on one channel: it has no channels of its own to fall back on. */
+  #chooseType(type: string): void {
+    this.#set({ type, places: type === directType ? ["email"] : undefined });
+  }
+
+  /** A stray blank makes two recipients of one: say how many there are. */
+  #audience(): TemplateResult | typeof nothing {
+    const all = recipientsIn(draft.recipients);
+    if (all.length < 2) return nothing;
+    const rest = all.length - named;
+    const more = rest > 0 ? ` and ${count(rest)} more` : "";
+    return html`<p class="hint warn" role="status">
+      <strong>This goes to ${count(all.length)} users:</strong>
+      <bdi>${all.slice(0, named).join(", ")}</bdi>${more}.
+      ${all.length > most ? html`<span class="wrong">One request takes at most ${count(most)}.</span>` : nothing}
+    </p>`;
+  }
+
   #place(name: string): TemplateResult {
     const chosen = this.#places;
     const toggle = (event: Event) => {
       const isOn = (event.target as HTMLInputElement).checked;
-      this.#set({ places: places.filter((one) => (one === name ? isOn : chosen.includes(one))) });
+      const next = (one: string) => (one === name ? isOn : !isDirect() && chosen.includes(one));
+      this.#set({ places: places.filter(next) });
     };
     return html`<label class="tick">
-      <input type="checkbox" .checked=${chosen.includes(name)} @change=${toggle} /> ${channelName(name)}
+      <input type=${isDirect() ? "radio" : "checkbox"} name="place" .checked=${chosen.includes(name)} @change=${toggle} /> ${channelName(name)}
     </label>`;
   }
 }
 
-/** Each field that is wrong, when the sentence cannot name them all. */
+/** Every invalid field, when there are several. */
 function details(error: unknown): TemplateResult | typeof nothing {
   const all = error instanceof ApiError ? error.details : [];
   if (all.length < 2) return nothing;

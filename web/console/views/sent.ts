@@ -9,19 +9,19 @@ export interface Sent {
   each: NotificationAnswer["notifications"];
 }
 
-/** Each of so many recipients is followed; the others are in Deliveries. */
+/** This many recipients are followed here; the others are under Deliveries. */
 const followed = 5;
 
-/** What has become of a call, recipient by recipient. */
+/** The result of a request, recipient by recipient. */
 export function outcomes({ type, each }: Sent): TemplateResult {
   const stored = each.filter(({ id }) => id).length;
   const alone = each.length === 1;
   const first = each.find(({ id }) => id)?.id;
   const all = addressOf("deliveries", undefined, { type, from: first && minuteBefore(first) });
-  const others = html`The first ${followed} are followed here; <a href=${all}>all deliveries</a>.`;
+  const others = html`Only the first ${followed} are shown here; <a href=${all}>see all deliveries</a>.`;
   const says = alone
     ? stored
-      ? "Stored: nothing can lose it now."
+      ? "Stored: it survives a crash from now on."
       : "Not stored."
     : `${plural(stored, "notification")} stored${stored < each.length ? `, ${each.length - stored} refused` : ""}.`;
   return html`
@@ -36,21 +36,21 @@ export function outcomes({ type, each }: Sent): TemplateResult {
     )}`;
 }
 
-/** By the server's clock, which the id has its time from: this device's may be another. */
+/** By the server's clock, which the id contains: this device's may be wrong. */
 const minuteBefore = (id: string): string =>
   new Date(Number.parseInt(id.slice(0, 8), 16) * 1_000 - 60_000).toISOString();
 
-/** Before the first: what this is, and how to see it work. */
+/** Before the first send: what to do. */
 export const firstSteps = html`<ol class="first">
   <li>
-    <strong>Press Send.</strong> The notification is stored, is in the inbox below at once, and goes out by e-mail.
+    <strong>Press Send.</strong> The notification is stored, appears in the inbox below, and is sent by e-mail.
   </li>
   <li>
-    <strong>See what became of it</strong>, right here: each channel, each attempt, the mail itself. Without a provider
-    nothing leaves this machine; what would have gone out is <a href="#/captured">captured</a>.
+    <strong>See the result</strong> here: each channel, each attempt, and the e-mail itself. Without a provider nothing
+    leaves this machine: messages are <a href="#/captured">captured</a> instead.
   </li>
   <li>
-    <strong>Make it busy:</strong> <a href="#/simulator">start the simulator</a>, then watch it
+    <strong>Add some load:</strong> <a href="#/simulator">start the simulator</a>, then watch it
     <a href="#/live">live</a>.
   </li>
 </ol>`;

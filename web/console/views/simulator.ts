@@ -9,10 +9,10 @@ import { addressOf } from "../route.ts";
 import type { Simulator } from "../wire.ts";
 
 const againMs = 5_000;
-/** Seconds between two notifications, slow to fast: what the slider steps through. */
+/** The slider's steps: seconds between two notifications, slow to fast. */
 const speeds = [60, 30, 10, 5, 2, 1, 0.5, 0.2, 0.1];
 
-/** Something to look at when nothing else notifies anybody. */
+/** Starts and stops the simulator. */
 class SimulatorView extends Part {
   #state: Simulator | undefined;
   #error: unknown;
@@ -36,21 +36,21 @@ class SimulatorView extends Part {
     return html`<div class="two">
       <div class="simulator">
         <h1>Simulator</h1>
-        <p class="lead">Something to look at while nothing else notifies anybody.</p>
+        <p class="lead">Sends example notifications, so that there is something to watch.</p>
         ${loadState(this.#loop)}
         ${this.#state ? this.#controls(this.#state) : nothing}
         ${errorBox(this.#error)}
         <p>
-          It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} of a message, an expiring
-          subscription or a finished profile, at random. Watch it <a href="#/live">live</a>, or in an inbox.
+          It notifies ${user("alex")}, ${user("bob")}, ${user("carol")} or ${user("dan")} at random about a message, an
+          expiring subscription or a completed profile. Watch it <a href="#/live">live</a> or in an inbox.
         </p>
         <p class="soft">
-          It runs in the process that answers here; other instances have their own. A restart sets it back to
+          It runs in the process that answers here; other processes have their own. A restart resets it to
           SIMULATOR_INTERVAL_SECONDS.
         </p>
       </div>
       <section class="happened" aria-labelledby="happened">
-        <h2 id="happened">What comes of it</h2>
+        <h2 id="happened">One of the inboxes</h2>
         <bf-inbox .user=${"alex"}></bf-inbox>
       </section>
     </div>`;
@@ -61,7 +61,7 @@ class SimulatorView extends Part {
     const chosen = (event: Event) =>
       this.#set({ interval_seconds: speeds[Number((event.target as HTMLInputElement).value)] as number });
     return html`<div class="dial">
-      <p class="big" role="status">${running ? `Running: ${pace}.` : "At rest."}</p>
+      <p class="big" role="status">${running ? `Running: ${pace}.` : "Stopped."}</p>
       <label>Speed ${running ? nothing : html`<span class="soft">(${pace})</span>`}
         <input
           type="range"
@@ -83,7 +83,7 @@ class SimulatorView extends Part {
 
 const user = (id: string): TemplateResult => html`<a href=${addressOf("users", id)}>${id}</a>`;
 
-/** The step of the slider that is not slower: another client may have set any speed. */
+/** The closest step that is not slower: another client may have set any speed. */
 function nearest(interval: number): number {
   const step = speeds.findIndex((one) => one <= interval);
   return step < 0 ? speeds.length - 1 : step;

@@ -9,7 +9,7 @@ import { notificationTypes } from "../types-store.ts";
 import type { NotificationType } from "../wire.ts";
 import "./preview.ts";
 
-/** The registry: what kinds of notification there are, and what each sends. */
+/** The notification types, and what each sends. */
 class Types extends Part {
   static override properties = { open: { attribute: false } };
   declare open: string | undefined;
@@ -25,7 +25,7 @@ class Types extends Part {
       <div class="list-side">
         <h1>Types</h1>
         <p class="soft">
-          Kinds of notification. They are data: NOTIFICATION_TYPES_FILE adds to them, or replaces them.
+          Notification types are data: add or replace them in NOTIFICATION_TYPES_FILE.
         </p>
         ${loadState(this.#loop)}
         <ul class="pick">${this.#types.map((type) => this.#line(type))}</ul>
@@ -40,7 +40,7 @@ class Types extends Part {
       isOpen: key === this.open,
       name: key,
       about: description,
-      end: [...(inbox ? ["inbox"] : []), ...channels].map(channelName).join(", ") || "nowhere by itself",
+      end: [...(inbox ? ["inbox"] : []), ...channels].map(channelName).join(", ") || "no channel of its own",
     });
   }
 
@@ -53,7 +53,7 @@ class Types extends Part {
           ? html`${rules(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
           : this.#loop.isFirst
             ? loadState(this.#loop)
-            : html`<p>There is no such type here; deliveries of it were made when there was.</p>`
+            : html`<p>This type does not exist (any more).</p>`
       }
     </section>`;
   }
@@ -63,18 +63,13 @@ function rules({ description, inbox, channels, retry, on_timeout }: Notification
   const { delay_ms, factor, max_retries } = retry;
   const wait = duration(delay_ms);
   const pace =
-    factor === 1 ? `${wait} apart` : `the first after ${wait}, each further wait ${factor} times as long`;
+    factor === 1 ? `every ${wait}` : `the first after ${wait}, then each wait ${factor} times as long`;
   return facts([
-    ["For", description],
-    ["Inbox", inbox ? "kept there" : "not kept there"],
-    ["Sent by", channels.map(channelName).join(", ") || "nothing, unless a caller names a channel"],
+    ["Description", description],
+    ["Inbox", inbox ? "yes" : "no"],
+    ["Channels", channels.map(channelName).join(", ") || "none, unless the caller names one"],
     ["Retries", max_retries === 0 ? "none" : `${plural(max_retries, "retry", "retries")}, ${pace}`],
-    [
-      "No answer",
-      on_timeout === "give_up"
-        ? "not sent again: it ends as uncertain"
-        : "sent again: rather twice than not at all",
-    ],
+    ["On timeout", on_timeout === "give_up" ? "given up: ends as uncertain" : "sent again: may arrive twice"],
   ]);
 }
 

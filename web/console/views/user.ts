@@ -13,11 +13,11 @@ import "./profile.ts";
 
 const againMs = 3_000;
 
-/** Everything of one user: inbox, profile, what takes nothing more, and what was sent. */
+/** One user: inbox, profile, suppressed addresses and deliveries. */
 class UserView extends Part {
   static override properties = { user: { attribute: false }, back: { attribute: false } };
   declare user: string;
-  /** Where the list is. */
+  /** The address of the list. */
   declare back: string;
   #suppressions: Suppression[] = [];
   #deliveries: Delivery[] = [];
@@ -76,7 +76,7 @@ class UserView extends Part {
   }
 
   #suppressed(): TemplateResult {
-    const none = html`<p class="soft">None: whatever is sent to this user goes out.</p>`;
+    const none = html`<p class="soft">None.</p>`;
     return html`<h3>Suppressed addresses</h3>
       ${this.#error ? errorBox(this.#error) : nothing}
       ${this.#suppressions.length === 0 ? none : nothing}
@@ -89,7 +89,7 @@ class UserView extends Part {
         <strong>${channelName(one.channel)}</strong> <bdi>${one.address}</bdi>:
         ${suppressionText[one.reason] ?? one.reason} <span class="soft">since ${moment(one.at)}</span>
       </span>
-      <button type="button" @click=${() => this.#lift(one)}>Try it again</button>
+      <button type="button" @click=${() => this.#lift(one)}>Remove suppression</button>
     </li>`;
   }
 
@@ -108,7 +108,7 @@ class UserView extends Part {
           </li>`,
         )}
       </ul>
-      <p><a href=${addressOf("deliveries", undefined, { user_id })}>All of them</a></p>`;
+      <p><a href=${addressOf("deliveries", undefined, { user_id })}>All deliveries to this user</a></p>`;
   }
 }
 

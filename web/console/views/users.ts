@@ -9,10 +9,10 @@ import "./user.ts";
 
 const pageSize = 50;
 
-/** Finds users; one of them may be open. */
+/** The list of users, and the open one. */
 class Users extends Part {
   static override properties = { user: { attribute: false }, search: { attribute: false } };
-  /** The open one's id. */
+  /** The open user's id. */
   declare user: string | undefined;
   declare search: string;
   #found: User[] = [];
@@ -72,18 +72,18 @@ class Users extends Part {
       <div class="list-side">
         <h1>Users</h1>
         <form class="search" role="search" @submit=${this.#search}>
-          <label>Id or its beginning, e‑mail or phone
+          <label>User id (or its beginning), e‑mail or phone
             <input name="q" type="search" maxlength="254" .value=${this.search} />
           </label>
           <button type="submit">Find</button>
         </form>
-        <p role="status">${this.#erased ? html`<bdi>${this.#erased}</bdi> is erased.` : nothing}</p>
+        <p role="status">${this.#erased ? html`<bdi>${this.#erased}</bdi> was erased.` : nothing}</p>
         ${loadState(this.#loop)}
         ${!isFirst && !error && this.#found.length === 0 ? this.#none() : nothing}
         <ul class="pick">${this.#found.map((one) => this.#line(one))}</ul>
         ${
           this.#cursor
-            ? html`<button type="button" ?disabled=${this.#isBusy} @click=${this.#more}>More of them</button>`
+            ? html`<button type="button" ?disabled=${this.#isBusy} @click=${this.#more}>Load more</button>`
             : nothing
         }
       </div>
@@ -93,11 +93,14 @@ class Users extends Part {
 
   #none(): TemplateResult {
     if (!this.search)
-      return empty("There are no users yet.", html`The first notification to one makes it. ${getStarted}`);
+      return empty(
+        "There are no users yet.",
+        html`The first notification to a user creates it. ${getStarted}`,
+      );
     return empty(
-      html`Nobody is found by “<bdi>${this.search}</bdi>”.`,
-      html`An e-mail is looked for as a whole and to the letter, a phone with its +.
-        <a href=${addressOf("users", this.search)}>Make a user with this id</a>.`,
+      html`No user matches “<bdi>${this.search}</bdi>”.`,
+      html`Enter an e-mail address in full, exactly as it is stored, and a phone number with its +.
+        <a href=${addressOf("users", this.search)}>Create a user with this id</a>.`,
     );
   }
 
