@@ -1,29 +1,42 @@
 import { parseArgs } from "node:util";
+import { canonicalUser } from "../model/user-id.ts";
 
-/** An option of a command. With `value` it takes one, which the help calls so. */
+/** An option of a command. `value` is the help's name for its value; without it the option is a flag. */
 export interface Option {
   value?: string;
-  says: string;
+  description: string;
 }
 
 export type Options = Record<string, Option>;
 
-/** What was written after the command's name. */
+/** A command's one argument. */
+export interface Positional {
+  name: string;
+  optional?: boolean;
+}
+
+/** What follows the command's name. */
 export interface Given {
   values: Record<string, string | undefined>;
   flags: Set<string>;
   positionals: string[];
 }
 
-/** The command line cannot be understood; exit code 2. */
+/** One command of `belfry`. Each has a file of its own, except the three for single deliveries. */
+export interface Command {
+  usage: string;
+  description: string;
+  options: Options;
+  positional?: Positional;
+  examples: string[];
+  run(given: Given): Promise<void>;
+}
+
+/** The command line is wrong; exit code 2. */
 export class UsageError extends Error {}
 
-/** Throws `UsageError` for options that are not known (with the nearest that is), doubled, or lack their value. */
-export function readArguments(
-  args: string[],
-  options: Options,
-  positionals: { name: string } | undefined,
-): Given {
+/** Throws `UsageError` for an option that is unknown (and names the nearest known one), given twice, or without its value. */
+export function readArguments(args: string[], options: Options, positional: Positional | undefined): Given {
   const known = Object.keys(options);
   const { tokens } = parseArgs({
     args,
@@ -43,19 +56,22 @@ export function readArguments(
     if (!option) throw new UsageError(`unknown option ${rawName}${suggestion(name, known, "--")}`);
     if (given.flags.has(name) || given.values[name] !== undefined)
       throw new UsageError(`${rawName} is given twice`);
-    if (option.value && !value) throw new UsageError(`${rawName} wants a value: ${rawName} ${option.value}`);
+    // An option that follows is no value: `--user --json` lacks one.
+    if (option.value && (!value || value.startsWith("--")))
+      throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`);
     if (!option.value && value !== undefined) throw new UsageError(`${rawName} takes no value`);
     if (option.value) given.values[name] = value as string;
     else given.flags.add(name);
   }
-  const wanted = positionals ? 1 : 0;
-  if (given.positionals.length > wanted)
-    throw new UsageError(`unexpected argument ${JSON.stringify(given.positionals[wanted])}`);
-  if (positionals && given.positionals.length === 0) throw new UsageError(`<${positionals.name}> is missing`);
+  const most = positional ? 1 : 0;
+  if (given.positionals.length > most)
+    throw new UsageError(`unexpected argument ${JSON.stringify(given.positionals[most])}`);
+  if (positional && !positional.optional && given.positionals.length === 0)
+    throw new UsageError(`<${positional.name}> is missing`);
   return given;
 }
 
-/** `; did you mean --user?` when one of `known` is near. */
+/** `; did you mean --user?` when one of `known` is close. */
 export function suggestion(word: string, known: string[], prefix = ""): string {
   const [nearest] = known
     .map((one) => ({ one, distance: one.startsWith(word) ? 1 : distanceOf(word, one) }))
@@ -65,7 +81,7 @@ export function suggestion(word: string, known: string[], prefix = ""): string {
     : "";
 }
 
-/** Levenshtein's: insertions, deletions and replacements between two words. */
+/** Levenshtein distance: insertions, deletions and replacements between two words. */
 function distanceOf(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of [...a].entries()) {
@@ -81,6 +97,19 @@ function distanceOf(a: string, b: string): number {
     row = next;
   }
   return row.at(-1) as number;
+}
+
+/** An option that must be there. */
+export function required(given: Given, name: string): string {
+  const text = given.values[name];
+  if (text === undefined) throw new UsageError(`--${name} is missing`);
+  return text;
+}
+
+/** A user's id. */
+export function userId(text: string, name: string): string {
+  if (text.length > 128) throw new UsageError(`${name} must have 1 to 128 characters`);
+  return canonicalUser(text);
 }
 
 /** An integer option, or `otherwise` when it is not given. */

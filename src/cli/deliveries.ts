@@ -1,64 +1,87 @@
 import { readFilters, type WrittenFilters } from "../core/filters.ts";
+import type { DeliveryState } from "../model/delivery.ts";
 import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/operate.ts";
 import { recordOnWire, summaryOnWire } from "../model/operate-wire.ts";
 import { type Given, integer, type Options, UsageError } from "./arguments.ts";
+import { follow } from "./follow.ts";
 import { withBooks } from "./open.ts";
-import { safe, table, terminal, watched } from "./terminal.ts";
+import { table } from "./table.ts";
+import {
+  columnsOf,
+  momentOf,
+  type Style,
+  safe,
+  shortMomentOf,
+  styled,
+  terminal,
+  watched,
+  wrapped,
+} from "./terminal.ts";
+import { readMoment, timeForms } from "./time.ts";
 
-/** The filters of `GET /v1/deliveries`, by the names they have here. */
+/** The filters of `GET /v1/deliveries`, by their names on the command line. */
 export const filterOptions = {
-  user: { value: "<id>", says: "of this user" },
-  notification: { value: "<id>", says: "of this notification" },
-  type: { value: "<type>", says: "of this notification type" },
-  channel: { value: "<channel>", says: "email, sms or webhook" },
+  user: { value: "<id>", description: "only this user's" },
+  notification: { value: "<id>", description: "only this notification's" },
+  type: { value: "<type>", description: "only of this notification type" },
+  channel: { value: "<channel>", description: "email, sms or webhook" },
   status: {
     value: "<status,…>",
-    says: "pending, sending, sent, delivered, failed, skipped, canceled, uncertain",
+    description: "pending, sending, sent, delivered, failed, skipped, canceled, uncertain",
   },
-  reason: { value: "<reason>", says: "why it ended: exhausted, address, suppressed, …" },
-  provider: { value: "<name>", says: "that was asked in one of the attempts" },
-  from: { value: "<time>", says: "created then or later; 2026-01-31T08:00:00Z, or Unix milliseconds" },
-  to: { value: "<time>", says: "created before" },
+  reason: { value: "<reason>", description: "why it ended: exhausted, address, suppressed, …" },
+  provider: { value: "<name>", description: "only those that this provider was asked to send" },
+  from: { value: "<time>", description: `created at this time or later: ${timeForms}` },
+  to: { value: "<time>", description: "created before this time" },
 } satisfies Options;
 
-const json = { json: { says: "JSON, one line each" } };
+const json = { json: { description: "print JSON" } };
 const noId = /^(?![0-9a-f]{24}$)/i;
 
 export const deliveries = {
   usage: "deliveries [filters]",
-  says: "Deliveries, newest first",
+  description: "List deliveries, newest first, or follow them",
   options: {
     ...filterOptions,
-    limit: { value: "<n>", says: "at most so many; 20 without it" },
-    ...json,
+    follow: { description: "keep running, and print each new delivery and each change" },
+    limit: { value: "<n>", description: "how many at most; 20 by default" },
+    json: { description: "print JSON, one delivery per line" },
   },
+  examples: [
+    "belfry deliveries --status failed --from -1h",
+    "belfry deliveries --user alex --from today",
+    "belfry deliveries --follow --channel email",
+  ],
   async run(given: Given): Promise<void> {
     const filter = filterOf(given);
     const limit = integer(given, "limit", 1, 1_000_000, 20);
     const asJson = given.flags.has("json");
+    if (given.flags.has("follow")) return followed(filter, limit, asJson);
     await withBooks(async ({ operate }) => {
       const rows: DeliverySummary[] = [];
       let next: string | undefined;
       for (let left = limit; left > 0; ) {
         const cursor = next === undefined ? undefined : { text: next, pointer: "cursor" };
-        const page = await watched("looking", operate.list(filter, Math.min(left, 100), cursor));
+        const page = await watched("searching", operate.list(filter, Math.min(left, 100), cursor));
         if (asJson) for (const one of page.data) terminal.print(JSON.stringify(summaryOnWire(one)));
         else rows.push(...page.data);
         left -= page.data.length;
         next = page.next;
         if (next === undefined) break;
       }
-      if (!asJson) terminal.print(rows.length > 0 ? tableOf(rows) : "No delivery matches.");
-      if (next !== undefined) terminal.note(`There are more than ${limit}; ask with a larger --limit.`);
+      if (!asJson) terminal.print(rows.length > 0 ? tableOf(rows) : "No deliveries match these filters.");
+      if (next !== undefined)
+        terminal.note(`There are more than ${limit}. Use a larger --limit to see them.`);
     });
   },
 };
 
 export const show = {
   usage: "show <id>",
-  says: "One delivery with its attempts",
-  positional: "id",
+  description: "Show one delivery with its attempts",
+  positional: { name: "id" },
   options: json,
+  examples: ["belfry show 6b0b3671d4b78cf0104db2bb"],
   async run(given: Given): Promise<void> {
     await withBooks(async ({ operate }) => print(await operate.show(idOf(given)), given.flags.has("json")));
   },
@@ -66,9 +89,10 @@ export const show = {
 
 export const retry = {
   usage: "retry <id>",
-  says: "Send a delivery again, under the same id",
-  positional: "id",
+  description: "Send one delivery again, under the same id",
+  positional: { name: "id" },
   options: json,
+  examples: ["belfry retry 6b0b3671d4b78cf0104db2bb"],
   async run(given: Given): Promise<void> {
     await withBooks(async ({ operate }) => {
       const delivery = await operate.retry(idOf(given));
@@ -78,13 +102,28 @@ export const retry = {
   },
 };
 
-/** What the filters mean. Throws `UsageError` with every problem. */
+async function followed(filter: DeliveryFilter, limit: number, asJson: boolean): Promise<void> {
+  await withBooks(async ({ operate }) => {
+    const ending = new AbortController();
+    const end = () => ending.abort();
+    process.once("SIGINT", end).once("SIGTERM", end);
+    terminal.note("Press Ctrl-C to stop.");
+    const line = (one: DeliverySummary) =>
+      terminal.print(asJson ? JSON.stringify(summaryOnWire(one)) : lineOf(one));
+    await follow(operate.list, filter, limit, line, ending.signal);
+    process.off("SIGINT", end).off("SIGTERM", end);
+  });
+}
+
+/** Reads the filters. Throws `UsageError` with every problem. */
 export function filterOf({ values }: Given): DeliveryFilter {
   const { user, notification, type, channel, status, reason, provider, from, to } = values;
   const written = {
     user_id: user,
     notification_id: notification,
-    ...{ type, channel, status, reason, provider, from, to },
+    ...{ type, channel, status, reason, provider },
+    from: from && readMoment(from),
+    to: to && readMoment(to),
   };
   try {
     return readFilters(written as WrittenFilters, (name) => `--${name.replace(/_id$/, "")}`);
@@ -97,17 +136,24 @@ export function filterOf({ values }: Given): DeliveryFilter {
 
 function idOf({ positionals: [id = ""] }: Given): string {
   if (noId.test(id))
-    throw new UsageError(`${JSON.stringify(id)} is no delivery's id: that has 24 hex characters`);
+    throw new UsageError(`${JSON.stringify(id)} is not a delivery's id, which has 24 hex characters`);
   return id.toLowerCase();
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
+const styles: Partial<Record<DeliveryState, Style>> = {
+  sent: "green",
+  delivered: "green",
+  failed: "red",
+  uncertain: "yellow",
+  skipped: "dim",
+  canceled: "dim",
+};
 
 function tableOf(rows: DeliverySummary[]): string {
   return table(
     ["CREATED", "ID", "CHANNEL", "STATUS", "REASON", "TRIES", "PROVIDER", "TYPE", "USER"],
     rows.map((one) => [
-      iso(one.createdAt),
+      shortMomentOf(one.createdAt),
       one.id,
       one.channel,
       one.state,
@@ -117,7 +163,20 @@ function tableOf(rows: DeliverySummary[]): string {
       safe(one.type),
       safe(one.user),
     ]),
+    {
+      whole: ["CREATED", "ID", "CHANNEL", "STATUS", "REASON"],
+      spare: ["PROVIDER", "TRIES", "TYPE"],
+      style: (head, cell) => (head === "STATUS" ? styles[cell as DeliveryState] : undefined),
+    },
   );
+}
+
+/** One change of a delivery that is followed. */
+function lineOf(one: DeliverySummary): string {
+  const start = `${new Date(one.updatedAt).toISOString().slice(11, 19)}  ${one.id}  ${one.channel.padEnd(7)}  `;
+  const end = `  ${safe(one.user)}${one.reason ? `  ${one.reason}` : ""}`;
+  const state = one.state.padEnd(9);
+  return start + styled(styles[one.state], state) + end.slice(0, Math.max(0, columnsOf() - start.length - 9));
 }
 
 function print(one: DeliveryRecord, asJson: boolean): void {
@@ -131,27 +190,36 @@ function print(one: DeliveryRecord, asJson: boolean): void {
     ["user", safe(one.user)],
     ["type", safe(one.type)],
     ["channel", one.channel],
-    ["status", one.state],
+    ["status", styled(styles[one.state], one.state)],
     ["reason", one.reason],
     ["detail", one.detail && safe(one.detail)],
     ["tries", String(one.tries)],
-    ["due", one.due === undefined ? undefined : iso(one.due)],
-    ["held until", one.heldUntil === undefined ? undefined : iso(one.heldUntil)],
+    ["due", one.due === undefined ? undefined : momentOf(one.due)],
+    ["locked until", one.heldUntil === undefined ? undefined : momentOf(one.heldUntil)],
     ["interrupted", one.interruptions > 0 ? String(one.interruptions) : undefined],
     ["provider's id", one.providerId && safe(one.providerId)],
-    ["created", iso(one.createdAt)],
-    ["updated", iso(one.updatedAt)],
-    ["kept until", one.expireAt === undefined ? undefined : iso(one.expireAt)],
+    ["created", momentOf(one.createdAt)],
+    ["updated", momentOf(one.updatedAt)],
+    ["kept until", one.expireAt === undefined ? undefined : momentOf(one.expireAt)],
   ];
   for (const [name, value] of facts) if (value !== undefined) terminal.print(`${name.padEnd(14)}${value}`);
+  if (one.attempts.length === 0) {
+    terminal.print("\nIt has not been tried yet.");
+    return;
+  }
   const rows = one.attempts.map((attempt) => [
-    iso(attempt.at),
+    momentOf(attempt.at),
     attempt.provider,
     attempt.outcome,
     safe(attempt.code ?? ""),
     `${attempt.ms} ms`,
-    safe(attempt.text ?? ""),
   ]);
-  if (rows.length === 0) terminal.print("No attempt yet.");
-  else terminal.print(`\n${table(["ATTEMPT", "PROVIDER", "OUTCOME", "CODE", "TOOK", "ANSWER"], rows)}`);
+  const [heads = "", ...lines] = table(["ATTEMPT", "PROVIDER", "OUTCOME", "CODE", "TOOK"], rows).split("\n");
+  terminal.print(`\n${heads}`);
+  for (const [index, line] of lines.entries()) {
+    terminal.print(line);
+    const text = one.attempts[index]?.text;
+    // The provider's own words are never cut short.
+    if (text) for (const part of wrapped(safe(text), columnsOf() - 4)) terminal.print(`    ${part}`);
+  }
 }

@@ -1,11 +1,12 @@
 import { readPeriod } from "../core/filters.ts";
-import type { LedgerLine } from "../model/operate.ts";
 import { ledgerOnWire } from "../model/operate-wire.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { CommandError, withBooks } from "./open.ts";
-import { table, terminal, watched } from "./terminal.ts";
+import { table } from "./table.ts";
+import { type Style, terminal, watched } from "./terminal.ts";
+import { readMoment, timeForms } from "./time.ts";
 
-const columns = [
+const counts = [
   "accepted",
   "sent",
   "delivered",
@@ -18,34 +19,38 @@ const columns = [
 
 export const ledger = {
   usage: "ledger",
-  says: "What became of everything accepted, and whether the books balance",
+  description: "Count what became of every accepted delivery, and check that nothing is missing",
   options: {
-    from: { value: "<time>", says: "24 hours ago without it" },
-    to: { value: "<time>", says: "now without it" },
-    json: { says: "as JSON" },
+    from: { value: "<time>", description: `24 hours ago by default: ${timeForms}` },
+    to: { value: "<time>", description: "now by default" },
+    json: { description: "print JSON" },
   },
+  examples: ["belfry ledger", "belfry ledger --from yesterday --to today"],
   async run(given: Given): Promise<void> {
     const { from, to } = given.values;
-    const period = readPeriod({ ...(from && { from }), ...(to && { to }) }, (name, detail) => {
+    const written = { ...(from && { from: readMoment(from) }), ...(to && { to: readMoment(to) }) };
+    const period = readPeriod(written, (name, detail) => {
       throw new UsageError(`--${name} ${detail}`);
     });
     await withBooks(async ({ operate }) => {
-      const books = await watched("counting", operate.ledger(period.from, period.to));
-      const told = ledgerOnWire(books);
-      if (given.flags.has("json")) terminal.print(JSON.stringify(told));
+      const found = await watched("counting", operate.ledger(period.from, period.to));
+      const shown = ledgerOnWire(found);
+      if (given.flags.has("json")) terminal.print(JSON.stringify(shown));
       else {
-        const row = (name: string, line: LedgerLine) => [
-          name,
-          ...columns.map((column) => String(line[column])),
-          line.balanced ? "yes" : "NO",
+        const lines = [...Object.entries(found.channels), ["all", found.total] as const];
+        const heads = ["", ...lines.map(([name]) => name.toUpperCase())];
+        const rows = [
+          ...counts.map((count) => [count, ...lines.map(([, line]) => String(line[count]))]),
+          ["balanced", ...lines.map(([, line]) => (line.balanced ? "yes" : "NO"))],
         ];
-        const rows = Object.entries(books.channels).map(([channel, line]) => row(channel, line));
-        const heads = ["CHANNEL", ...columns.map((column) => column.toUpperCase()), "BALANCED"];
-        terminal.print(`${told.from} to ${told.to}\n\n${table(heads, [...rows, row("all", books.total)])}`);
+        const style = (_: string, cell: string): Style | undefined => (cell === "NO" ? "red" : undefined);
+        terminal.print(
+          `${shown.from} to ${shown.to}\n\n${table(heads, rows, { numbers: heads.slice(1), style })}`,
+        );
       }
-      if (!books.total.balanced)
+      if (!found.total.balanced)
         throw new CommandError(
-          'The books do not balance: see docs/operating.md, "The books do not balance".',
+          'The ledger does not balance: see "The ledger does not balance" in docs/operating.md.',
         );
     });
   },

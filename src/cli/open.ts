@@ -3,7 +3,7 @@ import type { openOperate } from "../parts.ts";
 import type { Connection } from "../store/connect.ts";
 import { watched } from "./terminal.ts";
 
-/** A sentence for whoever typed the command; exit code 1. */
+/** Ends the command with this sentence and exit code 1. */
 export class CommandError extends Error {}
 
 export interface Books {
@@ -14,7 +14,7 @@ export interface Books {
   now: () => number;
 }
 
-/** `DB_URI`, or the MongoDB of a service that runs on `DATA_DIR`; undefined when there is neither. */
+/** `DB_URI`, or the managed MongoDB of a service that runs on `DATA_DIR`; undefined when there is neither. */
 export async function databaseUri(config: Config): Promise<string | undefined> {
   if (config.DB_URI !== undefined) return config.DB_URI;
   const { runningMongodUri } = await import("../mongod/index.ts");
@@ -22,24 +22,24 @@ export async function databaseUri(config: Config): Promise<string | undefined> {
 }
 
 /**
- * Runs `work` on the database itself, with the configuration of the service: the moment when an operator needs answers
- * is the moment when the service may be down. Workers find what is made pending here by themselves within a second.
+ * Runs `work` on the database itself, with the service's configuration: operators often need answers while the service is
+ * down. Workers find what becomes pending here by themselves within a second.
  */
 export async function withBooks<T>(work: (books: Books) => Promise<T>): Promise<T> {
   const { config } = readConfig();
   const uri = await databaseUri(config);
   if (uri === undefined)
     throw new CommandError(
-      `DB_URI is not set and no Belfry runs on ${config.DATA_DIR}: set DB_URI, start Belfry, or run this in its folder.`,
+      `DB_URI is not set, and no Belfry runs with its data in ${config.DATA_DIR}. Set DB_URI, start Belfry, or run this in its folder.`,
     );
-  // Only now: help and a slip of the pen are answered without half a second of loading.
+  // Loaded only now, which takes half a second that help and typing errors need not wait for.
   const [{ connect }, { createServerClock }, { openOperate }] = await Promise.all([
     import("../store/connect.ts"),
     import("../store/clock.ts"),
     import("../parts.ts"),
   ]);
   const connection = await watched("connecting to MongoDB", connect(uri)).catch((error: Error) => {
-    throw new CommandError(`MongoDB cannot be reached (${error.name}); \`belfry doctor\` says more.`);
+    throw new CommandError(`MongoDB cannot be reached (${error.name}). \`belfry doctor\` shows why.`);
   });
   try {
     const clock = createServerClock(connection.db);
@@ -51,7 +51,7 @@ export async function withBooks<T>(work: (books: Books) => Promise<T>): Promise<
   }
 }
 
-/** Notifies without the service; what is to be sent is left to its workers. */
+/** Stores notifications without the service. Its workers send them. */
 export async function openNotifier({ config, connection, now }: Books) {
   const [{ createNotifier }, { openCatalog, openCommitter }, { newId }, { prepareCollections }] =
     await Promise.all([

@@ -6,18 +6,23 @@ import { filterOf, filterOptions } from "./deliveries.ts";
 import { withBooks } from "./open.ts";
 import { progressBar, terminal, watched } from "./terminal.ts";
 
-/** Looked at in one call: few enough that the bar moves. */
+/** Deliveries per call: few enough that the progress bar moves. */
 const step = 500;
 
 export const redrive = {
   usage: "redrive [filters]",
-  says: "Send again what ended badly (--status failed without it), under the same ids",
+  description: "Send many deliveries again, under the same ids; failed ones by default",
   options: {
     ...filterOptions,
-    "dry-run": { says: "only say what would be done" },
-    yes: { says: "do not ask on a terminal" },
-    json: { says: "the summary as JSON" },
+    "dry-run": { description: "show what would be sent, and change nothing" },
+    yes: { description: "do not ask for confirmation" },
+    json: { description: "print the summary as JSON" },
   },
+  examples: [
+    "belfry redrive --reason exhausted --from -2h --dry-run",
+    "belfry redrive --reason exhausted --from -2h",
+    "belfry redrive --status uncertain --provider smtp --yes",
+  ],
   async run(given: Given): Promise<void> {
     const filter = filterOf(given);
     const asJson = given.flags.has("json");
@@ -50,7 +55,7 @@ export const redrive = {
   },
 };
 
-/** Call after call, summed up. */
+/** Repeats the call until there is no next page, and adds the counts. */
 async function all(
   redriveSome: (request: RedriveRequest) => Promise<Redrive>,
   request: RedriveRequest & { filter: DeliveryFilter },
@@ -77,11 +82,11 @@ async function all(
 function told(counts: Redrive, what: string): string {
   const lines: Array<[number, string]> = [
     [counts.redriven, what],
-    [counts.suppressed, "left alone: the address is suppressed (see `belfry suppressions`)"],
+    [counts.suppressed, "left alone: their address is suppressed (`belfry suppressions`)"],
     [counts.no_address, "left alone: the user has no address"],
-    [counts.expired, "left alone: their time is over"],
-    [counts.changed, "left alone: moved by someone else meanwhile"],
-    [counts.already_sent ?? 0, "match otherwise and have been sent: left alone"],
+    [counts.expired, "left alone: they have expired"],
+    [counts.changed, "left alone: somebody else has changed them meanwhile"],
+    [counts.already_sent ?? 0, "left alone: they have been sent already"],
   ];
   return lines
     .filter(([count], index) => index === 0 || count > 0)

@@ -1,6 +1,5 @@
 import { type Channel, channels } from "../model/notification.ts";
-import { canonicalUser } from "../model/user-id.ts";
-import { type Given, suggestion, UsageError } from "./arguments.ts";
+import { type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
 import { openNotifier, withBooks } from "./open.ts";
 import { terminal, watched } from "./terminal.ts";
 
@@ -10,36 +9,41 @@ const ways = [...channels, "inbox"] as const;
 
 export const send = {
   usage: "send --user <id> --type <type>",
-  says: "Notify a user",
+  description: "Notify a user",
   options: {
-    user: { value: "<id>", says: "whom" },
-    type: { value: "<type>", says: "a notification type" },
-    title: { value: "<text>", says: "its title" },
-    body: { value: "<text>", says: "its text" },
-    data: { value: "<json>", says: "an object for the type's templates" },
-    channel: { value: "<channel,…>", says: `${ways.join(", ")}, instead of the type's own` },
-    json: { says: "as JSON" },
+    user: { value: "<id>", description: "the user to notify" },
+    type: { value: "<type>", description: "the notification type (`belfry types` lists them)" },
+    title: { value: "<text>", description: "the title" },
+    body: { value: "<text>", description: "the text" },
+    data: { value: "<json>", description: "a JSON object for the templates of the type" },
+    channel: { value: "<channel,…>", description: `${ways.join(", ")}; by default the channels of the type` },
+    json: { description: "print JSON" },
   },
+  examples: [
+    "belfry send --user alex --type new_message --title 'Hello'",
+    `belfry send --user alex --type new_login --data '{"device": "phone"}'`,
+    "belfry send --user alex --type direct --channel inbox --body 'Hello'",
+  ],
   async run(given: Given): Promise<void> {
-    const { user, type, title, body } = given.values;
-    if (user === undefined || user.length > 128) throw new UsageError("--user wants 1 to 128 characters");
-    if (type === undefined) throw new UsageError("--type is missing");
+    const { title, body } = given.values;
+    const user = userId(required(given, "user"), "--user");
+    const type = required(given, "type");
     if ((title?.length ?? 0) > maxTitle)
       throw new UsageError(`--title must have at most ${maxTitle} characters`);
     if ((body?.length ?? 0) > maxBody) throw new UsageError(`--body must have at most ${maxBody} characters`);
     const data = dataOf(given.values.data);
     const wanted = given.values.channel?.split(",").map((one) => one.trim());
     const unknown = wanted?.find((one) => !ways.includes(one as Channel));
-    if (unknown !== undefined) throw new UsageError(`--channel must be some of ${ways.join(", ")}`);
+    if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
     await withBooks(async (books) => {
       const { catalog, notify } = await openNotifier(books);
       if (!catalog.get(type))
         throw new UsageError(
-          `there is no type ${JSON.stringify(type)}${suggestion(type, catalog.keys)}\nKnown: ${catalog.keys.join(", ")}`,
+          `there is no type ${JSON.stringify(type)}${suggestion(type, catalog.keys)}\nThe types are ${catalog.keys.join(", ")}`,
         );
       const stored = notify({
-        user: canonicalUser(user),
+        user,
         type,
         ...(title !== undefined && { title }),
         ...(body !== undefined && { body }),
@@ -50,7 +54,7 @@ export const send = {
       if (given.flags.has("json")) terminal.print(JSON.stringify({ id }));
       else
         terminal.print(
-          `Stored as notification ${id}; \`belfry deliveries --notification ${id}\` follows it.`,
+          `Stored as notification ${id}. To see its deliveries: belfry deliveries --notification ${id}`,
         );
     });
   },
@@ -63,7 +67,7 @@ function dataOf(text: string | undefined): Record<string, unknown> | undefined {
     if (typeof data === "object" && data !== null && !Array.isArray(data))
       return data as Record<string, unknown>;
   } catch {
-    // The same sentence says it.
+    // Reported below.
   }
   throw new UsageError(`--data must be a JSON object such as '{"device": "phone"}'`);
 }

@@ -6,12 +6,13 @@ import { terminal } from "./terminal.ts";
 
 export const simulate = {
   usage: "simulate",
-  says: `Notify ${simulatedUsers.slice(0, -1).join(", ")} or ${simulatedUsers.at(-1)}, again and again`,
+  description: `Keep notifying ${simulatedUsers.slice(0, -1).join(", ")} and ${simulatedUsers.at(-1)}, as a demonstration`,
   options: {
-    interval: { value: "<seconds>", says: "between two, by default 3" },
-    count: { value: "<number>", says: "how many; by default until Ctrl-C" },
-    json: { says: "as JSON lines" },
+    interval: { value: "<seconds>", description: "time between two notifications; 3 by default" },
+    count: { value: "<number>", description: "how many; by default it runs until Ctrl-C" },
+    json: { description: "print JSON, one notification per line" },
   },
+  examples: ["belfry simulate", "belfry simulate --interval 0.5 --count 100"],
   async run(given: Given): Promise<void> {
     const intervalMs = intervalOf(given.values.interval);
     const count = integer(given, "count", 1, 1_000_000, Number.POSITIVE_INFINITY);
@@ -37,20 +38,21 @@ export const simulate = {
           terminal.note(`not stored: ${(error as Error).message}`);
         },
       });
-      if (count === Number.POSITIVE_INFINITY) terminal.note("Ctrl-C ends it.");
+      if (count === Number.POSITIVE_INFINITY) terminal.note("Press Ctrl-C to stop.");
       const stop = () => void simulator.stop();
       process.once("SIGINT", stop).once("SIGTERM", stop);
       await simulator.ended;
       process.off("SIGINT", stop).off("SIGTERM", stop);
     });
-    terminal.note(`${sent} stored, ${failed} not.`);
-    if (failed > 0) throw new CommandError("Not everything was stored; `belfry doctor` may say why.");
+    terminal.note(`${sent} stored, ${failed} failed.`);
+    if (failed > 0)
+      throw new CommandError("Some notifications were not stored. `belfry doctor` may tell why.");
   },
 };
 
 function intervalOf(text: string | undefined): number {
   const seconds = text === undefined ? 3 : Number(text);
   if (!(seconds > 0 && seconds <= 3_600))
-    throw new UsageError("--interval must be seconds, more than 0 and at most 3600");
+    throw new UsageError("--interval must be a number of seconds above 0, at most 3600");
   return seconds * 1_000;
 }

@@ -1,4 +1,6 @@
-/** Where a command writes: answers to standard output, what is only for a person watching to standard error. */
+import { styleText } from "node:util";
+
+/** Where a command writes: results to standard output, messages for the person at the terminal to standard error. */
 export const terminal = {
   print(text: string): void {
     process.stdout.write(`${text}\n`);
@@ -31,7 +33,7 @@ export async function watched<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** A bar that is drawn over itself on a terminal; elsewhere a line each 2 s. */
+/** A progress bar that redraws itself on a terminal; elsewhere one line every 2 s. */
 export function progressBar(what: string, total: number) {
   const live = process.stderr.isTTY === true;
   let last = Date.now();
@@ -50,19 +52,38 @@ export function progressBar(what: string, total: number) {
   };
 }
 
-/** Columns as wide as their widest cell; the last one is left as it is. */
-export function table(heads: string[], rows: string[][]): string {
-  const all = [heads, ...rows];
-  const widths = heads.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] as number))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+/** How many columns there are to fill: the terminal's, and no limit where a file or a program reads. */
+export function columnsOf(stream: { isTTY?: boolean; columns?: number } = process.stdout): number {
+  return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY;
 }
 
-/** Text that came from elsewhere: control characters could move the cursor or hide what follows. */
+export type Style = Parameters<typeof styleText>[0];
+
+/** In colour on a terminal. NO_COLOR and FORCE_COLOR are respected. */
+export const styled = (style: Style | undefined, text: string): string =>
+  style === undefined ? text : styleText(style, text);
+
+/** Removes control characters from a text that came from elsewhere: they could move the cursor or hide what follows. */
 export const safe = (text: string): string => text.replace(/\p{Cc}+/gu, " ");
+
+/** A moment, ISO 8601 for programs and shorter (UTC) for people. */
+export function momentOf(ms: number): string {
+  const iso = new Date(ms).toISOString();
+  return process.stdout.isTTY ? `${iso.slice(0, 10)} ${iso.slice(11, 19)}` : iso;
+}
+
+/** For a column of a table: without the year, for people. */
+export const shortMomentOf = (ms: number): string =>
+  process.stdout.isTTY ? momentOf(ms).slice(5) : momentOf(ms);
+
+/** Breaks a text at blanks into lines of at most `columns` characters. A longer word keeps a line of its own. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= columns)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
