@@ -5,15 +5,15 @@ import type { InboxQuery, Standing } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 
 export interface BelfryOptions {
-  /** The program's own: it stays the program's to close. Of the same `mongodb` package as Belfry's. */
+  /** Your own client, which you close. It must come from the same copy of `mongodb` that Belfry uses. */
   client: MongoClient;
-  /** The service's database; by default the one that the client's URI names, else `belfry`. */
+  /** The service's database. By default the one in the client's URI, else `belfry`. */
   database?: string;
-  /** What the service has in `NOTIFICATION_TYPES_FILE`: the same JSON. */
+  /** The same JSON as in the service's `NOTIFICATION_TYPES_FILE`. */
   types?: Record<string, NotificationType>;
-  /** The service's `INBOX_LIMIT`: items kept for each user. */
+  /** The service's `INBOX_LIMIT`: how many items each inbox keeps. */
   inboxLimit?: number;
-  /** Where a user is reached who is created by a first notification: the service's `EMAIL` and `RECEIVER_PHONE_NUMBER`. */
+  /** The addresses of users that a first notification creates: the service's `EMAIL` and `RECEIVER_PHONE_NUMBER`. */
   newUser?: { email?: string; phone?: string };
   /** The service's `DELIVERY_RETENTION_DAYS`. */
   retentionDays?: number;
@@ -21,47 +21,47 @@ export interface BelfryOptions {
 
 export interface Belfry {
   /**
-   * Resolves with the notification's id once it is stored with all its deliveries, which a service with the `worker`
-   * role on the same database sends. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`,
-   * `overloaded`, `database_unavailable` (then it may or may not have been stored).
+   * Resolves with the notification's id once it is stored with all its deliveries. A service with the `worker` role on the
+   * same database sends them. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, or
+   * `database_unavailable` (then it may or may not be stored).
    *
-   * With `session` it becomes part of the transaction that is under way there, and exists if and only if that commits.
-   * Then nothing is repeated: the driver's errors come as they are, for `withTransaction` to do the whole again. Let
-   * through what is no `invalid_request`: with it the transaction is over.
+   * With `session` it becomes part of the session's transaction, and exists if and only if that commits. Nothing is retried
+   * then: the driver's errors are passed on for `withTransaction` to repeat the whole. Do not catch errors other than
+   * `invalid_request`: after them the transaction is over.
    */
   notify(command: NotifyCommand, options?: { session?: ClientSession }): Promise<{ id: string }>;
-  /** An item is what it is in the service's own API. What names one that the user has not rejects with `not_found`. */
+  /** Items are as in the service's own API. Calls for an item that the user does not have reject with `not_found`. */
   inbox: {
-    /** Newest first. A user that does not exist has an empty inbox. */
+    /** Newest first. A user who does not exist has an empty inbox. */
     list(query: ListQuery): Promise<ListAnswer>;
     get(user: string, id: string): Promise<ItemAnswer>;
-    /** Doing a thing twice changes nothing. */
+    /** Repeating a change has no further effect. */
     read(user: string, id: string): Promise<ItemAnswer>;
-    /** Also brings it back from the archive. */
+    /** Also takes it out of the archive. */
     unread(user: string, id: string): Promise<ItemAnswer>;
-    /** Reads it too. */
+    /** Also marks it as read. */
     archive(user: string, id: string): Promise<ItemAnswer>;
     unarchive(user: string, id: string): Promise<ItemAnswer>;
     remove(user: string, id: string): Promise<Standing>;
-    /** Reads what was last changed at the rev `upTo` or before, by default all of it; `changed`: how many items. */
+    /** Marks as read all items whose last change is at the rev `upTo` or before; all items by default. `changed`: how many. */
     readAll(user: string, upTo?: number): Promise<Standing & { changed: number }>;
   };
   /**
-   * Makes collections and indexes that are missing. The first call of anything else does it, too; a program whose first
-   * call may be inside a transaction, and whose database no service has prepared, calls it at its start.
+   * Creates missing collections and indexes. The first other call does it too. Call it at the start of a program whose first
+   * call may be inside a transaction, on a database that no service has used.
    */
   ready(): Promise<void>;
-  /** Waits for what is being stored. The client stays open. */
+  /** Waits for pending writes. The client stays open. */
   close(): Promise<void>;
 }
 
 export interface ListQuery extends Partial<Omit<InboxQuery, "archived">> {
   user: string;
-  /** 1 to 1,000, by default 20. */
+  /** 1 to 1,000; 20 by default. */
   limit?: number;
-  /** `next` of the page before, with the same filters. */
+  /** `next` of the previous page, with the same filters. */
   after?: { created_rev: number; id: string };
-  /** By default false. */
+  /** False by default. */
   archived?: boolean | "any";
 }
 
@@ -71,7 +71,7 @@ export interface ListAnswer extends Standing {
   next?: { created_rev: number; id: string };
 }
 
-/** Where the inbox stands after it, too. */
+/** The item, and the state of the inbox after the call. */
 export interface ItemAnswer extends Standing {
   item: WireItem;
 }

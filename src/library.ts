@@ -29,13 +29,13 @@ export type { Channel, NotifyCommand } from "./model/notification.ts";
 
 const clockSyncMs = 30_000;
 
-/** Belfry's core inside a program, on the program's own connections: no HTTP, no service needed to store or to read. */
+/** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {
   const { client, types, ...settings } = options;
   if (!(client instanceof MongoClient))
     throw new BelfryError(
       "invalid_request",
-      "`client` is no MongoClient, or one of another copy of the package mongodb than Belfry's (`npm ls mongodb`).",
+      "`client` is not a MongoClient, or it comes from another copy of the package mongodb than the one Belfry uses. `npm ls mongodb` shows all copies.",
     );
   const { catalog, problems } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
   if (problems.length > 0) throw new BelfryError("invalid_request", `types: ${problems.join("; ")}`);
@@ -77,7 +77,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       transactions,
       plan: createPlanner(partners),
       join: createJoiner({ ...stored, tally: tally() }),
-      // The service learns of it by its change stream.
+      // The service learns of changes through its change stream.
       inbox: createLiveInbox(
         {
           ...createInboxReader(db, inboxLimit),
@@ -88,9 +88,9 @@ export function createBelfry(options: BelfryOptions): Belfry {
     };
   }
 
-  /** Opens once; what failed is tried again by the next call. */
+  /** Opens once. After a failure the next call tries again. */
   function opened() {
-    if (closed) return Promise.reject(new Error("This Belfry is closed."));
+    if (closed) return Promise.reject(new Error("This Belfry is closed: create another one."));
     opening ??= orUnavailable(open).catch((error) => {
       opening = undefined;
       throw error;
@@ -100,14 +100,21 @@ export function createBelfry(options: BelfryOptions): Belfry {
 
   async function notifyWithin(session: ClientSession, command: NotifyCommand): Promise<{ id: string }> {
     if (!session.inTransaction())
-      throw new BelfryError("invalid_request", "The session has no transaction under way.");
+      throw new BelfryError(
+        "invalid_request",
+        "The session has no transaction. Call `notify` inside `session.withTransaction`.",
+      );
     const { plan, join, transactions } = await inTime(opened());
-    if (!transactions) throw new BelfryError("invalid_request", "Transactions need a replica set.");
+    if (!transactions)
+      throw new BelfryError(
+        "invalid_request",
+        "Transactions need a replica set, and this MongoDB is a standalone server.",
+      );
     const planned = plan(command);
     try {
       await join(session, [planned]);
     } catch (error) {
-      // A session of another client, for example.
+      // For example, the session of another client.
       if (!(error instanceof MongoInvalidArgumentError)) throw error;
       throw new BelfryError("invalid_request", `${error.message}.`, [], error);
     }

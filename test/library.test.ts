@@ -213,7 +213,7 @@ describe("notify", () => {
   });
 
   test("a client that is none, and anything after close, is said so", async () => {
-    expect(() => createBelfry({ client: {} as MongoClient })).toThrow(/no MongoClient/);
+    expect(() => createBelfry({ client: {} as MongoClient })).toThrow(/not a MongoClient/);
     const belfry = open();
     const under = belfry.notify(shipped("ann"));
     await under;

@@ -20,38 +20,38 @@ import type {
 } from "./wire.ts";
 
 export interface ClientOptions {
-  /** Where Belfry answers, such as `https://notify.example`. */
+  /** The address of the service, such as `https://notify.example`. */
   server: string;
-  /** Whose inbox and profile is meant. A program with an API key says it with `as`. */
+  /** The user whose inbox and profile the calls are about. A program with an API key can also use `as`. */
   user?: string;
-  /** A program's. It opens everything: never in a page. */
+  /** For programs. It gives access to everything, so never put it into a page. */
   apiKey?: string;
-  /** A user's token, of `POST /v1/users/{id}/token`; when it runs out it is over. */
+  /** A user's token, from `POST /v1/users/{id}/token`. Nothing replaces it when it expires. */
   token?: string;
-  /** Asked for a user's token when one is needed, and when the one before has run out. */
+  /** Returns a user's token. Called when a token is needed, and again when the service refuses it. */
   getToken?: () => string | Promise<string>;
-  /** By default the platform's. */
+  /** The platform's by default. */
   fetch?: typeof fetch;
-  /** By default the platform's; without one server-sent events are used. */
+  /** The platform's by default. Without one the client uses server-sent events. */
   WebSocket?: WebSocketClass;
-  /** How often a call is repeated that came to nothing for a reason that passes: by default 3 times. */
+  /** How often a call is retried after a temporary failure; 3 by default. */
   retries?: number;
-  /** How long one try may take: by default 30 s. */
+  /** Time limit of one try; 30 s by default. */
   timeoutMs?: number;
 }
 
 export interface LiveOptions {
-  /** Told each time that something has changed, of the inbox or of the connection. */
+  /** Called after each change of the inbox or of the connection. */
   onChange: (view: LiveView) => void;
-  /** By default a WebSocket; server-sent events where there is none, and with an API key, which they send in a header. */
+  /** A WebSocket by default. Server-sent events where there is none, and with an API key, which they send in a header. */
   transport?: "websocket" | "events";
-  /** The service's `LIVE_HEARTBEAT_SECONDS`, by default 25: server-sent events that are silent twice as long are dead. */
+  /** The service's `LIVE_HEARTBEAT_SECONDS`; 25 by default. Server-sent events that are silent for twice as long are given up. */
   heartbeatSeconds?: number;
 }
 
-/** The most that one page has. */
+/** The largest page. */
 const pageSize = 100;
-/** What takes longer to mend is told by the view, and not waited out in silence. */
+/** When a retry has to wait longer than this, the view shows the error instead. */
 const loadPatienceMs = 2_000;
 
 /** Belfry's own API for pages, apps and programs. */
@@ -64,8 +64,8 @@ export class BelfryClient {
   constructor(options: ClientOptions) {
     const { server, token, apiKey, getToken } = options;
     if ([token, apiKey, getToken].filter(Boolean).length > 1)
-      throw new TypeError("Give one of apiKey, token and getToken.");
-    // Called as a method of ours the platform's own would refuse.
+      throw new TypeError("Give only one of apiKey, token and getToken.");
+    // The platform's `fetch` throws when it is called as a method of another object.
     const { fetch = (...args) => globalThis.fetch(...args), retries = 3, timeoutMs = 30_000 } = options;
     this.#options = options;
     this.#fetch = fetch;
@@ -73,15 +73,14 @@ export class BelfryClient {
     this.#request = createRequester({ server, fetch, credentials: this.#credentials, retries, timeoutMs });
   }
 
-  /** The same for another user. */
+  /** The same client for another user. */
   as(user: string): BelfryClient {
     return new BelfryClient({ ...this.#options, user });
   }
 
   /**
-   * Notifies one user, or up to 1,000; each has an outcome. Wants an API key. Without `idempotencyKey` it makes one of its
-   * own, so that its repetitions store nothing twice; with one of yours, or the error's, a call is repeated later, within
-   * 24 hours.
+   * Notifies 1 to 1,000 users; the answer has one result for each. Needs an API key. The client makes an `idempotencyKey` of
+   * its own, so its retries store nothing twice. Give your own key, or the error's, to repeat the call later, within 24 hours.
    */
   notify(
     notification: NotificationBody,
@@ -95,52 +94,52 @@ export class BelfryClient {
     });
   }
 
-  /** Each answer tells where the inbox stands. Doing a thing twice changes nothing. */
+  /** Each answer has the inbox's `rev`, `unread` and `total`. Repeating a change has no further effect. */
   readonly inbox = {
     /** One page, newest first, by default without the archived ones. */
     list: (query: InboxQuery = {}): Promise<InboxAnswer> =>
       this.#call({ method: "GET", path: "/inbox", query: { ...query } }),
     get: (id: string): Promise<ItemAnswer> => this.#item("GET", id),
     read: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/read"),
-    /** Also brings it back from the archive. */
+    /** Also takes it out of the archive. */
     unread: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/unread"),
-    /** Reads it too. */
+    /** Also marks it as read. */
     archive: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/archive"),
     unarchive: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/unarchive"),
-    /** Fails with `not_found` when it is gone already. */
+    /** Rejects with `not_found` when it does not exist. */
     remove: (id: string): Promise<Standing> => this.#item("DELETE", id),
-    /** Reads what came or changed up to that `rev`, by default everything. */
+    /** Marks as read all items that were created or changed up to that `rev`; all items by default. */
     readAll: (upToRev?: number): Promise<ReadAllAnswer> =>
       this.#call({ method: "POST", path: "/inbox/read-all", body: { up_to_rev: upToRev } }),
   };
 
-  /** Where the user can be reached; wants an API key. */
+  /** The user's addresses and settings. Needs an API key. */
   readonly profile = {
     get: (): Promise<ProfileAnswer> => this.#call({ method: "GET", path: "" }),
-    /** What is not named goes. */
+    /** Replaces the profile: fields that are not given are removed. */
     put: (profile: ProfileBody): Promise<ProfileAnswer> =>
       this.#call({ method: "PUT", path: "", body: profile }),
-    /** What is not named stays, null removes it. */
+    /** Changes the given fields; null removes one. */
     patch: (change: ProfilePatch): Promise<ProfileAnswer> =>
       this.#call({ method: "PATCH", path: "", body: change }),
-    /** Erases everything of the user: profile, inbox, and what is waiting to be sent. */
+    /** Erases all of the user's data: profile, inbox and pending deliveries. */
     remove: (): Promise<void> => this.#call({ method: "DELETE", path: "" }),
   };
 
-  /** A token for the user's pages; wants an API key. */
+  /** Creates a token for the user's pages. Needs an API key. */
   createToken({ ttlSeconds }: { ttlSeconds?: number } = {}): Promise<TokenAnswer> {
     return this.#call({ method: "POST", path: "/token", body: { ttl_seconds: ttlSeconds } });
   }
 
   /**
-   * Keeps an exact copy of the user's inbox: `onChange` gets it when it is there, and after each change. Throws when the
+   * Keeps an exact copy of the user's inbox. `onChange` gets it once it is loaded, and after each change. Throws when the
    * client has no user.
    */
   live(options: LiveOptions): LiveConnection {
     const { server, apiKey, WebSocket = platformWebSocket() } = this.#options;
     const { heartbeatSeconds = 25 } = options;
     if (!(heartbeatSeconds > 0 && heartbeatSeconds <= 600))
-      throw new TypeError("heartbeatSeconds must be above 0, and 600 at most.");
+      throw new TypeError("heartbeatSeconds must be above 0 and at most 600.");
     const url = (rest: string) => {
       const path = this.#path(rest);
       return (rev: number) => addressOf(server, { path, query: { rev } });
@@ -149,8 +148,8 @@ export class BelfryClient {
     const events = { open: eventStreamTransport(this.#fetch, silenceMs), url: url("/events") };
     const sockets = WebSocket && { open: webSocketTransport(WebSocket, silenceMs), url: url("/live") };
     if (options.transport === "websocket" && !sockets)
-      throw new TypeError("This platform has no WebSocket: give one to the client.");
-    // A WebSocket of a page sends its bearer in the address, where an API key has no place.
+      throw new TypeError("This platform has no WebSocket: pass one to the client as `WebSocket`.");
+    // A WebSocket sends the token in the URL, where an API key must not be.
     const usual = sockets && !apiKey ? [sockets, events] : [events];
     const chosen = options.transport && { websocket: sockets, events }[options.transport];
     return openLive({
@@ -163,7 +162,7 @@ export class BelfryClient {
     });
   }
 
-  /** The pages are read one after the other; what changes meanwhile is told from the first one's `rev` on. */
+  /** Reads page after page. The live connection then starts at the first page's `rev`, so no change in between is missed. */
   async #load(signal: AbortSignal): Promise<Replica> {
     const page = (cursor?: string): Promise<InboxAnswer> =>
       this.#call({
@@ -185,7 +184,9 @@ export class BelfryClient {
   #path(rest: string): string {
     const { user } = this.#options;
     if (!user)
-      throw new BelfryClientError("Whose? Give the client a user, or say it with `as`.", { code: "no_user" });
+      throw new BelfryClientError("No user given: pass `user` to the client or call `as(user)`.", {
+        code: "no_user",
+      });
     return `/v1/users/${encodeURIComponent(user)}${rest}`;
   }
 

@@ -1,6 +1,6 @@
 /** What the client sends to the service. */
 export interface Credentials {
-  /** The bearer; undefined: none is needed. */
+  /** The bearer token; undefined when none is configured. */
   current(): Promise<string | undefined>;
   /** After `refused` was refused: whether there is another bearer to try now. */
   renew(refused: string | undefined): Promise<boolean>;

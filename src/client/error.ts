@@ -1,22 +1,22 @@
-/** One problem in what was sent: a JSON pointer (`/data/a`) or `?name`, and a sentence. */
+/** One problem in the request: a JSON pointer (`/data/a`) or `?name`, and a sentence. */
 export interface ErrorDetail {
   pointer: string;
   detail: string;
 }
 
-/** Why a call came to nothing. */
+/** Why a call failed. */
 export class BelfryClientError extends Error {
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number;
   /** Belfry's code, such as `invalid_request`; `unreachable` and `timeout` when there was no answer. */
   readonly code: string;
   readonly details: ErrorDetail[];
-  /** Seconds after which it may be tried again, when the service said so. */
+  /** Seconds to wait before a retry, if the service said so. */
   readonly retryAfter: number | undefined;
-  /** Of the `notify` that failed: what may have been stored is not stored again under the same key. */
+  /** The key of a `notify` that failed. Repeating the call with it stores nothing twice. */
   idempotencyKey?: string;
 
-  /** The same call would come to nothing again. */
+  /** The same call would fail again. */
   get isFinal(): boolean {
     return this.status >= 400 && this.status < 500 && ![408, 409, 429].includes(this.status);
   }
@@ -40,11 +40,11 @@ export class BelfryClientError extends Error {
   }
 }
 
-/** What the service said: problem details (RFC 9457), or whatever a proxy on the way answered instead. */
+/** Reads the service's problem details (RFC 9457), or whatever a proxy answered instead. */
 export function errorOf({ status, headers }: Response, text: string): BelfryClientError {
   const problem = problemIn(text);
   return new BelfryClientError(
-    typeof problem.detail === "string" ? problem.detail : `The answer was ${status}.`,
+    typeof problem.detail === "string" ? problem.detail : `The service answered with status ${status}.`,
     {
       status,
       code: typeof problem.code === "string" ? problem.code : `http_${status}`,

@@ -8,8 +8,8 @@ import { applied, emptyReplica, isWhole, type Replica } from "./replica.ts";
 import type { Transport } from "./transports.ts";
 
 /**
- * `connecting`: what is shown may be out of date, and is being brought up to date; `live`: it is exactly what the service
- * has; `offline`: the platform has no network; `refused`: it is over, and `error` says why.
+ * `connecting`: the view may be out of date and is being updated; `live`: it is exactly what the service has; `offline`: the
+ * platform has no network; `refused`: the service refused the connection for good, and `error` has the reason.
  */
 export type ConnectionState = "connecting" | "live" | "offline" | "refused";
 
@@ -20,30 +20,30 @@ export interface LiveView {
   total: number;
   rev: number;
   connection: ConnectionState;
-  /** Why the last try came to nothing, while it is not live. */
+  /** Why the last try failed, while it is not live. */
   error?: Error;
-  /** When the next one is, after one that came to nothing; Unix milliseconds of this device. */
+  /** Time of the next try after a failed one; Unix milliseconds of this device. */
   retryAt?: number;
 }
 
 export interface LiveConnection {
   readonly view: LiveView;
-  /** Nothing is told afterwards. */
+  /** `onChange` is not called afterwards. */
   close(): void;
 }
 
 export interface LivePartners {
   /** The whole inbox. */
   load: (signal: AbortSignal) => Promise<Replica>;
-  /** Rejects when the service does not answer an ordinary request, with the reason. */
+  /** Makes an ordinary request. Rejects with the reason when the service does not answer it. */
   ask: (signal: AbortSignal) => Promise<unknown>;
   credentials: Credentials;
-  /** In the order of preference; `url`: where to connect, from that `rev` on. */
+  /** In order of preference. `url` returns the address that sends changes after that `rev`. */
   transports: Array<{ open: Transport; url: (rev: number) => string }>;
   onChange: (view: LiveView) => void;
 }
 
-/** Keeps a copy of an inbox that is the service's own, whatever happens to connections, networks and servers. */
+/** Keeps an exact copy of an inbox through lost connections, networks and servers. */
 export function openLive(partners: LivePartners): LiveConnection {
   const { credentials, transports } = partners;
   let closed = false;
@@ -51,7 +51,7 @@ export function openLive(partners: LivePartners): LiveConnection {
   let isLoaded = false;
   let view = viewOf(replica, "connecting");
   let course = atFirst;
-  /** What goes on now: ended by a network that comes or goes, and by `close`. */
+  /** Aborts the current try or pause: when the network comes or goes, and on `close`. */
   let current = new AbortController();
   let isPausing = false;
   const unwatch = watchNetwork(() => {
@@ -64,7 +64,7 @@ export function openLive(partners: LivePartners): LiveConnection {
     try {
       partners.onChange(view);
     } catch (thrown) {
-      // As a listener of the platform's: the failure is not hidden, and not ours.
+      // As in a platform event listener: the error surfaces without stopping us.
       queueMicrotask(() => {
         throw thrown;
       });
@@ -97,7 +97,7 @@ export function openLive(partners: LivePartners): LiveConnection {
       }
       course = next.course;
       if (closed || !isOnline()) continue;
-      // What is mended at once is nobody's concern.
+      // An error that is retried at once is not shown.
       const retryAt = Date.now() + next.pauseMs;
       show("connecting", next.pauseMs > 0 && error ? { error, retryAt } : {});
       await rest(next.pauseMs);
@@ -128,7 +128,7 @@ export function openLive(partners: LivePartners): LiveConnection {
       outcome.transport = transportOf(course, transports.length);
       const { open, url } = transports[outcome.transport] as LivePartners["transports"][number];
       const onMessage = (message: WireMessage) => {
-        // What still comes of a connection that was given up.
+        // A late message of a connection that was given up.
         if (signal.aborted) return;
         outcome.spoke = true;
         take(message, outcome);
@@ -139,7 +139,7 @@ export function openLive(partners: LivePartners): LiveConnection {
         outcome.refused = { bearer };
         outcome.spoke = true;
       } else if (!outcome.spoke && (!error || error.code === "unreachable") && !signal.aborted) {
-        // A page is shown no answer to a WebSocket, but that to a request. Without one it was not the transport's fault.
+        // A browser hides the answer to a WebSocket handshake, so an ordinary request finds the reason. If that fails too, the transport is not to blame.
         const { transport } = outcome;
         outcome.transport = undefined;
         await partners.ask(signal);
@@ -169,7 +169,7 @@ export function openLive(partners: LivePartners): LiveConnection {
       replica = applied(replica, message.changes, message);
       if (isWhole(replica)) caughtUp();
       else reload();
-      // With a higher `rev` what we missed is about to follow.
+      // With a higher `rev` the missed changes are about to follow.
     } else if (message.rev <= replica.rev) {
       if (message.rev === replica.rev && isWhole({ ...replica, ...message })) caughtUp();
       else reload();
@@ -182,7 +182,7 @@ export function openLive(partners: LivePartners): LiveConnection {
     current.abort();
   }
 
-  // After the caller has the connection in hand.
+  // Starts after the caller has the connection object.
   queueMicrotask(run);
   return {
     get view() {

@@ -1,4 +1,4 @@
-// What browsers have and Node has not, or not in every version: looked for, and done without.
+// Features of browsers that Node lacks, or has only in some versions. Everything works without them.
 
 const platform = globalThis as {
   navigator?: { onLine?: boolean };
@@ -9,7 +9,7 @@ const platform = globalThis as {
 /** False when the platform knows that there is no network. */
 export const isOnline = (): boolean => platform.navigator?.onLine !== false;
 
-/** Calls `listener` when that changes, until the returned function is called. */
+/** Calls `listener` when the network comes or goes, until the returned function is called. */
 export function watchNetwork(listener: () => void): () => void {
   for (const type of ["online", "offline"]) platform.addEventListener?.(type, listener);
   return () => {
@@ -17,7 +17,7 @@ export function watchNetwork(listener: () => void): () => void {
   };
 }
 
-/** A new key for a request. `randomUUID` is there in secure contexts alone. */
+/** A new idempotency key. `randomUUID` exists in secure contexts only. */
 export function newKey(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))]

@@ -1,7 +1,7 @@
 import type { WireChange, WireItem } from "../model/inbox-wire.ts";
 import type { Standing } from "../model/live.ts";
 
-/** A user's whole inbox as a device holds it: exactly the service's at `rev`. */
+/** A device's copy of a user's whole inbox, exactly as the service had it at `rev`. */
 export interface Replica extends Standing {
   /** Oldest first. */
   items: readonly WireItem[];
@@ -10,8 +10,8 @@ export interface Replica extends Standing {
 export const emptyReplica: Replica = { rev: 0, unread: 0, total: 0, items: [] };
 
 /**
- * The inbox after these changes. Those that it has already seen change nothing, so a list that was read while changes
- * happened, and the changes since it was begun, give what both together say.
+ * Applies changes. Those with a `rev` that it already has are ignored, so a list that was read while changes happened can be
+ * completed with all changes since the first page.
  */
 export function applied(replica: Replica, changes: readonly WireChange[], standing: Standing): Replica {
   const items = [...replica.items];
@@ -25,15 +25,15 @@ export function applied(replica: Replica, changes: readonly WireChange[], standi
     else insert(items, change.item);
   }
   const { rev, unread, total } = standing;
-  // What the service has let go, to keep no more than its limit, is not told one by one.
+  // The service drops the oldest items beyond its limit without announcing each.
   return { rev, unread, total, items: items.slice(Math.max(0, items.length - total)) };
 }
 
-/** Whether the items are as many as the service counted. */
+/** Whether the items match the service's counts. */
 export const isWhole = ({ items, unread, total }: Replica): boolean =>
   items.length === total && items.filter((item) => !item.read).length === unread;
 
-/** From the end: what comes is newer than nearly everything. */
+/** Searches from the end, because a new item is newer than nearly all others. */
 function insert(items: WireItem[], item: WireItem): void {
   let at = items.length;
   while (at > 0 && isOlder(item, items[at - 1] as WireItem)) at--;

@@ -10,7 +10,7 @@ export interface Call {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
-  /** The longest pause before a repetition; who is asked for a longer one fails at once. By default 30 s. */
+  /** The longest pause before a retry; the call fails at once when the service asks for a longer one. 30 s by default. */
   patienceMs?: number;
 }
 
@@ -18,21 +18,21 @@ export interface RequesterOptions {
   server: string;
   fetch: typeof fetch;
   credentials: Credentials;
-  /** How often a call that came to nothing for a reason that passes is repeated. */
+  /** How often a call is retried after a temporary failure. */
   retries: number;
-  /** How long one try may take. */
+  /** Time limit of one try. */
   timeoutMs: number;
 }
 
 export type Requester = <Answer>(call: Call) => Promise<Answer>;
 
 const defaultPatienceMs = 30_000;
-/** When whoever works on an equal request has died, the service knows it after 10 s. Until then that is no failure. */
+/** The service notices after 10 s that the process working on an equal request has died. Until then it is no failure. */
 const inProgressMs = 15_000;
 
 /**
- * Calls the service. Every call of the client may be repeated without harm: a change that is made twice changes nothing
- * more, and a notification has its key.
+ * Calls the service, with retries. Every call of the client is safe to repeat: repeating a change has no further effect, and
+ * a notification has its idempotency key.
  */
 export function createRequester(options: RequesterOptions): Requester {
   const { credentials, retries } = options;
@@ -80,11 +80,11 @@ export function createRequester(options: RequesterOptions): Requester {
       return text === "" ? undefined : JSON.parse(text);
     } catch (cause) {
       if (late.aborted)
-        return new BelfryClientError(`There was no answer in ${options.timeoutMs} ms.`, {
+        return new BelfryClientError(`The service did not answer within ${options.timeoutMs} ms.`, {
           code: "timeout",
           cause,
         });
-      return new BelfryClientError("The service cannot be reached, or its answer cannot be read.", {
+      return new BelfryClientError("The service cannot be reached, or its answer is not readable.", {
         code: "unreachable",
         cause,
       });
@@ -101,6 +101,6 @@ export function addressOf(server: string, { path, query = {} }: Pick<Call, "path
 
 const inProgress = "idempotency_in_progress";
 
-/** Nobody's fault but the moment's. */
+/** Temporary failures. */
 const passes = ({ status, code }: BelfryClientError): boolean =>
   [0, 408, 429, 502, 503, 504].includes(status) || code === inProgress;

@@ -1,9 +1,9 @@
 import type { WireMessage } from "../model/inbox-wire.ts";
 import { BelfryClientError, errorOf } from "./error.ts";
 
-/** How a connection came to its end. */
+/** How a connection ended. */
 export interface End {
-  /** The service does not let this bearer in (any more). */
+  /** The service refuses this token. */
   refused?: boolean;
   error?: BelfryClientError;
 }
@@ -13,25 +13,25 @@ export type Transport = (connection: {
   url: string;
   bearer: string | undefined;
   onMessage: (message: WireMessage) => void;
-  /** Aborted, it ends; a message may still come that had arrived. */
+  /** Ends the connection. A message that had already arrived may still be delivered. */
   signal: AbortSignal;
 }) => Promise<End>;
 
-/** As much of a platform's `WebSocket` as is used here. */
+/** The parts of the platform's `WebSocket` that are used here. */
 export interface WebSocketLike {
   close(code?: number, reason?: string): void;
-  // The platforms' classes differ in what they declare of their events.
+  // The platforms declare different event types.
   // biome-ignore lint/suspicious/noExplicitAny: see above
   addEventListener(type: string, listener: (event: any) => void): void;
 }
 export type WebSocketClass = new (url: string) => WebSocketLike;
 
-/** Not allowed: the one close code after which coming back is of no use. */
+/** The one close code after which reconnecting is useless. */
 const policyViolation = 1008;
 
 /**
- * Pings are the platform's matter: a peer that goes shows by the connection's end. One that says nothing from the start
- * would be waited for by some platforms for minutes.
+ * The platform answers pings, and a lost peer shows as the end of the connection. The time limit is for a peer that is silent
+ * from the start: some platforms would wait for minutes.
  */
 export function webSocketTransport(WebSocket: WebSocketClass, silenceMs: number): Transport {
   return ({ url, bearer, onMessage, signal }) =>
@@ -58,13 +58,13 @@ export function webSocketTransport(WebSocket: WebSocketClass, silenceMs: number)
           close();
         }
       });
-      // What went wrong is told by the close that follows.
+      // The `close` event that follows has the reason.
       socket.addEventListener("error", () => {});
       socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) =>
         end({
           refused: code === policyViolation,
-          // Its reason is one of Belfry's codes.
-          error: new BelfryClientError(`The connection has ended (${code}).`, {
+          // The reason is one of Belfry's error codes.
+          error: new BelfryClientError(`The connection ended (close code ${code}).`, {
             code: reason || "unreachable",
           }),
         }),
@@ -73,7 +73,7 @@ export function webSocketTransport(WebSocket: WebSocketClass, silenceMs: number)
     });
 }
 
-/** Server-sent events through `fetch`, which unlike an EventSource sends a header. */
+/** Server-sent events through `fetch`, which unlike EventSource can send headers. */
 export function eventStreamTransport(get: typeof fetch, silenceMs: number): Transport {
   return async ({ url, bearer, onMessage, signal }) => {
     const ending = new AbortController();
@@ -96,7 +96,7 @@ export function eventStreamTransport(get: typeof fetch, silenceMs: number): Tran
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return {};
-        // A comment is a sign of life, too.
+        // Heartbeat comments count as well.
         clearTimeout(timer);
         timer = setTimeout(end, silenceMs);
         read(value);
@@ -108,13 +108,13 @@ export function eventStreamTransport(get: typeof fetch, silenceMs: number): Tran
       };
     } finally {
       clearTimeout(timer);
-      // Also after an event that cannot be read, while the service goes on sending.
+      // Also after an unreadable event, while the service is still sending.
       end();
     }
   };
 }
 
-/** Takes a stream's text in pieces of any size. Each event of ours is one line of `data` (HTML, 9.2.6). */
+/** Reads a stream in chunks of any size. Each of our events is one `data` line (HTML, 9.2.6). */
 function createEventReader(onMessage: (message: WireMessage) => void): (text: string) => void {
   let rest = "";
   return (text) => {

@@ -2,7 +2,7 @@ import type { WireItem } from "../model/inbox-wire.ts";
 import type { Standing } from "../model/live.ts";
 import type { Channel } from "../model/notification.ts";
 
-/** Bodies and answers of the service's own API; a test holds them against the OpenAPI document. */
+/** Request and response bodies of the service's own API; a test compares them with the OpenAPI document. */
 
 export interface NotificationBody {
   /** 1 to 1,000 users, each once. */
@@ -13,26 +13,26 @@ export interface NotificationBody {
   body?: string;
   /** At most 8 KiB as JSON. */
   data?: Record<string, unknown>;
-  /** 24 hex characters: what it is about. */
+  /** What the notification is about; 24 hex characters. */
   target_id?: string;
-  /** Instead of the type's own. */
+  /** Instead of the channels of the type. */
   channels?: Array<Channel | "inbox">;
 }
 
 export interface NotificationAnswer {
-  /** One a recipient, in order: stored under `id`, or not, with the reason. */
+  /** One result per recipient, in order: the `id` it was stored under, or the error. */
   notifications: Array<{ user_id: string; id?: string; error?: { code: string; message: string } }>;
 }
 
 export interface InboxQuery {
-  /** 1 to 100, by default 20. */
+  /** 1 to 100; 20 by default. */
   limit?: number;
-  /** So many of the newest are passed over. */
+  /** How many of the newest to skip. */
   skip?: number;
-  /** `next_cursor` of the page before, with the same filters; instead of `skip`. */
+  /** `next_cursor` of the previous page, with the same filters. Replaces `skip`. */
   cursor?: string;
   unread?: boolean;
-  /** By default false. */
+  /** False by default. */
   archived?: boolean | "any";
   type?: string;
   target_id?: string;
@@ -50,24 +50,24 @@ export interface ItemAnswer extends Standing {
 }
 
 export interface ReadAllAnswer extends Standing {
-  /** How many were unread. */
+  /** How many items were unread. */
   changed: number;
 }
 
 export interface ProfileBody {
   email?: string;
-  /** E.164. */
+  /** E.164, such as `+4915123456789`. */
   phone?: string;
-  /** BCP 47. */
+  /** A BCP 47 tag, such as `de-AT`. */
   locale?: string;
-  /** IANA's name. */
+  /** An IANA name, such as `Europe/Berlin`. */
   time_zone?: string;
   webhook?: { url: string; secrets: string[] };
 }
 
 export type ProfilePatch = { [Field in keyof ProfileBody]?: ProfileBody[Field] | null };
 
-/** Secrets are never shown. */
+/** Secrets are never returned. */
 export interface ProfileAnswer extends Omit<ProfileBody, "webhook"> {
   id: string;
   webhook?: { url: string };
