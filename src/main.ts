@@ -1,10 +1,12 @@
 import { startApp } from "./app.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { wakeClosedSockets } from "./store/closed-sockets.ts";
 
 /** A stop that has not come to its end by then is ended. */
 const stopLimitMs = 15_000;
 
+wakeClosedSockets();
 let log: Logger | undefined;
 try {
   if (process.argv.length > 2)

@@ -2,14 +2,17 @@ import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 
 /**
- * Once a socket is closed, whoever still waits for its `drain` is woken.
+ * Wakes code that still waits for the `drain` event of a socket that is already closed. It applies to every socket of the
+ * process, so only the service calls it: the library runs inside other people's programs.
  *
- * The driver (7.8) does: a command that it writes between a connection's end and its `close` event gets `false` from
- * `write` and waits for a `drain` that never comes, without any time limit of its own. Woken, it notices the closed
- * connection and fails as it should. About 1 of 40 kills of a primary left a batch of creates, and with it half of a
- * process's users, waiting until the process was restarted. Nobody has another use for the `drain` of a closed socket.
+ * The reason is a defect of the driver (7.8): for a command written between the end of a connection and its `close` event,
+ * `write` returns `false`, and the driver then waits without a time limit for a `drain` that never comes. Once woken, it
+ * notices the closed connection and fails as it should. About 1 of 40 kills of a primary left a batch of creates, and with
+ * it half of a process's users, waiting until the process was restarted.
  */
-subscribe("net.client.socket", (message) => {
-  const { socket } = message as { socket: Socket };
-  socket.once("close", () => setImmediate(() => socket.listenerCount("drain") > 0 && socket.emit("drain")));
-});
+export function wakeClosedSockets(): void {
+  subscribe("net.client.socket", (message) => {
+    const { socket } = message as { socket: Socket };
+    socket.once("close", () => setImmediate(() => socket.listenerCount("drain") > 0 && socket.emit("drain")));
+  });
+}

@@ -1,5 +1,4 @@
 import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
-import "./closed-sockets.ts";
 import { createUserWrites, type UserWrites } from "./user-writes.ts";
 
 export interface Connection {

@@ -5,9 +5,12 @@ import { setImmediate as nextRound } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { startManagedMongod } from "../../src/mongod/index.ts";
+import { wakeClosedSockets } from "../../src/store/closed-sockets.ts";
 import { clientOptions } from "../../src/store/connect.ts";
 
-test("a command that is sent in the moment in which MongoDB is killed fails, and does not wait for ever", async () => {
+wakeClosedSockets();
+
+test("a command sent at the moment MongoDB is killed fails instead of waiting for ever", async () => {
   const folder = mkdtempSync(join(tmpdir(), "belfry-killed-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const mongod = await startManagedMongod({ dataDir: folder, log: () => {} });
