@@ -20,6 +20,7 @@ import { type ConsolePartners, consoleRoutes } from "./console.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
+import { type Documented, documentCommon } from "./documented-errors.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
@@ -201,7 +202,10 @@ function compileCheck({ schema, httpPart }: { schema: unknown; httpPart?: string
 }
 
 async function registerDocs(app: FastifyInstance, version: string, withKeys: boolean): Promise<void> {
+  const addCommon = documentCommon(app);
   await app.register(swagger, {
+    transformObject: (made) =>
+      addCommon(("openapiObject" in made && made.openapiObject) as Documented) as object,
     openapi: {
       openapi: "3.1.0",
       info: {

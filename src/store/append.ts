@@ -5,7 +5,7 @@ import { type InboxItem, type PlannedNotification, Unsettled } from "../model/no
 import { isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
-import { nextRev, removedBefore } from "./inbox-items.ts";
+import { given, nextRev, removedBefore } from "./inbox-items.ts";
 
 export interface AppendOptions {
   db: Db;
@@ -223,9 +223,10 @@ function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   // A fifth of an append's cost (measured, 100 kept), so it is asked where it matters.
   const there = { $in: ["$$this.id", { $ifNull: ["$notifications.id", []] }] };
   const missing = { $filter: { input: items, cond: { $not: [there] } } };
-  const trimmed = {
-    $cond: [{ $gt: [{ $size: "$$all" }, most] }, { $slice: ["$$all", -inboxLimit] }, "$$all"],
-  };
+  const trimmed = given(
+    { few: { $cond: [{ $gt: [{ $size: "$$all" }, most] }, { $slice: ["$$all", -inboxLimit] }, "$$all"] } },
+    { $cond: [{ $gt: [{ $bsonSize: "$$ROOT" }, largeBytes] }, trimmedByBytes("$$few"), "$$few"] },
+  );
   const appending = (input: Document) => {
     const added = { $map: { input, in: { $mergeObjects: ["$$this", { rev: nextRev }] } } };
     const all = { $concatArrays: [{ $ifNull: ["$notifications", []] }, added] };
@@ -239,6 +240,46 @@ function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
     ]),
   );
   return { append: appending(items), appendOnce: appending(missing), create };
+}
+
+/** Above it a document's inbox is weighed at each append; below, one look at the document's own length is enough. */
+const largeBytes = 8 * 1024 * 1024;
+/** MongoDB's limit for a document. */
+const mostBytes = 16 * 1024 * 1024;
+
+/**
+ * The newest of `items` that fit, at least one. The inbox may take up to 8 MiB, and up to two thirds of what the rest of
+ * the document leaves of 16 MiB; beyond it is trimmed to three quarters of that, so that not every append trims.
+ */
+function trimmedByBytes(items: string): unknown {
+  const size = (value: unknown) => ({ $bsonSize: { value } });
+  const rest = { $subtract: [{ $bsonSize: "$$ROOT" }, size("$notifications")] };
+  const fitting = {
+    $reduce: {
+      input: { $reverseArray: items },
+      initialValue: { count: 0, bytes: 0 },
+      in: given(
+        { bytes: { $add: ["$$value.bytes", size("$$this")] } },
+        {
+          bytes: "$$bytes",
+          count: { $add: ["$$value.count", { $cond: [{ $lte: ["$$bytes", "$$kept"] }, 1, 0] }] },
+        },
+      ),
+    },
+  };
+  return given(
+    {
+      kept: { $min: [(largeBytes * 3) / 4, { $divide: [{ $subtract: [mostBytes, rest] }, 2] }] },
+      fitting,
+    },
+    {
+      $cond: [
+        { $gt: ["$$fitting.bytes", { $multiply: ["$$kept", 4 / 3] }] },
+        { $slice: [items, { $multiply: [-1, { $max: ["$$fitting.count", 1] }] }] },
+        items,
+      ],
+    },
+  );
 }
 
 function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
