@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { slipsBetween } from "../model/nearest.ts";
 import { canonicalUser } from "../model/user-id.ts";
 
 /** An option of a command. `value` is the help's name for its value; without it the option is a flag. */
@@ -74,29 +75,11 @@ export function readArguments(args: string[], options: Options, positional: Posi
 /** `; did you mean --user?` when one of `known` is close. */
 export function suggestion(word: string, known: string[], prefix = ""): string {
   const [nearest] = known
-    .map((one) => ({ one, distance: one.startsWith(word) ? 1 : distanceOf(word, one) }))
+    .map((one) => ({ one, distance: one.startsWith(word) ? 1 : slipsBetween(word, one) }))
     .sort((a, b) => a.distance - b.distance);
   return nearest && nearest.distance <= Math.max(2, Math.floor(word.length / 3))
     ? `; did you mean ${prefix}${nearest.one}?`
     : "";
-}
-
-/** Levenshtein distance: insertions, deletions and replacements between two words. */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++)
-      next.push(
-        Math.min(
-          (row[j] as number) + (letter === b[j] ? 0 : 1),
-          (row[j + 1] as number) + 1,
-          (next[j] as number) + 1,
-        ),
-      );
-    row = next;
-  }
-  return row.at(-1) as number;
 }
 
 /** An option that must be there. */

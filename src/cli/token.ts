@@ -1,5 +1,4 @@
 import { readConfig } from "../config.ts";
-import { createTokens } from "../core/tokens.ts";
 import { type Given, integer, userId } from "./arguments.ts";
 import { CommandError } from "./open.ts";
 import { terminal } from "./terminal.ts";
@@ -23,6 +22,7 @@ export const token = {
       throw new CommandError(
         "TOKEN_SECRET is not set, so no token can be signed. Set it to 32 random characters or more, here and for the service.",
       );
+    const { createTokens } = await import("../core/tokens.ts");
     const tokens = createTokens({
       secrets: config.TOKEN_SECRET,
       publicKey: undefined,

@@ -1,5 +1,4 @@
 import { readConfig } from "../config.ts";
-import { describeTypes } from "../core/preview.ts";
 import type { Given } from "./arguments.ts";
 import { table } from "./table.ts";
 import { safe, terminal } from "./terminal.ts";
@@ -10,7 +9,10 @@ export const types = {
   options: { json: { description: "print JSON, one type per line, with its templates" } },
   examples: ["belfry types", "belfry types --json"],
   async run(given: Given): Promise<void> {
-    const { openCatalog } = await import("../parts.ts");
+    const [{ describeTypes }, { openCatalog }] = await Promise.all([
+      import("../core/preview.ts"),
+      import("../parts.ts"),
+    ]);
     const all = describeTypes(await openCatalog(readConfig().config));
     if (given.flags.has("json")) for (const one of all) terminal.print(JSON.stringify(one));
     else {

@@ -13,7 +13,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 /** Damerau's distance, with exchanges of neighbours only. */
-function slipsBetween(a: string, b: string): number {
+export function slipsBetween(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   const at = (row: number, column: number) => rows[row]?.[column] as number;
   for (let i = 1; i <= a.length; i++) {
