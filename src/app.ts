@@ -274,6 +274,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       isAllowedOrigin: access.isAllowedOrigin,
       allowedHosts: access.allowedHosts,
       addresses: access.addresses,
+      basePath: access.basePath,
       connections: {
         most: config.HTTP_CONNECTIONS,
         mostPerAddress: config.HTTP_CONNECTIONS_PER_ADDRESS,

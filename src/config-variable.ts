@@ -1,4 +1,5 @@
 import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./config-address.ts";
+import { isBasePath } from "./http/base-path.ts";
 import { isMailbox } from "./model/mailbox.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
@@ -136,6 +137,13 @@ export function inGroup(group: string) {
         return holds.query ? text : text.replace(/\/+$/, "");
       }),
     /** The address alone; a name before it is a problem. */
+    path: <const F extends Facts>(facts: F) =>
+      define<string, F>(facts, "path such as /belfry", (text) => {
+        const path = text.replace(/\/$/, "");
+        return path === "" || isBasePath(path)
+          ? path
+          : new Problem("must be a path such as /belfry, of letters, digits, dots, hyphens and underscores");
+      }),
     mailbox: <const F extends Facts>(facts: F, advice = "without a name") =>
       checked(facts, "e-mail address", (text) =>
         isMailbox(text) ? undefined : `must be one e-mail address ${advice}`,

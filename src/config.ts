@@ -49,6 +49,9 @@ const table = {
     },
     (name) => (isHostName(name) ? undefined : "must be host names without scheme, port, path and wildcard"),
   ),
+  BASE_PATH: server.path({
+    says: "Path under which a proxy publishes Belfry, such as /belfry. Without it the path of PUBLIC_URL, or X-Forwarded-Prefix of a TRUST_PROXY.",
+  }),
   HTTP_CONNECTIONS: server.integer(10, 1_000_000, {
     says: "Most open HTTP connections, per process. Live connections are not counted.",
     default: "10000",

@@ -62,6 +62,7 @@ export function openAccess(config: Config, now: () => number, log: Logger) {
       (origin) =>
         log.warn({ origin }, "a page was refused: add its origin to ALLOWED_ORIGINS if it may call"),
     ),
+    basePath: config.BASE_PATH ?? own?.pathname.replace(/\/$/, "") ?? "",
     allowedHosts: [config.HOST, ...(config.ALLOWED_HOSTS ?? []), ...(own ? [own.hostname] : [])],
     addresses: createAddresses(
       networks(config.TRUST_PROXY ?? []),

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-/** RFC 8288; the reference is relative, since a proxy may have given us another name. */
+/** RFC 8288; the reference has no host, since a proxy may have given us another name. */
 export function linkNextPage(request: FastifyRequest, reply: FastifyReply, cursor: string | undefined): void {
   if (cursor === undefined) return;
   const [path, query] = request.url.split("?", 2) as [string, string | undefined];
@@ -8,7 +8,7 @@ export function linkNextPage(request: FastifyRequest, reply: FastifyReply, curso
   // The cursor says where to go on.
   parameters.delete("skip");
   parameters.set("cursor", cursor);
-  reply.header("link", `<${path}?${parameters}>; rel="next"`);
+  reply.header("link", `<${request.basePath}${path}?${parameters}>; rel="next"`);
 }
 
 /** The same for the body. */

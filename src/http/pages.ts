@@ -56,6 +56,14 @@ export async function pages(app: FastifyInstance): Promise<void> {
     const type = types[file.split(".").at(-1) as keyof typeof types];
     app.get(path, { config: { public: true }, schema: { hide: true } }, async (request, reply) => {
       reply.headers({ ...headers, etag, vary: "Accept-Encoding" });
+      // The page itself may have been asked for without the slash that its relative addresses need.
+      if (path === "/" && request.basePath !== "") {
+        const page = content.toString().replace(/(href|src)="\.\//g, `$1="${request.basePath}/`);
+        return reply
+          .removeHeader("etag")
+          .type(type as string)
+          .send(page);
+      }
       if (request.headers["if-none-match"]?.includes(etag)) return reply.code(304).send();
       reply.type(type);
       if (!/\bgzip\b/.test(request.headers["accept-encoding"] ?? "")) return reply.send(content);

@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -13,6 +11,7 @@ import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Authorizer, guardRoutes, refuseForeignPages } from "./auth.ts";
+import { createBasePath } from "./base-path.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
 import { type CapturedPartners, capturedRoutes } from "./captured.ts";
 import { type ConnectionOptions, limitConnections } from "./connections.ts";
@@ -20,16 +19,15 @@ import { type ConsolePartners, consoleRoutes } from "./console.ts";
 import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
 import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
 import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
-import { type Documented, documentCommon } from "./documented-errors.ts";
+import { apiDocs } from "./docs.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthPartners, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
 import { readJsonExactly } from "./json-body.ts";
-import { asyncApiDocument } from "./live/asyncapi.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
 import { type OperatePartners, operateRoutes } from "./operate.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
-import { pages, policy } from "./pages.ts";
+import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { type V1Partners, v1Routes } from "./v1/index.ts";
 import { bodyCheck, type Schema, textCheck } from "./validation.ts";
@@ -62,6 +60,8 @@ export interface ServerPartners {
   allowedHosts: string[];
   addresses: Pick<Addresses, "isProxy" | "noticeProxy">;
   connections: Omit<ConnectionOptions, "log">;
+  /** Where a proxy puts the service, such as `/belfry`; absent: the root. */
+  basePath?: string;
   /** Milliseconds: for the whole of a request, and without any traffic while one is answered. */
   requestTimeoutMs?: number;
   idleTimeoutMs?: number;
@@ -74,6 +74,7 @@ const maxBodyBytes = 64 * 1024;
 /** The HTTP server with every route, not yet listening. */
 export async function buildServer(partners: ServerPartners): Promise<FastifyInstance> {
   const { requestTimeoutMs = 30_000, idleTimeoutMs = 60_000 } = partners;
+  const basePath = createBasePath(partners.basePath ?? "", partners.addresses.isProxy);
   const app = fastify({
     loggerInstance: partners.log,
     // One line a request costs more than the request; `debug` shows them, failures are always logged.
@@ -101,6 +102,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     // The schemas bound them, and say where; none is longer than a request's head.
     routerOptions: { maxParamLength: 16 * 1024 },
     trustProxy: partners.addresses.isProxy,
+    rewriteUrl: ({ url = "/" }) => basePath.strip(url),
   });
   app.setValidatorCompiler(compileCheck);
   const connections = limitConnections(app.server, { ...partners.connections, log: partners.log });
@@ -115,8 +117,10 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     return sendProblem(new BelfryError("method_not_allowed"), request, reply);
   });
   const { authorizer, isAllowedOrigin, addresses } = partners;
+  app.decorateRequest("basePath", "");
   app.addHook("onRequest", (request, _reply, done) => {
     addresses.noticeProxy(request.raw);
+    request.basePath = basePath.of(request.raw);
     done();
   });
   shareWithOrigins(app, partners.allowedOrigins, isAllowedOrigin, routesAt);
@@ -143,7 +147,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
 
   const { api, live, health } = partners;
   if (api) {
-    await registerDocs(app, partners.version, !authorizer.open);
+    await apiDocs(app, partners.version);
     await app.register(inboxDialect, api.inbox);
     await app.register(queueDialect, api.queue);
     await app.register(liveDialect, api.live);
@@ -151,7 +155,13 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   }
   if (live) {
     const { release } = connections;
-    const edge = { authorizer, isAllowedOrigin, release, ...(authorizer.open && { checkHost }) };
+    const edge = {
+      authorizer,
+      isAllowedOrigin,
+      release,
+      stripBasePath: basePath.strip,
+      ...(authorizer.open && { checkHost }),
+    };
     await liveRoutes(app, { ...live, ...edge });
   }
   await app.register(async (own) => {
@@ -199,41 +209,4 @@ function compileCheck({ schema, httpPart }: { schema: unknown; httpPart?: string
     const error = check(value);
     return error ? { error } : true;
   };
-}
-
-async function registerDocs(app: FastifyInstance, version: string, withKeys: boolean): Promise<void> {
-  const addCommon = documentCommon(app);
-  await app.register(swagger, {
-    transformObject: (made) =>
-      addCommon(("openapiObject" in made && made.openapiObject) as Documented) as object,
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Belfry",
-        description: "Notifications on MongoDB: accepted, stored, delivered, accounted for.",
-        version,
-        license: { name: "MIT", identifier: "MIT" },
-      },
-      components: {
-        securitySchemes: {
-          apiKey: { type: "http", scheme: "bearer" },
-          userToken: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
-        },
-      },
-      security: [{ apiKey: [] }],
-    },
-  });
-  app.addHook("onRoute", (route) => {
-    if (route.url.startsWith("/docs")) route.config = { ...route.config, public: true, shared: true };
-    if (route.config?.user) route.schema = { ...route.schema, security: [{ apiKey: [] }, { userToken: [] }] };
-  });
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    // Not the one it comes with, which sends a browser to https wherever the name is no loopback one.
-    staticCSP: policy,
-    uiConfig: { url: "/openapi.json", persistAuthorization: withKeys },
-  });
-  const document = { config: { public: true, shared: true }, schema: { hide: true } };
-  app.get("/openapi.json", document, async () => app.swagger());
-  app.get("/asyncapi.json", document, async () => asyncApiDocument(version));
 }

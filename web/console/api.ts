@@ -28,6 +28,11 @@ export interface Call {
   signal?: AbortSignal | undefined;
 }
 
+/** The folder that this program came from: a proxy may publish the service under a path. */
+const home = import.meta.url.replace(/[^/]*$/, "");
+/** `path` begins with a slash. */
+export const serviceUrl = (path: string): string => home + path.slice(1);
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 const patienceMs = 20_000;
@@ -99,7 +104,7 @@ async function reach(method: Method, path: string, bearer: string | undefined, c
   const { query, body, headers, signal } = call;
   const late = AbortSignal.timeout(patienceMs);
   try {
-    const response = await fetch(path + queryOf(query), {
+    const response = await fetch(serviceUrl(path) + queryOf(query), {
       method,
       headers: {
         accept: "application/json",

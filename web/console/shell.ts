@@ -1,5 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { key, lastAnswer, setAsker } from "./api.ts";
+import { key, lastAnswer, serviceUrl, setAsker } from "./api.ts";
 import { errorBox } from "./error-box.ts";
 import { timeOf } from "./format.ts";
 import { icons, mark } from "./icons.ts";
@@ -188,7 +188,7 @@ class Shell extends Part {
               ${rest.map((one) => this.#link(one))}
             </ul>
             <ul class="aside">
-              <li><a href="/docs">API reference</a></li>
+              <li><a href=${serviceUrl("/docs/")}>API reference</a></li>
               <li>
                 <button type="button" @click=${this.#turn}>Theme: ${theme()}</button>
               </li>

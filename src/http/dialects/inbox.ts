@@ -86,7 +86,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
     },
     { additionalProperties: false },
   );
-  const tags = ["inbox dialect"];
+  const tags = ["Compatibility"];
 
   app.post<{ Body: CreateBody }>(
     "/create",

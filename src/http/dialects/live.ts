@@ -71,7 +71,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
     const { code, message, details } = prepareErrorReply(error, request, reply);
     return reply.send({ message, code, ...(details.length > 0 && { details }) });
   });
-  const tags = ["live dialect"];
+  const tags = ["Compatibility"];
 
   // Its clients write it with and without the last slash.
   for (const path of ["/notification/", "/notification"])

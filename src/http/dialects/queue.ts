@@ -64,7 +64,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
     const { message, details } = prepareErrorReply(error, request, reply);
     return reply.send({ error: [message, ...details.slice(1).map(sentenceOf)].join(" ") });
   });
-  const tags = ["queue dialect"];
+  const tags = ["Compatibility"];
 
   app.post<{ Body: { user_id: number; notification_type: Kind; content: string } }>(
     "/notifications",

@@ -41,7 +41,7 @@ const leaveMs = 2_000;
 /** WebSocket, Socket.IO and server-sent events: three ways to the hub's one subscription. */
 export async function liveRoutes(
   app: FastifyInstance,
-  partners: LivePartners & Pick<AdmissionOptions, Edge>,
+  partners: LivePartners & Pick<AdmissionOptions, Edge> & { stripBasePath?: (url: string) => string },
 ): Promise<void> {
   const { hub, heartbeatMs } = partners;
   const admission = createAdmission({ ...partners, log: app.log });
@@ -49,7 +49,13 @@ export async function liveRoutes(
   const parts = { hub, pulse, admission, heartbeatMs };
   const socketIo = createSocketIo(parts);
   const webSockets = createWebSockets(parts);
-  const upgraded = takeUpgrades(app.server, { hub, admission, webSockets, socketIo });
+  const upgraded = takeUpgrades(app.server, {
+    hub,
+    admission,
+    webSockets,
+    socketIo,
+    stripBasePath: partners.stripBasePath ?? ((url) => url),
+  });
   sseRoute(app, parts);
   for (const path of ["/v1/users/:id/live", "/ws/v1/notifications/:user_id"])
     app.get(path, { config: { public: true }, schema: { hide: true } }, async () => {

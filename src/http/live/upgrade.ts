@@ -15,6 +15,7 @@ export interface UpgradeParts {
   admission: Admission;
   webSockets: ReturnType<typeof createWebSockets>;
   socketIo: ReturnType<typeof createSocketIo>;
+  stripBasePath: (url: string) => string;
 }
 
 const paths = [
@@ -77,10 +78,10 @@ async function dispatch(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  { hub, admission, webSockets, socketIo }: UpgradeParts,
+  { hub, admission, webSockets, socketIo, stripBasePath }: UpgradeParts,
 ): Promise<void> {
   admission.checkPage(request);
-  const [path, query] = (request.url ?? "").split("?", 2) as [string, string | undefined];
+  const [path, query] = stripBasePath(request.url ?? "").split("?", 2) as [string, string | undefined];
   if (isSocketIo(path)) {
     const engine = await socketIo.engineFor(request, true);
     return engine.handleUpgrade(request as never, socket, head);

@@ -1,11 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask, key } from "../api.ts";
+import { ApiError, ask, key, serviceUrl } from "../api.ts";
 import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { shownTheme, themeChanged } from "../theme.ts";
 
 /** The element that any page can embed, from its public address. */
-const source = "/inbox.js";
+const source = serviceUrl("/inbox.js");
 
 /** A user's inbox, exactly as they see it: `<belfry-inbox>`, with a token of theirs when the service needs keys. */
 class Inbox extends Part {

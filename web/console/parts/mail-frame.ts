@@ -1,4 +1,5 @@
 import { html, type TemplateResult } from "lit";
+import { serviceUrl } from "../api.ts";
 import { Part } from "../part.ts";
 
 /**
@@ -25,7 +26,7 @@ export class MailFrame extends Part {
   };
 
   override render(): TemplateResult {
-    return html`<iframe class="mail" src="/message.html" title=${this.label} @load=${this.#fill}></iframe>`;
+    return html`<iframe class="mail" src=${serviceUrl("/message.html")} title=${this.label} @load=${this.#fill}></iframe>`;
   }
 
   override updated(): void {

@@ -1,5 +1,5 @@
 import type { NotificationBody } from "../../../src/client/wire.ts";
-import { key } from "../api.ts";
+import { key, serviceUrl } from "../api.ts";
 import { readObject } from "../parts/json-field.ts";
 
 /** A notification in the form. */
@@ -35,5 +35,5 @@ export const recipientsIn = (text: string): string[] => [...new Set(text.split(/
 export function shellCall(draft: Draft): string {
   const body = JSON.stringify(bodyOf(draft)).replaceAll("'", "'\\''");
   const bearer = key.get() ? `  -H "authorization: Bearer $BELFRY_KEY" \\\n` : "";
-  return `curl ${location.origin}/v1/notifications \\\n${bearer}  -H 'content-type: application/json' \\\n  -d '${body}'`;
+  return `curl ${serviceUrl("/v1/notifications")} \\\n${bearer}  -H 'content-type: application/json' \\\n  -d '${body}'`;
 }
