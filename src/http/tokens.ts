@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { Tokens } from "../core/tokens.ts";
 import { UserPath } from "./v1/schemas.ts";
 
-/** `POST /v1/users/{id}/token`: what a program hands to a user's page, so that it can listen without an API key. */
+/** `POST /v1/users/{id}/token`: a program's server makes a token for a user's page, which needs no API key then. */
 export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">): void {
   app.post<{ Params: { id: string }; Body: { ttl_seconds?: number } }>(
     "/v1/users/:id/token",
@@ -12,12 +12,17 @@ export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">
       schema: {
         tags: ["users"],
         summary: "Make a token for a user's pages and apps",
-        description: "It opens this user's inbox and sockets, and nothing else. Only for who has an API key.",
+        description:
+          "The token gives access to this user's inbox and live connections, and to nothing else. Needs an API key.",
         params: UserPath,
         body: Type.Object(
           {
             ttl_seconds: Type.Optional(
-              Type.Integer({ minimum: 10, maximum: 86_400, description: "By default `TOKEN_TTL_SECONDS`." }),
+              Type.Integer({
+                minimum: 10,
+                maximum: 86_400,
+                description: "How long it is valid; by default `TOKEN_TTL_SECONDS`.",
+              }),
             ),
           },
           { additionalProperties: false },

@@ -2,14 +2,14 @@ import { type TProperties, type TSchema, Type } from "typebox";
 import { Notification } from "../dialects/live.ts";
 import { Item, standing } from "../v1/schemas.ts";
 
-/** Why a WebSocket is closed, and what its client does then; `docs/live.md` lists the same codes. */
+/** Why a WebSocket was closed, and what the client should do; `docs/live.md` lists the same codes. */
 export const closeCodes: Record<number, string> = {
-  1001: "`leaving`: the server stops. Come back after the `retry_ms` of `bye`, with the last `rev`.",
-  1003: "`text_only`: the client has sent bytes. A defect of the client.",
-  1008: "Not allowed: an error code such as `unauthorized`, `forbidden` or `invalid_request`; `token_expired`: come back with a new token; `too_many_messages`, or no reason where a text came in too many pieces: send fewer.",
-  1009: "The client has sent a text of more than 64 KiB. A defect of the client.",
-  1011: "`internal`: a defect of the server. Come back after some seconds, with the last `rev`.",
-  1013: "Later: `too_many_connections`, `overloaded`, `database_unavailable`, `not_reading`. Come back after some seconds, with the last `rev`.",
+  1001: "`leaving`: the server is stopping. Reconnect after the `retry_ms` of `bye`, with the last `rev`.",
+  1003: "`text_only`: the client sent a binary message. Fix the client.",
+  1008: "Not allowed. The reason is an error code such as `unauthorized`, `forbidden` or `invalid_request`; `token_expired`: reconnect with a new token; `too_many_messages`, or no reason when a message came in too many fragments: send fewer.",
+  1009: "The client sent a message of more than 64 KiB. Fix the client.",
+  1011: "`internal`: a defect of the server. Reconnect after some seconds, with the last `rev`.",
+  1013: "Try again later: `too_many_connections`, `overloaded`, `database_unavailable`, `not_reading`. Reconnect after some seconds, with the last `rev`.",
 };
 
 interface Message {
@@ -19,7 +19,7 @@ interface Message {
   payload: TSchema;
 }
 
-const Rev = Type.Integer({ description: "The user's `rev` at this change." });
+const Rev = Type.Integer({ description: "The user's `rev` after this change." });
 const Change = Type.Union([
   Type.Object({
     change: Type.String({ enum: ["new", "read", "unread", "archived"] }),
@@ -29,51 +29,56 @@ const Change = Type.Union([
   Type.Object({ change: Type.Literal("deleted"), rev: Rev, id: Type.String() }),
 ]);
 
-/** A socket is no archive: these are read from the inbox when there is something to tell. */
+/** These are read from the inbox when they are sent. */
 const ofABurst =
-  "Of a burst the newest `INBOX_LIMIT`: what has fallen out of the inbox before it could be told is not told.";
+  "After a burst only the newest `INBOX_LIMIT` are sent: older ones have left the inbox before they could be.";
 
-/** Of our own: the same on every transport. */
+/** Our own messages, the same on every transport. */
 const own: Record<string, Message> = {
   state: {
-    summary: "Where the inbox stands: always the first",
+    summary: "The inbox's counts and `rev`; always the first message",
     payload: Type.Object({ type: Type.Literal("state"), ...standing }),
   },
   changes: {
-    summary: "What has changed since the last message, and where the inbox stands now",
+    summary: "Changes since the last message, and the counts after them",
     description:
-      "Put each item in the place of the one with its id, then drop the oldest (by `created_rev`, then `id`) beyond `total`. A burst comes as one message, and what a slow client has not read is put together for it.",
+      "Replace the item with the same id, then drop the oldest items (by `created_rev`, then `id`) beyond `total`. A burst comes as one message, and a slow client gets its missed changes combined.",
     payload: Type.Object({ type: Type.Literal("changes"), ...standing, changes: Type.Array(Change) }),
   },
   resync: {
-    summary: "What has changed is not known any more: read the list anew",
-    description: "`GET /v1/users/{id}/inbox` has it.",
+    summary: "The changes are no longer known: read the list again",
+    description: "Read it with `GET /v1/users/{id}/inbox`.",
     payload: Type.Object({ type: Type.Literal("resync"), ...standing }),
   },
   bye: {
-    summary: "The server stops: always the last",
+    summary: "The server is stopping; always the last message",
     payload: Type.Object({
       type: Type.Literal("bye"),
-      retry_ms: Type.Integer({ description: "When to come back. Each client is told another time." }),
+      retry_ms: Type.Integer({
+        description: "When to reconnect, in milliseconds. It differs from client to client.",
+      }),
     }),
   },
 };
 const ofQueueDialect: Record<string, Message> = {
-  message: { summary: "A greeting on connecting (queue dialect)", payload: Type.String() },
+  message: {
+    summary: "The greeting after connecting (for clients of the queue API)",
+    payload: Type.String(),
+  },
   notification: {
-    summary: "A new notification (queue dialect)",
+    summary: "A new notification (for clients of the queue API)",
     description: ofABurst,
     payload: Type.Object({ message: Type.String({ description: "Its content." }), id: Type.String() }),
   },
 };
 const ofLiveDialect: Record<string, Message> = {
   liveNotification: {
-    summary: "A new notification (live dialect)",
+    summary: "A new notification (for clients of the live API)",
     description: ofABurst,
     payload: Type.Object({ type: Type.Literal("notification"), data: Notification }),
   },
   echo: {
-    summary: "A text of the client, which comes back unchanged",
+    summary: "The client's own text, sent back unchanged",
     contentType: "text/plain",
     payload: Type.String({ maxLength: 65_536 }),
   },
@@ -85,18 +90,21 @@ interface Channel {
   title: string;
   description: string;
   query: TProperties;
-  /** Names of messages, from the service to the client and the other way. */
+  /** Names of the messages from the service to the client, and from the client. */
   says: string[];
   hears?: string[];
 }
 
 const token = Type.Optional(
-  Type.String({ description: "A user's token or an API key, where no `Authorization` can be sent." }),
+  Type.String({
+    description: "A user's token or an API key, for clients that cannot send an `Authorization` header.",
+  }),
 );
 const rev = Type.Optional(
   Type.Integer({
     minimum: 0,
-    description: "The last that the device knows; 0: everything. Without it: what happens from now on.",
+    description:
+      "The last `rev` that the device knows; 0 sends everything. Without it only later changes are sent.",
   }),
 );
 
@@ -105,7 +113,7 @@ const channels: Record<string, Channel> = {
     server: "websocket",
     address: "/v1/users/{id}/live",
     title: "WebSocket",
-    description: "One JSON text each. A client has nothing to say.",
+    description: "Each message is one JSON text. The client sends nothing.",
     query: { rev, token },
     says: Object.keys(own),
   },
@@ -114,7 +122,7 @@ const channels: Record<string, Channel> = {
     address: "/v1/users/{id}/events",
     title: "Server-sent events",
     description:
-      "An event has the message's `type` as name, its `rev` as id, and the message as data; `state` has an id only for a client that named no `rev`. A browser sends the last id as `Last-Event-ID` when it comes back, which counts more than the query's `rev`.",
+      "The event's name is the message's `type`, its id the `rev`, its data the message. `state` has an id only when the client named no `rev`. A browser sends the last id as `Last-Event-ID` when it reconnects; that header overrides `rev`.",
     query: { rev, token },
     says: Object.keys(own),
   },
@@ -123,22 +131,22 @@ const channels: Record<string, Channel> = {
     address: "/socket.io/",
     title: "Socket.IO, default namespace",
     description:
-      "Each message is an event of its name. `user_id`, `rev` and `token` stand in `auth` or in the query. Who may not listen gets a `connect_error`, with an error code in `data.code`.",
+      "Each message is an event of the same name. Put `user_id`, `rev` and `token` into `auth` or the query. A refused client gets a `connect_error`, with an error code in `data.code`.",
     query: { user_id: Type.Optional(Type.String()), rev, token },
     says: [...Object.keys(own), ...Object.keys(ofQueueDialect)],
   },
   dialect: {
     server: "websocket",
     address: "/ws/v1/notifications/{user_id}",
-    title: "WebSocket of the live dialect",
-    description: "New notifications from now on, and the client's own texts.",
+    title: "WebSocket of the live API",
+    description: "Notifications that arrive after connecting, and the client's own texts.",
     query: { token },
     says: Object.keys(ofLiveDialect),
     hears: ["echo"],
   },
 };
 
-/** The AsyncAPI 3.1 document of all sockets. */
+/** The AsyncAPI 3.1 document of all live connections. */
 export function asyncApiDocument(version: string): object {
   const document = {
     asyncapi: "3.1.0",
@@ -146,7 +154,7 @@ export function asyncApiDocument(version: string): object {
       title: "Belfry, live",
       version,
       description:
-        "Every change of a user's inbox, on every device. Keep the last `rev` of a list, `changes` or `resync` (that of `state` only when you named none), and name it when you connect again: you are told exactly what you missed, or to read the list anew. Without API keys nobody is asked for a token.",
+        "Sends every change of a user's inbox to every device. Keep the last `rev` of a list, `changes` or `resync` (of `state` only when you named none) and send it when you reconnect: you get exactly what you missed, or a `resync`. No token is needed while the service has no API keys.",
       license: { name: "MIT" },
     },
     defaultContentType: "application/json",

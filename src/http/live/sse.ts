@@ -20,20 +20,21 @@ const Query = Type.Object(
     rev: Type.Optional(
       Type.String({
         maxLength: 16,
-        description: "The last `rev` that the device knows; 0: everything; without it: from now on.",
+        description:
+          "The last `rev` that the device knows; 0 sends everything. Without it only later changes are sent.",
       }),
     ),
     token: Type.Optional(
       Type.String({
         maxLength: 8_192,
-        description: "The bearer, for an EventSource, which sends no headers.",
+        description: "A user's token or an API key, for an EventSource, which cannot send headers.",
       }),
     ),
   },
   { additionalProperties: false },
 );
 
-/** What an EventSource waits before it comes back when the connection just breaks: not all of them at once. */
+/** How long an EventSource waits before it reconnects after a broken connection; random, so that not all come at once. */
 const retryMs = () => 1_000 + Math.floor(Math.random() * 2_000);
 
 /** `GET /v1/users/{id}/events`: our own messages as server-sent events (HTML, 9.2). */
@@ -45,13 +46,13 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
       config: { user: userInPath("id"), tokenInQuery: true, stream: true },
       schema: {
         tags: ["users"],
-        summary: "What changes in a user's inbox, as server-sent events",
+        summary: "Follow a user's inbox with server-sent events",
         description:
-          "`state` comes first, then `changes` as they happen; `resync`: read the list anew; `bye`: come back later. An event's id is its `rev` (`state` has one only when none was named): a browser sends the last one as `Last-Event-ID` and is told what it missed.",
+          "Sends `state` first, then `changes` as they happen. `resync`: read the list again. `bye`: reconnect later. An event's id is its `rev` (`state` has one only when the request named none); a browser sends the last id as `Last-Event-ID` and gets what it missed.",
         params: UserPath,
         querystring: Query,
         headers: Type.Object({
-          "last-event-id": Type.Optional(Type.String({ description: "Counts more than `rev`." })),
+          "last-event-id": Type.Optional(Type.String({ description: "Overrides `rev`." })),
         }),
         response: { 200: { content: { "text/event-stream": { schema: Type.String() } } } },
       },
@@ -64,7 +65,7 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
       const { raw } = reply;
       // It may have gone while its token was checked, and would be counted forever.
       if (raw.destroyed) return reply.hijack();
-      // Pipelined behind another answer it has no connection yet, and would not hear of that one's end.
+      // Pipelined behind another answer it has no connection yet, and would not notice that one's end.
       if (!raw.socket) throw new BelfryError("invalid_request", "A stream must not be pipelined.");
       admission.enter(request.raw, user, raw);
       admission.release(raw.socket);
@@ -88,12 +89,12 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
       let backlog = 0;
       const peer: Peer = {
         expiresAt: request.access?.expiresAt,
-        // It comes back, and hears of it by a 401.
+        // It reconnects, and gets a 401.
         expire: () => leave(),
         beat() {
           const before = backlog;
           backlog = raw.writableLength;
-          // There is no pong: that it takes what is written is all that can be known.
+          // There is no pong. All that can be known is whether it takes what is written.
           if (!reads && before > 0 && backlog >= before) return void raw.destroy();
           reads = false;
           raw.write(":\n\n");
@@ -133,7 +134,7 @@ function eventSink(raw: ServerResponse, since: number, drained: () => void): Sin
   };
   return {
     state(standing) {
-      // Who named a rev is not there yet: breaking off here, it would come back with this id and miss what lies between.
+      // A client that named a rev is not up to date yet: with this id it would miss what lies between if it reconnected now.
       const id = since === fromNow ? standing.rev : undefined;
       raw.write(event("state", textOf({ type: "state", ...standing }), id));
     },
@@ -147,7 +148,7 @@ function eventSink(raw: ServerResponse, since: number, drained: () => void): Sin
   };
 }
 
-/** Who does not read would never come to the end. */
+/** A client that does not read would never reach the end, so it is cut off. */
 function endSoon(raw: ServerResponse, last?: string): void {
   if (raw.writableEnded || raw.destroyed) return;
   raw.end(last);

@@ -23,14 +23,14 @@ const paths = [
   { pattern: /^\/ws\/v1\/notifications\/([^/]+)$/, protocol: "live" },
 ] as const;
 
-/** Who has waited so long for an inbox that cannot be read is let in without. */
+/** A client that has waited this long for an inbox that cannot be read is admitted without it. */
 const standingMs = 5_000;
 
 const isSocketIo = (path: string): boolean => path === "/socket.io/" || path === "/socket.io";
 
-/** Connections that the server knows nothing of any more. */
+/** Upgraded connections, which Node's server no longer tracks. */
 export interface Upgraded {
-  /** Resolves when none is open: what was written to them has left, and they have been closed. */
+  /** Resolves when none is open: all that was written has left, and they have been closed. */
   ended(): Promise<void>;
   /** Ends those that are left. */
   cutOff(): void;
@@ -91,7 +91,7 @@ async function dispatch(
   const { pattern, protocol } = found;
   const written = pattern.exec(path)?.[1] as string;
 
-  // From here on a browser would learn nothing from an HTTP answer.
+  // From here on errors are sent as a close code, because a browser cannot read an HTTP answer to an upgrade.
   let listener: WebSocketListener | BelfryError;
   try {
     const asked = new URLSearchParams(query);
@@ -114,8 +114,8 @@ async function dispatch(
 }
 
 /**
- * The user's `rev`. The live dialect's clients are not told it: for them it is the open socket from which on everything is
- * told, so it must not open before this is known.
+ * The user's `rev`. Clients of the live API do not learn it: they expect everything from the moment the socket opens, so it
+ * must not open before this is known.
  */
 function whereItStands(hub: Hub, user: string): Promise<number> {
   return new Promise((resolve) => {
@@ -125,7 +125,7 @@ function whereItStands(hub: Hub, user: string): Promise<number> {
       changes() {},
       resync() {},
       backlog: () => 0,
-      // Its socket is sent away as all are.
+      // Its socket is closed like all others.
       leave: () => resolve(fromNow),
     });
     function end(since: number): void {
@@ -136,7 +136,7 @@ function whereItStands(hub: Hub, user: string): Promise<number> {
   });
 }
 
-/** `readUser` says what is wrong with an id that is none. */
+/** `readUser` explains what is wrong with the id. */
 function decoded(segment: string): string {
   try {
     return decodeURIComponent(segment);
@@ -148,10 +148,10 @@ function decoded(segment: string): string {
 const wantsWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === "GET" && /^websocket$/i.test(headers.upgrade ?? "");
 
-/** The answer that the socket is busy with: the upgrade was pipelined behind its request. Node has it without a type. */
+/** The answer that the socket is still sending: the upgrade was pipelined behind its request. Node has no type for it. */
 const answerOn = (socket: Duplex) => (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
 
-/** Node's server has let go of the socket, and tells the answer nothing of it any more. */
+/** Node's server has released the socket, and no longer passes its events to the answer. */
 function waitFor(answer: ServerResponse, socket: Duplex, next: () => void): void {
   const onDrain = () => answer.emit("drain");
   socket.on("error", onError);
@@ -168,8 +168,8 @@ function waitFor(answer: ServerResponse, socket: Duplex, next: () => void): void
 }
 
 /**
- * An offer of another protocol may be ignored (RFC 9110, 7.8), and Java's HttpClient offers h2c with every request. Since
- * somebody listens for `upgrade`, Node hands it over with its parser gone: so it is read once more, without the offer.
+ * An offer of another protocol may be ignored (RFC 9110, 7.8), and Java's HttpClient offers h2c with every request. Because
+ * there is an `upgrade` listener, Node hands the request over and drops its parser: so it is parsed again, without the offer.
  */
 function putBack(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { method, url, httpVersion, rawHeaders } = request;
