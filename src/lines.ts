@@ -65,7 +65,12 @@ export async function openLines(config: Config, partners: LinePartners): Promise
     capture: {
       configured: true,
       make: () =>
-        createCaptureProvider({ channel: "email", from: `${config.SMTP_NAME} <${from}>`, now, add: capture }),
+        createCaptureProvider({
+          channel: "email",
+          from: { address: from, name: config.SMTP_NAME },
+          now,
+          add: capture,
+        }),
     },
   };
   const sms: Record<string, Offer<"sms">> = {

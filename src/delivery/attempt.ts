@@ -80,9 +80,13 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
       until = Math.min(until, restOf(line.health.availability(), now()));
       continue;
     }
-    const outcome = await ask(line.provider, composed.message);
+    const outcome = await ask(line, composed.message);
     report(outcome);
-    if (outcome.kind === "rejected" && (outcome.reason === "address" || outcome.reason === "opt_out"))
+    if (
+      outcome.kind === "rejected" &&
+      (outcome.reason === "address" || outcome.reason === "opt_out") &&
+      outcome.remember !== false
+    )
       await partners.suppress(delivery.user, delivery.channel, address, outcome.reason).catch(() => {});
     if (outcome.kind === "misconfigured") until = Math.min(until, restOf(line.health.availability(), now()));
     else if (outcome.kind !== "retry") return { attempts, result: outcome };
@@ -90,14 +94,15 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
   }
   return { attempts, result: last ?? { kind: "hold", until } };
 
-  async function ask(provider: Provider, message: Messages[Channel]): Promise<AttemptOutcome> {
+  async function ask({ provider, health }: Line, message: Messages[Channel]): Promise<AttemptOutcome> {
     const at = now();
-    const outcome = await sendWithin(partners.deadlineMs, provider, message).then(
+    const answer = await sendWithin(partners.deadlineMs, provider, message).then(
       (taken): AttemptOutcome => ({ kind: "sent", ...taken }),
       // Anything but a SendError is a defect of ours: whether it was sent is not known.
       (error): AttemptOutcome =>
         error instanceof SendError ? error.outcome : { kind: "unknown", code: "DEFECT", text: String(error) },
     );
+    const outcome = health.judge(answer, address as string, delivery.content.at);
     attempts.push({
       at,
       provider: provider.name,

@@ -4,7 +4,7 @@ import type { Messages, Recipient } from "../model/provider.ts";
 
 /** Renders a delivery's content for its channel. Each throws when the type is gone or a template fails on this content. */
 export interface Compose {
-  email(content: HeldDelivery["content"]): { subject: string; text: string; html?: string };
+  email(content: HeldDelivery["content"]): Omit<Messages["email"], "id" | "user" | "to">;
   sms(content: HeldDelivery["content"]): string;
 }
 

@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from "../model/delivery.ts";
+import { createJudge, type Judge } from "./judge.ts";
 
 export interface Availability {
   /** How many sends may be under way now: any number, one as a probe, or none. */
@@ -25,6 +26,8 @@ export interface Health {
   availability(): Availability;
   /** Permission for one attempt, to be answered with its outcome; undefined while the provider is paused. */
   enter(): ((outcome: AttemptOutcome) => void) | undefined;
+  /** Settles whom a refusal was about, before it is reported. */
+  judge: Judge;
   state(): HealthState;
 }
 
@@ -98,6 +101,7 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
         learn(outcome);
       };
     },
+    judge: createJudge(now),
     state: () => current,
   };
 }

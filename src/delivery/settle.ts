@@ -10,7 +10,8 @@ export function settlementOf(
   random: number,
 ): Settlement {
   const { attempts, result } = turn;
-  const counts = attempts.some((attempt) => attempt.outcome !== "misconfigured");
+  const free = result.kind === "retry" && result.free === true;
+  const counts = !free && attempts.some((attempt) => attempt.outcome !== "misconfigured");
   const tries = delivery.tries + (counts ? 1 : 0);
   const base = { delivery, attempts, tries };
   switch (result.kind) {

@@ -11,6 +11,7 @@ const Message = Type.Object({
   channel: Type.String({ enum: [...channels] }),
   at: Type.Integer({ description: "Unix milliseconds." }),
   from: Type.Optional(Type.String()),
+  reply_to: Type.Optional(Type.String()),
   to: Type.String(),
   subject: Type.Optional(Type.String()),
   text: Type.Optional(Type.String()),

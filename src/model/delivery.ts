@@ -80,19 +80,31 @@ export type Reason = (typeof reasons)[number];
 export type AttemptOutcome =
   | { kind: "sent"; providerId?: string; text?: string }
   /**
-   * Transient; `afterMs` when the answer names a time. `ailing`: it says something about the provider rather than
-   * about this message, so enough of them in a row open its breaker.
+   * Transient; `afterMs` when the answer names a time. `ailing`: it tells about the provider rather than about this
+   * message, so enough of them in a row open its breaker. `free`: uses up no try.
    */
-  | { kind: "retry"; code: string; text: string; afterMs?: number; ailing?: boolean }
+  | { kind: "retry"; code: string; text: string; afterMs?: number; ailing?: boolean; free?: true }
   /** The answer never came: it may have been sent. Ailing too, unless it says that it tells of one target alone. */
   | { kind: "unknown"; code: string; text: string; ailing?: false }
-  /** Permanent. */
-  | { kind: "rejected"; reason: Reason; code: string; text: string }
+  /**
+   * Permanent. `doubt`: an address was refused without an exact code, so perhaps we were: `named` when the words name
+   * the mailbox, `remedy` for the case that it is us (`delivery/judge.ts`). `remember`: false when the address must
+   * not be suppressed.
+   */
+  | {
+      kind: "rejected";
+      reason: Reason;
+      code: string;
+      text: string;
+      doubt?: { named: boolean; remedy: string };
+      remember?: false;
+    }
   /**
    * The provider refuses us: our credentials, sender or account. Uses up no try and pauses the provider.
-   * `remedy`: one sentence that tells the operator what to do.
+   * `remedy`: one sentence that tells the operator what to do. `perhapsOneOnly`: said about one message, so it may
+   * hold for that one alone.
    */
-  | { kind: "misconfigured"; code: string; text: string; remedy: string };
+  | { kind: "misconfigured"; code: string; text: string; remedy: string; perhapsOneOnly?: true };
 
 /** One line of a delivery's history. */
 export interface Attempt {

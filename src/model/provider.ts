@@ -11,6 +11,9 @@ export interface EmailMessage extends Addressed {
   subject: string;
   text: string;
   html?: string;
+  /** Of the notification's type: where answers go, and the sender's name instead of the configured one. */
+  replyTo?: string;
+  fromName?: string;
 }
 
 export interface SmsMessage extends Addressed {
@@ -56,6 +59,7 @@ export interface CapturedMessage {
   /** Unix milliseconds. */
   at: number;
   from?: string;
+  reply_to?: string;
   to: string;
   subject?: string;
   text?: string;

@@ -6,7 +6,8 @@ import type { CapturedMessage, Messages, Provider } from "../model/provider.ts";
 /** Keeps what would have been sent, for a channel without a provider. Webhooks need none and are never captured. */
 export function createCaptureProvider<C extends Exclude<Channel, "webhook">>(options: {
   channel: C;
-  from: string | undefined;
+  /** The sender of e-mail. */
+  from: { address: string; name: string } | undefined;
   now: () => number;
   /** Stores messages; one entry each. */
   add: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
@@ -20,14 +21,16 @@ export function createCaptureProvider<C extends Exclude<Channel, "webhook">>(opt
   return {
     name: "capture",
     channel,
-    async send({ user, ...message }: Messages[C]) {
+    async send(message: Messages[C]) {
+      const { user, replyTo, fromName, ...kept } = message as Messages["email"];
       try {
         await batches.submit({
-          ...message,
+          ...kept,
           user_id: user,
           channel,
           at: now(),
-          ...(from !== undefined && { from }),
+          ...(from !== undefined && { from: `${fromName ?? from.name} <${from.address}>` }),
+          ...(replyTo !== undefined && { reply_to: replyTo }),
         });
         return {};
       } catch (error) {

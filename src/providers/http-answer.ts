@@ -1,13 +1,12 @@
 import { SendError } from "../model/delivery.ts";
 
-/** Socket and TLS codes after which nothing was handed over: no connection, or no trust in the one there is. */
-export const nothingSent =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|ERR_TLS_\w+|CERT_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|UNABLE_TO_\w+)$/;
+/** Socket and TLS codes after which nothing was handed over: there was no connection. */
+export const nothingSent = /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|ERR_TLS_\w+)$/;
 
 /**
- * A library's answer, or a `SendError`: what `meaning` makes of its error, `unknown` when `ms` have passed. The
- * libraries' own time-outs count silence, so an answer that trickles in would outlast them, and then the lease.
- * The library's error is not kept as a cause: axios puts the request with its credentials into it.
+ * Awaits a library's answer. Throws a `SendError`: what `meaning` makes of the library's error, or `unknown` after
+ * `ms`. The libraries' own time-outs count silence, so an answer that trickles in would outlast them, and then the
+ * lease. The library's error is not kept as a cause, because axios puts the request with its credentials into it.
  */
 export async function answerWithin<T>(
   ms: number,

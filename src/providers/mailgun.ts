@@ -23,28 +23,31 @@ export async function createMailgunProvider(options: MailgunOptions): Promise<Pr
     url: options.baseUrl,
     timeout: timeoutMs,
   });
-  const sender = `"${from.name.replace(/["\\]/g, "\\$&")}" <${from.address}>`;
+  const sender = (name: string) => `"${name.replace(/["\\]/g, "\\$&")}" <${from.address}>`;
 
   return {
     name: "mailgun",
     channel: "email",
-    async send({ id, to, subject, text, html }) {
+    async send({ id, to, subject, text, html, replyTo, fromName }) {
       if (!isMailbox(to)) throw notOneMailbox();
       const sending = messages.create(domain, {
-        from: sender,
+        from: sender(fromName ?? from.name),
         to,
         subject,
         text,
         ...(html !== undefined && { html }),
-        // As every e-mail provider writes it, so that a copy by another one can be recognised.
+        // The same with every e-mail provider, so that a second copy can be recognised.
         "h:Message-Id": messageIdOf(id, from.address),
+        "h:Date": new Date(now()).toUTCString().replace("GMT", "+0000"),
+        "h:Auto-Submitted": "auto-generated",
+        ...(replyTo !== undefined && { "h:Reply-To": replyTo }),
         "v:delivery_id": id,
       });
       const taken = await answerWithin(timeoutMs, sending, (error) =>
         mailgunOutcome(error as MailgunFailure, now()),
       );
       return {
-        // As the webhooks give it.
+        // In the form that the webhooks have.
         ...(typeof taken.id === "string" && { providerId: taken.id.replace(/^<|>$/g, "") }),
         ...(taken.message && { text: String(taken.message) }),
       };

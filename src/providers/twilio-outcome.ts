@@ -1,5 +1,6 @@
 import type { SendError } from "../model/delivery.ts";
 import { twilioRefusals } from "../model/twilio.ts";
+import { certificateRefusal } from "./certificate.ts";
 import { nothingSent } from "./http-answer.ts";
 
 type Outcome = SendError["outcome"];
@@ -38,10 +39,13 @@ export function twilioOutcome(failure: TwilioFailure): Outcome {
   const { status } = failure;
   const code = String(failure.code ?? status ?? "ERROR").slice(0, 50);
   const text = String(failure.message ?? `Twilio answered ${status}`);
-  if (status === undefined)
+  if (status === undefined) {
+    const refusal = certificateRefusal(code, text, "TWILIO_BASE_URL");
+    if (refusal) return refusal;
     return nothingSent.test(code)
       ? { kind: "retry", code, text, ailing: true }
       : { kind: "unknown", code, text };
+  }
   if (lateCodes.has(code)) return { kind: "retry", code, text, afterMs: lateMs, ailing: true };
   if (status === 429 || code === "20429") return { kind: "retry", code, text, ailing: true };
   if (status >= 500 || code === "20500") return { kind: "unknown", code, text };

@@ -112,7 +112,6 @@ describe("each answer ends as docs/providers/mailgun.md says", () => {
 
   test.each([
     { status: 400, message: "to parameter is not a valid address. please check documentation" },
-    { status: 404, message: "Domain not found: mg.example" },
     { status: 413, message: "Message size exceeds the limit of 25MB" },
   ])("$status: failed after one attempt", async ({ status, message }) => {
     const mailgun = await startProvider(() => refused(status, message));
@@ -128,7 +127,14 @@ describe("each answer ends as docs/providers/mailgun.md says", () => {
     { status: 401, answer: { status: 401, text: "Forbidden" } },
     { status: 402, answer: refused(402, "Payment required") },
     { status: 403, answer: refused(403, "Domain mg.example is disabled") },
-  ])("$status: no try is used up and the provider rests", async ({ status, answer }) => {
+    { status: 404, answer: refused(404, "Domain not found: mg.example") },
+    { status: 404, answer: { status: 404, text: "404 page not found" } },
+    {
+      status: 400,
+      answer: refused(400, "'from' parameter is not a valid address. please check documentation"),
+    },
+    { status: 400, answer: refused(400, "Domain mg.example is not allowed to send: it is unverified") },
+  ])("$status: no try is used up and the provider is paused ($answer.text)", async ({ status, answer }) => {
     const mailgun = await startProvider(() => answer);
     const { url } = await startService(mailgunAt(mailgun.url));
     const user = await addUser(database, { email: "ann@example.org" });

@@ -3,14 +3,13 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { ObjectId } from "mongodb";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { type SmtpFailure, smtpOutcome } from "../../src/providers/smtp-outcome.ts";
 import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { freePort } from "../support/free-port.ts";
 import { call } from "../support/http.ts";
 import type { Counterpart, Received, Verdict } from "../support/provider-counterpart.ts";
 import { readMail } from "../support/provider-mail.ts";
-import { eventually, startService } from "../support/service.ts";
+import { eventually, spawnService, startService } from "../support/service.ts";
 import {
   type SmtpBehaviour,
   type SmtpSink,
@@ -20,126 +19,6 @@ import {
 import { providerSuite } from "./shared.ts";
 
 const minute = 60_000;
-
-describe("what an answer means", () => {
-  const answer = (response: string, more: Partial<SmtpFailure> = {}): SmtpFailure => ({
-    code: "EENVELOPE",
-    command: "RCPT TO",
-    responseCode: Number(response.slice(0, 3)),
-    response,
-    message: `refused: ${response}`,
-    ...more,
-  });
-  const data = { code: "EMESSAGE", command: "DATA" };
-  const retry = { kind: "retry" };
-  /** It tells of the server, not of this mail: enough of them in a row open the breaker. */
-  const ailing = { kind: "retry", ailing: true };
-  const patient = { kind: "retry", afterMs: 5 * minute };
-  const slower = { ...ailing, afterMs: minute };
-  const address = { kind: "rejected", reason: "address" };
-  const message = { kind: "rejected", reason: "message" };
-  const policy = { kind: "rejected", reason: "policy" };
-  const config = { kind: "misconfigured", remedy: expect.stringMatching(/^[A-Z].*\.$/) };
-  const unknown = { kind: "unknown" };
-
-  const rows: Array<[string, SmtpFailure, object]> = [
-    ["421 4.3.2 closing", answer("421 4.3.2 closing"), ailing],
-    ...["450 mailbox busy", "451 4.3.0 try again", "452 4.2.2 full", "454 4.3.0 no"].map(
-      (text): [string, SmtpFailure, object] => [text, answer(text), retry],
-    ),
-    ["4.x.x to DATA", answer("451 4.4.1 no route", data), retry],
-    [
-      "a temporary failure of the login",
-      answer("454 4.7.0 later", { code: "EAUTH", command: "AUTH" }),
-      slower,
-    ],
-    ["STARTTLS not to be had just now", answer("454 TLS off", { code: "ETLS", command: "STARTTLS" }), retry],
-
-    ["450 4.7.1", answer("450 4.7.1 try again later"), patient],
-    ["451 4.7.1", answer("451 4.7.1 please wait"), patient],
-    ["451 that says greylisted", answer("451 You are greylisted"), patient],
-    ["450 that says gray-listing", answer("450 4.2.0 Gray-listing in effect"), patient],
-
-    ["421 4.7.0 rate", answer("421 4.7.0 too many connections"), slower],
-    ["421 4.7.1 rate", answer("421 4.7.1 too fast"), slower],
-    ["450 4.7.28 rate", answer("450 4.7.28 unusual rate"), slower],
-    ["451 4.7.650 rate", answer("451 4.7.650 rate limited"), slower],
-    ["452 4.5.3", answer("452 4.5.3 too many recipients"), slower],
-
-    ...["1.1", "1.2", "1.3", "1.6", "2.1"].map((detail): [string, SmtpFailure, object] => [
-      `550 5.${detail}`,
-      answer(`550 5.${detail} no such user`),
-      address,
-    ]),
-    ["550 5.1.1 on several lines", answer("550-5.1.1 The account\n550 5.1.1 does not exist"), address],
-    ["a bare 550 to RCPT", answer("550 no mailbox here"), address],
-    ["551", answer("551 User not local"), address],
-    ["553", answer("553 mailbox name not allowed"), address],
-    ["an IP address is no status", answer("550 listed: 203.5.7.1, see 5.7.1.99"), address],
-
-    ["552", answer("552 5.2.2 over quota", data), message],
-    ["554 5.6.0", answer("554 5.6.0 bad content", data), message],
-    ["554 5.3.4", answer("554 5.3.4 too big", data), message],
-    ["550 5.3.4", answer("550 5.3.4 too big", data), message],
-    ["a bare 550 to DATA", answer("550 refused", data), message],
-    ["a bare 554", answer("554 transaction failed", data), message],
-
-    ["550 5.7.1", answer("550 5.7.1 blocked"), policy],
-    ["550 5.7.26", answer("550 5.7.26 unauthenticated mail", data), policy],
-    ["554 5.7.1", answer("554 5.7.1 spam", data), policy],
-
-    ["535", answer("535 5.7.8 bad credentials", { code: "EAUTH", command: "AUTH PLAIN" }), config],
-    ["530", answer("530 5.7.0 authenticate first", { command: "MAIL FROM" }), config],
-    ["EAUTH without an answer", { code: "EAUTH", command: "API", message: "no credentials" }, config],
-    ["STARTTLS refused", answer("502 5.5.1 no", { code: "ETLS", command: "STARTTLS" }), config],
-    ["a greeting of 554", answer("554 5.7.1 no service", { code: "EPROTOCOL", command: "CONN" }), config],
-    ["our sender refused", answer("553 5.1.8 sender unknown", { command: "MAIL FROM" }), config],
-    ["a size refused at MAIL FROM", answer("552 5.3.4 too big", { command: "MAIL FROM" }), message],
-
-    [
-      "connection refused",
-      { code: "ESOCKET", command: "CONN", syscall: "connect", message: "connect ECONNREFUSED" },
-      ailing,
-    ],
-    ["no such host", { code: "EDNS", command: "CONN", message: "queryA ENOTFOUND" }, ailing],
-    ["connecting timed out", timedOut("CONNECT_TIMEOUT"), ailing],
-    ["no greeting", timedOut("GREETING_TIMEOUT"), ailing],
-    ["silence in the middle", timedOut("SOCKET_TIMEOUT"), unknown],
-    ["closed, who knows when", { code: "ECONNECTION", command: "CONN", message: "closed" }, unknown],
-    [
-      "reset, who knows when",
-      { code: "ESOCKET", command: "CONN", syscall: "read", message: "ECONNRESET" },
-      unknown,
-    ],
-    [
-      "a certificate that is not accepted",
-      {
-        code: "ESOCKET",
-        command: "CONN",
-        originalCode: "DEPTH_ZERO_SELF_SIGNED_CERT",
-        message: "self-signed",
-      },
-      config,
-    ],
-    ["an error nobody has seen before", { message: "?" }, unknown],
-  ];
-
-  function timedOut(timeoutType: string): SmtpFailure {
-    return { code: "ETIMEDOUT", command: "CONN", timeoutType, message: "timed out" };
-  }
-
-  test.each(rows)("%s", (_name, failure, expected) => {
-    const { code, text, ...outcome } = smtpOutcome(failure);
-    expect(outcome).toEqual(expected);
-    expect(text).toBe(failure.response ?? failure.message);
-    if (failure.responseCode) expect(code).toMatch(new RegExp(`^${failure.responseCode}\\b`));
-  });
-
-  test("the status is kept with the code, and a long answer is cut", () => {
-    expect(smtpOutcome(answer("550 5.1.1 nobody"))).toMatchObject({ code: "550 5.1.1" });
-    expect(smtpOutcome(answer(`451 ${"x".repeat(5_000)}`)).text).toHaveLength(500);
-  });
-});
 
 const database = freshDatabase();
 providerSuite(database, { name: "smtp", channel: "email", start: startMailServer });
@@ -291,6 +170,51 @@ describe("through a running service and a real SMTP server", () => {
     expect(await deliveryOf(user)).toEqual(delivery);
     expect(sink.mails).toHaveLength(1);
     expect(offered).toBe(refusing.onData ? 2 : 1);
+  });
+
+  test.each(["550 relay not permitted", "550 Administrative prohibition", "554 5.7.1 Relay access denied"])(
+    "a relay that refuses us (%s) pauses the provider and suppresses nobody; once it is mended every mail goes out",
+    async (answer) => {
+      let broken = true;
+      const refusal = { code: Number(answer.slice(0, 3)), text: answer.slice(4) };
+      const sink = await smtp({ onRecipient: () => (broken ? refusal : undefined) });
+      const all = Array.from({ length: 12 }, newUser);
+      const first = await spawnService(variables(sink, { DELIVERY_CONCURRENCY: "4" }));
+      await Promise.all(all.map((user) => login(first.url, user)));
+      await eventually(
+        async () => (await deliveries.countDocuments({ lease: { $exists: false }, state: "pending" })) === 12,
+        "all are given back",
+      );
+      const { smtp: shown } = (await call(first.url, "GET", "/readyz?verbose")).body.providers.email;
+      expect(shown).toMatchObject({ state: "paused", text: answer, remedy: expect.stringMatching(/relay/) });
+      first.kill("SIGTERM");
+      await first.ended;
+      expect(first.output().match(/refuses our configuration/g)).toHaveLength(1);
+      for (const { tries } of await deliveries.find().toArray()) expect(tries).toBe(0);
+
+      broken = false;
+      // Instead of a wait for the minute to pass.
+      await deliveries.updateMany({}, { $set: { due: new Date(0) } });
+      const second = await startService(variables(sink));
+      await Promise.all(all.map((user) => inState(user, "sent")));
+      await inState(await login(second.url, all[0]), "sent");
+      expect(await users.countDocuments({ suppressed: { $exists: true } })).toBe(0);
+      expect(sink.mails).toHaveLength(12);
+    },
+  );
+
+  test("a plain 550 to one recipient is remembered once the server has accepted others in between", async () => {
+    const sink = await smtp({
+      onRecipient: (to) => (to.startsWith("bad") ? { code: 550, text: "no such user" } : undefined),
+    });
+    const { url } = await startService(variables(sink));
+    await inState(await login(url), "sent");
+    const bad = newUser();
+    await users.insertOne({ _id: new ObjectId(bad), email: "bad@receiver.example" });
+    expect(await inState(await login(url, bad), "failed")).toMatchObject({ reason: "address", tries: 1 });
+    expect(await users.findOne({ _id: new ObjectId(bad) })).toMatchObject({
+      suppressed: { email: { address: "bad@receiver.example", reason: "address" } },
+    });
   });
 
   test("a server that closes without a greeting has got nothing: tried again", async () => {
