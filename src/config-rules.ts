@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Config } from "./config.ts";
 import { readPublicKey } from "./core/tokens.ts";
+import { needsSmtpUtf8 } from "./model/mailbox.ts";
 
 /**
  * Settings that do not fit together, as sentences. `wrong`: variables that have a problem already; they count as set,
@@ -21,6 +22,7 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
     problems.push("SMTP_HOST: must be set when SMTP_LOGIN is set");
   if (config.SMTP_PORT === 465 && config.SMTP_TLS === "none")
     problems.push("SMTP_TLS: must not be none with SMTP_PORT 465, which uses TLS from the start");
+  problems.push(...smtpProblems(config, isSet));
   problems.push(
     ...missingParts(isSet, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
     ...missingParts(isSet, ["TWILIO_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"], ["TWILIO_RATE"]),
@@ -39,6 +41,41 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
     ...listenerProblems(config),
   );
   return problems;
+}
+
+function smtpProblems(config: Config, isSet: IsSet): string[] {
+  const { SMTP_EHLO, SMTP_EMAIL } = config;
+  const problems: string[] = [];
+  if (SMTP_EHLO !== undefined && !isEhloName(SMTP_EHLO))
+    problems.push(
+      "SMTP_EHLO: must be a host name such as mail.example.com, or an IP address such as [203.0.113.9]",
+    );
+  if (SMTP_EMAIL !== undefined && needsSmtpUtf8(SMTP_EMAIL))
+    problems.push(
+      "SMTP_EMAIL: must have only ASCII characters before the @: many mail servers accept no others",
+    );
+  problems.push(
+    ...missingParts(
+      isSet,
+      ["SMTP_OAUTH_TOKEN_URL", "SMTP_OAUTH_CLIENT_ID"],
+      ["SMTP_OAUTH_CLIENT_SECRET", "SMTP_OAUTH_REFRESH_TOKEN", "SMTP_OAUTH_SCOPE"],
+    ),
+  );
+  if (!isSet("SMTP_OAUTH_TOKEN_URL")) return problems;
+  if (!isSet("SMTP_LOGIN"))
+    problems.push("SMTP_LOGIN: must be set to the mailbox when SMTP_OAUTH_TOKEN_URL is set");
+  if (isSet("SMTP_PASSWORD"))
+    problems.push("SMTP_PASSWORD: must not be set beside SMTP_OAUTH_TOKEN_URL: remove one of them");
+  if (!isSet("SMTP_OAUTH_CLIENT_SECRET") && !isSet("SMTP_OAUTH_REFRESH_TOKEN"))
+    problems.push("SMTP_OAUTH_CLIENT_SECRET: must be set when SMTP_OAUTH_REFRESH_TOKEN is not");
+  return problems;
+}
+
+/** RFC 5321 4.1.3: a name, or an address literal. */
+function isEhloName(name: string): boolean {
+  const literal = /^\[(?:IPv6:)?(.+)\]$/i.exec(name)?.[1];
+  if (literal !== undefined) return isIP(literal) !== 0;
+  return name.length <= 253 && isIP(name) === 0 && /^[a-z\d_]([\w-]*\w)?(\.\w([\w-]*\w)?)*$/i.test(name);
 }
 
 function listenerProblems({ TOKEN_PUBLIC_KEY, TRUST_PROXY = [] }: Config): string[] {

@@ -248,6 +248,25 @@ const table = {
     says: "`required` sends only over TLS; `none` never uses STARTTLS.",
     default: "auto",
   }),
+  SMTP_EHLO: mail.text(
+    { says: "Name that Belfry gives in EHLO. The default is the sender's domain." },
+    "host name, or an IP address in brackets",
+  ),
+  SMTP_OAUTH_TOKEN_URL: mail.url(
+    {
+      says: "Token server for a login with OAuth2 (XOAUTH2) instead of a password. `SMTP_LOGIN` is the mailbox.",
+    },
+    ["https", "http"],
+  ),
+  SMTP_OAUTH_CLIENT_ID: mail.text({ says: "Client id at the token server." }),
+  SMTP_OAUTH_CLIENT_SECRET: mail.text({ says: "Client secret at the token server.", secret: true }),
+  SMTP_OAUTH_REFRESH_TOKEN: mail.text({
+    says: "Refresh token. Without it Belfry uses the client credentials flow.",
+    secret: true,
+  }),
+  SMTP_OAUTH_SCOPE: mail.text({
+    says: "Scope to ask for, such as https://outlook.office365.com/.default.",
+  }),
   MAILGUN_API_KEY: mail.token({ says: "Mailgun API key that may send.", secret: true }),
   MAILGUN_DOMAIN: mail.domain({
     says: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain.",

@@ -57,7 +57,17 @@ export async function openLines(config: Config, partners: LinePartners): Promise
           port: config.SMTP_PORT,
           login: config.SMTP_LOGIN,
           password: config.SMTP_PASSWORD,
+          ...(config.SMTP_OAUTH_TOKEN_URL !== undefined && {
+            oauth: {
+              tokenUrl: config.SMTP_OAUTH_TOKEN_URL,
+              clientId: config.SMTP_OAUTH_CLIENT_ID as string,
+              clientSecret: config.SMTP_OAUTH_CLIENT_SECRET,
+              refreshToken: config.SMTP_OAUTH_REFRESH_TOKEN,
+              scope: config.SMTP_OAUTH_SCOPE,
+            },
+          }),
           from: { address: from, name: config.SMTP_NAME },
+          ehlo: config.SMTP_EHLO,
           tls: config.SMTP_TLS,
           connections: config.SMTP_CONNECTIONS,
         }),

@@ -117,7 +117,7 @@ describe("belfry", () => {
       [["simulate", "--interval", "0"], "--interval must be a number of seconds above 0"],
       [["simulate", "--count", "none"], "--count must be an integer from 1"],
       [["ledger", "--from", "x"], "--from must be a time"],
-      [["suppressions", "--remove"], "--remove needs --user and --channel"],
+      [["suppressions", "--remove"], "--remove needs a filter: --user, --channel, --reason, --from or --to"],
       [["inbox"], "<user> is missing"],
       [["users", "alex", "bob"], 'unexpected argument "bob"'],
       [["token", "alex", "--ttl", "0"], "--ttl must be an integer from 1 to 86400"],
@@ -265,7 +265,7 @@ describe("belfry", () => {
     await db.collection<{ _id: string }>("users").insertOne({ _id: "sue", suppressed } as never);
     expect((await belfry(["suppressions"])).out).toMatch(/email +bounced +sue +x@y\.example/);
     expect((await belfry(["suppressions", "--remove", "--user", "sue", "--channel", "email"])).code).toBe(0);
-    expect((await belfry(["suppressions"])).out).toBe("No address is suppressed.\n");
+    expect((await belfry(["suppressions"])).out).toBe("No suppressed addresses match.\n");
   });
 
   test("without DB_URI it uses the database of the service that runs with that DATA_DIR, or says that none does", async () => {

@@ -107,6 +107,12 @@ describe("with nothing set", () => {
       SMTP_NAME: "Belfry",
       SMTP_TLS: "auto",
       SMTP_CONNECTIONS: 16,
+      SMTP_EHLO: undefined,
+      SMTP_OAUTH_CLIENT_ID: undefined,
+      SMTP_OAUTH_CLIENT_SECRET: undefined,
+      SMTP_OAUTH_REFRESH_TOKEN: undefined,
+      SMTP_OAUTH_SCOPE: undefined,
+      SMTP_OAUTH_TOKEN_URL: undefined,
       SMTP_RATE: undefined,
       MAILGUN_API_KEY: undefined,
       MAILGUN_DOMAIN: undefined,
@@ -270,6 +276,16 @@ describe("values", () => {
     expect(more).toStrictEqual([]);
   });
 
+  const oauth = {
+    SMTP_HOST: "mail.example",
+    SMTP_LOGIN: "box@sender.example",
+    SMTP_OAUTH_TOKEN_URL: "https://login.example/token",
+    SMTP_OAUTH_CLIENT_ID: "belfry",
+    SMTP_OAUTH_CLIENT_SECRET: "hush",
+  };
+  test.each(["mail-1.example.com", "web", "[203.0.113.9]", "[IPv6:2001:db8::1]"])("SMTP_EHLO=%s", (name) => {
+    expect(problemsOf({ SMTP_EHLO: name })).toStrictEqual([]);
+  });
   test.each<[string, Variables, string]>([
     ["an SMTP server without a sender", { SMTP_HOST: "mail.example" }, "SMTP_EMAIL"],
     [
@@ -278,6 +294,20 @@ describe("values", () => {
       "SMTP_EMAIL",
     ],
     ["a password without a login", { SMTP_PASSWORD: key }, "SMTP_LOGIN"],
+    ["a sender that many servers cannot take", { SMTP_EMAIL: "jörg@sender.example" }, "SMTP_EMAIL"],
+    ["a sender with a comment", { SMTP_EMAIL: "a(c)@sender.example" }, "SMTP_EMAIL"],
+    ["a default address with an invisible character", { EMAIL: "a@users.example\u200b" }, "EMAIL"],
+    ["a greeting with blanks", { SMTP_EHLO: "my host" }, "SMTP_EHLO"],
+    ["a greeting with a bare IP address", { SMTP_EHLO: "203.0.113.9" }, "SMTP_EHLO"],
+    ["a greeting that ends the line", { SMTP_EHLO: "a.example\r\nQUIT" }, "SMTP_EHLO"],
+    ["a token server without a client", { ...oauth, SMTP_OAUTH_CLIENT_ID: "" }, "SMTP_OAUTH_CLIENT_ID"],
+    ["a client without a token server", { ...oauth, SMTP_OAUTH_TOKEN_URL: "" }, "SMTP_OAUTH_TOKEN_URL"],
+    ["a token login with a password too", { ...oauth, SMTP_PASSWORD: key }, "SMTP_PASSWORD"],
+    [
+      "a token login without secret and refresh token",
+      { ...oauth, SMTP_OAUTH_CLIENT_SECRET: "" },
+      "SMTP_OAUTH_CLIENT_SECRET",
+    ],
   ])("%s is refused", (_what, env, name) => {
     const [problem, ...more] = problemsOf(env);
     expect(problem).toMatch(new RegExp(`^${name}: `));

@@ -66,6 +66,7 @@ beforeAll(async () => {
         ledger: unused,
         suppressions: unused,
         unsuppress: unused,
+        unsuppressAll: unused,
       },
       callbacks: {
         twilio: { publicUrl: "https://belfry.example", authToken: "unused" },

@@ -1,8 +1,10 @@
 import { Ajv } from "ajv";
 import { Liquid, type Template } from "liquidjs";
 import type { DeliveryContent } from "../model/delivery.ts";
+import { isMailbox } from "../model/mailbox.ts";
 import type { Channel } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
+import { inWords, rowsOf } from "./in-words.ts";
 import {
   builtInTypes,
   defaultEmail,
@@ -26,7 +28,13 @@ export interface Catalog {
   policy(key: string): RetryPolicy & { resendUnknown: boolean };
   /** Each throws when the type is no longer registered or a template fails on this content. */
   render: {
-    email(content: DeliveryContent): { subject: string; text: string; html: string };
+    email(content: DeliveryContent): {
+      subject: string;
+      text: string;
+      html: string;
+      replyTo?: string;
+      fromName?: string;
+    };
     sms(content: DeliveryContent): string;
   };
 }
@@ -57,6 +65,7 @@ export function createCatalog(
   const { text, html } = createEngines();
   const templates = new Map<string, Template[]>();
   for (const [key, { channels }] of types) {
+    problems.push(...senderProblems(channels).map((problem) => `type ${key}, channel email, ${problem}`));
     for (const [part, source] of Object.entries(templatesOf(channels))) {
       const engine = part === "html" ? html : text;
       try {
@@ -97,11 +106,16 @@ export function createCatalog(
     },
     render: {
       // A subject is one line: whatever a value brings along cannot become a header.
-      email: (content) => ({
-        subject: oneLine(render("subject", content)),
-        text: render("text", content),
-        html: render("html", content),
-      }),
+      email(content) {
+        const { reply_to: replyTo, from_name: fromName } = types.get(content.key)?.channels.email ?? {};
+        return {
+          subject: oneLine(render("subject", content)) || inWords(content.key),
+          text: render("text", content),
+          html: render("html", content),
+          ...(replyTo !== undefined && { replyTo }),
+          ...(fromName !== undefined && { fromName }),
+        };
+      },
       sms: (content) => render("sms", content).trim(),
     },
   };
@@ -110,7 +124,8 @@ export function createCatalog(
 
 /** A type's template sources by part, the default ones where it has none: a caller may name any channel. */
 export function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
-  return { ...defaultEmail, ...email, sms: sms?.text ?? defaultSms };
+  const { reply_to: _reply, from_name: _name, ...own } = email ?? {};
+  return { ...defaultEmail, ...own, sms: sms?.text ?? defaultSms };
 }
 
 /** The limit is one of wall time: a process that was stopped meanwhile, or got no processor, is over it as well. */
@@ -134,12 +149,38 @@ function createEngines(): { text: Liquid; html: Liquid } {
 }
 
 function variables(content: DeliveryContent): object {
-  const { key, title, body, targetId, data, at } = content;
-  return { key, title, body, target_id: targetId, data: data ?? {}, at: new Date(at).toISOString() };
+  const { key, body, targetId, data, at } = content;
+  // Blanks alone would be a mail without a subject.
+  const title = content.title?.replace(blank, "") ? content.title : undefined;
+  return {
+    key,
+    type_name: inWords(key),
+    title,
+    body,
+    target_id: targetId,
+    data: data ?? {},
+    get rows() {
+      return rowsOf(data);
+    },
+    at: new Date(at).toISOString(),
+  };
 }
 
+const blank = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu;
+
+function senderProblems({ email }: NotificationType["channels"]): string[] {
+  const { reply_to: replyTo, from_name: fromName } = email ?? {};
+  const problems: string[] = [];
+  if (replyTo !== undefined && !isMailbox(replyTo))
+    problems.push("reply_to: must be one e-mail address, such as help@example.com");
+  if (fromName !== undefined && (/\p{Cc}/u.test(fromName) || fromName.replace(blank, "") === ""))
+    problems.push("from_name: must be a name in one line");
+  return problems;
+}
+
+/** Empty when the value has nothing that can be seen. */
 const oneLine = (value: string): string =>
-  value
+  (value.replace(blank, "") && value)
     .replace(/\p{Cc}+/gu, " ")
     .trim()
     .slice(0, 500)

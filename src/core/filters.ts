@@ -1,7 +1,8 @@
 import { type DeliveryState, deliveryStates, type Reason, reasons } from "../model/delivery.ts";
 import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { type Channel, channels } from "../model/notification.ts";
-import type { DeliveryFilter } from "../model/operate.ts";
+import type { DeliveryFilter, SuppressionFilter } from "../model/operate.ts";
+import { type Suppression, suppressionReasons } from "../model/provider.ts";
 import { isUserId } from "../model/user-id.ts";
 
 /** Filters as a query, a body or a command line has them. */
@@ -14,7 +15,7 @@ export interface WrittenFilters {
   channel?: string;
   /** One, several, or several separated by commas. */
   status?: string | string[];
-  reason?: string;
+  reason?: string | undefined;
   provider?: string;
   /** ISO 8601 or Unix milliseconds. */
   from?: string | number;
@@ -56,6 +57,22 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
     wrong(name, `must be one of ${known.join(", ")}`);
     return undefined;
   }
+}
+
+/** As `readFilters`, for suppressions. */
+export function readSuppressionFilters(
+  written: Pick<WrittenFilters, "user_id" | "channel" | "reason" | "from" | "to">,
+  pointer: (name: string) => string,
+): SuppressionFilter {
+  const { reason } = written;
+  const { user, channel, from, to } = readFilters({ ...written, reason: undefined }, pointer);
+  if (reason !== undefined && !suppressionReasons.includes(reason as Suppression["reason"])) {
+    const detail = `must be one of ${suppressionReasons.join(", ")}`;
+    const at = pointer("reason");
+    throw invalidRequest([{ pointer: at, detail }]);
+  }
+  const filter = { user, channel, reason, from, to };
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 }
 
 /** `from` and `to` in Unix milliseconds. Calls `wrong` for each problem. */

@@ -10,6 +10,7 @@ import type {
   LedgerCounts,
   LedgerLine,
   SuppressionEntry,
+  SuppressionFilter,
 } from "../model/operate.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 
@@ -27,11 +28,11 @@ export interface OperatePartners {
   };
   suppressions: {
     list(
-      filter: { user?: string; channel?: Channel },
+      filter: SuppressionFilter,
       after: { user: string; channel: string } | undefined,
       limit: number,
     ): Promise<SuppressionEntry[]>;
-    remove(user: string, channel: Channel): Promise<boolean>;
+    remove(user: string, channel: Channel, at?: Date): Promise<boolean>;
   };
   ledger: (
     from: number,
@@ -118,7 +119,7 @@ export function createOperate(partners: OperatePartners) {
     },
 
     async suppressions(
-      filter: { user?: string; channel?: Channel },
+      filter: SuppressionFilter,
       limit: number,
       cursor?: { text: string; pointer: string },
     ): Promise<Page<SuppressionEntry>> {
@@ -129,6 +130,31 @@ export function createOperate(partners: OperatePartners) {
       return pageOf(found, limit, (last) => encodeCursor(filter, `${last.channel}/${last.user}`));
     },
 
+    /**
+     * Removes all that match, such as those learned in one outage. Opt-outs stay unless the filter's reason names them.
+     * A suppression that is learned anew meanwhile stays. `more`: the call's limit is reached, call again.
+     */
+    async unsuppressAll(
+      filter: SuppressionFilter,
+      dryRun: boolean,
+      most = mostRemoved,
+    ): Promise<{ removed: number; more: boolean }> {
+      let removed = 0;
+      let after: { user: string; channel: string } | undefined;
+      for (let seen = 0; seen < most; ) {
+        const found = await suppressions.list(filter, after, Math.min(removalBatch, most - seen));
+        if (found.length === 0) return { removed, more: false };
+        const meant = found.filter((one) => one.reason !== "opt_out" || filter.reason === "opt_out");
+        const done = dryRun
+          ? meant.map(() => true)
+          : await Promise.all(meant.map((one) => suppressions.remove(one.user, one.channel, one.at)));
+        removed += done.filter(Boolean).length;
+        seen += found.length;
+        after = found.at(-1);
+      }
+      return { removed, more: (await suppressions.list(filter, after, 1)).length > 0 };
+    },
+
     /** The next delivery there is tried again. */
     async unsuppress(user: string, channel: Channel): Promise<void> {
       if (!(await suppressions.remove(user, channel)))
@@ -136,6 +162,9 @@ export function createOperate(partners: OperatePartners) {
     },
   };
 }
+
+const mostRemoved = 10_000;
+const removalBatch = 50;
 
 export type Operate = ReturnType<typeof createOperate>;
 

@@ -16,6 +16,10 @@ export const NotificationTypeSchema = Type.Object(
               subject: Type.Optional(Type.String({ maxLength: 1_000 })),
               text: Type.Optional(Type.String({ maxLength: 100_000 })),
               html: Type.Optional(Type.String({ maxLength: 100_000 })),
+              /** Where answers go. */
+              reply_to: Type.Optional(Type.String({ maxLength: 254 })),
+              /** The sender's name instead of `SMTP_NAME`. */
+              from_name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
             },
             { additionalProperties: false },
           ),
@@ -88,18 +92,30 @@ export const builtInTypes: Record<string, NotificationType> = {
   },
 };
 
-export const defaultSms = "{{ body | default: title | default: key }}";
+export const defaultSms = "{{ body | default: title | default: type_name }}";
 
-/** Used where a type has no template of its own. They carry the key, and title and body when given. */
+/**
+ * Used where a type has no template of its own: title, body and data, or the type's name in words. The text ends with
+ * the key, which programs look for.
+ */
 export const defaultEmail = {
-  subject: "{{ title | default: key }}",
-  text: "{% if title %}{{ title }}\n\n{% endif %}{% if body %}{{ body }}\n\n{% endif %}{{ key }}\n",
+  subject: "{{ title | default: type_name }}",
+  text: `{{ title | default: type_name }}
+{% if body %}
+{{ body }}
+{% endif %}{% if rows.size > 0 %}
+{% for row in rows %}{{ row.name }}: {{ row.value }}
+{% endfor %}{% endif %}
+Type: {{ key }}
+`,
   html: `<!doctype html>
 <html><body style="margin:0;padding:32px 16px;background:#f4f4f1;font:16px/1.5 system-ui,sans-serif;color:#1d1d1b">
 <div style="max-width:34em;margin:auto;padding:24px;background:#fff;border-radius:8px">
-{% if title %}<h1 style="margin:0 0 12px;font-size:20px">{{ title }}</h1>{% endif %}
-{% if body %}<p style="margin:0 0 16px;white-space:pre-line">{{ body }}</p>{% endif %}
-<p style="margin:0;color:#6b6b66;font-size:13px">{{ key }}</p>
+<h1 style="margin:0;font-size:20px">{{ title | default: type_name }}</h1>
+{% if body %}<p style="margin:12px 0 0;white-space:pre-line">{{ body }}</p>{% endif %}
+{% if rows.size > 0 %}<table style="margin:16px 0 0;border-collapse:collapse;font-size:14px">
+{% for row in rows %}<tr><td style="padding:2px 16px 2px 0;color:#6b6b66;vertical-align:top">{{ row.name }}</td><td style="padding:2px 0;white-space:pre-line">{{ row.value }}</td></tr>
+{% endfor %}</table>{% endif %}
 </div></body></html>
 `,
 };

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { deliveryStates, reasons } from "../model/delivery.ts";
 import { channels } from "../model/notification.ts";
+import { suppressionReasons } from "../model/provider.ts";
 import { hex24 } from "./patterns.ts";
 import { UserId } from "./v1/schemas.ts";
 
@@ -154,10 +155,32 @@ export const LedgerReply = Type.Object({
   channels: Type.Object(Object.fromEntries(channels.map((channel) => [channel, Line]))),
 });
 
+const suppressionFilters = {
+  user_id: Type.Optional(UserId),
+  channel: Type.Optional(ChannelName),
+  reason: Type.Optional(Type.String({ enum: [...suppressionReasons] })),
+  from: Type.Optional(Type.String({ ...time, description: `Suppressed then or later: ${when}` })),
+  to: Type.Optional(Type.String({ ...time, description: `Suppressed before: ${when}` })),
+};
+
+export const RemovalQuery = Type.Object(
+  {
+    ...suppressionFilters,
+    dry_run: Type.Boolean({ default: false, description: "Count only; nothing is removed." }),
+  },
+  { additionalProperties: false },
+);
+
+export const RemovalReply = Type.Object({
+  dry_run: Type.Boolean(),
+  removed: Type.Optional(Count("Removed: their next deliveries are sent.")),
+  would_remove: Type.Optional(Count("With `dry_run`: would be removed.")),
+  more: Type.Boolean({ description: "One call looks at 10,000 at most. Call again until this is false." }),
+});
+
 export const SuppressionsQuery = Type.Object(
   {
-    user_id: Type.Optional(UserId),
-    channel: Type.Optional(ChannelName),
+    ...suppressionFilters,
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
     cursor: Type.Optional(Type.String({ maxLength: 1_024 })),
   },
@@ -170,7 +193,7 @@ export const SuppressionPage = Type.Object({
       user_id: Type.String(),
       channel: ChannelName,
       address: Type.String({ description: "A user who gets another one is tried again." }),
-      reason: Type.String({ enum: ["address", "opt_out", "bounced"] }),
+      reason: Type.String({ enum: [...suppressionReasons] }),
       at: Time(),
     }),
   ),

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { readFilters, readPeriod, type WrittenFilters } from "../core/filters.ts";
+import { readFilters, readPeriod, readSuppressionFilters, type WrittenFilters } from "../core/filters.ts";
 import type { Operate } from "../core/operate.ts";
 import type { Redrive, RedriveRequest } from "../core/redrive.ts";
-import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
+import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { ledgerOnWire, recordOnWire, summaryOnWire, suppressionOnWire } from "../model/operate-wire.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
@@ -115,20 +115,42 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Addresses that take nothing more",
+        summary: "Suppressed addresses: nothing is sent to them",
         querystring: schemas.SuppressionsQuery,
         response: { 200: schemas.SuppressionPage },
       },
     },
     async (request, reply) => {
-      const { user_id, channel, limit, cursor } = request.query;
-      const filter = {
-        ...(user_id !== undefined && { user: user_id }),
-        ...(channel !== undefined && { channel: channel as Channel }),
-      };
+      const { limit, cursor, ...written } = request.query;
+      const filter = readSuppressionFilters(written, inQuery);
       const page = await operate.suppressions(filter, limit, cursorOf(cursor, inQuery));
       linkNextPage(request, reply, page.next);
       return { data: page.data.map(suppressionOnWire), ...nextCursor(page.next) };
+    },
+  );
+
+  app.delete<{ Querystring: Static<typeof schemas.RemovalQuery> }>(
+    "/v1/suppressions",
+    {
+      schema: {
+        tags,
+        summary: "Remove all suppressions that match",
+        description:
+          "For addresses that were suppressed by mistake, such as during one outage of a mail server. At least one filter is required. Opt-outs stay unless `reason=opt_out` is given.",
+        querystring: schemas.RemovalQuery,
+        response: { 200: schemas.RemovalReply },
+      },
+    },
+    async (request) => {
+      const { dry_run, ...written } = request.query;
+      const filter = readSuppressionFilters(written, inQuery);
+      if (Object.keys(filter).length === 0)
+        throw new BelfryError(
+          "invalid_request",
+          "Give at least one filter: user_id, channel, reason, from or to.",
+        );
+      const { removed, more } = await operate.unsuppressAll(filter, dry_run);
+      return { dry_run, ...(dry_run ? { would_remove: removed } : { removed }), more };
     },
   );
 
@@ -137,7 +159,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Try an address again",
+        summary: "Remove one suppression: the next delivery is sent again",
         params: schemas.SuppressionPath,
         response: { 204: Type.Null() },
       },

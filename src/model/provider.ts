@@ -75,9 +75,11 @@ export interface Recipient {
   suppressed?: Partial<Record<Channel, Suppression>>;
 }
 
+export const suppressionReasons = ["address", "opt_out", "bounced"] as const;
+
 export interface Suppression {
   address: string;
-  reason: "address" | "opt_out" | "bounced";
+  reason: (typeof suppressionReasons)[number];
   at: Date;
 }
 

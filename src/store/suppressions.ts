@@ -1,6 +1,6 @@
 import { type Db, type Document, type Filter, ObjectId } from "mongodb";
 import { type Channel, channels } from "../model/notification.ts";
-import type { SuppressionEntry } from "../model/operate.ts";
+import type { SuppressionEntry, SuppressionFilter } from "../model/operate.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
@@ -14,19 +14,27 @@ export function createSuppressionStore(db: Db, writes: UserWrites) {
   return {
     /** By user and channel, those after `after`. Index `suppressed`. */
     list(
-      filter: { user?: string; channel?: Channel },
+      filter: SuppressionFilter,
       after: { user: string; channel: string } | undefined,
       limit: number,
     ): Promise<SuppressionEntry[]> {
-      const { user, channel } = filter;
+      const { user, channel, reason, from, to } = filter;
       const wanted = channel ? [channel] : channels;
+      const at = {
+        ...(from !== undefined && { $gte: new Date(from) }),
+        ...(to !== undefined && { $lt: new Date(to) }),
+      };
       const query: Filter<UserDocument> = {
         suppressed: { $exists: true },
-        ...(channel && { [`suppressed.${channel}`]: { $exists: true } }),
+        $or: wanted.map((one) => ({
+          [`suppressed.${one}`]: { $exists: true },
+          ...(reason && { [`suppressed.${one}.reason`]: reason }),
+          ...(Object.keys(at).length > 0 && { [`suppressed.${one}.at`]: at }),
+        })),
         $and: [user === undefined ? {} : { _id: storedUserId(user) }, after ? notBefore(after.user) : {}],
       };
       return orUnavailable(async () => {
-        // Each has an entry at least, but the first may have been told of already.
+        // Each user has at least one entry, but the first user's may have been on the page before.
         const found = await users
           .find(query, { projection: { suppressed: 1 }, batchSize: limit + 2 })
           .sort({ _id: 1 })
@@ -38,22 +46,26 @@ export function createSuppressionStore(db: Db, writes: UserWrites) {
             return known ? [{ user: wireUserId(_id), channel: one, ...known }] : [];
           }),
         );
+        const matches = (entry: SuppressionEntry) =>
+          (reason === undefined || entry.reason === reason) &&
+          (from === undefined || entry.at.getTime() >= from) &&
+          (to === undefined || entry.at.getTime() < to);
         const told = (entry: SuppressionEntry) =>
           after !== undefined &&
           entry.user === after.user &&
           channels.indexOf(entry.channel) <= channels.indexOf(after.channel as Channel);
-        return entries.filter((entry) => !told(entry)).slice(0, limit);
+        return entries.filter((entry) => matches(entry) && !told(entry)).slice(0, limit);
       });
     },
 
-    /** False when there is none. The next delivery is tried again. */
-    remove(user: string, channel: Channel): Promise<boolean> {
+    /** False when there is none, or with `at` when it is not the one of that moment. The next delivery is sent again. */
+    remove(user: string, channel: Channel, at?: Date): Promise<boolean> {
       return orUnavailable(async () => {
         const path = `suppressed.${channel}`;
         const none: Document = { $eq: ["$suppressed", {}] };
         const { value } = await writes(user, (options) =>
           users.findOneAndUpdate(
-            { _id: storedUserId(user), [path]: { $exists: true } },
+            { _id: storedUserId(user), [path]: { $exists: true }, ...(at && { [`${path}.at`]: at }) },
             // The last one takes the field along, or the index would keep the user.
             [{ $unset: path }, { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } }],
             { projection: { _id: 1 }, includeResultMetadata: true, ...options },

@@ -217,7 +217,7 @@ describe("templates", () => {
   test("that a type does not give are the default ones", () => {
     const { subject, text, html } = render({ subject: "Own" }, content);
     expect(subject).toBe("Own");
-    expect(text).toBe("Title\n\nBody\n\nsample\n");
+    expect(text).toBe("Title\n\nBody\n\nName: Ada\nList: 1, 2\nDeep, Er: x\n\nType: sample\n");
     expect(html).toContain("Title");
   });
 
@@ -238,9 +238,10 @@ describe("templates", () => {
     expect(subject).toBe(`${evil}|${evil}`);
   });
 
-  test("the default HTML escapes title, body and key", () => {
+  test("the default HTML escapes title, body and data", () => {
     const catalog = catalogOf();
-    const { html } = catalog.render.email({ key: "new_login", at: 0, title: "<b>t</b>", body: "<i>b</i>" });
+    const words = { title: "<b>t</b>", body: "<i>b</i>", data: { "<b>n": "<i>v" } };
+    const { html } = catalog.render.email({ key: "new_login", at: 0, ...words });
     expect(html).toContain("&lt;b&gt;t&lt;/b&gt;");
     expect(html).toContain("&lt;i&gt;b&lt;/i&gt;");
     expect(html).not.toMatch(/<b>|<i>/);
@@ -282,9 +283,10 @@ describe("templates", () => {
         return "Ada";
       },
     };
-    expect(render({ subject: "Hello {{ data.name }} {{ title }}" }, { title: "!", data }).subject).toBe(
-      "Hello Ada !",
-    );
+    expect(
+      render({ subject: "Hello {{ data.name }} {{ title }}", text: "", html: "" }, { title: "!", data })
+        .subject,
+    ).toBe("Hello Ada !");
     expect(stalls).toBe(-1);
   });
 
@@ -311,17 +313,17 @@ describe("an SMS", () => {
     ).toBe("Ada & <b>: é😀");
   });
 
-  test("without a template is the body, else the title, else the key", () => {
+  test("without a template is the body, else the title, else the type's name", () => {
     const { render } = catalogOf();
     expect(render.sms({ key: "direct", at: 0, title: "Title", body: "Body" })).toBe("Body");
     expect(render.sms({ key: "direct", at: 0, title: "Title" })).toBe("Title");
-    expect(render.sms({ key: "direct", at: 0, title: "", body: "" })).toBe("direct");
+    expect(render.sms({ key: "direct", at: 0, title: "", body: "" })).toBe("Direct");
   });
 
   test("of a type that sends none itself has the default words: a caller may name any channel", () => {
     const { render } = catalogOf({ bare: sms({}) });
-    expect(render.sms({ key: "new_login", at: 0 })).toBe("new_login");
-    expect(render.email({ key: "bare", at: 0 })).toMatchObject({ subject: "bare" });
+    expect(render.sms({ key: "new_login", at: 0 })).toBe("New login");
+    expect(render.email({ key: "bare", at: 0 })).toMatchObject({ subject: "Bare" });
     expect(() => render.sms({ key: "gone", at: 0 })).toThrow("gone");
   });
 });
@@ -329,27 +331,49 @@ describe("an SMS", () => {
 describe("the default e-mail", () => {
   const catalog = catalogOf();
 
-  test("carries the key alone when there is nothing else", () => {
+  test("has the type's name in words as its title, and the key in its last line of text alone", () => {
     const { subject, text, html } = catalog.render.email({ key: "new_login", at: 0 });
-    expect(subject).toBe("new_login");
-    expect(text).toBe("new_login\n");
-    expect(html).toContain("new_login");
-    expect(html).not.toMatch(/<h1|white-space:pre-line/);
+    expect(subject).toBe("New login");
+    expect(text).toBe("New login\n\nType: new_login\n");
+    expect(html).toContain("New login</h1>");
+    expect(html).not.toMatch(/new_login|white-space:pre-line|<table/);
   });
 
-  test("carries key, title and body when they are given", () => {
+  test("shows title, body and data when they are given", () => {
     const { subject, text, html } = catalog.render.email({
       key: "registration",
       at: 0,
       title: "Hello",
       body: "Come in",
+      data: { seat: { row: 4 } },
     });
     expect(subject).toBe("Hello");
-    expect(text).toBe("Hello\n\nCome in\n\nregistration\n");
-    for (const part of ["Hello", "Come in", "registration"]) expect(html).toContain(part);
+    expect(text).toBe("Hello\n\nCome in\n\nSeat, Row: 4\n\nType: registration\n");
+    for (const part of ["Hello", "Come in", "Seat, Row", ">4<"]) expect(html).toContain(part);
+    expect(html).not.toContain("registration");
   });
 
-  test("has its key as subject when the title is empty", () => {
-    expect(catalog.render.email({ key: "new_login", at: 0, title: "" }).subject).toBe("new_login");
+  test.each(["", "   ", "\t\n", "\u200b", "\u3164"])("a title of blanks (%j) is none", (title) => {
+    expect(catalog.render.email({ key: "new_login", at: 0, title }).subject).toBe("New login");
+    expect(render({ subject: "{{ title }}" }, { title }).subject).toBe("Sample");
+  });
+});
+
+describe("the sender of a type's mails", () => {
+  test("is the configured one with the type's name, and answers go where the type says", () => {
+    const own = { reply_to: "help@sender.example", from_name: "Night Desk" };
+    expect(render({ ...own })).toMatchObject({ replyTo: "help@sender.example", fromName: "Night Desk" });
+  });
+
+  test.each([
+    ["reply_to", "Help <help@sender.example>"],
+    ["reply_to", "help"],
+    ["from_name", "Night\r\nBcc: eve@evil.example"],
+    ["from_name", "  "],
+  ])("is refused at start when %s is %j", (field, value) => {
+    const { problems } = createCatalog(general, { one: email({ [field]: value }) });
+    expect(problems).toEqual([
+      expect.stringMatching(new RegExp(`^type one, channel email, ${field}: must be`)),
+    ]);
   });
 });

@@ -301,7 +301,7 @@ describe("logs", () => {
         onAuth: (_auth, _session, callback) => callback(null, { user: "x" }),
       },
       onRecipient: (address) =>
-        address.startsWith("canary-gone") ? { code: 550, text: `no ${address}` } : undefined,
+        address.startsWith("canary-gone") ? { code: 550, text: `5.1.1 no ${address}` } : undefined,
       onData: (mail, offered) =>
         offered === 0 ? { code: 451, text: `canary-answer for ${mail.to}, try later` } : undefined,
     });

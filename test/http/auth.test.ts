@@ -100,6 +100,7 @@ const forPrograms: Record<string, Row> = {
   "GET /v1/simulator": {},
   "PUT /v1/simulator": { body: { running: false } },
   "GET /v1/suppressions": {},
+  "DELETE /v1/suppressions": { path: () => "/v1/suppressions?reason=address" },
   "DELETE /v1/suppressions/:user_id/:channel": {
     path: () => `/v1/suppressions/${hex}/email`,
     status: 404,

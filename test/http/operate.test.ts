@@ -477,6 +477,43 @@ describe("the books", () => {
   });
 });
 
+test("suppressions of one outage are removed together, opt-outs only when they are named", async () => {
+  const app = await startService({ DB_URI: uri });
+  const day = (n: number) => new Date(Date.UTC(2026, 0, n, 12));
+  const entry = (n: number, reason = "address") => ({ address: `u${n}@users.example`, reason, at: day(n) });
+  const ids = Array.from({ length: 150 }, () => new ObjectId());
+  await users.insertMany([
+    ...ids.map((_id) => ({ _id, suppressed: { email: entry(10) } })),
+    { _id: new ObjectId(), suppressed: { email: entry(9) } },
+    { _id: new ObjectId(), suppressed: { email: entry(10, "opt_out"), sms: entry(10) } },
+    { _id: new ObjectId(), suppressed: { email: entry(11, "bounced") } },
+  ]);
+  const remove = (query: string) => call(app.url, "DELETE", `/v1/suppressions?${query}`);
+  const left = () => users.countDocuments({ suppressed: { $exists: true } });
+  const outage = "channel=email&from=2026-01-10T00:00:00Z&to=2026-01-11T00:00:00Z";
+  const shown = await call(app.url, "GET", "/v1/suppressions?reason=bounced&from=2026-01-10T00:00:00Z");
+  expect(shown.body.data).toMatchObject([{ reason: "bounced" }]);
+
+  expect((await remove(`${outage}&dry_run=true`)).body).toEqual({
+    dry_run: true,
+    would_remove: 150,
+    more: false,
+  });
+  expect(await left()).toBe(153);
+  expect((await remove(outage)).body).toEqual({ dry_run: false, removed: 150, more: false });
+  expect(await left()).toBe(3);
+  expect((await remove(outage)).body).toEqual({ dry_run: false, removed: 0, more: false });
+  expect((await remove("reason=opt_out")).body).toMatchObject({ removed: 1 });
+  expect(await left()).toBe(3);
+  expect((await remove("reason=address")).body).toMatchObject({ removed: 2 });
+  expect(await left()).toBe(1);
+
+  for (const query of ["", "dry_run=true", "reason=policy", "from=yesterday", "channel=fax"])
+    expect((await remove(query)).status, query).toBe(400);
+  expect(await left()).toBe(1);
+  await users.updateMany({}, { $unset: { suppressed: 1 } });
+});
+
 test("suppressed addresses are listed by page, and one that is removed is tried again", async () => {
   const smtp = await startSmtp({
     onRecipient: (_address, asked) => (asked === 0 ? { code: 550, text: "5.1.1 no such user" } : undefined),
