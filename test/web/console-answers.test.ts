@@ -115,7 +115,7 @@ inBrowser("what the server refuses for good is not asked again and again", async
     if (request.url().includes("/v1/deliveries?")) asked++;
   });
   await goTo(page, "#/deliveries?status=lost");
-  await page.getByRole("alert").getByText("?status must be some of").waitFor(shown);
+  await page.getByRole("alert").getByText("`status` must be some of").waitFor(shown);
   expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(0);
   const before = asked;
   await page.clock.runFor(60_000);
