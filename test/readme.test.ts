@@ -53,6 +53,14 @@ test("docs/errors.md lists every error code with its status and description", ()
   expect(rows).toEqual(known);
 });
 
+test("docs/types.md names every built-in type, and its example loads", () => {
+  const page = read("docs/types.md");
+  for (const key of Object.keys(builtInTypes)) expect(page).toContain(`\`${key}\``);
+  const example = /```json\n(\{\n {2}"invoice"[\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
+  expect(createCatalog(general, JSON.parse(example)).problems).toEqual([]);
+});
+
 test("each figure of the README is the one in the newest results", () => {
   const pages = ["create-list", "drain"].map((name) => read(`docs/results/${name}.md`)).join("\n");
   const measured = (what: string) => {
