@@ -123,6 +123,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         policy: catalog.policy,
         render: catalog.render,
         recipient: async (user) => ({ ...everyone, ...(await profiles.submit(user)) }),
+        noteFailing: profileStore.noteFailing,
         suppress: (user, channel, address, reason) =>
           profileStore.suppress(user, channel, { address, reason, at: new Date(clock.now()) }),
         concurrency: config.DELIVERY_CONCURRENCY,

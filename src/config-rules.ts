@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import type { Config } from "./config.ts";
 import { readPublicKey } from "./core/tokens.ts";
 import { needsSmtpUtf8 } from "./model/mailbox.ts";
+import { createUrlCheck, type GuardOptions } from "./providers/webhook-guard.ts";
 
 /**
  * Settings that do not fit together, as sentences. `wrong`: variables that have a problem already; they count as set,
@@ -31,13 +32,12 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
     problems.push("TWILIO_SID: must be the account's SID, which begins with AC");
   if (isSet("WEBHOOK_URL") !== isSet("WEBHOOK_SECRET"))
     problems.push("WEBHOOK_URL: needs WEBHOOK_SECRET and the other way round: set both or neither");
-  if (!config.WEBHOOK_ALLOW_HTTP && config.WEBHOOK_URL?.toLowerCase().startsWith("http:"))
-    problems.push("WEBHOOK_URL: must begin with https://, or set WEBHOOK_ALLOW_HTTP=on");
   if ((config.WEBHOOK_SECRET?.length ?? 0) > 2)
     problems.push("WEBHOOK_SECRET: must be at most two secrets, the new one and the old one");
   problems.push(
     ...orderProblems(config, isSet, "EMAIL_PROVIDERS", { smtp: "SMTP_HOST", mailgun: "MAILGUN_API_KEY" }),
     ...orderProblems(config, isSet, "SMS_PROVIDERS", { twilio: "TWILIO_SID" }),
+    ...webhookUrlProblems(config, wrong),
     ...listenerProblems(config),
   );
   return problems;
@@ -76,6 +76,23 @@ function isEhloName(name: string): boolean {
   const literal = /^\[(?:IPv6:)?(.+)\]$/i.exec(name)?.[1];
   if (literal !== undefined) return isIP(literal) !== 0;
   return name.length <= 253 && isIP(name) === 0 && /^[a-z\d_]([\w-]*\w)?(\.\w([\w-]*\w)?)*$/i.test(name);
+}
+
+function webhookUrlProblems(config: Config, wrong: Set<string>): string[] {
+  const { WEBHOOK_URL } = config;
+  const hasRules = !wrong.has("WEBHOOK_PORTS") && !wrong.has("WEBHOOK_ALLOW_NETWORKS");
+  if (WEBHOOK_URL === undefined || !hasRules) return [];
+  const problem = createUrlCheck(webhookRules(config))(WEBHOOK_URL);
+  return problem === undefined ? [] : [`WEBHOOK_URL: ${problem}`];
+}
+
+/** What webhooks may call. */
+export function webhookRules(config: Config): GuardOptions {
+  return {
+    allowHttp: config.WEBHOOK_ALLOW_HTTP,
+    allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
+    ports: config.WEBHOOK_PORTS.map(Number),
+  };
 }
 
 function listenerProblems({ TOKEN_PUBLIC_KEY, TRUST_PROXY = [] }: Config): string[] {

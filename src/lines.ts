@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import { senderOf } from "./config-rules.ts";
+import { senderOf, webhookRules } from "./config-rules.ts";
 import type { Line } from "./delivery/attempt.ts";
 import { ratePatienceMs } from "./delivery/attempt.ts";
 import { createHealth } from "./delivery/health.ts";
@@ -114,9 +114,7 @@ export async function openLines(config: Config, partners: LinePartners): Promise
     rate: config.WEBHOOK_RATE,
     make: () =>
       createWebhookProvider({
-        allowHttp: config.WEBHOOK_ALLOW_HTTP,
-        allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
-        ports: config.WEBHOOK_PORTS.map(Number),
+        ...webhookRules(config),
         timeoutMs: config.PROVIDER_TIMEOUT_MS,
         now,
       }),

@@ -85,7 +85,7 @@ export function openOperate(
 
 /** The webhook of users who have none of their own. */
 export function targetOfAll({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: Config): Recipient {
-  return url !== undefined && secrets ? { webhook: { url, secrets } } : {};
+  return url !== undefined && secrets ? { webhook: { url, secrets, shared: true } } : {};
 }
 
 function newUserOf(config: Config): { email?: string; phone?: string } {

@@ -1,5 +1,6 @@
 import type { Db } from "mongodb";
 import type { Config } from "./config.ts";
+import { webhookRules } from "./config-rules.ts";
 import type { Catalog } from "./core/catalog.ts";
 import { createDeliveryMessage } from "./core/delivery-message.ts";
 import { createIdempotency } from "./core/idempotency.ts";
@@ -17,8 +18,8 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Hub } from "./model/hub.ts";
 import { targetOfAll } from "./parts.ts";
-import { networks } from "./providers/webhook-guard.ts";
-import { webhookKey } from "./providers/webhook-signature.ts";
+import { createUrlCheck, networks } from "./providers/webhook-guard.ts";
+import { newWebhookSecret, webhookKey } from "./providers/webhook-signature.ts";
 import { createHub } from "./realtime/hub.ts";
 import type { Connection } from "./store/connect.ts";
 import { createEraser } from "./store/erase.ts";
@@ -29,6 +30,7 @@ import { createChangesReader } from "./store/inbox-changes.ts";
 import { createOperateStore } from "./store/operate.ts";
 import { createProfileStore } from "./store/profiles.ts";
 import { createReceiptStore } from "./store/receipts.ts";
+import { createSuppressionStore } from "./store/suppressions.ts";
 import { watchUsers } from "./store/watch.ts";
 
 /** The parts that only the running service has, made of the configuration. */
@@ -113,14 +115,20 @@ export function openV1(
   now: () => number,
 ) {
   const profiles = createProfileStore(db, writes);
+  const suppressions = createSuppressionStore(db, writes);
   const requests = createIdempotencyStore(db, transactions);
   const erase = createEraser({ db, writes, retentionDays: config.DELIVERY_RETENTION_DAYS, now });
   return {
     profiles: createProfiles({
       read: profiles.read,
-      write: profiles.write,
+      // A webhook that is stored, perhaps again, is tried again.
+      async write(user, change) {
+        if (change.webhook) await suppressions.remove(user, "webhook");
+        return profiles.write(user, change);
+      },
       isWebhookSecret: (text) => webhookKey(text) !== undefined,
-      webhookAllowsHttp: config.WEBHOOK_ALLOW_HTTP,
+      newWebhookSecret,
+      webhookUrlProblem: createUrlCheck(webhookRules(config)),
     }),
     // Even when it fails: the inbox goes first.
     erase: (user: string) => erase(user).finally(() => touch([user])),

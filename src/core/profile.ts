@@ -1,6 +1,7 @@
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { isMailbox } from "../model/mailbox.ts";
-import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
+import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } from "../model/profile.ts";
+import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 
 /** A profile as it is written in a body. */
 export interface WrittenProfile {
@@ -8,7 +9,7 @@ export interface WrittenProfile {
   phone?: string | null;
   locale?: string | null;
   time_zone?: string | null;
-  webhook?: { url: string; secrets: string[] } | null;
+  webhook?: { url: string; secrets?: string[]; headers?: Record<string, string> } | null;
 }
 
 export interface ProfilePartners {
@@ -17,22 +18,26 @@ export interface ProfilePartners {
   /** Creates the user when missing. */
   write: (user: string, change: ProfileChange) => Promise<{ profile: Profile; created: boolean }>;
   isWebhookSecret: (text: string) => boolean;
-  /** Whether `http:` may be called beside `https:`. */
-  webhookAllowsHttp: boolean;
+  newWebhookSecret: () => string;
+  /** What is wrong with a webhook's URL, as the rest of a sentence; undefined when it may be called. */
+  webhookUrlProblem: (url: string) => string | undefined;
 }
+
+/** `webhookSecret`: the one that was made for a webhook without any; it is told this once. */
+type Written = { profile: Profile; created: boolean; webhookSecret?: string };
 
 export interface Profiles {
   /** Rejects with `not_found`. */
   show(user: string): Promise<Profile>;
   /** What is not written goes. Rejects with `invalid_request`, which names every problem. */
-  replace(user: string, written: WrittenProfile): Promise<{ profile: Profile; created: boolean }>;
+  replace(user: string, written: WrittenProfile): Promise<Written>;
   /** What is not written stays, what is null goes. Rejects in the same way. */
-  merge(user: string, written: WrittenProfile): Promise<{ profile: Profile; created: boolean }>;
+  merge(user: string, written: WrittenProfile): Promise<Written>;
 }
 
 /**
- * Where users can be reached. Nothing is to be done about suppressions: each names the address that it was learnt of, so
- * a new one is tried.
+ * Where users can be reached. A suppression names the address that it was learned from, so a new address is tried; a
+ * webhook that is stored again is enabled again (`write`).
  */
 export function createProfiles(partners: ProfilePartners): Profiles {
   const { read, write } = partners;
@@ -43,9 +48,15 @@ export function createProfiles(partners: ProfilePartners): Profiles {
       if (!found) throw new BelfryError("not_found", "There is no such user.");
       return found;
     },
-    replace: async (user, written) => write(user, { ...none, ...understood(written, partners) }),
-    merge: async (user, written) => write(user, understood(written, partners)),
+    replace: (user, written) => store(user, written, none),
+    merge: (user, written) => store(user, written, {}),
   };
+
+  async function store(user: string, written: WrittenProfile, base: ProfileChange): Promise<Written> {
+    const made = written.webhook && !written.webhook.secrets ? partners.newWebhookSecret() : undefined;
+    const stored = await write(user, { ...base, ...understood(written, partners, made) });
+    return { ...stored, ...(made !== undefined && { webhookSecret: made }) };
+  }
 }
 
 /** Field of a body, field of the profile, what is kept of a text, and what it must be. */
@@ -56,7 +67,11 @@ const texts = [
   ["time_zone", "timeZone", knownTimeZone, "an IANA time zone, such as Europe/Berlin"],
 ] as const;
 
-function understood(written: WrittenProfile, partners: ProfilePartners): ProfileChange {
+function understood(
+  written: WrittenProfile,
+  partners: ProfilePartners,
+  madeSecret: string | undefined,
+): ProfileChange {
   const problems: ErrorDetail[] = [];
   const change: ProfileChange = {};
   for (const [name, field, read, form] of texts) {
@@ -66,7 +81,11 @@ function understood(written: WrittenProfile, partners: ProfilePartners): Profile
     if (value === undefined) problems.push({ pointer: `/${name}`, detail: `must be ${form}` });
     else change[field] = value;
   }
-  const { webhook } = written;
+  const { webhook: given } = written;
+  const webhook: ProfileChange["webhook"] = given && {
+    ...given,
+    secrets: given.secrets ?? (madeSecret === undefined ? [] : [madeSecret]),
+  };
   if (webhook) problems.push(...webhookProblems(webhook, partners));
   if (problems.length > 0) throw invalidRequest(problems);
   return { ...change, ...(webhook !== undefined && { webhook }) };
@@ -101,26 +120,17 @@ function knownTimeZone(text: string): string | undefined {
 }
 
 function webhookProblems(
-  { url, secrets }: NonNullable<Profile["webhook"]>,
-  { isWebhookSecret, webhookAllowsHttp }: ProfilePartners,
+  { url, secrets, headers = {} }: WrittenWebhook,
+  { isWebhookSecret, webhookUrlProblem }: ProfilePartners,
 ): ErrorDetail[] {
-  const pointer = "/webhook/url";
-  const schemes = webhookAllowsHttp ? ["https:", "http:"] : ["https:"];
-  // `URL` drops what is no part of one, and would keep half a character as another one.
-  const parsed = !/[\s\p{Cc}\p{Cs}]/u.test(url) && URL.canParse(url) ? new URL(url) : undefined;
   const problems: ErrorDetail[] = [];
-  if (!parsed || !schemes.includes(parsed.protocol))
-    problems.push({
-      pointer,
-      detail: `must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`,
-    });
-  else if (parsed.username || parsed.password)
-    problems.push({ pointer, detail: "must not hold a user name or password" });
+  const detail = webhookUrlProblem(url);
+  if (detail !== undefined) problems.push({ pointer: "/webhook/url", detail });
   for (const [index, secret] of secrets.entries())
     if (!isWebhookSecret(secret))
       problems.push({
         pointer: `/webhook/secrets/${index}`,
         detail: "must be whsec_ and the base64 of 24 to 64 bytes",
       });
-  return problems;
+  return [...problems, ...webhookHeaderProblems(headers, "/webhook/headers")];
 }

@@ -6,9 +6,16 @@ import {
   type Turn,
 } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { addressOf, type Messages, type Provider, type Recipient } from "../model/provider.ts";
+import {
+  addressOf,
+  type Messages,
+  type Provider,
+  type Recipient,
+  type Suppression,
+} from "../model/provider.ts";
 import { type Compose, compose } from "./compose.ts";
 import { sendWithin } from "./deadline.ts";
+import { failingDays } from "./endpoints.ts";
 import type { Availability, Health } from "./health.ts";
 import type { RateLimit } from "./rate.ts";
 
@@ -27,7 +34,7 @@ export interface AttemptPartners {
   render: Compose;
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
   /** Remembers that an address takes nothing more. */
-  suppress: (user: string, channel: Channel, address: string, reason: "address" | "opt_out") => Promise<void>;
+  suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
   /** For a send whose end must be known even if we do not live to see it: marks it as begun; false when the lease is lost. */
   begin?: (delivery: HeldDelivery) => Promise<boolean>;
   /** The most that one send may take; then it ends as `unknown`. */
@@ -57,8 +64,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
   const address = addressOf(recipient, delivery.channel);
   if (!address) return skip("no_address", `the user has no address for ${delivery.channel}`);
   const suppression = recipient.suppressed?.[delivery.channel];
-  if (suppression?.address === address)
-    return skip("suppressed", `${suppression.reason} since ${suppression.at.toISOString()}`);
+  if (suppression?.address === address) return skip("suppressed", suppressedText(suppression));
 
   const composed = compose(delivery, recipient, partners.render);
   if ("problem" in composed) return { attempts, result: { kind: "rejected", ...composed.problem } };
@@ -122,6 +128,12 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
   function retry(code: string, text: string): Turn {
     return { attempts, result: { kind: "retry", code, text } };
   }
+}
+
+function suppressedText({ reason, at }: Suppression): string {
+  if (reason !== "failing") return `${reason} since ${at.toISOString()}`;
+  const remedy = "store the webhook again, or remove the suppression";
+  return `the webhook is disabled since ${at.toISOString()}: every attempt had failed for ${failingDays} days; ${remedy}`;
 }
 
 const restOf = (availability: Availability, now: number): number => availability.until ?? now + 1_000;

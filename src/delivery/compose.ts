@@ -28,8 +28,9 @@ export function compose(delivery: HeldDelivery, recipient: Recipient, render: Co
         return { message: { id, user, to: recipient.phone as string, text } };
       }
       case "webhook": {
-        const { url, secrets } = recipient.webhook as NonNullable<Recipient["webhook"]>;
-        return { message: { id, user, url, secrets, payload: webhookPayload(delivery) } };
+        const { url, secrets, headers } = recipient.webhook as NonNullable<Recipient["webhook"]>;
+        const payload = webhookPayload(delivery);
+        return { message: { id, user, url, secrets, ...(headers && { headers }), payload } };
       }
     }
   } catch (error) {

@@ -1,10 +1,12 @@
-import type { HeldDelivery } from "../model/delivery.ts";
+import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import { type Channel, channels, type PlannedDelivery } from "../model/notification.ts";
 import type { Recipient } from "../model/provider.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import { type AttemptPartners, channelAvailability, type Line, ratePatienceMs, takeTurn } from "./attempt.ts";
+import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
 import { giveUpPoison, type PoisonBooks } from "./poison.ts";
+import { createTargets, hostOf } from "./targets.ts";
 import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
@@ -37,6 +39,7 @@ export interface EngineOptions
   extends Shared,
     Pick<AttemptPartners, "render" | "suppress" | "sleep" | "deadlineMs"> {
   recipient: (user: string) => Promise<Recipient>;
+  noteFailing: EndpointPartners["noteFailing"];
   lines: Record<Channel, Line[]>;
   books: (
     channel: Channel,
@@ -56,6 +59,15 @@ export function createEngine(options: EngineOptions): Engine {
     const suppress: AttemptPartners["suppress"] = (...entry) =>
       options.suppress(...entry).finally(ahead.forget);
     const partners = { ...options, lines: lines[channel], recipient: ahead.recipient, suppress };
+    const targets = channel === "webhook" && {
+      targets: createTargets(options),
+      targetOf: async (delivery: HeldDelivery) => hostOf((await ahead.recipient(delivery)).webhook?.url),
+      onSettled(settlement: Settlement) {
+        options.onSettled(settlement);
+        const disable = (user: string, url: string) => suppress(user, channel, url, "failing");
+        void watchEndpoint(settlement, ahead.lastRead(settlement.delivery), { ...options, disable });
+      },
+    };
     // What must not be sent twice, and what has ended a worker before, is marked; all others save the write.
     const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
       const once = !policy(content.key).resendUnknown;
@@ -64,6 +76,7 @@ export function createEngine(options: EngineOptions): Engine {
     };
     const worker = createWorker({
       ...options,
+      ...targets,
       onTaken: ahead.read,
       books,
       // Every provider may be asked in one turn; the rest is for the database.
@@ -129,7 +142,10 @@ const freshMs = 1_000;
  */
 function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
   let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
+  const lastRead = new WeakMap<HeldDelivery, Recipient>();
   return {
+    /** What the delivery's turn knew of its user. */
+    lastRead: (delivery: HeldDelivery): Recipient | undefined => lastRead.get(delivery),
     /** An address is suppressed: others that are held may be its user's too. */
     forget(): void {
       known = new WeakMap();
@@ -140,9 +156,12 @@ function readAhead(read: (user: string) => Promise<Recipient>, now: () => number
       recipient.catch(() => {});
       known.set(delivery, { at: now(), recipient });
     },
-    recipient(delivery: HeldDelivery): Promise<Recipient> {
+    async recipient(delivery: HeldDelivery): Promise<Recipient> {
       const ahead = known.get(delivery);
-      return ahead && now() - ahead.at < freshMs ? ahead.recipient : read(delivery.user);
+      const fresh = ahead && now() - ahead.at < freshMs;
+      const recipient = await (fresh ? ahead.recipient : read(delivery.user));
+      lastRead.set(delivery, recipient);
+      return recipient;
     },
   };
 }

@@ -3,6 +3,7 @@ import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import type { Availability } from "./health.ts";
 import { settlementOf } from "./settle.ts";
+import type { Targets } from "./targets.ts";
 
 /** The database's part, for one channel. Every call may be repeated: each is conditional on the lease it names. */
 export interface DeliveryBooks {
@@ -41,6 +42,10 @@ export interface WorkerOptions {
   newToken: () => string;
   /** Told of each delivery that is taken: what its turn needs can be read now, for all of a claim at once. */
   onTaken?: (delivery: HeldDelivery) => void;
+  /** For a channel in which each user has a target of their own: a slow one must not keep the others waiting. */
+  targets?: Targets;
+  /** The target of a delivery; undefined when it has none. Read before the delivery waits for a slot. */
+  targetOf?: (delivery: HeldDelivery) => Promise<string | undefined>;
   /** Told of each settled turn (metrics). */
   onSettled: (settlement: Settlement) => void;
   log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
@@ -104,8 +109,9 @@ export function createWorker(options: WorkerOptions): Worker {
   const freshUntil = (delivery: HeldDelivery) => (heldUntil.get(delivery) ?? 0) - leaseMs / 3;
 
   function pump(): void {
-    while (!stopping && active.size < concurrency && queue.length > 0) {
-      const delivery = queue.shift() as HeldDelivery;
+    while (!stopping && active.size < concurrency) {
+      const delivery = nextInQueue();
+      if (!delivery) break;
       if (now() > freshUntil(delivery)) heldUntil.delete(delivery);
       else void run(delivery);
     }
@@ -125,12 +131,38 @@ export function createWorker(options: WorkerOptions): Worker {
     });
   }
 
+  const targetOf = new WeakMap<HeldDelivery, string>();
+
+  /** The first delivery whose target can take one. Those of slow and paused targets leave the queue to the others. */
+  function nextInQueue(): HeldDelivery | undefined {
+    for (let at = 0; at < queue.length; ) {
+      const delivery = queue[at] as HeldDelivery;
+      const target = targetOf.get(delivery);
+      const admission = target === undefined ? "go" : (options.targets?.admit(target) ?? "go");
+      if (admission === "wait") at++;
+      else queue.splice(at, 1);
+      if (admission === "go") return delivery;
+      if (admission !== "wait") void putBack(delivery, admission.until);
+    }
+    return undefined;
+  }
+
+  /** Unsent, with its own time to come back. */
+  async function putBack(delivery: HeldDelivery, due: number): Promise<void> {
+    await store({ delivery, attempts: [], state: "pending", tries: delivery.tries, due });
+    heldUntil.delete(delivery);
+    schedulePoll(due - now());
+  }
+
   async function run(delivery: HeldDelivery): Promise<void> {
     active.set(delivery, now());
+    const target = targetOf.get(delivery);
+    const leaveTarget = target === undefined ? undefined : options.targets?.begin(target);
     const turn = await options.turn(delivery).catch((error: unknown): Turn => {
       log.warn({ err: error, delivery: delivery.id }, "a defect: a delivery's turn failed");
       return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
     });
+    leaveTarget?.(turn.attempts.at(-1));
     const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
     // Nobody can be asked, for health or rate: what waits here would only be told the same.
     if (turn.result.kind === "hold") {
@@ -211,6 +243,15 @@ export function createWorker(options: WorkerOptions): Worker {
     for (const delivery of deliveries) {
       heldUntil.set(delivery, until);
       options.onTaken?.(delivery);
+    }
+    if (options.targetOf) {
+      const targets = await Promise.all(
+        // What is wrong with a profile is told by the delivery's own turn.
+        deliveries.map((one) => options.targetOf?.(one).catch(() => undefined)),
+      );
+      for (const [at, target] of targets.entries())
+        if (target !== undefined) targetOf.set(deliveries[at] as HeldDelivery, target);
+      if (stopping) return giveBack(deliveries, now());
     }
     queue.push(...deliveries);
   }
@@ -297,7 +338,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return { token: options.newToken(), until: now() + leaseMs };
     },
     accept(deliveries, until) {
-      void take(deliveries, until);
+      void take(deliveries, until).then(pump);
       pump();
     },
     wake() {

@@ -26,6 +26,8 @@ export interface WebhookMessage extends Addressed {
   url: string;
   /** `whsec_…`; two during a rotation, both sign. */
   secrets: string[];
+  /** The user's own, such as `Authorization`. */
+  headers?: Record<string, string>;
   /** The JSON body: `type`, `timestamp`, `data`. */
   payload: object;
 }
@@ -70,15 +72,24 @@ export interface CapturedMessage {
 export interface Recipient {
   email?: string;
   phone?: string;
-  webhook?: { url: string; secrets: string[] };
+  webhook?: {
+    url: string;
+    secrets: string[];
+    headers?: Record<string, string>;
+    /** The one of all users who have none of their own. */
+    shared?: true;
+    /** The first failure, while no attempt has arrived since. */
+    failingSince?: Date;
+  };
   /** Channels that must not be tried, with the address that this was learnt of. */
   suppressed?: Partial<Record<Channel, Suppression>>;
 }
 
-export const suppressionReasons = ["address", "opt_out", "bounced"] as const;
+export const suppressionReasons = ["address", "opt_out", "bounced", "failing"] as const;
 
 export interface Suppression {
   address: string;
+  /** `failing`: a webhook to which every attempt has failed for days. */
   reason: (typeof suppressionReasons)[number];
   at: Date;
 }

@@ -83,27 +83,62 @@ export function networks(texts: string[]): (address: string, family: 4 | 6) => b
  */
 export function createWebhookGuard(options: GuardOptions): (target: string) => Promise<CheckedTarget> {
   const resolve = options.resolve ?? systemResolve;
-  const closed = networks([...closedV4, ...closedV6]);
-  const opened = networks(options.allowNetworks);
+  const problemIn = createUrlCheck(options);
+  const isClosed = closedTo(options.allowNetworks);
 
   return async (target) => {
-    // The URL parser also settles the spellings: 0x7f.1, 2130706433 and １２７.0.0.1 all become 127.0.0.1.
-    if (!URL.canParse(target)) throw new BlockedTarget("the target is not a URL");
-    const url = new URL(target);
-    if (url.protocol !== "https:" && !(url.protocol === "http:" && options.allowHttp))
-      throw new BlockedTarget(`${url.protocol} is not allowed`);
-    if (url.username || url.password) throw new BlockedTarget("the URL holds a user name or password");
-    const port = url.port ? Number(url.port) : url.protocol === "https:" ? 443 : 80;
-    if (!options.ports.includes(port)) throw new BlockedTarget(`port ${port} is not allowed`);
-
-    const host = url.hostname.replace(/^\[|\]$/g, "");
+    // A user's document may hold what the API would refuse; what `URL` drops of it does no harm here.
+    const url = URL.canParse(target) ? new URL(target) : undefined;
+    const problem = problemIn(url?.href ?? target);
+    if (!url || problem !== undefined) throw new BlockedTarget(`the URL ${problem}`);
+    const host = hostIn(url);
     const found = isIP(host) ? [host] : await resolve(host);
     if (found.length === 0) throw new Error("the name has no address");
-    const addresses = found.map((address) => ({ address, family: isIP(address) as 4 | 6 }));
-    for (const { address, family } of addresses)
-      if (!opened(address, family) && closed(address, family))
-        throw new BlockedTarget("the target has an address that is not public");
-    return { url, addresses };
+    if (found.some(isClosed)) throw new BlockedTarget("the target has an address that is not public");
+    return { url, addresses: found.map((address) => ({ address, family: isIP(address) as 4 | 6 })) };
+  };
+}
+
+/**
+ * What is wrong with a URL before its name is resolved, as the rest of a sentence that says what to change; undefined
+ * for one that may be called. Used when a URL is stored and again before each attempt, as the settings may have changed.
+ */
+export function createUrlCheck(options: GuardOptions): (target: string) => string | undefined {
+  const schemes = options.allowHttp ? ["https:", "http:"] : ["https:"];
+  const isClosed = closedTo(options.allowNetworks);
+
+  return (target) => {
+    // `URL` drops blanks and line breaks, and would keep half a character as another one.
+    const isClean = !/[\s\p{Cc}\p{Cs}]/u.test(target);
+    // The URL parser also settles the spellings: 0x7f.1, 2130706433 and １２７.0.0.1 all become 127.0.0.1.
+    const url = isClean && URL.canParse(target) ? new URL(target) : undefined;
+    if (url?.protocol === "http:" && !options.allowHttp)
+      return "must begin with https:// (WEBHOOK_ALLOW_HTTP=on allows http://)";
+    if (!url || !schemes.includes(url.protocol))
+      return `must be a URL that begins with ${schemes.map((one) => `${one}//`).join(" or ")}`;
+    if (url.username || url.password)
+      return "must not hold a user name or password; send an Authorization header instead (`headers`)";
+    const port = url.port ? Number(url.port) : url.protocol === "https:" ? 443 : 80;
+    if (!options.ports.includes(port))
+      return `has port ${port}; the allowed ports are ${options.ports.join(", ")} (WEBHOOK_PORTS)`;
+    const host = hostIn(url);
+    if (isIP(host) && isClosed(host))
+      return `has the address ${host}, which is not public (WEBHOOK_ALLOW_NETWORKS allows networks)`;
+    if (/(^|\.)localhost\.?$/.test(host) && isClosed("127.0.0.1") && isClosed("::1"))
+      return "names this machine, which is not public (WEBHOOK_ALLOW_NETWORKS allows networks)";
+    return undefined;
+  };
+}
+
+const hostIn = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "");
+
+/** Whether an address is neither public nor in one of these networks. */
+function closedTo(allowNetworks: string[]): (address: string) => boolean {
+  const closed = networks([...closedV4, ...closedV6]);
+  const opened = networks(allowNetworks);
+  return (address) => {
+    const family = isIP(address) as 4 | 6;
+    return !opened(address, family) && closed(address, family);
   };
 }
 

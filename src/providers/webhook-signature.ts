@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 
 /**
  * A Standard Webhooks 1.0.0 secret: `whsec_` and the base64 of 24 to 64 bytes. Answers with the key, or undefined for
@@ -13,6 +13,8 @@ export function webhookKey(secret: unknown): Buffer | undefined {
   const exact = key.toString("base64").replace(/=+$/, "") === text.replace(/=+$/, "");
   return exact && key.length >= 24 && key.length <= 64 ? key : undefined;
 }
+
+export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString("base64")}`;
 
 /**
  * The three headers of Standard Webhooks. `id`: the same on each attempt; `seconds`: Unix seconds of this one. During

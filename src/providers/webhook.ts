@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { SendError } from "../model/delivery.ts";
 import type { Provider } from "../model/provider.ts";
+import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 import { BlockedTarget, type CheckedTarget, createWebhookGuard, type GuardOptions } from "./webhook-guard.ts";
 import { webhookHeaders, webhookKey } from "./webhook-signature.ts";
 
@@ -35,13 +36,16 @@ export function createWebhookProvider(options: WebhookOptions): Provider<"webhoo
   return {
     name: "webhook",
     channel: "webhook",
-    async send({ id, url, secrets, payload }, ended) {
+    async send({ id, url, secrets, headers: own = {}, payload }, ended) {
       const keys = secrets.map(webhookKey).filter((key) => key !== undefined);
       if (keys.length !== secrets.length || keys.length < 1 || keys.length > 2)
         throw refusal(
           "SECRET",
           "the target needs one or two secrets of the form whsec_<base64 of 24 to 64 bytes>",
         );
+      // The profile was checked when it was stored, but a user's document has other writers too.
+      if (webhookHeaderProblems(own, "").length > 0)
+        throw refusal("HEADERS", "the webhook has headers that are not allowed; store it again");
       const body = JSON.stringify(payload);
       const time = AbortSignal.timeout(timeoutMs);
       const deadline = ended ? AbortSignal.any([time, ended]) : time;
@@ -55,8 +59,9 @@ export function createWebhookProvider(options: WebhookOptions): Provider<"webhoo
         );
       });
       const headers = {
-        "content-type": "application/json",
         "user-agent": "Belfry",
+        ...Object.fromEntries(Object.entries(own).map(([name, value]) => [name.toLowerCase(), value])),
+        "content-type": "application/json",
         ...webhookHeaders(keys, id, Math.floor(now() / 1000), body),
       };
       const { status, retryAfter, text } = await post(target, headers, body, deadline);

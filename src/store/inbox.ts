@@ -24,7 +24,7 @@ export interface UserDocument {
   phone?: string;
   locale?: string;
   timeZone?: string;
-  webhook?: { url: string; secrets: string[] };
+  webhook?: { url: string; secrets: string[]; headers?: Record<string, string>; failingSince?: Date };
   suppressed?: Partial<Record<Channel, Suppression>>;
   /**
    * Begins at the database's clock, in milliseconds, and grows by one with each change of `notifications`; each item

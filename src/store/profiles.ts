@@ -9,7 +9,7 @@ import { type UserDocument, usersOf } from "./inbox.ts";
 import type { UserWrites } from "./user-writes.ts";
 
 const projection = { email: 1, phone: 1, webhook: 1, suppressed: 1 } as const;
-const profileProjection = Object.fromEntries(profileFields.map((field) => [field, 1]));
+const profileProjection = { ...Object.fromEntries(profileFields.map((field) => [field, 1])), suppressed: 1 };
 
 /** Where users can be reached, and where not any more. */
 export function createProfileStore(db: Db, writes: UserWrites) {
@@ -68,6 +68,18 @@ export function createProfileStore(db: Db, writes: UserWrites) {
       }
     },
 
+    /** Since when every attempt to this webhook has failed; undefined: one has arrived. Storing a webhook forgets it. */
+    async noteFailing(user: string, url: string, since: Date | undefined): Promise<void> {
+      const path = "webhook.failingSince";
+      await writes(user, (options) =>
+        users.updateOne(
+          { _id: storedUserId(user), "webhook.url": url, [path]: { $exists: since === undefined } },
+          since === undefined ? { $unset: { [path]: 1 } } : { $set: { [path]: since } },
+          options,
+        ),
+      );
+    },
+
     /** Of an address that is still the user's: who has another one, or was erased meanwhile, needs none. */
     async suppress(user: string, channel: Channel, suppression: Suppression): Promise<void> {
       const { address } = suppression;
@@ -85,9 +97,18 @@ export function createProfileStore(db: Db, writes: UserWrites) {
 }
 
 function profileOf({ locale, timeZone, ...rest }: UserDocument): Profile {
-  const { suppressed: _, ...addresses } = recipientOf(rest);
+  const { suppressed, webhook, ...addresses } = recipientOf(rest);
+  const disabled = suppressed?.webhook;
   return {
     ...addresses,
+    ...(webhook && {
+      webhook: {
+        ...webhook,
+        ...(disabled?.address === webhook.url && {
+          disabled: { since: disabled.at, reason: disabled.reason },
+        }),
+      },
+    }),
     ...(typeof locale === "string" && { locale }),
     ...(typeof timeZone === "string" && { timeZone }),
   };
@@ -98,8 +119,19 @@ function recipientOf({ email, phone, webhook, suppressed }: UserDocument): Recip
   return {
     ...(typeof email === "string" && { email }),
     ...(typeof phone === "string" && { phone }),
-    ...(typeof webhook?.url === "string" && Array.isArray(webhook.secrets) && { webhook }),
+    ...(typeof webhook?.url === "string" &&
+      Array.isArray(webhook.secrets) && { webhook: webhookOf(webhook) }),
     ...(typeof suppressed === "object" && { suppressed: wellFormed(suppressed) }),
+  };
+}
+
+function webhookOf({ url, secrets, headers, failingSince }: NonNullable<UserDocument["webhook"]>) {
+  const texts = Object.entries(headers ?? {}).filter(([, value]) => typeof value === "string");
+  return {
+    url,
+    secrets,
+    ...(texts.length > 0 && { headers: Object.fromEntries(texts) }),
+    ...(failingSince instanceof Date && { failingSince }),
   };
 }
 

@@ -67,7 +67,11 @@ export function createSuppressionStore(db: Db, writes: UserWrites) {
           users.findOneAndUpdate(
             { _id: storedUserId(user), [path]: { $exists: true }, ...(at && { [`${path}.at`]: at }) },
             // The last one takes the field along, or the index would keep the user.
-            [{ $unset: path }, { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } }],
+            // A webhook has a fresh start, or its next failure would disable it again.
+            [
+              { $unset: channel === "webhook" ? [path, "webhook.failingSince"] : path },
+              { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } },
+            ],
             { projection: { _id: 1 }, includeResultMetadata: true, ...options },
           ),
         );

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createTargets } from "../../src/delivery/targets.ts";
 import { createWorker, type DeliveryBooks, type WorkerOptions } from "../../src/delivery/worker.ts";
 import type { HeldDelivery, Settlement, Turn } from "../../src/model/delivery.ts";
 
@@ -148,7 +149,15 @@ function worker(
       running.now--;
       const asked = result.kind !== "hold" && result.kind !== "skip";
       const attempts: Turn["attempts"] = asked
-        ? [{ at, provider: "test", outcome: result.kind, ms: Date.now() - at }]
+        ? [
+            {
+              at,
+              provider: "test",
+              outcome: result.kind,
+              ms: Date.now() - at,
+              ...("code" in result && { code: result.code }),
+            },
+          ]
         : [];
       return { attempts, result };
     },
@@ -749,5 +758,37 @@ test("a delivery that does not end is counted as overdue and logged once, until 
   expect(one.overdue()).toBe(0);
   expect(alarms()).toHaveLength(1);
   expect(one.lines.at(-1)).toMatch(/no delivery is overdue any more/);
+  await one.stop(0);
+});
+
+test("a silent target keeps no other target waiting, loses nothing, and costs waiting deliveries no try", async () => {
+  const { books, entries, states } = ledger(160);
+  const other = 159;
+  let silent = true;
+  const now = () => Date.now();
+  const one = worker(
+    books,
+    async ({ id }): Promise<Result> => {
+      if (!silent || id === `d${other}`) return after(20);
+      return after(15_000, { kind: "unknown", code: "TIMEOUT", text: "", ailing: false });
+    },
+    {
+      concurrency: 16,
+      leaseMs: 30_000,
+      targets: createTargets({ now, concurrency: 16 }),
+      targetOf: async ({ id }) => (id === `d${other}` ? "good" : "silent"),
+    },
+  );
+  one.start();
+  await pass(5_000);
+  expect(entries.get(`d${other}`)?.state).toBe("sent");
+  expect(one.running.now).toBe(4);
+  await pass(10 * 60_000);
+  const tried = one.sends.length - 1;
+  expect(tried).toBeLessThan(20);
+  expect([...entries.values()].reduce((sum, { tries }) => sum + tries, 0)).toBeLessThan(20 + 1);
+  silent = false;
+  await pass(30 * 60_000);
+  expect(states()).toEqual({ sent: 160 });
   await one.stop(0);
 });

@@ -506,6 +506,139 @@ describe("through the service", () => {
     expect(providers.webhook).toEqual({ webhook: { state: "ok" } });
   });
 
+  test("160 deliveries to a silent target keep another user's webhook waiting for a moment only", async () => {
+    let held = 0;
+    const sink = await target(({ path }, response) => {
+      if (path === "/silent") held++;
+      else response.end();
+    });
+    const good = await target((_call, response) => void response.end());
+    const { url } = await service(sink.port, { WEBHOOK_PORTS: `${sink.port},${good.port}` });
+    const silent = await userOf(sink.port, "/silent");
+    const sending = Array.from({ length: 160 }, () =>
+      call(url, "POST", "/create", { user_id: silent, key: "ping" }),
+    );
+    await Promise.all(sending);
+    await eventually(() => held > 0, "the silent target holds a call");
+    const user_id = await userOf(good.port, "/good");
+    await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(() => good.calls.length === 1, "the other user's webhook is called");
+    // None of the silent target's calls has ended yet, and it has a few of the slots only.
+    expect(sink.open()).toBe(held);
+    expect(held).toBeLessThanOrEqual(4);
+  });
+
+  test("101 is a retry at once, and other webhooks go out", async () => {
+    const switching = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
+    });
+    switching.listen(0, "127.0.0.1");
+    await once(switching, "listening");
+    onTestFinished(() => void switching.close());
+    const { port } = switching.address() as AddressInfo;
+    const good = await target((_call, response) => void response.end());
+    const { url } = await service(port, { WEBHOOK_PORTS: `${port},${good.port}` });
+    const users = await Promise.all(Array.from({ length: 40 }, () => userOf(port, "/101")));
+    await Promise.all(users.map((user_id) => call(url, "POST", "/create", { user_id, key: "ping" })));
+    const user_id = await userOf(good.port, "/good");
+    await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(() => good.calls.length === 1, "the other user's webhook is called");
+    for (const user of users) {
+      const ended = await eventually(async () => {
+        const found = await deliveryOf(user);
+        return found?.state === "failed" ? found : undefined;
+      }, "it has used its tries");
+      expect(ended).toMatchObject({ reason: "exhausted", attempts: Array(3).fill({ code: "101" }) });
+    }
+    expect((await call(url, "GET", "/readyz?verbose")).body.overdue).toEqual({
+      email: 0,
+      sms: 0,
+      webhook: 0,
+    });
+  });
+
+  test("a webhook that has failed for five days is disabled, shown as such, and enabled when it is stored again", async () => {
+    let status = 500;
+    const sink = await target((_call, response) => void response.writeHead(status).end());
+    const { url } = await service(sink.port);
+    const user_id = await userOf(sink.port, "/hook");
+    const profile = async () => (await call(url, "GET", `/v1/users/${user_id}`)).body.webhook;
+    const ended = async (state: string) => {
+      await call(url, "POST", "/create", { user_id, key: "ping" });
+      return eventually(async () => {
+        const found = await deliveryOf(user_id);
+        return found?.state === state ? found : undefined;
+      }, `the delivery is ${state}`);
+    };
+
+    await ended("failed");
+    const { failing_since } = await eventually(
+      async () => ((await profile()).failing_since ? profile() : undefined),
+      "the first failure is noted",
+    );
+    await ended("failed");
+    expect(await profile()).toEqual({ url: expect.any(String), failing_since });
+
+    const users = db.collection("users");
+    const longAgo = new Date(Date.now() - 6 * 24 * 60 * 60_000);
+    await users.updateOne({ _id: new ObjectId(user_id) }, { $set: { "webhook.failingSince": longAgo } });
+    await ended("failed");
+    const { disabled } = await eventually(
+      async () => ((await profile()).disabled ? profile() : undefined),
+      "it is disabled",
+    );
+    expect(disabled).toEqual({ since: expect.any(String), reason: "failing" });
+    const called = sink.calls.length;
+    expect((await ended("skipped")).detail).toMatch(/disabled since .*5 days; store the webhook again/);
+    expect(sink.calls).toHaveLength(called);
+
+    status = 204;
+    const webhook = { url: `http://127.0.0.1:${sink.port}/hook`, secrets: [secret] };
+    await call(url, "PATCH", `/v1/users/${user_id}`, { webhook });
+    expect(await profile()).toEqual({ url: webhook.url });
+    await ended("sent");
+
+    status = 500;
+    await ended("failed");
+    await eventually(async () => (await profile()).failing_since, "the failure is noted");
+    status = 204;
+    await ended("sent");
+    await eventually(async () => !(await profile()).failing_since, "it has answered again");
+  });
+
+  test("a webhook's headers are sent with each call, and replace none of ours", async () => {
+    const sink = await target((_call, response) => void response.end());
+    const { url } = await service(sink.port);
+    const user_id = new ObjectId().toHexString();
+    const webhook = {
+      url: `http://127.0.0.1:${sink.port}/auth`,
+      secrets: [secret],
+      headers: { Authorization: "Bearer abc", "User-Agent": "Acme" },
+    };
+    expect((await call(url, "PUT", `/v1/users/${user_id}`, { webhook })).status).toBe(201);
+    await call(url, "POST", "/create", { user_id, key: "ping" });
+    await eventually(() => sink.calls.length === 1, "it is called");
+    const { headers, body } = sink.calls[0] as (typeof sink.calls)[number];
+    expect(headers).toMatchObject({
+      authorization: "Bearer abc",
+      "user-agent": "Acme",
+      "content-type": "application/json",
+    });
+    new Webhook(secret).verify(body, headers as Record<string, string>);
+    // The document has other writers than the API.
+    await db
+      .collection("users")
+      .updateOne({ _id: new ObjectId(user_id) }, { $set: { "webhook.headers": { Host: "evil.example" } } });
+    await call(url, "POST", "/create", { user_id, key: "ping" });
+    const failed = await eventually(async () => {
+      const found = await deliveryOf(user_id);
+      return found?.state === "failed" ? found : undefined;
+    }, "it fails");
+    expect(failed).toMatchObject({ reason: "policy", attempts: [{ code: "HEADERS" }] });
+    expect(sink.calls).toHaveLength(1);
+  });
+
   test("a private target ends at once, without a connection", async () => {
     const sink = await target((_call, response) => void response.end());
     const { url } = await service(sink.port, { WEBHOOK_ALLOW_NETWORKS: "10.9.9.0/24" });
@@ -561,4 +694,24 @@ test("a start with wrong webhook settings lists what is wrong and shows no secre
   });
   expect(message).toMatch(/WEBHOOK_SECRET[\s\S]*WEBHOOK_ALLOW_NETWORKS[\s\S]*WEBHOOK_PORTS/);
   expect(message).not.toContain("hushhush");
+});
+
+test.each([
+  ["https://hooks.example:8443/", /WEBHOOK_URL: has port 8443.*WEBHOOK_PORTS/],
+  ["http://hooks.example/", /WEBHOOK_URL: must begin with https:.*WEBHOOK_ALLOW_HTTP/],
+  ["https://10.0.0.1/canary", /WEBHOOK_URL: has the address 10.0.0.1.*WEBHOOK_ALLOW_NETWORKS/],
+  ["https://me:canary@hooks.example/", /WEBHOOK_URL: must not hold a user name or password/],
+])("WEBHOOK_URL=%s stops the start, and the URL is not repeated", (WEBHOOK_URL, says) => {
+  const start = () => loadConfig({ WEBHOOK_URL, WEBHOOK_SECRET: newSecret() });
+  expect(start).toThrow(says);
+  expect(start).not.toThrow(/canary/);
+});
+
+test("WEBHOOK_URL may come from a file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-url-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "url");
+  writeFileSync(file, "https://hooks.example/token\n");
+  const { config } = loadConfig({ WEBHOOK_URL_FILE: file, WEBHOOK_SECRET: newSecret() });
+  expect(config.WEBHOOK_URL).toBe("https://hooks.example/token");
 });

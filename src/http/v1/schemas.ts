@@ -115,12 +115,46 @@ const fields = {
 };
 const Webhook = Exactly({
   url,
-  secrets: Type.Array(Type.String({ maxLength: 100 }), {
-    minItems: 1,
-    maxItems: 2,
-    description:
-      "`whsec_` and the base64 of 24 to 64 bytes; two during a rotation, both sign. Never shown again.",
-  }),
+  secrets: Type.Optional(
+    Type.Array(Type.String({ maxLength: 100 }), {
+      minItems: 1,
+      maxItems: 2,
+      description:
+        "`whsec_` and the base64 of 24 to 64 bytes; two during a rotation, both sign. Without it a new secret is made, " +
+        "which only this answer shows. Never shown again.",
+    }),
+  ),
+  headers: Type.Optional(
+    Type.Record(Type.String(), Type.String(), {
+      description:
+        "Sent with each call, such as `Authorization`: at most 10. The values are never shown again. " +
+        "A webhook is stored as a whole: without `headers` it has none.",
+    }),
+  ),
+});
+const WebhookReply = Type.Object({
+  url,
+  secrets: Type.Optional(
+    Type.Array(Type.String(), { description: "The secret that was made for this request; shown once." }),
+  ),
+  header_names: Type.Optional(Type.Array(Type.String(), { description: "The values are never shown." })),
+  failing_since: Type.Optional(
+    Type.String({ format: "date-time", description: "The first failure; no attempt has arrived since." }),
+  ),
+  disabled: Type.Optional(
+    Type.Object(
+      {
+        since: Time,
+        reason: Type.String({
+          description: "`failing`: every attempt failed for 5 days. `address`: the target answered 410.",
+        }),
+      },
+      {
+        description:
+          "Nothing is sent to this webhook. Store it again, or remove the suppression, to enable it.",
+      },
+    ),
+  ),
 });
 export const PutProfile = Type.Partial(Exactly({ ...fields, webhook: Webhook }), {
   additionalProperties: false,
@@ -140,5 +174,5 @@ export const PatchProfile = Type.Partial(
 );
 export const ProfileReply = Type.Object({
   id: Type.String(),
-  ...Type.Partial(Type.Object({ ...fields, webhook: Type.Object({ url }) })).properties,
+  ...Type.Partial(Type.Object({ ...fields, webhook: WebhookReply })).properties,
 });

@@ -47,8 +47,8 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
     },
     async (request, reply) => {
       const user = canonicalUser(request.params.id);
-      const { profile, created } = await profiles.replace(user, request.body);
-      return reply.code(created ? 201 : 200).send(onWire(user, profile));
+      const { profile, created, webhookSecret } = await profiles.replace(user, request.body);
+      return reply.code(created ? 201 : 200).send(onWire(user, profile, webhookSecret));
     },
   );
 
@@ -66,8 +66,8 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
     },
     async (request, reply) => {
       const user = canonicalUser(request.params.id);
-      const { profile, created } = await profiles.merge(user, request.body);
-      return reply.code(created ? 201 : 200).send(onWire(user, profile));
+      const { profile, created, webhookSecret } = await profiles.merge(user, request.body);
+      return reply.code(created ? 201 : 200).send(onWire(user, profile, webhookSecret));
     },
   );
 
@@ -94,12 +94,22 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
   });
 }
 
-/** Secrets stay here. */
-function onWire(id: string, { timeZone, webhook, ...rest }: Profile) {
+/** Without the secrets and the headers' values. */
+function webhookOnWire({ url, headers, failingSince, disabled }: NonNullable<Profile["webhook"]>) {
+  return {
+    url,
+    ...(headers && { header_names: Object.keys(headers) }),
+    ...(failingSince && { failing_since: failingSince.toISOString() }),
+    ...(disabled && { disabled: { since: disabled.since.toISOString(), reason: disabled.reason } }),
+  };
+}
+
+/** Without secrets, but for the one that was made for this very request. */
+function onWire(id: string, { timeZone, webhook, ...rest }: Profile, madeSecret?: string) {
   return {
     id,
     ...rest,
     ...(timeZone !== undefined && { time_zone: timeZone }),
-    ...(webhook && { webhook: { url: webhook.url } }),
+    ...(webhook && { webhook: { ...webhookOnWire(webhook), ...(madeSecret && { secrets: [madeSecret] }) } }),
   };
 }

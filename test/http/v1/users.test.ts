@@ -130,19 +130,72 @@ describe("a profile", () => {
       [{ phone: "+0123456" }, "/phone"],
       [{ phone: 12025550123 }, "/phone"],
       [{ time_zone: "+01:00" }, "/time_zone"],
-      [{ webhook: { url: "https://hooks.example" } }, "/webhook/secrets"],
       [{ webhook: { url: "https://hooks.example", secrets: [] } }, "/webhook/secrets"],
       [{ webhook: { url: "https://hooks.example", secrets: [1, 2, 3].map(secret) } }, "/webhook/secrets"],
       [{ webhook: { url: "http://hooks.example", secrets: [secret(1)] } }, "/webhook/url"],
       [{ webhook: { url: "https://me:pw@hooks.example", secrets: [secret(1)] } }, "/webhook/url"],
       [{ webhook: { url: "https://hooks.example/\n", secrets: [secret(1)] } }, "/webhook/url"],
+      ...[
+        "https://hooks.example:8443/",
+        "https://hooks.example:80443/",
+        "//hooks.example",
+        "https://10.0.0.8/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://localhost/",
+        "wss://hooks.example/",
+      ].map((target) => [{ webhook: { url: target } }, "/webhook/url"] as const),
+      ...[
+        "Host",
+        "content-length",
+        "Transfer-Encoding",
+        "CONNECTION",
+        "Upgrade",
+        "TE",
+        "webhook-signature",
+        "Webhook-Id",
+        "Content-Type",
+        "Proxy-Authorization",
+        "Bad Name",
+        "naïve",
+        "",
+      ].map(
+        (name) =>
+          [
+            { webhook: { url: "https://hooks.example", headers: { [name]: "x" } } },
+            `/webhook/headers/${name}`,
+          ] as const,
+      ),
+      ...["", " x", "x ", "a\r\nX-Evil: 1", "a\0", "ü", "a".repeat(2_049)].map(
+        (value) =>
+          [
+            { webhook: { url: "https://hooks.example", headers: { "X-A": value } } },
+            "/webhook/headers/X-A",
+          ] as const,
+      ),
+      [
+        {
+          webhook: {
+            url: "https://hooks.example",
+            headers: Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`X-${n}`, "x"])),
+          },
+        },
+        "/webhook/headers",
+      ],
+      [
+        { webhook: { url: "https://hooks.example", headers: { "X-A": "1", "x-a": "2" } } },
+        "/webhook/headers",
+      ],
+      [{ webhook: { url: "https://hooks.example", headers: { "X-A": 1 } } }, "/webhook/headers/X-A"],
       [{ name: "Alex" }, "/name"],
       [{ rev: 7 }, "/rev"],
       [{ suppressed: {} }, "/suppressed"],
     ] as const)
       expect(pointersOf(await put(url, user, body)), JSON.stringify(body)).toContain(pointer);
-    const half = await patch(url, user, { webhook: { url: "https://hooks.example" } });
-    expect(half.body.errors).toStrictEqual([{ pointer: "/webhook/secrets", detail: "is missing" }]);
     for (const body of [[], "text", 1, null]) pointersOf(await put(url, user, JSON.stringify(body)));
     expect((await profileOf(url, user)).status).toBe(404);
   });
@@ -155,6 +208,63 @@ describe("a profile", () => {
     const { status, body } = await put(url, user, { locale: "xx" });
     expect([status, body.code]).toStrictEqual([409, "user_document_conflict"]);
     expect((await put(url, user, { locale: "de" })).status).toBe(201);
+  });
+
+  test("a webhook without a secret gets a new one, which that answer alone shows", async () => {
+    const { url } = await startService({ DB_URI: uri });
+    const user = newUser();
+    const webhook = { url: "https://hooks.example/alex" };
+    const first = await put(url, user, { webhook });
+    expect(first.body.webhook).toStrictEqual({
+      url: webhook.url,
+      secrets: [expect.stringMatching(/^whsec_/)],
+    });
+    expect((await profileOf(url, user)).body.webhook).toStrictEqual(webhook);
+    expect(await users.findOne({ _id: new ObjectId(user) })).toMatchObject({ webhook: first.body.webhook });
+    const second = await patch(url, user, { webhook });
+    expect(second.body.webhook.secrets).toHaveLength(1);
+    expect(second.body.webhook.secrets).not.toStrictEqual(first.body.webhook.secrets);
+    expect((await patch(url, user, { locale: "de" })).body.webhook).toStrictEqual(webhook);
+  });
+
+  test("the values of a webhook's headers are stored and never shown", async () => {
+    const { url } = await startService({ DB_URI: uri });
+    const user = newUser();
+    const headers = { Authorization: "Bearer canary-token", "X-Team": "blue" };
+    const webhook = { url: "https://hooks.example/alex", secrets: [secret(1)], headers };
+    const names = { url: webhook.url, header_names: ["Authorization", "X-Team"] };
+    expect((await put(url, user, { webhook })).body.webhook).toStrictEqual(names);
+    expect((await profileOf(url, user)).body.webhook).toStrictEqual(names);
+    expect(await users.findOne({ _id: new ObjectId(user) })).toMatchObject({ webhook });
+    const wrong = { ...webhook, headers: { Authorization: "canary-token\n" } };
+    expect(JSON.stringify((await put(url, user, { webhook: wrong })).body)).not.toContain("canary");
+    await patch(url, user, { webhook: { url: webhook.url, secrets: [secret(1)] } });
+    expect((await profileOf(url, user)).body.webhook).toStrictEqual({ url: webhook.url });
+  });
+
+  test("a port, a scheme and an address that may not be called are refused with what to change", async () => {
+    const { url } = await startService({ DB_URI: uri, WEBHOOK_PORTS: "80,443" });
+    const detail = async (target: string) =>
+      (await put(url, newUser(), { webhook: { url: target } })).body.errors[0].detail;
+    expect(await detail("https://hooks.example:8443")).toMatch(/port 8443; .*80, 443 \(WEBHOOK_PORTS\)/);
+    expect(await detail("http://hooks.example")).toMatch(/WEBHOOK_ALLOW_HTTP=on/);
+    expect(await detail("https://10.1.2.3")).toMatch(/10\.1\.2\.3.*WEBHOOK_ALLOW_NETWORKS/);
+  });
+
+  test("what the settings open is taken", async () => {
+    const { url } = await startService({
+      DB_URI: uri,
+      WEBHOOK_ALLOW_HTTP: "on",
+      WEBHOOK_PORTS: "8443,80",
+      WEBHOOK_ALLOW_NETWORKS: "10.0.0.0/8,127.0.0.1",
+    });
+    for (const target of [
+      "https://hooks.example:8443",
+      "http://10.1.2.3",
+      "http://127.0.0.1",
+      "http://localhost",
+    ])
+      expect((await put(url, newUser(), { webhook: { url: target } })).status, target).toBe(201);
   });
 
   test("http:// is taken for a webhook where the service may call it", async () => {

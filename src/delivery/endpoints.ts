@@ -1,0 +1,48 @@
+import type { Settlement } from "../model/delivery.ts";
+import type { Recipient } from "../model/provider.ts";
+import type { WorkerOptions } from "./worker.ts";
+
+export interface EndpointPartners {
+  /** Notes since when every attempt to a user's webhook has failed; undefined: one has arrived. */
+  noteFailing: (user: string, url: string, since: Date | undefined) => Promise<void>;
+  /** Suppresses a user's webhook. */
+  disable: (user: string, url: string) => Promise<void>;
+  now: () => number;
+  log: WorkerOptions["log"];
+}
+
+export const failingDays = 5;
+const failingMs = failingDays * 24 * 60 * 60_000;
+
+/**
+ * Disables a user's webhook once every attempt has failed for 5 days: when a delivery has used all its tries and the
+ * first failure of the row is that old. `recipient`: as it was read for the delivery. A user's document is written when
+ * the row begins and when it ends, not at each attempt. Never rejects.
+ */
+export async function watchEndpoint(
+  { delivery, attempts, state }: Settlement,
+  recipient: Recipient | undefined,
+  { noteFailing, disable, now, log }: EndpointPartners,
+): Promise<void> {
+  const { user } = delivery;
+  const { webhook } = recipient ?? {};
+  const [first] = attempts;
+  // The operator's own WEBHOOK_URL is not disabled.
+  if (!webhook || webhook.shared || !first) return;
+  const since = webhook.failingSince?.getTime();
+  try {
+    if (state === "sent") {
+      if (since !== undefined) await noteFailing(user, webhook.url, undefined);
+    } else if (since === undefined) {
+      await noteFailing(user, webhook.url, new Date(first.at));
+    } else if (state === "failed" && now() - since > failingMs) {
+      await disable(user, webhook.url);
+      log.warn(
+        { user, failingSince: new Date(since).toISOString() },
+        `a user's webhook is disabled: every attempt has failed for ${failingDays} days`,
+      );
+    }
+  } catch (error) {
+    log.warn({ err: error, user }, "could not note how a user's webhook is doing");
+  }
+}
