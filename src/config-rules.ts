@@ -26,8 +26,14 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
   problems.push(...smtpProblems(config, isSet));
   problems.push(
     ...missingParts(isSet, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
-    ...missingParts(isSet, ["TWILIO_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"], ["TWILIO_RATE"]),
+    ...missingParts(isSet, ["TWILIO_SID", "TWILIO_AUTH_TOKEN"], [...twilioSenders, "TWILIO_RATE"]),
   );
+  if (isSet("TWILIO_SID") && !twilioSenders.some(isSet))
+    problems.push("TWILIO_PHONE_NUMBER: must be set when TWILIO_SID is set, or TWILIO_MESSAGING_SERVICE_SID");
+  if (twilioSenders.every((name) => config[name] !== undefined))
+    problems.push(
+      "TWILIO_PHONE_NUMBER: must not be set beside TWILIO_MESSAGING_SERVICE_SID: Twilio takes one sender",
+    );
   if (config.TWILIO_SID && !config.TWILIO_SID.startsWith("AC"))
     problems.push("TWILIO_SID: must be the account's SID, which begins with AC");
   if (isSet("WEBHOOK_URL") !== isSet("WEBHOOK_SECRET"))
@@ -85,6 +91,9 @@ function webhookUrlProblems(config: Config, wrong: Set<string>): string[] {
   const problem = createUrlCheck(webhookRules(config))(WEBHOOK_URL);
   return problem === undefined ? [] : [`WEBHOOK_URL: ${problem}`];
 }
+
+/** Either names the sender. */
+const twilioSenders = ["TWILIO_PHONE_NUMBER", "TWILIO_MESSAGING_SERVICE_SID"] as const;
 
 /** What webhooks may call. */
 export function webhookRules(config: Config): GuardOptions {

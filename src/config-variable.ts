@@ -1,6 +1,7 @@
 import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./config-address.ts";
 import { isBasePath } from "./http/base-path.ts";
 import { isMailbox } from "./model/mailbox.ts";
+import { isMessagingService, phoneForm, phoneNumber, smsSender } from "./model/phone.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
 export interface Variable<Value> {
@@ -85,6 +86,26 @@ export function inGroup(group: string) {
     token: <const F extends Facts>(facts: F, form = "text without blanks") =>
       checked(facts, form, (text) =>
         /[\s\p{Cc}]/u.test(text) ? "must not contain blanks or line breaks" : undefined,
+      ),
+    phone: <const F extends Facts>(facts: F) =>
+      define<string, F>(
+        facts,
+        "phone number with its country code",
+        (text) => phoneNumber(text) ?? new Problem(`must be ${phoneForm}`),
+      ),
+    smsSender: <const F extends Facts>(facts: F) =>
+      define<string, F>(
+        facts,
+        "phone number, short code or sender name",
+        (text) =>
+          smsSender(text) ??
+          new Problem(
+            `must be ${phoneForm}, a short code, or a sender name of at most 11 letters and digits`,
+          ),
+      ),
+    messagingService: <const F extends Facts>(facts: F) =>
+      checked(facts, "MG…", (text) =>
+        isMessagingService(text) ? undefined : "must be a Messaging Service SID: MG and 32 hex digits",
       ),
     lines: <const F extends Facts>(facts: F, form: string) => checked(facts, form, () => undefined),
     /** `portName`: the variable that a port belongs to. */

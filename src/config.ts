@@ -96,10 +96,9 @@ const table = {
     says: "E-mail address of users that are created by their first notification.",
     aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
-  RECEIVER_PHONE_NUMBER: inbox.text(
-    { says: "Phone number of users that are created by their first notification." },
-    "E.164 number",
-  ),
+  RECEIVER_PHONE_NUMBER: inbox.phone({
+    says: "Phone number of users that are created by their first notification.",
+  }),
   INBOX_LIMIT: inbox.integer(1, 1000, {
     says: "Notifications kept for each user; older ones are removed.",
     default: "100",
@@ -297,7 +296,12 @@ const table = {
     says: "Twilio auth token. It also verifies Twilio's callbacks.",
     secret: true,
   }),
-  TWILIO_PHONE_NUMBER: sms.text({ says: "Sender: a phone number of the Twilio account." }, "E.164 number"),
+  TWILIO_PHONE_NUMBER: sms.smsSender({
+    says: "Sender: a phone number, short code or alphanumeric sender of the Twilio account.",
+  }),
+  TWILIO_MESSAGING_SERVICE_SID: sms.messagingService({
+    says: "Sender: a Messaging Service of the Twilio account, instead of a number.",
+  }),
   TWILIO_BASE_URL: sms.url(
     { says: "Twilio API; another host for another region.", default: "https://api.twilio.com" },
     ["https", "http"],

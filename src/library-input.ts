@@ -1,5 +1,5 @@
 import { type Static, type TProperties, Type } from "typebox";
-import { databaseName, e164 } from "./http/patterns.ts";
+import { databaseName } from "./http/patterns.ts";
 import { Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
 import { bodyCheck, type Check } from "./http/validation.ts";
 import type { ListQuery } from "./library-types.ts";
@@ -7,6 +7,7 @@ import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
 import { isMailbox } from "./model/mailbox.ts";
 import type { NotifyCommand } from "./model/notification.ts";
+import { phoneForm, phoneNumber } from "./model/phone.ts";
 import { canonicalUser } from "./model/user-id.ts";
 
 const { id: UserId, item: ItemId } = ItemPath.properties;
@@ -56,7 +57,7 @@ const Settings = Exactly({
   newUser: Type.Object(
     {
       email: Type.Optional(Type.String({ maxLength: 254 })),
-      phone: Type.Optional(Type.String({ pattern: e164 })),
+      phone: Type.Optional(Type.String({ maxLength: 40 })),
     },
     { additionalProperties: false, default: {} },
   ),
@@ -67,7 +68,10 @@ export function readSettings(given: object): Static<typeof Settings> {
   const settings = checked<Static<typeof Settings>>(bodyCheck(Settings), given);
   if (settings.newUser.email !== undefined && !isMailbox(settings.newUser.email))
     throw refused("`newUser.email` must be an address without a name, such as alex@example.com.");
-  return settings;
+  const { phone } = settings.newUser;
+  const number = phone === undefined ? undefined : phoneNumber(phone);
+  if (phone !== undefined && number === undefined) throw refused(`\`newUser.phone\` must be ${phoneForm}.`);
+  return { ...settings, newUser: { ...settings.newUser, ...(number !== undefined && { phone: number }) } };
 }
 
 function checked<Form>(check: Check, given: unknown): Form {

@@ -92,7 +92,7 @@ export async function openLines(config: Config, partners: LinePartners): Promise
         createTwilioProvider({
           sid: config.TWILIO_SID as string,
           authToken: config.TWILIO_AUTH_TOKEN as string,
-          from: config.TWILIO_PHONE_NUMBER as string,
+          from: (config.TWILIO_MESSAGING_SERVICE_SID ?? config.TWILIO_PHONE_NUMBER) as string,
           baseUrl: config.TWILIO_BASE_URL,
           validitySeconds: config.TWILIO_VALIDITY_SECONDS,
           statusCallback:

@@ -122,6 +122,7 @@ describe("with nothing set", () => {
       TWILIO_SID: undefined,
       TWILIO_AUTH_TOKEN: undefined,
       TWILIO_PHONE_NUMBER: undefined,
+      TWILIO_MESSAGING_SERVICE_SID: undefined,
       TWILIO_BASE_URL: "https://api.twilio.com",
       TWILIO_VALIDITY_SECONDS: 14_400,
       TWILIO_RATE: undefined,

@@ -1,5 +1,6 @@
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { isMailbox } from "../model/mailbox.ts";
+import { phoneForm, phoneNumber } from "../model/phone.ts";
 import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } from "../model/profile.ts";
 import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 
@@ -62,7 +63,7 @@ export function createProfiles(partners: ProfilePartners): Profiles {
 /** Field of a body, field of the profile, what is kept of a text, and what it must be. */
 const texts = [
   ["email", "email", mailbox, "an address without a name, such as alex@example.com"],
-  ["phone", "phone", e164, "a phone number with its country code, such as +12025550100"],
+  ["phone", "phone", phoneNumber, phoneForm],
   ["locale", "locale", canonicalLocale, "a BCP 47 tag, such as de or pt-BR"],
   ["time_zone", "timeZone", knownTimeZone, "an IANA time zone, such as Europe/Berlin"],
 ] as const;
@@ -93,10 +94,6 @@ function understood(
 
 function mailbox(text: string): string | undefined {
   return isMailbox(text) && text.isWellFormed() ? text : undefined;
-}
-
-function e164(text: string): string | undefined {
-  return /^\+[1-9]\d{1,14}$/.test(text) ? text : undefined;
 }
 
 function canonicalLocale(text: string): string | undefined {

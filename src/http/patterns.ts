@@ -5,7 +5,6 @@ export const hex24 = "^[0-9a-fA-F]{24}$";
 /** No half of a surrogate pair either. */
 export const plainText = "^[^\\p{Cc}\\p{Cs}]*$";
 export const typeKey = "^[A-Za-z0-9_.-]{1,64}$";
-export const e164 = "^\\+[1-9]\\d{1,14}$";
 export const databaseName = '^[^/\\\\. "$\\0]{1,63}$';
 export const unixSeconds = "^\\d{1,12}$";
 
@@ -15,7 +14,6 @@ export const patternSentences: Record<string, string> = {
   [plainText]: "must not have control characters",
   [idPattern]: "must have a visible character and no control characters, and must not be . or ..",
   [typeKey]: "must be 1 to 64 letters, digits, dots, dashes or underscores",
-  [e164]: "must be a phone number with its country code, such as +12025550100",
   [databaseName]: "must be a database's name: 1 to 63 characters without blanks and any of /\\.\"$",
   [unixSeconds]: "must be Unix seconds as text",
 };

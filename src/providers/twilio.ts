@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import { isMessagingService } from "../model/phone.ts";
 import type { Provider } from "../model/provider.ts";
 import { answerWithin } from "./http-answer.ts";
 import { type TwilioFailure, twilioOutcome } from "./twilio-outcome.ts";
@@ -7,6 +8,7 @@ export interface TwilioOptions {
   /** The account's, `AC…`. */
   sid: string;
   authToken: string;
+  /** A number, short code or sender name; or a Messaging Service, `MG…`. */
   from: string;
   baseUrl: string;
   /** Twilio drops a text that it could not hand over for so long. */
@@ -44,7 +46,7 @@ export async function createTwilioProvider(options: TwilioOptions): Promise<Prov
     channel: "sms",
     async send({ id, to, text }) {
       const sending = messages.create({
-        from,
+        ...(isMessagingService(from) ? { messagingServiceSid: from } : { from }),
         to,
         body: text,
         validityPeriod: validitySeconds,

@@ -386,3 +386,26 @@ describe("rate", () => {
     expect(twilio.calls).toHaveLength(1);
   });
 });
+
+describe("the sender", () => {
+  const service = `MG${"0123456789abcdef".repeat(2)}`;
+  test.each([
+    [
+      "a Messaging Service",
+      { TWILIO_MESSAGING_SERVICE_SID: service, TWILIO_PHONE_NUMBER: "" },
+      service,
+      undefined,
+    ],
+    ["a Messaging Service given as the number", { TWILIO_PHONE_NUMBER: service }, service, undefined],
+    ["a number with blanks", { TWILIO_PHONE_NUMBER: "001 (555) 000-1111" }, undefined, "+15550001111"],
+    ["a short code", { TWILIO_PHONE_NUMBER: "12345" }, undefined, "12345"],
+    ["an alphanumeric sender", { TWILIO_PHONE_NUMBER: "Belfry 24" }, undefined, "Belfry 24"],
+  ])("may be %s", async (_what, sender, messagingServiceSid, from) => {
+    const server = await startProvider(taken);
+    const { url } = await startService({ ...twilioAt(server.url), ...sender });
+    const user = await addUser(database, { phone: "+15552223333" });
+    expect((await deliver(database, url, user, "text")).state).toBe("sent");
+    expect(server.calls[0]?.form.MessagingServiceSid).toBe(messagingServiceSid);
+    expect(server.calls[0]?.form.From).toBe(from);
+  });
+});

@@ -700,7 +700,7 @@ test.each([
   ["https://hooks.example:8443/", /WEBHOOK_URL: has port 8443.*WEBHOOK_PORTS/],
   ["http://hooks.example/", /WEBHOOK_URL: must begin with https:.*WEBHOOK_ALLOW_HTTP/],
   ["https://10.0.0.1/canary", /WEBHOOK_URL: has the address 10.0.0.1.*WEBHOOK_ALLOW_NETWORKS/],
-  ["https://me:canary@hooks.example/", /WEBHOOK_URL: must not hold a user name or password/],
+  ["https://me:canary@hooks.example/", /WEBHOOK_URL: must not contain a user name or a password/],
 ])("WEBHOOK_URL=%s stops the start, and the URL is not repeated", (WEBHOOK_URL, says) => {
   const start = () => loadConfig({ WEBHOOK_URL, WEBHOOK_SECRET: newSecret() });
   expect(start).toThrow(says);

@@ -109,7 +109,7 @@ export const ReadAllReply = Type.Object({
 const url = Type.String({ maxLength: 2_048 });
 const fields = {
   email: Type.String({ maxLength: 254, description: "One bare mailbox." }),
-  phone: Type.String({ maxLength: 16, description: "E.164." }),
+  phone: Type.String({ maxLength: 40, description: "With its country code; stored in E.164 form." }),
   locale: Type.String({ maxLength: 64, description: "BCP 47." }),
   time_zone: Type.String({ maxLength: 64, description: "IANA's name." }),
 };
