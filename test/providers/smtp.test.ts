@@ -195,9 +195,10 @@ describe("through a running service and a real SMTP server", () => {
       await deliveries.updateMany({}, { $set: { due: new Date(0) } });
       const second = await startService(variables(sink));
       await Promise.all(all.map((user) => inState(user, "sent")));
-      await inState(await login(second.url, all[0]), "sent");
-      expect(await users.countDocuments({ suppressed: { $exists: true } })).toBe(0);
-      expect(sink.mails).toHaveLength(12);
+      await login(second.url, all[0]);
+      const ids = all.map((user) => new ObjectId(user));
+      expect(await users.countDocuments({ _id: { $in: ids }, suppressed: { $exists: true } })).toBe(0);
+      await eventually(() => sink.mails.length === 13, "the mail that came after it is sent too");
     },
   );
 
