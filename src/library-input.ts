@@ -70,7 +70,10 @@ export function readSettings(given: object): Static<typeof Settings> {
     throw refused("`newUser.email` must be an address without a name, such as alex@example.com.");
   const { phone } = settings.newUser;
   const number = phone === undefined ? undefined : phoneNumber(phone);
-  if (phone !== undefined && number === undefined) throw refused(`\`newUser.phone\` must be ${phoneForm}.`);
+  if (phone !== undefined && number === undefined)
+    throw new BelfryError("invalid_request", `\`newUser.phone\` must be ${phoneForm}.`, [
+      { pointer: "/newUser/phone", detail: `must be ${phoneForm}` },
+    ]);
   return { ...settings, newUser: { ...settings.newUser, ...(number !== undefined && { phone: number }) } };
 }
 

@@ -5,6 +5,7 @@ import { isMailbox } from "../model/mailbox.ts";
 import type { Channel } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import { inWords, rowsOf } from "./in-words.ts";
+import { readDatesInZone, templateZone } from "./template-dates.ts";
 import {
   builtInTypes,
   defaultEmail,
@@ -28,15 +29,25 @@ export interface Catalog {
   policy(key: string): RetryPolicy & { resendUnknown: boolean };
   /** Each throws when the type is no longer registered or a template fails on this content. */
   render: {
-    email(content: DeliveryContent): {
+    email(
+      content: DeliveryContent,
+      user?: TemplateUser,
+    ): {
       subject: string;
       text: string;
       html: string;
       replyTo?: string;
       fromName?: string;
     };
-    sms(content: DeliveryContent): string;
+    sms(content: DeliveryContent, user?: TemplateUser): string;
   };
+}
+
+/** The user whom a message is for. */
+export interface TemplateUser {
+  id?: string | undefined;
+  locale?: string | undefined;
+  timeZone?: string | undefined;
 }
 
 type Part = "subject" | "text" | "html" | "sms";
@@ -70,7 +81,7 @@ export function createCatalog(
       const engine = part === "html" ? html : text;
       try {
         const parsed = engine.parse(source);
-        renderOnce(engine, parsed, sample);
+        renderOnce(engine, parsed, sample, {});
         templates.set(`${part}:${key}`, parsed);
       } catch (error) {
         const channel = part === "sms" ? "sms" : `email, ${part}`;
@@ -79,10 +90,10 @@ export function createCatalog(
     }
   }
 
-  function render(part: Part, content: DeliveryContent): string {
+  function render(part: Part, content: DeliveryContent, user: TemplateUser = {}): string {
     const template = templates.get(`${part}:${content.key}`);
     if (!template) throw new Error(`the type ${content.key} has no such template any more`);
-    return renderOnce(part === "html" ? html : text, template, content);
+    return renderOnce(part === "html" ? html : text, template, content, user);
   }
 
   const entries = new Map(
@@ -106,17 +117,17 @@ export function createCatalog(
     },
     render: {
       // A subject is one line: whatever a value brings along cannot become a header.
-      email(content) {
+      email(content, user) {
         const { reply_to: replyTo, from_name: fromName } = types.get(content.key)?.channels.email ?? {};
         return {
-          subject: oneLine(render("subject", content)) || inWords(content.key),
-          text: render("text", content),
-          html: render("html", content),
+          subject: oneLine(render("subject", content, user)) || inWords(content.key),
+          text: render("text", content, user),
+          html: render("html", content, user),
           ...(replyTo !== undefined && { replyTo }),
           ...(fromName !== undefined && { fromName }),
         };
       },
-      sms: (content) => render("sms", content).trim(),
+      sms: (content, user) => render("sms", content, user).trim(),
     },
   };
   return { catalog, problems };
@@ -132,7 +143,12 @@ export function templatesOf({ email, sms }: NotificationType["channels"]): Recor
  * One template on one content. The work is counted and not timed, so a busy machine fails no mail: a step for each piece
  * of a template that is rendered, and the characters that filters, ranges and the output take.
  */
-function renderOnce(engine: Liquid, template: Template[], content: DeliveryContent): string {
+function renderOnce(
+  engine: Liquid,
+  template: Template[],
+  content: DeliveryContent,
+  user: TemplateUser,
+): string {
   let steps = 0;
   const work = {
     check() {
@@ -148,8 +164,8 @@ function renderOnce(engine: Liquid, template: Template[], content: DeliveryConte
     },
   };
   const context = new Context(
-    variables(content),
-    zoned(engine),
+    { ...variables(content), user: variablesOf(user) },
+    { ...engine.options, timezoneOffset: templateZone(user.timeZone) },
     { sync: true },
     {
       // Liquid's own limit is one of wall time.
@@ -171,14 +187,16 @@ function written(value: unknown): string {
 const maxSteps = 50_000;
 const maxOutput = 1_000_000;
 
-/** Dates do not depend on the process's `TZ`. */
-const zoned = (engine: Liquid) => ({ ...engine.options, timezoneOffset: "UTC" });
+/** What a template sees of the user. */
+const variablesOf = ({ id, locale, timeZone }: TemplateUser) => ({ id, locale, time_zone: timeZone });
 
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */
 function createEngines(): { text: Liquid; html: Liquid } {
   const limits = { parseLimit: 200_000, memoryLimit: 1_000_000 };
   const common = { ...limits, strictFilters: true, ownPropertyOnly: true, templates: {} };
-  return { text: new Liquid(common), html: new Liquid({ ...common, outputEscape: "escape" }) };
+  const engines = { text: new Liquid(common), html: new Liquid({ ...common, outputEscape: "escape" }) };
+  for (const engine of Object.values(engines)) readDatesInZone(engine);
+  return engines;
 }
 
 function variables(content: DeliveryContent): object {

@@ -4,21 +4,24 @@ import type { Messages, Recipient } from "../model/provider.ts";
 
 /** Renders a delivery's content for its channel. Each throws when the type is gone or a template fails on this content. */
 export interface Compose {
-  email(content: HeldDelivery["content"]): Omit<Messages["email"], "id" | "user" | "to">;
-  sms(content: HeldDelivery["content"]): string;
+  email(content: HeldDelivery["content"], user: MessageUser): Omit<Messages["email"], "id" | "user" | "to">;
+  sms(content: HeldDelivery["content"], user: MessageUser): string;
 }
+
+type MessageUser = { id: string; locale: string | undefined; timeZone: string | undefined };
 
 type Composed = { message: Messages[Channel] } | { problem: { reason: Reason; code: string; text: string } };
 
 /** The message of a delivery, rendered and addressed, or why there is none. */
 export function compose(delivery: HeldDelivery, recipient: Recipient, render: Compose): Composed {
   const { id, user, channel, content } = delivery;
+  const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
   try {
     switch (channel) {
       case "email":
-        return { message: { id, user, to: recipient.email as string, ...render.email(content) } };
+        return { message: { id, user, to: recipient.email as string, ...render.email(content, reader) } };
       case "sms": {
-        const text = render.sms(content);
+        const text = render.sms(content, reader);
         if (text.length > maxSmsCharacters)
           return problem(
             "message",

@@ -72,6 +72,8 @@ export interface CapturedMessage {
 export interface Recipient {
   email?: string;
   phone?: string;
+  locale?: string;
+  timeZone?: string;
   webhook?: {
     url: string;
     secrets: string[];

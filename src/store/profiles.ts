@@ -8,7 +8,7 @@ import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import type { UserWrites } from "./user-writes.ts";
 
-const projection = { email: 1, phone: 1, webhook: 1, suppressed: 1 } as const;
+const projection = { email: 1, phone: 1, locale: 1, timeZone: 1, webhook: 1, suppressed: 1 } as const;
 const profileProjection = { ...Object.fromEntries(profileFields.map((field) => [field, 1])), suppressed: 1 };
 
 /** Where users can be reached, and where not any more. */
@@ -96,11 +96,11 @@ export function createProfileStore(db: Db, writes: UserWrites) {
   };
 }
 
-function profileOf({ locale, timeZone, ...rest }: UserDocument): Profile {
-  const { suppressed, webhook, ...addresses } = recipientOf(rest);
+function profileOf(document: UserDocument): Profile {
+  const { suppressed, webhook, ...rest } = recipientOf(document);
   const disabled = suppressed?.webhook;
   return {
-    ...addresses,
+    ...rest,
     ...(webhook && {
       webhook: {
         ...webhook,
@@ -109,16 +109,16 @@ function profileOf({ locale, timeZone, ...rest }: UserDocument): Profile {
         }),
       },
     }),
-    ...(typeof locale === "string" && { locale }),
-    ...(typeof timeZone === "string" && { timeZone }),
   };
 }
 
 /** The document is the product team's own: what does not have the expected form is not there. */
-function recipientOf({ email, phone, webhook, suppressed }: UserDocument): Recipient {
+function recipientOf({ email, phone, locale, timeZone, webhook, suppressed }: UserDocument): Recipient {
   return {
     ...(typeof email === "string" && { email }),
     ...(typeof phone === "string" && { phone }),
+    ...(typeof locale === "string" && { locale }),
+    ...(typeof timeZone === "string" && { timeZone }),
     ...(typeof webhook?.url === "string" &&
       Array.isArray(webhook.secrets) && { webhook: webhookOf(webhook) }),
     ...(typeof suppressed === "object" && { suppressed: wellFormed(suppressed) }),

@@ -1,0 +1,60 @@
+import type { Liquid } from "liquidjs";
+
+const dateFilters = ["date", "date_to_xmlschema", "date_to_rfc822", "date_to_string", "date_to_long_string"];
+
+/** The zone that dates of a template are written in: the user's own, or UTC. Never the process's. */
+export function templateZone(timeZone: string | undefined): string {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: timeZone ?? "UTC" }).resolvedOptions().timeZone;
+  } catch {
+    return "UTC";
+  }
+}
+
+/** Makes the date filters read a text without an offset as a time in the template's zone, not in the process's. */
+export function readDatesInZone(engine: Liquid): void {
+  for (const name of dateFilters) {
+    const filter = engine.filters[name] as (this: unknown, ...values: unknown[]) => unknown;
+    engine.registerFilter(name, function (value, ...rest) {
+      return filter.call(this, inZone(value, String(this.context.opts.timezoneOffset)), ...rest);
+    });
+  }
+}
+
+/** `2026-07-01` is that day in the user's zone; `2026-07-01T12:00` is noon there. What names an offset is kept. */
+function inZone(value: unknown, zone: string): unknown {
+  if (typeof value !== "string" || /^(\d+|now|today)$/.test(value)) return value;
+  if (
+    /(Z|GMT|UTC|UT|[A-Z][SD]T|[+-]\d{1,2}(:?\d\d)?|\(.*\))\s*$/.test(value.replace(/^\d{4}-\d\d(-\d\d)?/, ""))
+  )
+    return value;
+  const parsed = [Date.parse(`${value}Z`), Date.parse(`${value} UTC`)].find((ms) => !Number.isNaN(ms));
+  if (parsed === undefined) return value;
+  // Twice, for a time beside a change of the clocks.
+  const guess = parsed - offsetAt(parsed, zone);
+  return new Date(parsed - offsetAt(guess, zone));
+}
+
+/** What a zone's clocks are ahead of UTC, in milliseconds. */
+function offsetAt(ms: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat("en-US", {
+    timeZone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  }).formatToParts(ms);
+  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value);
+  const shown = Date.UTC(
+    part("year"),
+    part("month") - 1,
+    part("day"),
+    part("hour"),
+    part("minute"),
+    part("second"),
+  );
+  return shown - Math.floor(ms / 1_000) * 1_000;
+}
