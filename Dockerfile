@@ -1,24 +1,26 @@
-# Three stages: `build` compiles with the dev dependencies, `modules` holds the runtime ones alone, and the
-# image is made of what the two leave behind. No npm cache, compiler or source is in it.
+# Three stages: `build` compiles with the dev dependencies, `modules` installs the runtime dependencies, and the image
+# takes what the two leave behind. It contains no npm cache, compiler or TypeScript source of the service.
 #
-# The image listens on every interface, so Belfry wants API_KEYS (or AUTH=off, for a closed network), and it
-# wants DB_URI: a managed MongoDB is for machines, not for containers.
+# The image listens on every interface, so Belfry needs API_KEYS (or AUTH=off, in a closed network). It also needs
+# DB_URI: the managed MongoDB is for machines, not for containers.
+#
+# `scripts/image-check` builds this file without a registry and runs the result.
 
-FROM node:24.11-slim AS build
+FROM node:24.19.0-bookworm-slim@sha256:3638d9a6fe4030bd716be989438248074489337ba3275657f93595428be4fc03 AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY web ./web
 RUN npm run build
 
-FROM node:24.11-slim AS modules
+FROM node:24.19.0-bookworm-slim@sha256:3638d9a6fe4030bd716be989438248074489337ba3275657f93595428be4fc03 AS modules
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
-FROM node:24.11-slim AS runtime
+FROM node:24.19.0-bookworm-slim@sha256:3638d9a6fe4030bd716be989438248074489337ba3275657f93595428be4fc03 AS runtime
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -29,8 +31,8 @@ COPY web ./web
 USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-# Alive, not ready: a database that is away must not get the process restarted.
+# Liveness, not readiness: a database outage must not restart the process.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# The size of the young generation: at Node's own 16 MB an idle process keeps 20 MB of its start for ever.
+# Size of the young generation: with Node's default of 16 MB an idle process keeps 20 MB more.
 CMD ["node", "--max-semi-space-size=8", "dist/main.js"]

@@ -26,7 +26,7 @@ import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createDeliveryBooks } from "./store/books.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { connect } from "./store/connect.ts";
+import { connectWhenReady, databaseName, hostsOf } from "./store/connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxReader } from "./store/inbox.ts";
@@ -39,6 +39,8 @@ import { version } from "./version.ts";
 export interface App {
   /** Where it listens; a process without the `api` role shows its health and metrics there. */
   url: string;
+  /** Which MongoDB it uses, for whoever starts it. */
+  database: string;
   /** Resolves when a part the service cannot live without has ended by itself, with why. */
   broken: Promise<string>;
   /** Stops taking requests, answers those under way, finishes or gives back deliveries, closes everything. May be called again. */
@@ -57,7 +59,11 @@ const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
 
 /** Builds every part, hands each its partners, and starts them. Whatever is opened pushes its closer. */
-export async function startApp(config: Config, log: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<App> {
   const closers: Array<() => Promise<unknown> | unknown> = [];
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -70,21 +76,30 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
     let broken: Promise<string> = new Promise(() => {});
     let uri = config.DB_URI;
+    let ownDatabase: string | undefined;
     if (uri === undefined) {
       const { startManagedMongod } = await import("./mongod/index.ts");
       const mongod = await startManagedMongod({
         dataDir: config.DATA_DIR,
         binary: config.MONGOD_BINARY,
         log: (message, details) => log.info(details ?? {}, message),
+        debug: (message, details) => log.debug(details ?? {}, message),
       });
       closers.push(() => mongod.close());
       broken = mongod.exited.then(
         ({ code, signal }) => `the managed MongoDB ended (${signal ?? `code ${code}`})`,
       );
       uri = mongod.uri;
+      ownDatabase = `MongoDB ${mongod.version} from ${mongod.source}, data in ${config.DATA_DIR}`;
     }
 
-    const connection = await connect(uri);
+    const connection = await connectWhenReady(uri, {
+      waitMs: config.DB_WAIT_SECONDS * 1_000,
+      say: (sentence) => log.warn(sentence),
+      signal,
+    });
+    const database =
+      ownDatabase ?? `MongoDB ${connection.serverVersion} at ${hostsOf(uri)}, database ${databaseName(uri)}`;
     const { client, db, transactions, writes } = connection;
     closers.push(() => client.close());
     if (!transactions)
@@ -289,7 +304,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       await server.close();
       clearTimeout(late);
     });
-    return { url: await listen(server, config), broken, close };
+    return { url: await listen(server, config), database, broken, close };
   } catch (error) {
     await close();
     throw error;

@@ -83,6 +83,10 @@ const table = {
     secret: true,
     aliases: ["MONGO_URI", "MONGODB_URI"],
   }),
+  DB_WAIT_SECONDS: database.integer(0, 3_600, {
+    says: "How long a start waits for a MongoDB that does not answer yet.",
+    default: "60",
+  }),
   DATA_DIR: database.text(
     { says: "Folder for the data of Belfry's own MongoDB.", default: "./data" },
     "folder",

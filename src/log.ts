@@ -2,12 +2,18 @@ import { type Logger, pino } from "pino";
 
 export type { Logger };
 
+type Format = "auto" | "json" | "pretty";
+
+/** Whether a person reads the output as it comes. */
+export const isForPeople = (format: Format): boolean =>
+  format === "pretty" || (format === "auto" && process.stdout.isTTY === true);
+
 /**
- * JSON lines on standard output, or readable ones on a terminal. What is logged is chosen at each call: ids, states,
- * codes and counts, never addresses, bodies or secrets; `redact` is the second net.
+ * JSON lines on standard output, or readable ones on a terminal. Each call chooses what it logs: ids, states, codes
+ * and counts, never addresses, bodies or secrets. `redact` catches what slips through.
  */
-export function createLogger(level: string, format: "auto" | "json" | "pretty"): Logger {
-  const pretty = format === "pretty" || (format === "auto" && process.stdout.isTTY);
+export function createLogger(level: string, format: Format): Logger {
+  const pretty = isForPeople(format);
   return pino({
     level,
     base: null,
@@ -19,7 +25,7 @@ export function createLogger(level: string, format: "auto" | "json" | "pretty"):
   });
 }
 
-/** MongoDB's errors carry the documents they speak of, and SMTP's the addresses: only what is safe is kept. */
+/** MongoDB's errors contain documents and SMTP's contain addresses, so only what is safe is logged. */
 function errorForLog(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { name, code, codeName, stack, cause } = error as Error & { code?: unknown; codeName?: unknown };

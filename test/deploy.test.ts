@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
 import { type Copy, DockerfileParser, type From, type Instruction } from "dockerfile-ast";
 import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { variables } from "../src/config.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -312,5 +312,55 @@ describe("compose.yaml", () => {
     expect(mongod.initiated).toHaveLength(1);
     mongod.failing = "InvalidReplicaSetConfig";
     expect(check).toThrow();
+  });
+});
+
+describe("docs/deploying.md", () => {
+  interface Manifest {
+    kind: string;
+    spec: {
+      selector: Record<string, unknown>;
+      ports?: Array<{ targetPort: number }>;
+      template: {
+        metadata: { labels: Record<string, string> };
+        spec: {
+          terminationGracePeriodSeconds: number;
+          containers: Array<{
+            env: Array<{ name: string; value: unknown }>;
+            ports: Array<{ containerPort: number }>;
+            [probe: `${string}Probe`]: { httpGet: { path: string; port: number } };
+          }>;
+        };
+      };
+    };
+  }
+  const text = read("docs/deploying.md");
+  const manifests = parseAllDocuments(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? "").map((one) => {
+    expect(one.errors).toEqual([]);
+    return one.toJS() as Manifest;
+  });
+
+  test("has a manifest whose names, labels, ports and probes fit each other and the image", () => {
+    const [deployment, service] = manifests;
+    expect(manifests.map((one) => one.kind)).toEqual(["Deployment", "Service"]);
+    if (deployment === undefined) return;
+    const { metadata, spec } = deployment.spec.template;
+    expect(deployment.spec.selector).toEqual({ matchLabels: metadata.labels });
+    expect(service?.spec.selector).toEqual(metadata.labels);
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(15);
+    const [container] = spec.containers;
+    const port = container?.ports[0]?.containerPort;
+    expect(service?.spec.ports?.[0]?.targetPort).toBe(port);
+    expect(files.docker).toContain(`EXPOSE ${port}`);
+    for (const [probe, path] of [
+      ["livenessProbe", "/livez"],
+      ["readinessProbe", "/readyz"],
+      ["startupProbe", "/readyz"],
+    ] as const)
+      expect(container?.[probe]?.httpGet).toEqual({ path, port });
+    for (const { name, value } of container?.env ?? []) {
+      expect(known(name), name).toBe(true);
+      expect(typeof value).toBe("string");
+    }
   });
 });

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { defaultCacheDir } from "./cache.ts";
 import { findMongod, mongodSources } from "./find.ts";
 import { dbPathOf, type Exit, launch } from "./launch.ts";
-import { lockDataDir, portOfHolder } from "./lock.ts";
+import { lockDataDir, socketOfHolder } from "./lock.ts";
 import { stopOrphan } from "./orphan.ts";
 import { uriFor } from "./replica-set.ts";
 import type { Log } from "./types.ts";
@@ -15,8 +15,8 @@ export interface ManagedMongodOptions {
   /** Use this mongod and look nowhere else. */
   binary?: string | undefined;
   log: Log;
-  /** Default: a free one. */
-  port?: number | undefined;
+  /** For what only somebody who looks for a fault wants to know. */
+  debug?: Log | undefined;
   /** Allows `failCommand` and the like. */
   testCommands?: boolean | undefined;
   /** WiredTiger's cache; default 0.25. */
@@ -27,7 +27,6 @@ export interface ManagedMongodOptions {
 
 export interface ManagedMongod {
   uri: string;
-  port: number;
   pid: number;
   version: string;
   /** Where the binary came from. */
@@ -42,13 +41,17 @@ export interface ManagedMongod {
 
 /** The URI of the database that a running service keeps on `dataDir`; undefined when none does. */
 export function runningMongodUri(dataDir: string): string | undefined {
-  const port = portOfHolder(resolve(dataDir));
-  return port === undefined ? undefined : uriFor(port);
+  const socket = socketOfHolder(resolve(dataDir));
+  return socket === undefined ? undefined : uriFor(socket);
 }
 
 /** A real MongoDB, as a replica set of one, on `dataDir`: looked for, or fetched, then started. */
 export async function startManagedMongod(options: ManagedMongodOptions): Promise<ManagedMongod> {
   const { log, cacheDir = defaultCacheDir(), waitMs = 10_000 } = options;
+  if (process.platform === "win32")
+    throw new Error(
+      "Belfry runs no MongoDB of its own on Windows: set DB_URI to a running MongoDB, or use WSL.",
+    );
   const dataDir = resolve(options.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lock = await lockDataDir(dataDir, waitMs, log);
@@ -58,19 +61,13 @@ export async function startManagedMongod(options: ManagedMongodOptions): Promise
     );
     await stopOrphan(dbPathOf(dataDir), log);
     const mongod = await launch(binary, { ...options, dataDir });
-    lock.setPort(mongod.port);
-    const uri = uriFor(mongod.port);
+    lock.setSocket(mongod.socket);
+    const uri = uriFor(mongod.socket);
     const { version, source, passedOver } = binary;
-    log(`MongoDB ${version} runs on 127.0.0.1:${mongod.port}`, {
-      source,
-      passedOver,
-      pid: mongod.pid,
-      dataDir,
-    });
+    options.debug?.("where a mongod was looked for first", { passedOver });
     let closing: Promise<void> | undefined;
     return {
       uri,
-      port: mongod.port,
       pid: mongod.pid,
       version,
       source,

@@ -2,14 +2,13 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort, listening } from "./port.ts";
 import { becomePrimary, SET_NAME } from "./replica-set.ts";
+import { listening, placeForSocket } from "./socket.ts";
 import type { Binary } from "./types.ts";
 
 const LOG_BYTES = 8 << 20;
 const READY_MS = 120_000; // after a crash, recovery from a big journal takes its time
 const STOP_MS = 10_000;
-const PORT_TAKEN = 48; // mongod's exit code
 const SETPRIV = "/usr/bin/setpriv";
 
 export interface Exit {
@@ -19,7 +18,8 @@ export interface Exit {
 
 export interface Running {
   pid: number;
-  port: number;
+  /** Path of the Unix socket. */
+  socket: string;
   exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
@@ -27,7 +27,6 @@ export interface Running {
 
 export interface LaunchOptions {
   dataDir: string;
-  port?: number | undefined;
   testCommands?: boolean | undefined;
   cacheSizeGB?: number | undefined;
 }
@@ -37,18 +36,18 @@ export function dbPathOf(dataDir: string) {
 }
 
 /** Starts mongod on the data folder and comes back when it is a writable primary. */
-export async function launch(binary: Binary, options: LaunchOptions, tries = 3): Promise<Running> {
+export async function launch(binary: Binary, options: LaunchOptions): Promise<Running> {
   const { dataDir, testCommands = false, cacheSizeGB = 0.25 } = options;
   const dbPath = dbPathOf(dataDir);
   const logFile = join(dataDir, "mongod.log");
   mkdirSync(dbPath, { recursive: true, mode: 0o700 });
   if (existsSync(logFile) && statSync(logFile).size > LOG_BYTES) renameSync(logFile, `${logFile}.1`);
   const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
-  const port = options.port ?? (await freePort(dataDir));
+  const socket = await placeForSocket(dataDir);
   const flags = {
     "--dbpath": dbPath,
-    "--bind_ip": "127.0.0.1",
-    "--port": `${port}`,
+    "--bind_ip": socket.path, // no TCP port
+    "--networkMessageCompressors": "disabled", // CVE-2025-14847 reads memory through zlib before any login
     "--replSet": SET_NAME,
     "--wiredTigerCacheSizeGB": `${cacheSizeGB}`,
     "--oplogSize": "512", // MB; the default is 5 % of the disk. A change stream here only says "look now"
@@ -76,6 +75,7 @@ export async function launch(binary: Binary, options: LaunchOptions, tries = 3):
       ),
     );
     process.off("exit", stopWithUs);
+    socket.remove();
     return exit;
   });
   const stopWithUs = () => child.kill("SIGTERM");
@@ -83,7 +83,7 @@ export async function launch(binary: Binary, options: LaunchOptions, tries = 3):
 
   const running: Running = {
     pid: child.pid ?? 0,
-    port,
+    socket: socket.path,
     exited,
     kill: (signal) => child.kill(signal),
     async stop() {
@@ -98,17 +98,14 @@ export async function launch(binary: Binary, options: LaunchOptions, tries = 3):
     READY_MS,
   );
   try {
-    await listening(port, died.signal);
-    await becomePrimary(port, dbPath, died.signal);
+    await listening({ path: socket.path }, died.signal);
+    await becomePrimary(socket.path, died.signal);
     return running;
   } catch (error) {
     // A lost connection is often heard of before the end of the process that explains it.
     await Promise.race([exited, sleep(200)]);
     const cause = died.signal.reason ?? error;
     await running.stop();
-    // Someone else took the free port between our look and mongod's.
-    if ((await exited).code === PORT_TAKEN && !options.port && tries > 1)
-      return launch(binary, options, tries - 1);
     throw cause;
   } finally {
     clearTimeout(tooLate);

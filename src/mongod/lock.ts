@@ -11,12 +11,12 @@ interface Holder {
   process: string;
   host: string;
   since: string;
-  port?: number;
+  socket?: string;
 }
 
 export interface DataLock {
   /** Adds where the database listens, for whoever finds the folder taken. */
-  setPort(port: number): void;
+  setSocket(socket: string): void;
   release(): void;
 }
 
@@ -53,9 +53,9 @@ export async function lockDataDir(dataDir: string, waitMs: number, log: Log): Pr
     await sleep(50);
   }
   return {
-    setPort(port) {
+    setSocket(socket) {
       const next = `${file}.${randomUUID()}`;
-      writeFileSync(next, JSON.stringify({ ...me, port }), { mode: 0o600 });
+      writeFileSync(next, JSON.stringify({ ...me, socket }), { mode: 0o600 });
       renameSync(next, file);
     },
     release: () => rmSync(file, { force: true }),
@@ -63,9 +63,9 @@ export async function lockDataDir(dataDir: string, waitMs: number, log: Log): Pr
 }
 
 /** Where the database on a data folder listens; undefined when no living process holds the folder. */
-export function portOfHolder(dataDir: string): number | undefined {
+export function socketOfHolder(dataDir: string): string | undefined {
   const holder = parse(readOrEmpty(join(dataDir, "belfry.lock")));
-  return holder && isAlive(holder) ? holder.port : undefined;
+  return holder && isAlive(holder) ? holder.socket : undefined;
 }
 
 function tryCreate(file: string, holder: Holder) {
@@ -123,9 +123,8 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
-function describe(dataDir: string, { pid, host, since, port }: Holder) {
-  const where = port ? `, its MongoDB on 127.0.0.1:${port}` : "";
-  return `The data folder ${dataDir} is held by process ${pid} on ${host} since ${since}${where}`;
+function describe(dataDir: string, { pid, host, since }: Holder) {
+  return `The data folder ${dataDir} is in use by process ${pid} on ${host} since ${since}`;
 }
 
 function readOrEmpty(file: string) {

@@ -4,31 +4,23 @@ import { type Db, type Document, MongoClient, MongoServerError } from "mongodb";
 export const SET_NAME = "belfry";
 
 /**
- * The driver talks to this one address and takes the server for what it is, a primary: transactions, change streams
+ * The driver talks to this one socket and takes the server for what it is, a primary: transactions, change streams
  * and retryable writes all work. With `replicaSet=` it would instead follow the address in the set's configuration.
  */
-export function uriFor(port: number) {
-  return `mongodb://127.0.0.1:${port}/?directConnection=true`;
+export function uriFor(socket: string) {
+  return `mongodb://${encodeURIComponent(socket)}/?directConnection=true`;
 }
 
-/**
- * Makes the listening mongod the primary of its one-member set, whatever state its data folder brought along.
- * First it looks whether this is ours: another one on that port answers just as well, while ours is about to give up.
- */
-export async function becomePrimary(port: number, dbPath: string, signal: AbortSignal) {
-  const client = new MongoClient(uriFor(port), { maxPoolSize: 1, serverSelectionTimeoutMS: 10_000 });
+/** Makes the listening mongod the primary of its one-member set, whatever state its data folder brought along. */
+export async function becomePrimary(socket: string, signal: AbortSignal) {
+  const client = new MongoClient(uriFor(socket), { maxPoolSize: 1, serverSelectionTimeoutMS: 10_000 });
   try {
     const admin = client.db("admin");
-    for (;;) {
-      const { parsed } = await admin.command({ getCmdLineOpts: 1 }, { signal });
-      if (parsed.storage?.dbPath === dbPath) break;
-      await sleep(50, undefined, { signal });
-    }
     for (let tries = 0; ; tries++) {
       const hello = await admin.command({ hello: 1 }, { signal });
       if (hello.isWritablePrimary) return;
-      // No set yet, or one whose only member has another port.
-      if (!hello.setName && tries % 50 === 0) await configure(client, admin, `127.0.0.1:${port}`);
+      // No set yet, or one whose only member has another address: a folder that was moved, or one of an older Belfry.
+      if (!hello.setName && tries % 50 === 0) await configure(client, admin, socket);
       await sleep(5, undefined, { signal });
     }
   } finally {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
 import { createUserWrites, type UserWrites } from "./user-writes.ts";
 
@@ -51,6 +52,68 @@ export async function connect(uri: string): Promise<Connection> {
     await client.close();
     throw error;
   }
+}
+
+/** MongoDB cannot be used. The message is a sentence for an operator, without any part of a login. */
+export class DatabaseError extends Error {}
+
+/**
+ * Connects, and waits for a MongoDB that does not answer yet: containers start in any order. What waiting cannot mend
+ * (a refused login, an untrusted certificate, a wrong option) fails at once. `say`: hears what it waits for, after 2 s
+ * and then each 10 s. Throws `DatabaseError`.
+ */
+export async function connectWhenReady(
+  uri: string,
+  { waitMs, say, signal }: { waitMs: number; say: (sentence: string) => void; signal: AbortSignal },
+): Promise<Connection> {
+  const host = hostsOf(uri);
+  const began = performance.now();
+  const left = () => Math.max(0, waitMs - (performance.now() - began));
+  const tell = () =>
+    say(`MongoDB at ${host} does not answer yet; waiting ${Math.ceil(left() / 1000)} s more`);
+  const first = setTimeout(tell, firstWordMs);
+  const further = setInterval(tell, nextWordMs);
+  try {
+    for (;;) {
+      const failure = await connect(uri).catch((error: Error) => error);
+      if (!(failure instanceof Error)) return failure;
+      const lasting = lastingProblem(failure, host);
+      if (lasting !== undefined) throw new DatabaseError(lasting, { cause: failure });
+      if (left() === 0)
+        throw new DatabaseError(
+          `MongoDB at ${host} did not answer for ${Math.round((performance.now() - began) / 1000)} s (${failure.message}). Start it, or correct DB_URI; DB_WAIT_SECONDS sets how long Belfry waits.`,
+          { cause: failure },
+        );
+      await sleep(Math.min(betweenTriesMs, left()), undefined, { signal });
+    }
+  } finally {
+    clearTimeout(first);
+    clearInterval(further);
+  }
+}
+
+const firstWordMs = 2_000;
+const nextWordMs = 10_000;
+const betweenTriesMs = 500;
+
+/** The hosts that a URI names, without the login before them. */
+export function hostsOf(uri: string): string {
+  const hosts = /^mongodb(?:\+srv)?:\/\/(?:[^@/?]*@)?([^/?]+)/.exec(uri)?.[1] ?? "an unknown host";
+  return hosts.includes("%") ? decodeURIComponent(hosts) : hosts;
+}
+
+function lastingProblem(error: Error, host: string): string | undefined {
+  const { code, cause } = error as Error & { code?: unknown };
+  if (code === 18 || code === 8000 || /authentication failed|bad auth/i.test(error.message))
+    return `MongoDB at ${host} refuses the login: check user, password and authSource in DB_URI.`;
+  if (error.name === "MongoParseError" || error.name === "MongoInvalidArgumentError")
+    return `DB_URI is not valid: ${error.message}.`;
+  const text = `${error.message} ${cause instanceof Error ? cause.message : ""}`;
+  return /self[- ]signed certificate|unable to (verify|get).*certificate|certificate has expired|altnames/i.test(
+    text,
+  )
+    ? `The certificate of MongoDB at ${host} is not trusted: ${error.message}. For a private CA set NODE_EXTRA_CA_CERTS to its file.`
+    : undefined;
 }
 
 /**

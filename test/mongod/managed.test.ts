@@ -1,17 +1,29 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChangeStreamInsertDocument, type Document, MongoClient } from "mongodb";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { defaultCacheDir } from "../../src/mongod/cache.ts";
 import { findMongod, mongodSources } from "../../src/mongod/find.ts";
-import { type ManagedMongodOptions, startManagedMongod } from "../../src/mongod/index.ts";
+import { type ManagedMongodOptions, runningMongodUri, startManagedMongod } from "../../src/mongod/index.ts";
 import { processIdentity } from "../../src/mongod/lock.ts";
+import { listening } from "../../src/mongod/socket.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
 
 const closers: (() => unknown)[] = [];
 
@@ -73,8 +85,20 @@ test("is a replica set: transactions and change streams work, and close() ends i
   expect(readdirSync(dir)).not.toContain("belfry.lock");
 });
 
-test("keeps data and port over a restart, and moves when the port is taken", async () => {
+test("listens on a socket that only its user can open, on no TCP port, and without compression", async () => {
   const dir = dataDir();
+  const mongod = await start(dir);
+  const socket = join(dir, "mongod.sock");
+  expect(mongod.uri).toBe(`mongodb://${encodeURIComponent(socket)}/?directConnection=true`);
+  expect(statSync(socket).mode & 0o777).toBe(0o700);
+  const admin = (await client(mongod.uri)).db("admin");
+  const { parsed } = await admin.command({ getCmdLineOpts: 1 });
+  expect(parsed.net).toMatchObject({ bindIp: socket, compression: { compressors: "disabled" } });
+  if (process.platform === "linux") expect(tcpPortsOf(mongod.pid)).toEqual([]);
+});
+
+test("keeps its data over a restart, and when the folder was moved", async () => {
+  const dir = join(dataDir(), "first");
   const first = await start(dir);
   await (await client(first.uri)).db("test").collection("things").insertOne({ n: 1 });
   await first.close();
@@ -83,15 +107,80 @@ test("keeps data and port over a restart, and moves when the port is taken", asy
   expect(second.uri).toBe(first.uri);
   await second.close();
 
-  const other = createServer((socket) => socket.destroy()).listen(first.port, "127.0.0.1");
-  await once(other, "listening");
-  closers.push(() => other.close());
-  const third = await start(dir);
-  expect(third.port).not.toBe(first.port);
-  const things = (await client(third.uri)).db("test").collection("things");
+  const moved = join(dataDir(), "moved");
+  renameSync(dir, moved);
+  const things = (await client((await start(moved)).uri)).db("test").collection("things");
   await things.insertOne({ n: 2 }, { writeConcern: { w: "majority" } });
   expect(await things.countDocuments()).toBe(2);
 });
+
+test("opens a folder whose MongoDB an older Belfry ran on a TCP port", async () => {
+  const dir = dataDir();
+  mkdirSync(join(dir, "mongodb"));
+  const { command } = await findMongod(sources());
+  const port = await freePort();
+  const flags = [
+    "--dbpath",
+    join(dir, "mongodb"),
+    "--bind_ip",
+    "127.0.0.1",
+    "--port",
+    port,
+    "--replSet",
+    "belfry",
+  ];
+  const [file = "", ...args] = [...command, ...flags, "--nounixsocket"];
+  const old = spawn(file, args, { stdio: "ignore" });
+  closers.push(() => old.kill("SIGKILL"));
+  await listening({ port: Number(port), host: "127.0.0.1" }, AbortSignal.timeout(30_000));
+  const before = await client(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  const host = `127.0.0.1:${port}`;
+  await before.db("admin").command({ replSetInitiate: { _id: "belfry", members: [{ _id: 0, host }] } });
+  await eventually(
+    async () => (await before.db("admin").command({ hello: 1 })).isWritablePrimary,
+    "it is primary",
+  );
+  await before.db("test").collection("things").insertOne({ n: 1 });
+  await before.close();
+  const ended = once(old, "exit");
+  old.kill("SIGTERM");
+  await ended;
+
+  const things = (await client((await start(dir)).uri)).db("test").collection("things");
+  expect(await things.countDocuments()).toBe(1);
+});
+
+test("a data folder with a long path has its socket in a private folder, which goes with mongod", async () => {
+  const dir = join(dataDir(), "x".repeat(120));
+  const mongod = await start(dir);
+  const socket = decodeURIComponent(new URL(mongod.uri).host);
+  expect(socket.startsWith(tmpdir())).toBe(true);
+  expect(statSync(dirname(socket)).mode & 0o777).toBe(0o700);
+  expect(runningMongodUri(dir)).toBe(mongod.uri);
+  await (await client(mongod.uri)).db("test").collection("things").insertOne({ n: 1 });
+  await mongod.close();
+  expect(existsSync(dirname(socket))).toBe(false);
+});
+
+/** Ports on which a process listens, by the sockets among its open files. */
+function tcpPortsOf(pid: number): string[] {
+  const own = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return /socket:\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      } catch {
+        return undefined; // closed meanwhile
+      }
+    }),
+  );
+  return ["tcp", "tcp6"].flatMap((table) =>
+    readFileSync(`/proc/net/${table}`, "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === "0A" && own.has(fields[9]))
+      .map((fields) => fields[1] as string),
+  );
+}
 
 test("allows failpoints only when asked to", async () => {
   const failPoint = { configureFailPoint: "failCommand", mode: "off" };
@@ -107,7 +196,7 @@ test("a second start waits, then says who holds the data folder", async () => {
   const logged: string[] = [];
   const second = start(dir, { waitMs: 300, log: (message) => logged.push(message) });
   await expect(second).rejects.toThrow(
-    new RegExp(`held by process ${process.pid} on .* since 20.*127.0.0.1:${first.port}; stop it`),
+    new RegExp(`in use by process ${process.pid} on .* since 20.*; stop it`),
   );
   expect(logged).toHaveLength(1);
   expect(logged[0]).toMatch(/waiting up to/);
@@ -201,10 +290,10 @@ test("a mongod left running on the files is stopped first", async () => {
 
 test("a start that fails says mongod's reason and leaves nothing behind", async () => {
   const dir = dataDir();
-  const taken = await start(dataDir());
-  await expect(start(dir, { port: taken.port })).rejects.toThrow(
-    /mongod ended at once .*(in use|SocketException)/i,
-  );
+  mkdirSync(join(dir, "mongodb"));
+  writeFileSync(join(dir, "mongodb", "WiredTiger"), "not a database");
+  await expect(start(dir)).rejects.toThrow(/mongod ended at once .*WiredTiger/i);
   expect(existsSync(join(dir, "belfry.lock"))).toBe(false);
+  rmSync(join(dir, "mongodb"), { recursive: true });
   await start(dir);
 });
