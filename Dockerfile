@@ -4,7 +4,8 @@
 # The image listens on every interface, so Belfry needs API_KEYS (or AUTH=off, in a closed network). It also needs
 # DB_URI: the managed MongoDB is for machines, not for containers.
 #
-# `scripts/image-check` builds this file without a registry and runs the result.
+# The digest names the image for all platforms. A rebuild of the same tag gets a new digest:
+#   docker buildx imagetools inspect node:24.19.0-bookworm-slim
 
 FROM node:24.19.0-bookworm-slim@sha256:3638d9a6fe4030bd716be989438248074489337ba3275657f93595428be4fc03 AS build
 WORKDIR /app

@@ -26,7 +26,7 @@ import { endAbandonedTransactions } from "./store/abandoned.ts";
 import { createDeliveryBooks } from "./store/books.ts";
 import { createCapturedStore } from "./store/captured.ts";
 import { createServerClock } from "./store/clock.ts";
-import { connectWhenReady, databaseName, hostsOf } from "./store/connect.ts";
+import { connectWhenReady, DatabaseError, databaseName, hostsOf } from "./store/connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue } from "./store/deliveries.ts";
 import { newId } from "./store/ids.ts";
 import { createInboxReader } from "./store/inbox.ts";
@@ -84,13 +84,15 @@ export async function startApp(
         binary: config.MONGOD_BINARY,
         log: (message, details) => log.info(details ?? {}, message),
         debug: (message, details) => log.debug(details ?? {}, message),
+      }).catch((error: Error) => {
+        throw new DatabaseError(error.message, { cause: error });
       });
       closers.push(() => mongod.close());
       broken = mongod.exited.then(
         ({ code, signal }) => `the managed MongoDB ended (${signal ?? `code ${code}`})`,
       );
       uri = mongod.uri;
-      ownDatabase = `MongoDB ${mongod.version} from ${mongod.source}, data in ${config.DATA_DIR}`;
+      ownDatabase = `MongoDB ${mongod.version}, data in ${config.DATA_DIR}`;
     }
 
     const connection = await connectWhenReady(uri, {
@@ -312,6 +314,9 @@ export async function startApp(
 }
 
 async function listen(server: FastifyInstance, config: Config): Promise<string> {
+  // Fastify would log the addresses; whoever starts the service shows its URL.
+  const { level } = server.log;
+  server.log.level = "warn";
   try {
     return await server.listen({ host: config.HOST, port: config.PORT });
   } catch (error) {
@@ -323,6 +328,8 @@ async function listen(server: FastifyInstance, config: Config): Promise<string> 
     if (code === "EACCES")
       throw new ConfigError([`PORT: ${config.PORT} needs more rights than this user has`]);
     throw error;
+  } finally {
+    server.log.level = level;
   }
 }
 

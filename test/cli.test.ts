@@ -426,7 +426,7 @@ describe("belfry doctor", () => {
     }, "the service to pause the provider");
     expect(out).toMatch(new RegExp(`^ok +service +answers at http://127.0.0.1:${PORT}, and is ready$`, "m"));
     expect(out).toMatch(
-      /^BAD +email: smtp +paused by the service: 535.*Credentials not accepted\n +→ Check SMTP/m,
+      /^BAD +email: smtp +paused by the service: 535.*Credentials not accepted\n +→ .*check SMTP_LOGIN/m,
     );
     await app.close();
     await smtp.close();
@@ -483,7 +483,7 @@ describe("belfry doctor", () => {
     expect(refused.out).toMatch(/^BAD +MongoDB +connect ECONNREFUSED/m);
     expect(refused.out).toContain("Check the host and the port in DB_URI");
     expect(refused.out).toMatch(/^BAD +email: smtp +535/m);
-    expect(refused.out).toContain("Check SMTP_LOGIN and SMTP_PASSWORD");
+    expect(refused.out).toContain("check SMTP_LOGIN and SMTP_PASSWORD");
     expect(refused.err).toContain("2 things are wrong.");
     expect(refused.out + refused.err).not.toContain("secret-word");
     const closed = await belfry(["doctor"], smtp.variables);

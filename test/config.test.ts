@@ -225,8 +225,6 @@ describe("values", () => {
     ["ALLOWED_ORIGINS", "capacitor:localhost"],
     ["ALLOWED_ORIGINS", "chrome-extension://*"],
     ["ALLOWED_ORIGINS", "ionic://LocalHost"],
-    ["ALLOWED_ORIGINS", "https://user@app.example"],
-    ["ALLOWED_ORIGINS", "https://app.example?x"],
     ["ALLOWED_ORIGINS", "https://app.example:99999"],
     ["ALLOWED_ORIGINS", "file:///"],
     ["BASE_PATH", "belfry"],
@@ -259,6 +257,15 @@ describe("values", () => {
     expect(problem).toContain(JSON.stringify(value));
     expect(more).toStrictEqual([]);
   });
+
+  test.each(["https://user@app.example", "https://app.example?x"])(
+    "ALLOWED_ORIGINS=%s is refused and not shown, since it may contain a password",
+    (value) => {
+      const problems = problemsOf({ ALLOWED_ORIGINS: value });
+      expect(problems).toStrictEqual([expect.stringMatching(/^ALLOWED_ORIGINS: must be /)]);
+      expect(problems[0]).not.toContain(value);
+    },
+  );
 
   test.each([
     ["API_KEYS", "short", "short"],

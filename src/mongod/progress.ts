@@ -6,12 +6,12 @@ const WIDTH = 30;
 const MB = 1e6;
 const LOOK_MS = 100;
 const LOG_MS = 2_000;
-const STALLED_MS = 20_000;
+const STALLED_MS = 60_000;
 
 /**
  * Runs a program which fetches something into `dir`; how far it is, is seen by the growth of that folder. On a terminal
- * one line is redrawn; elsewhere a log line at most each 2 s. A program which brings nothing for 20 s is ended: on
- * networks which swallow packets the tools' own patience is minutes.
+ * one line is redrawn; elsewhere a log line at most each 2 s. A program which brings nothing for 60 s is ended: on
+ * networks which swallow packets the tools themselves wait for minutes. A proxy may be silent while it fetches a file.
  */
 export async function runFetching(
   command: readonly string[],

@@ -37,9 +37,11 @@ export function databaseName(uri: string): string {
   return named === undefined ? "belfry" : decodeURIComponent(named);
 }
 
-/** Connects and learns what the server can do. Throws the driver's error when it cannot be reached in 5 s. */
-export async function connect(uri: string): Promise<Connection> {
+/** Connects and learns what the server can do. Throws the driver's error when it cannot be reached in 5 s, or at `signal`. */
+export async function connect(uri: string, signal?: AbortSignal): Promise<Connection> {
   const client = new MongoClient(uri, clientOptions);
+  const interrupt = () => void client.close();
+  signal?.addEventListener("abort", interrupt);
   try {
     await client.connect();
     const admin = client.db("admin");
@@ -51,6 +53,8 @@ export async function connect(uri: string): Promise<Connection> {
   } catch (error) {
     await client.close();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", interrupt);
   }
 }
 
@@ -75,8 +79,9 @@ export async function connectWhenReady(
   const further = setInterval(tell, nextWordMs);
   try {
     for (;;) {
-      const failure = await connect(uri).catch((error: Error) => error);
+      const failure = await connect(uri, signal).catch((error: Error) => error);
       if (!(failure instanceof Error)) return failure;
+      signal.throwIfAborted();
       const lasting = lastingProblem(failure, host);
       if (lasting !== undefined) throw new DatabaseError(lasting, { cause: failure });
       if (left() === 0)
