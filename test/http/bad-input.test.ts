@@ -612,7 +612,16 @@ describe("what reaches a mail", () => {
       const headers = head.replace(/\r\n[ \t]+/g, " ").split("\r\n");
       const names = headers.map((line) => line.split(":")[0]?.toLowerCase());
       expect(names.sort()).toStrictEqual(
-        ["content-type", "date", "from", "message-id", "mime-version", "subject", "to"].sort(),
+        [
+          "auto-submitted",
+          "content-type",
+          "date",
+          "from",
+          "message-id",
+          "mime-version",
+          "subject",
+          "to",
+        ].sort(),
       );
       expect(head).not.toMatch(/[^\r]\n|\r[^\n]/);
       expect(headers.find((line) => line.startsWith("To:"))).toBe("To: reader@users.example");
