@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
-    setupFiles: "test/support/no-proxy.ts",
+    setupFiles: ["test/support/no-proxy.ts", "test/support/wake-sockets.ts"],
     reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,

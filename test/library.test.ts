@@ -360,7 +360,8 @@ describe("notify within the program's transaction", () => {
   });
 
   test("a primary that steps down under it: exactly one", async () => {
-    const own = new MongoClient(uri, { appName: "shop" });
+    // The driver may wait a whole heartbeat, by default 10 s, before it finds the primary again.
+    const own = new MongoClient(uri, { appName: "shop", heartbeatFrequencyMS: 500 });
     onTestFinished(() => own.close());
     const belfry = open({ client: own });
     await belfry.ready();

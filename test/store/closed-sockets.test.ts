@@ -5,11 +5,9 @@ import { setImmediate as nextRound } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { startManagedMongod } from "../../src/mongod/index.ts";
-import { wakeClosedSockets } from "../../src/store/closed-sockets.ts";
 import { clientOptions } from "../../src/store/connect.ts";
 
-wakeClosedSockets();
-
+// `test/support/wake-sockets.ts` has called `wakeClosedSockets`.
 test("a command sent at the moment MongoDB is killed fails instead of waiting for ever", async () => {
   const folder = mkdtempSync(join(tmpdir(), "belfry-killed-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
