@@ -1,4 +1,4 @@
-// `npm start`: builds, then is the service. One process, so that a signal to `npm start` reaches the service.
+// `npm start`: builds, then is the service. One process instead of two behind `&&`, so no shell has to stay in between.
 import { spawnSync } from "node:child_process";
 
 const { status } = spawnSync("npm run --silent build", { shell: true, stdio: "inherit" });

@@ -7,7 +7,7 @@ import { isMessagingService, phoneForm, phoneNumber, smsSender } from "./model/p
 export interface Variable<Value> {
   group: string;
   /** What it is for, in a sentence. */
-  says: string;
+  description: string;
   /** As it would be written; empty when there is none. */
   default: string;
   /** What may be written, for the generated file. */
@@ -31,7 +31,7 @@ export class Problem {
 }
 
 interface Facts {
-  says: string;
+  description: string;
   default?: string;
   secret?: boolean;
   aliases?: string[];

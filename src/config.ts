@@ -21,112 +21,121 @@ const webhook = inGroup("Webhook");
 const live = inGroup("Live");
 
 const table = {
-  HOST: server.host({ says: "Address to listen on.", default: "127.0.0.1" }, "PORT"),
-  PORT: server.integer(0, 65535, { says: "Port to listen on; 0 picks a free one.", default: "3000" }),
+  HOST: server.host({ description: "Address to listen on.", default: "127.0.0.1" }, "PORT"),
+  PORT: server.integer(0, 65535, { description: "Port to listen on; 0 picks a free one.", default: "3000" }),
   PUBLIC_URL: server.url(
     {
-      says: "URL at which providers reach this service from outside. Twilio reports a message's status to it.",
+      description:
+        "URL at which providers reach this service from outside. Twilio reports a message's status to it.",
     },
     ["https", "http"],
   ),
   API_KEYS: server.list(
     "keys of at least 16 characters, separated by commas",
     {
-      says: "Clients must send one of these keys as `Authorization: Bearer <key>`. Health, docs, the page at / and signed callbacks need none.",
+      description:
+        "Clients must send one of these keys as `Authorization: Bearer <key>`. Health, docs, the page at / and signed callbacks need none.",
       secret: true,
     },
     (key) =>
       /^[\x21-\x7e]{16,}$/.test(key) ? undefined : "each key must have at least 16 printable characters",
   ),
   AUTH: server.choice(["on", "off"], {
-    says: "`off` lets Belfry listen beyond loopback without a key.",
+    description: "`off` lets Belfry listen beyond loopback without a key.",
     default: "on",
   }),
   ALLOWED_HOSTS: server.list(
     "host names, separated by commas",
     {
-      says: "Host names that Belfry answers to without API_KEYS, beside IP addresses, localhost and the host of PUBLIC_URL. Other names are refused, which stops DNS rebinding.",
+      description:
+        "Host names that Belfry answers to without API_KEYS, beside IP addresses, localhost and the host of PUBLIC_URL. Other names are refused, which stops DNS rebinding.",
     },
     (name) => (isHostName(name) ? undefined : "must be host names without scheme, port, path and wildcard"),
   ),
   BASE_PATH: server.path({
-    says: "Path under which a proxy publishes Belfry, such as /belfry. Without it the path of PUBLIC_URL, or X-Forwarded-Prefix of a TRUST_PROXY.",
+    description:
+      "Path under which a proxy publishes Belfry, such as /belfry. Without it the path of PUBLIC_URL, or X-Forwarded-Prefix of a TRUST_PROXY.",
   }),
   HTTP_CONNECTIONS: server.integer(10, 1_000_000, {
-    says: "Most open HTTP connections, per process. Live connections are not counted.",
+    description: "Most open HTTP connections, per process. Live connections are not counted.",
     default: "10000",
   }),
   HTTP_CONNECTIONS_PER_ADDRESS: server.integer(1, 1_000_000, {
-    says: "Most open HTTP connections from one address (IPv6: /64), per process. Loopback and TRUST_PROXY are not limited.",
+    description:
+      "Most open HTTP connections from one address (IPv6: /64), per process. Loopback and TRUST_PROXY are not limited.",
     default: "1000",
   }),
   ROLES: server.list(
     "api, worker, realtime",
     {
-      says: "What this process does: `api` takes requests, `worker` sends deliveries, `realtime` serves live connections.",
+      description:
+        "What this process does: `api` takes requests, `worker` sends deliveries, `realtime` serves live connections.",
       default: "api,worker,realtime",
     },
     (role) =>
       ["api", "worker", "realtime"].includes(role) ? undefined : "must name some of api, worker and realtime",
   ),
   LOG_LEVEL: server.choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
-    says: "Lowest level to log; `debug` logs each request.",
+    description: "Lowest level to log; `debug` logs each request.",
     default: "info",
   }),
   LOG_FORMAT: server.choice(["auto", "json", "pretty"], {
-    says: "`auto` prints readable lines on a terminal and JSON elsewhere.",
+    description: "`auto` prints readable lines on a terminal and JSON elsewhere.",
     default: "auto",
   }),
 
   DB_URI: database.mongoUri({
-    says: "MongoDB connection string; the default database is `belfry`. Without it Belfry runs a MongoDB of its own.",
+    description:
+      "MongoDB connection string; the default database is `belfry`. Without it Belfry runs a MongoDB of its own.",
     secret: true,
     aliases: ["MONGO_URI", "MONGODB_URI"],
   }),
   DB_WAIT_SECONDS: database.integer(0, 3_600, {
-    says: "How long a start waits for a MongoDB that does not answer yet.",
+    description: "How long a start waits for a MongoDB that does not answer yet.",
     default: "60",
   }),
   DATA_DIR: database.text(
-    { says: "Folder for the data of Belfry's own MongoDB.", default: "./data" },
+    { description: "Folder for the data of Belfry's own MongoDB.", default: "./data" },
     "folder",
   ),
   MONGOD_BINARY: database.text(
-    { says: "mongod to run. Without it Belfry looks for one, then downloads one." },
+    { description: "mongod to run. Without it Belfry looks for one, then downloads one." },
     "file",
   ),
 
   EMAIL: inbox.namedMailbox({
-    says: "E-mail address of users that are created by their first notification.",
+    description: "E-mail address of users that are created by their first notification.",
     aliases: ["REGISTERED_RECEIVER_EMAIL"],
   }),
   RECEIVER_PHONE_NUMBER: inbox.phone({
-    says: "Phone number of users that are created by their first notification.",
+    description: "Phone number of users that are created by their first notification.",
   }),
   INBOX_LIMIT: inbox.integer(1, 1000, {
-    says: "Notifications kept for each user; older ones are removed.",
+    description: "Notifications kept for each user; older ones are removed.",
     default: "100",
   }),
   NOTIFICATION_TYPES_FILE: inbox.text(
-    { says: "JSON file with notification types. They add to the built-in types or replace them." },
+    { description: "JSON file with notification types. They add to the built-in types or replace them." },
     "JSON file",
   ),
   COMMIT_QUEUE_LIMIT: inbox.integer(1, 1_000_000, {
-    says: "Requests that may wait to be stored. Above it the answer is 503 with `Retry-After`.",
+    description: "Requests that may wait to be stored. Above it the answer is 503 with `Retry-After`.",
     default: "10000",
   }),
 
   ALLOWED_ORIGINS: live.list(
     "origins such as https://app.example or capacitor://localhost, or *",
     {
-      says: "Origins whose pages may call the inbox API and open live connections. This service's own pages always may.",
+      description:
+        "Origins whose pages may call the inbox API and open live connections. This service's own pages always may.",
     },
     originProblem,
   ),
   TOKEN_SECRET: live.list(
     "secrets of at least 32 characters, separated by commas",
     {
-      says: "Secret that signs user tokens. With several, the first signs and all are accepted, so a secret can be replaced.",
+      description:
+        "Secret that signs user tokens. With several, the first signs and all are accepted, so a secret can be replaced.",
       secret: true,
     },
     (key) =>
@@ -134,213 +143,223 @@ const table = {
   ),
   TOKEN_PUBLIC_KEY: live.lines(
     {
-      says: "Public key (RSA, EC or Ed25519) of user tokens that your own program signs.",
+      description: "Public key (RSA, EC or Ed25519) of user tokens that your own program signs.",
       secret: true,
     },
     "PEM",
   ),
   TOKEN_TTL_SECONDS: live.integer(10, 86_400, {
-    says: "How long a user token from Belfry is valid.",
+    description: "How long a user token from Belfry is valid.",
     default: "900",
   }),
   TOKEN_AUDIENCE: live.text({
-    says: "Audience (`aud`) of user tokens. Tokens of TOKEN_PUBLIC_KEY must name it.",
+    description: "Audience (`aud`) of user tokens. Tokens of TOKEN_PUBLIC_KEY must name it.",
     default: "belfry",
   }),
   TOKEN_MAX_SECONDS: live.integer(60, 86_400, {
-    says: "Longest time between `iat` and `exp` of a token of TOKEN_PUBLIC_KEY.",
+    description: "Longest time between `iat` and `exp` of a token of TOKEN_PUBLIC_KEY.",
     default: "3600",
   }),
   LIVE_CONNECTIONS_PER_USER: live.integer(1, 100_000, {
-    says: "Most open live connections of one user, per process.",
+    description: "Most open live connections of one user, per process.",
     default: "50",
   }),
   LIVE_CONNECTIONS_PER_ADDRESS: live.integer(1, 1_000_000, {
-    says: "Most open live connections from one address (IPv6: /64), per process.",
+    description: "Most open live connections from one address (IPv6: /64), per process.",
     default: "1000",
   }),
   LIVE_HEARTBEAT_SECONDS: live.integer(1, 600, {
-    says: "How often Belfry pings each live connection.",
+    description: "How often Belfry pings each live connection.",
     default: "25",
   }),
   TRUST_PROXY: live.list(
     "addresses and networks in CIDR form, separated by commas",
-    { says: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix headers are trusted." },
+    { description: "Proxies whose X-Forwarded-For and X-Forwarded-Prefix headers are trusted." },
     (one) => (parseNetwork(one) ? undefined : "must be IP addresses or networks such as 10.0.0.0/8"),
   ),
   SIMULATOR_INTERVAL_SECONDS: live.number(0, 3_600, {
-    says: "How often the simulator notifies alex, bob, carol or dan; 0 turns it off.",
+    description: "How often the simulator notifies alex, bob, carol or dan; 0 turns it off.",
     default: "0",
   }),
 
   RETRY_DELAY_MS: delivery.integer(1, 86_400_000, {
-    says: "Delay before the first retry.",
+    description: "Delay before the first retry.",
     default: "10000",
   }),
   RETRY_FACTOR: delivery.number(1, 10, {
-    says: "Each further delay is this many times longer; 1 keeps it fixed.",
+    description: "Each further delay is this many times longer; 1 keeps it fixed.",
     default: "2",
   }),
-  MAX_RETRIES: delivery.integer(0, 100, { says: "Most retries after the first attempt.", default: "5" }),
+  MAX_RETRIES: delivery.integer(0, 100, {
+    description: "Most retries after the first attempt.",
+    default: "5",
+  }),
   LEASE_MS: delivery.integer(1_000, 3_600_000, {
-    says: "After this long without a sign of life, a worker's deliveries go to another worker.",
+    description: "After this long without a sign of life, a worker's deliveries go to another worker.",
     default: "30000",
   }),
   DELIVERY_RETENTION_DAYS: delivery.integer(1, 3_650, {
-    says: "How long finished deliveries are kept.",
+    description: "How long finished deliveries are kept.",
     default: "90",
   }),
   DELIVERY_CONCURRENCY: delivery.integer(1, 1_000, {
-    says: "Most deliveries in progress per channel and process. A crash can repeat at most this many.",
+    description: "Most deliveries in progress per channel and process. A crash can repeat at most this many.",
     default: "32",
   }),
   PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
-    says: "How long Mailgun, Twilio or a webhook may take to answer. Every send ends 5 seconds later at the latest; its outcome is then unknown.",
+    description:
+      "How long Mailgun, Twilio or a webhook may take to answer. Every send ends 5 seconds later at the latest; its outcome is then unknown.",
     default: "15000",
   }),
 
   AMQP_URL: queue.url(
     {
-      says: "RabbitMQ that tells workers about new deliveries. Without it they poll MongoDB.",
+      description: "RabbitMQ that tells workers about new deliveries. Without it they poll MongoDB.",
       secret: true,
     },
     ["amqp", "amqps"],
     { login: true, query: true },
   ),
-  RABBITMQ_EXCHANGE: queue.text({ says: "Durable direct exchange.", default: "belfry" }, "name"),
+  RABBITMQ_EXCHANGE: queue.text({ description: "Durable direct exchange.", default: "belfry" }, "name"),
   RABBITMQ_QUEUE: queue.text(
-    { says: "Quorum queue. Dead letters go to `<name>.dead`.", default: "belfry.deliveries" },
+    { description: "Quorum queue. Dead letters go to `<name>.dead`.", default: "belfry.deliveries" },
     "name",
   ),
   RABBITMQ_ROUTING_KEY: queue.text(
-    { says: "Routing key between the exchange and the queue.", default: "delivery" },
+    { description: "Routing key between the exchange and the queue.", default: "delivery" },
     "text",
   ),
 
   EMAIL_PROVIDERS: mail.list(
     "smtp, mailgun, capture",
     {
-      says: "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
+      description:
+        "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
     },
     (name) =>
       ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
   ),
   SMTP_HOST: mail.host(
-    { says: "Mail server. Without it and Mailgun, mails are captured and shown at GET /v1/captured." },
+    { description: "Mail server. Without it and Mailgun, mails are captured and shown at GET /v1/captured." },
     "SMTP_PORT",
   ),
   SMTP_PORT: mail.integer(1, 65535, {
-    says: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
+    description: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
     default: "587",
   }),
-  SMTP_LOGIN: mail.text({ says: "User name at the mail server." }),
-  SMTP_PASSWORD: mail.text({ says: "Password at the mail server.", secret: true }),
+  SMTP_LOGIN: mail.text({ description: "User name at the mail server." }),
+  SMTP_PASSWORD: mail.text({ description: "Password at the mail server.", secret: true }),
   SMTP_EMAIL: mail.mailbox(
     {
-      says: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
+      description: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
     },
     "alone; its name belongs into SMTP_NAME",
   ),
-  SMTP_NAME: mail.text({ says: "Sender's name.", default: "Belfry" }),
+  SMTP_NAME: mail.text({ description: "Sender's name.", default: "Belfry" }),
   SMTP_CONNECTIONS: mail.integer(1, 1_000, {
-    says: "Most connections to the mail server, per process.",
+    description: "Most connections to the mail server, per process.",
     default: "16",
   }),
-  SMTP_RATE: mail.rate({ says: "Most mails sent through SMTP, per process." }),
+  SMTP_RATE: mail.rate({ description: "Most mails sent through SMTP, per process." }),
   SMTP_TLS: mail.choice(["auto", "required", "none"], {
-    says: "`required` sends only over TLS; `none` never uses STARTTLS.",
+    description: "`required` sends only over TLS; `none` never uses STARTTLS.",
     default: "auto",
   }),
   SMTP_EHLO: mail.text(
-    { says: "Name that Belfry gives in EHLO. The default is the sender's domain." },
+    { description: "Name that Belfry gives in EHLO. The default is the sender's domain." },
     "host name, or an IP address in brackets",
   ),
   SMTP_OAUTH_TOKEN_URL: mail.url(
     {
-      says: "Token server for a login with OAuth2 (XOAUTH2) instead of a password. `SMTP_LOGIN` is the mailbox.",
+      description:
+        "Token server for a login with OAuth2 (XOAUTH2) instead of a password. `SMTP_LOGIN` is the mailbox.",
     },
     ["https", "http"],
   ),
-  SMTP_OAUTH_CLIENT_ID: mail.text({ says: "Client id at the token server." }),
-  SMTP_OAUTH_CLIENT_SECRET: mail.text({ says: "Client secret at the token server.", secret: true }),
+  SMTP_OAUTH_CLIENT_ID: mail.text({ description: "Client id at the token server." }),
+  SMTP_OAUTH_CLIENT_SECRET: mail.text({ description: "Client secret at the token server.", secret: true }),
   SMTP_OAUTH_REFRESH_TOKEN: mail.text({
-    says: "Refresh token. Without it Belfry uses the client credentials flow.",
+    description: "Refresh token. Without it Belfry uses the client credentials flow.",
     secret: true,
   }),
   SMTP_OAUTH_SCOPE: mail.text({
-    says: "Scope to ask for, such as https://outlook.office365.com/.default.",
+    description: "Scope to ask for, such as https://outlook.office365.com/.default.",
   }),
-  MAILGUN_API_KEY: mail.token({ says: "Mailgun API key that may send.", secret: true }),
+  MAILGUN_API_KEY: mail.token({ description: "Mailgun API key that may send.", secret: true }),
   MAILGUN_DOMAIN: mail.domain({
-    says: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain.",
+    description: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain.",
   }),
   MAILGUN_BASE_URL: mail.url(
     {
-      says: "Mailgun API; https://api.eu.mailgun.net for domains in the EU.",
+      description: "Mailgun API; https://api.eu.mailgun.net for domains in the EU.",
       default: "https://api.mailgun.net",
     },
     ["https", "http"],
   ),
   MAILGUN_SIGNING_KEY: mail.token({
-    says: "Mailgun's HTTP webhook signing key. With it Belfry accepts Mailgun's webhooks at /v1/callbacks/mailgun.",
+    description:
+      "Mailgun's HTTP webhook signing key. With it Belfry accepts Mailgun's webhooks at /v1/callbacks/mailgun.",
     secret: true,
   }),
-  MAILGUN_RATE: mail.rate({ says: "Most mails sent through Mailgun, per process." }),
+  MAILGUN_RATE: mail.rate({ description: "Most mails sent through Mailgun, per process." }),
 
   SMS_PROVIDERS: sms.list(
     "twilio, capture",
-    { says: "Order in which SMS providers are tried. The default is every configured one." },
+    { description: "Order in which SMS providers are tried. The default is every configured one." },
     (name) => (["twilio", "capture"].includes(name) ? undefined : "must name some of twilio, capture"),
   ),
   TWILIO_SID: sms.token(
-    { says: "Twilio account SID. Without it texts are captured and shown at GET /v1/captured." },
+    { description: "Twilio account SID. Without it texts are captured and shown at GET /v1/captured." },
     "AC…",
   ),
   TWILIO_AUTH_TOKEN: sms.token({
-    says: "Twilio auth token. It also verifies Twilio's callbacks.",
+    description: "Twilio auth token. It also verifies Twilio's callbacks.",
     secret: true,
   }),
   TWILIO_PHONE_NUMBER: sms.smsSender({
-    says: "Sender: a phone number, short code or alphanumeric sender of the Twilio account.",
+    description: "Sender: a phone number, short code or alphanumeric sender of the Twilio account.",
   }),
   TWILIO_MESSAGING_SERVICE_SID: sms.messagingService({
-    says: "Sender: a Messaging Service of the Twilio account, instead of a number.",
+    description: "Sender: a Messaging Service of the Twilio account, instead of a number.",
   }),
   TWILIO_BASE_URL: sms.url(
-    { says: "Twilio API; another host for another region.", default: "https://api.twilio.com" },
+    { description: "Twilio API; another host for another region.", default: "https://api.twilio.com" },
     ["https", "http"],
   ),
   TWILIO_VALIDITY_SECONDS: sms.integer(1, 36_000, {
-    says: "How long Twilio keeps trying to deliver a text.",
+    description: "How long Twilio keeps trying to deliver a text.",
     default: "14400",
   }),
-  TWILIO_RATE: sms.rate({ says: "Most SMS segments sent through Twilio, per process." }),
+  TWILIO_RATE: sms.rate({ description: "Most SMS segments sent through Twilio, per process." }),
 
   WEBHOOK_URL: webhook.url(
-    { says: "Webhook of users that have none of their own.", secret: true },
+    { description: "Webhook of users that have none of their own.", secret: true },
     ["https", "http"],
     { query: true },
   ),
   WEBHOOK_SECRET: webhook.list(
     "one whsec_<base64>, or two during a rotation",
-    { says: "Secret that signs calls to WEBHOOK_URL.", secret: true },
+    { description: "Secret that signs calls to WEBHOOK_URL.", secret: true },
     (secret) => (webhookKey(secret) ? undefined : "must be whsec_ and the base64 of 24 to 64 bytes"),
   ),
-  WEBHOOK_ALLOW_HTTP: webhook.flag({ says: "`on` allows http:// webhooks beside https://.", default: "off" }),
+  WEBHOOK_ALLOW_HTTP: webhook.flag({
+    description: "`on` allows http:// webhooks beside https://.",
+    default: "off",
+  }),
   WEBHOOK_ALLOW_NETWORKS: webhook.list(
     "networks such as 10.1.0.0/16, separated by commas",
-    { says: "Private networks that webhooks may call." },
+    { description: "Private networks that webhooks may call." },
     (text) => (parseNetwork(text) ? undefined : "must be networks such as 10.1.0.0/16 or fd00::/8"),
   ),
   WEBHOOK_PORTS: webhook.list(
     "port numbers, separated by commas",
-    { says: "Ports that webhooks may call.", default: "80,443" },
+    { description: "Ports that webhooks may call.", default: "80,443" },
     (port) =>
       /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
         ? undefined
         : "must be port numbers from 1 to 65535",
   ),
-  WEBHOOK_RATE: webhook.rate({ says: "Most webhook calls, per process." }),
+  WEBHOOK_RATE: webhook.rate({ description: "Most webhook calls, per process." }),
 };
 
 type Table = typeof table;
@@ -499,7 +518,7 @@ export function exampleFile(): string {
     const file = variable.secret ? ` ${variable.name}_FILE names a file with the value.` : "";
     lines.push(
       "",
-      `# ${variable.says}${also}${file} (${variable.form})`,
+      `# ${variable.description}${also}${file} (${variable.form})`,
       `# ${variable.name}=${variable.default}`,
     );
   }
