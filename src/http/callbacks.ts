@@ -6,7 +6,7 @@ import { isMailguns, MailgunCallback, mailgunReceipt } from "./mailgun-callback.
 import { hex24 } from "./patterns.ts";
 
 export interface CallbackPartners {
-  /** Absent: its callbacks are not taken. `publicUrl`: the service as Twilio knows it. */
+  /** Absent: the route returns 404. `publicUrl`: the URL that Twilio calls. */
   twilio?: { authToken: string; publicUrl: string };
   mailgun?: { signingKey: string };
   receive: (receipt: Receipt) => Promise<void>;
@@ -19,14 +19,15 @@ export interface CallbackPartners {
 const form = "application/x-www-form-urlencoded";
 const config = { public: true };
 
-/** What providers report about messages they took. The signature stands in for the API key. */
+/** Reports from providers about messages that they accepted. Their signature replaces the API key. */
 export async function callbackRoutes(app: FastifyInstance, partners: CallbackPartners): Promise<void> {
   const { twilio, mailgun } = partners;
 
   const mailgunSchema = {
     tags: ["callbacks"],
-    summary: "Mailgun's webhook",
-    description: "Signed with `MAILGUN_SIGNING_KEY`; each token counts once, within five minutes.",
+    summary: "Webhook for Mailgun",
+    description:
+      "Mailgun signs it with `MAILGUN_SIGNING_KEY`. A token is accepted once, within five minutes.",
     security: [],
     body: MailgunCallback,
     response: { 200: Type.Object({}) },
@@ -51,7 +52,7 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
     },
   );
 
-  // The SDK's validator takes 9 MB; only who uses Twilio has it.
+  // The SDK's validator takes 9 MB of memory, so it is loaded only with Twilio configured.
   const reading = twilio && (await import("./twilio-callback.ts"));
   await app.register(async (own) => {
     own.removeAllContentTypeParsers();
@@ -60,8 +61,8 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
     );
     const schema = {
       tags: ["callbacks"],
-      summary: "Twilio's status callback",
-      description: "Signed with `TWILIO_AUTH_TOKEN` over `PUBLIC_URL`, path, query and form.",
+      summary: "Status callback for Twilio",
+      description: "Twilio signs `PUBLIC_URL`, path, query and form with `TWILIO_AUTH_TOKEN`.",
       security: [],
       consumes: [form],
       querystring: Type.Object({ delivery: Type.String({ pattern: hex24 }) }),

@@ -27,7 +27,7 @@ export interface CapturedPartners {
 export function capturedRoutes(app: FastifyInstance, { list, one }: CapturedPartners): void {
   const schema = {
     tags: ["operate"],
-    summary: "Captured messages, newest first",
+    summary: "List captured messages, newest first",
     querystring: Type.Object(
       {
         skip: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
@@ -46,7 +46,7 @@ export function capturedRoutes(app: FastifyInstance, { list, one }: CapturedPart
     {
       schema: {
         tags: ["operate"],
-        summary: "A delivery's captured message",
+        summary: "Show the captured message of a delivery",
         params: Id,
         response: { 200: Message },
       },

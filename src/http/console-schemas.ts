@@ -17,7 +17,7 @@ export const TypeList = Type.Object({
       channels: Type.Array(Type.String({ enum: [...channels] })),
       templates: Type.Object(
         { email: Type.Optional(Email), sms: Type.Optional(Type.Object({ text: Type.String() })) },
-        { description: "Liquid templates of the type's channels. Where it has none, the defaults." },
+        { description: "Liquid templates of the type's channels. Default templates fill the gaps." },
       ),
       retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
       on_timeout: Type.String({
@@ -123,11 +123,12 @@ export const StatsReply = Type.Object({
       channel: Type.String(),
       name: Type.String(),
       state: Type.String({
-        description: "`ok`, `open` (it fails and is probed) or `paused` (it refuses our configuration).",
+        description:
+          "`ok`, `open` (it fails; Belfry checks it at intervals) or `paused` (it refuses the configuration).",
       }),
-      code: Type.Optional(Type.String({ description: "The code of its last answer." })),
-      text: Type.Optional(Type.String({ description: "Its last answer, without addresses." })),
-      remedy: Type.Optional(Type.String({ description: "What to do about it." })),
+      code: Type.Optional(Type.String({ description: "The code of the provider's last answer." })),
+      text: Type.Optional(Type.String({ description: "The provider's last answer, without addresses." })),
+      remedy: Type.Optional(Type.String({ description: "What to do." })),
       since: Type.Optional(Time),
       until: Type.Optional(
         Type.String({ format: "date-time", description: "When the provider is checked again." }),

@@ -3,12 +3,12 @@ import { Type } from "typebox";
 import { type ErrorCode, errorCodes } from "../model/errors.ts";
 import { isNullable, isOptional, type Schema } from "./validation.ts";
 
-/** The errors of our own routes and of everything outside a dialect (RFC 9457). */
+/** The errors of every route outside a dialect (RFC 9457). A dialect's schema has a `title`: its name in the document. */
 const Problem = Type.Object({
   type: Type.String(),
   title: Type.String(),
   status: Type.Integer(),
-  detail: Type.String({ description: "What happened and what to do, as a sentence." }),
+  detail: Type.String({ description: "What happened and what to do, in a sentence." }),
   instance: Type.Optional(Type.String({ description: "The request's path." })),
   code: Type.String({ enum: Object.keys(errorCodes) }),
   errors: Type.Optional(
@@ -19,7 +19,7 @@ const Problem = Type.Object({
   ),
 });
 
-/** What an operation can answer beside what follows from its schemas and its access. */
+/** Error codes of an operation that do not follow from its schemas and its access. */
 const more: Record<string, ErrorCode[]> = {
   "POST /read": ["not_found", "user_document_conflict", "overloaded"],
   "GET /list": ["overloaded"],
@@ -72,7 +72,7 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
-/** Adds to the OpenAPI document what all routes have in common: their errors, and that an optional field may be null. */
+/** Completes the OpenAPI document: each operation gets its errors, and an optional field may be null. */
 export function documentCommon(app: FastifyInstance) {
   const routes = new Map<string, RouteOptions>();
   app.addHook("onRoute", (route) => {
@@ -97,11 +97,8 @@ export function documentCommon(app: FastifyInstance) {
 
 function errorResponses(name: string, route: RouteOptions, schemas: Record<string, unknown>) {
   const response = (route.schema?.response ?? {}) as Record<string, unknown>;
-  const [tag = ""] = route.schema?.tags ?? [];
-  const dialect = response["4xx"];
-  const shape = dialect
-    ? `${tag.replace(/^./, (first) => first.toUpperCase()).replaceAll(/\W/g, "")}Error`
-    : "Problem";
+  const dialect = response["4xx"] as { title: string } | undefined;
+  const shape = dialect?.title ?? "Problem";
   if (dialect) schemas[shape] = dialect;
   const type = dialect ? "application/json" : "application/problem+json";
   const codes = codesOf(name, route);
@@ -146,7 +143,7 @@ function codesOf(name: string, { url, config, schema = {} }: RouteOptions): Erro
   );
 }
 
-/** As a request may have it: `null` in an optional field is as if absent. */
+/** A request may send `null` for an optional field; it counts as absent. */
 function withNulls(schema: Schema): Schema {
   const { properties, required = [] } = schema;
   if (!properties) return schema;

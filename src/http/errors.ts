@@ -4,12 +4,12 @@ import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { BelfryError, type ErrorCode, invalidRequest } from "../model/errors.ts";
 
-/** A queue is filled by a burst, and a replica set elects a primary within seconds. */
+/** A burst is over and a replica set has a new primary within seconds. */
 const soonSeconds = 2;
-/** A connection becomes free when somebody leaves. */
+/** A connection becomes free when a client disconnects. */
 const laterSeconds = 10;
 
-/** Fastify's own codes for what a caller did wrong. */
+/** Fastify's codes for a caller's mistakes. */
 const fastifyCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
   FST_ERR_CTP_BODY_TOO_LARGE: "payload_too_large",
@@ -17,7 +17,7 @@ const fastifyCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
 };
 
-/** The error that a caller is shown. A defect of ours becomes `internal`, and its cause goes to the log only. */
+/** The error to show to the caller. A defect becomes `internal`, and only the log has its cause. */
 export function publicError(error: FastifyError | Error): BelfryError {
   if (error instanceof BelfryError) return error;
   const { statusCode, code } = error as FastifyError;
@@ -81,7 +81,7 @@ export function sendProblem(
     });
 }
 
-/** Bytes that did not become a request: garbage, a head that is too large, a request that never ends. */
+/** Handles bytes that are not a complete request: garbage, a head that is too large, a request that never ends. */
 export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   const known: Record<string, [number, string]> = {
@@ -93,7 +93,7 @@ export function clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket)
   endWithProblem(socket, { status, title, detail, code: "invalid_request" });
 }
 
-/** Of every answer that no cache may keep, and whose links tell nobody where they were found. */
+/** For responses that no cache may store. Their links send no referrer. */
 export const privateHeaders = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
 
 /** Answers on a socket without a reply object, and ends the connection. */

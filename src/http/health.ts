@@ -7,9 +7,9 @@ export interface HealthPartners {
   stopping: () => boolean;
   /** Each provider's health by channel and name, where this process sends. Times in Unix milliseconds. */
   providers?: () => Record<string, Record<string, PartState>>;
-  /** By channel: how many deliveries this process has had in hand for longer than a send may take. */
+  /** By channel: deliveries that this process has been sending for too long. */
   overdue?: () => Record<string, number>;
-  /** RabbitMQ's, where it is used. */
+  /** The state of RabbitMQ, if it is used. */
   broker?: () => PartState;
   metrics: { contentType: string; text(): Promise<string> };
 }
@@ -25,18 +25,21 @@ interface PartState {
 
 const Provider = Type.Object({
   state: Type.String({
-    description: "`ok`, `open` (it fails and is probed) or `paused` (it refuses our configuration).",
+    description:
+      "`ok`, `open` (it fails; Belfry checks it at intervals) or `paused` (it refuses the configuration).",
   }),
-  code: Type.Optional(Type.String({ description: "The code of its last answer." })),
-  text: Type.Optional(Type.String({ description: "Its last answer, without addresses." })),
-  remedy: Type.Optional(Type.String({ description: "What to do about it." })),
+  code: Type.Optional(Type.String({ description: "The code of the provider's last answer." })),
+  text: Type.Optional(Type.String({ description: "The provider's last answer, without addresses." })),
+  remedy: Type.Optional(Type.String({ description: "What to do." })),
   since: Type.Optional(Type.String({ format: "date-time" })),
-  until: Type.Optional(Type.String({ format: "date-time", description: "When it is tried again." })),
+  until: Type.Optional(Type.String({ format: "date-time", description: "When Belfry tries it again." })),
 });
 const Broker = Type.Object(
   {
-    state: Type.String({ description: "connected, or away: then deliveries go by MongoDB alone" }),
-    code: Type.Optional(Type.String({ description: "Its newest error." })),
+    state: Type.String({
+      description: "`connected` or `away`. While it is away, workers find deliveries in MongoDB.",
+    }),
+    code: Type.Optional(Type.String({ description: "The code of the newest error." })),
     since: Type.Optional(Type.String({ format: "date-time" })),
   },
   { description: "RabbitMQ, with `?verbose`." },
@@ -46,19 +49,19 @@ const Status = Type.Object({
   checks: Type.Optional(Type.Record(Type.String(), Type.String())),
   providers: Type.Optional(
     Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
-      description: "By channel and name, with `?verbose`.",
+      description: "Providers by channel and name, with `?verbose`.",
     }),
   ),
   overdue: Type.Optional(
     Type.Record(Type.String(), Type.Integer(), {
       description:
-        "With `?verbose`, by channel: deliveries in hand for longer than a send may take. Anything but 0 is a fault.",
+        "Deliveries by channel that this process has been sending for too long, with `?verbose`. Any value but 0 is a fault.",
     }),
   ),
   broker: Type.Optional(Broker),
 });
 
-/** `/livez`: the process turns. `/readyz`: it can do its work. `/metrics`: Prometheus. */
+/** `/livez`: the process is alive. `/readyz`: it can take requests. `/metrics`: for Prometheus. */
 export function healthRoutes(app: FastifyInstance, partners: HealthPartners): void {
   const { ping, stopping, providers, overdue, broker, metrics } = partners;
   const schema = (summary: string) => ({
@@ -67,20 +70,24 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
     response: { 200: Status, 503: Status },
     security: [],
   });
-  app.get("/livez", { config: { public: true }, schema: schema("Is the process alive?") }, async () => ({
-    status: "ok",
-  }));
+  app.get(
+    "/livez",
+    { config: { public: true }, schema: schema("Check whether the process is alive") },
+    async () => ({
+      status: "ok",
+    }),
+  );
 
   app.get<{ Querystring: { verbose?: string } }>(
     "/readyz",
-    { config: { public: true }, schema: schema("Can it take requests?") },
+    { config: { public: true }, schema: schema("Check whether the service can take requests") },
     async (request, reply) => {
       const mongodb = await ping().then(
         () => "ok",
         () => "unreachable",
       );
       const ready = mongodb === "ok" && !stopping();
-      // A paused provider is no reason to send requests elsewhere: what it cannot take now is kept.
+      // A paused provider does not affect readiness: its deliveries are stored and sent later.
       return reply.code(ready ? 200 : 503).send({
         status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
         checks: { mongodb },
@@ -95,7 +102,7 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
 
   app.get(
     "/metrics",
-    { schema: { tags: ["operate"], summary: "Prometheus metrics" } },
+    { schema: { tags: ["operate"], summary: "Metrics for Prometheus" } },
     async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()),
   );
 }

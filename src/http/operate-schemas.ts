@@ -10,19 +10,19 @@ const Time = (description?: string) =>
 const Count = (description?: string) => Type.Integer({ minimum: 0, ...(description && { description }) });
 export const ChannelName = Type.String({ enum: [...channels] });
 const Written = (description: string) => Type.Optional(Type.String({ maxLength: 128, description }));
-const when = "ISO 8601 with its zone, or Unix milliseconds.";
+const when = "ISO 8601 with a time zone, or Unix milliseconds.";
 const time = { description: when, maxLength: 64 };
 
-/** Values are read by `core/filters.ts`, which the command line shares. */
+/** `core/filters.ts` reads the values, for the command line too. */
 const filters = {
   user_id: Written("The user's id."),
   notification_id: Written("24 hex characters."),
   type: Written("A notification type."),
   channel: Written(`One of ${channels.join(", ")}.`),
   reason: Written(`One of ${reasons.join(", ")}.`),
-  provider: Written("That was asked in one of the attempts."),
+  provider: Written("A provider that one of the attempts used."),
 };
-const status = `Some of ${deliveryStates.join(", ")}; separated by commas, or several times.`;
+const status = `One or more of ${deliveryStates.join(", ")}. Separate them with commas, or repeat the parameter.`;
 
 export const ListQuery = Type.Object(
   {
@@ -36,13 +36,13 @@ export const ListQuery = Type.Object(
         { description: status },
       ),
     ),
-    from: Type.Optional(Type.String({ ...time, description: `Created then or later: ${when}` })),
-    to: Type.Optional(Type.String({ ...time, description: `Created before: ${when}` })),
+    from: Type.Optional(Type.String({ ...time, description: `Created at this time or later. ${when}` })),
+    to: Type.Optional(Type.String({ ...time, description: `Created before this time. ${when}` })),
     limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
     cursor: Type.Optional(
       Type.String({
         maxLength: 512,
-        description: "`next_cursor` of the page before, with the same filters.",
+        description: "`next_cursor` of the previous page, with the same filters.",
       }),
     ),
   },
@@ -55,16 +55,16 @@ export const RedriveBody = Type.Object(
     status: Type.Optional(
       Type.Union(
         [Type.String({ maxLength: 128 }), Type.Array(Type.String({ maxLength: 128 }), { maxItems: 16 })],
-        { description: "By default failed. Of those named, failed, uncertain and skipped are moved." },
+        { description: "Default: failed. Only failed, uncertain and skipped deliveries are resent." },
       ),
     ),
     from: Type.Optional(Type.Union([Type.String(time), Type.Integer({ minimum: 0 })], { description: when })),
     to: Type.Optional(Type.Union([Type.String(time), Type.Integer({ minimum: 0 })], { description: when })),
-    dry_run: Type.Boolean({ default: false, description: "Count, and do nothing." }),
+    dry_run: Type.Boolean({ default: false, description: "Only count; nothing is sent." }),
     cursor: Type.Optional(
       Type.String({
         maxLength: 512,
-        description: "`next_cursor` of the call before, with the same filters.",
+        description: "`next_cursor` of the previous call, with the same filters.",
       }),
     ),
   },
@@ -82,26 +82,26 @@ const summary = {
   status: Type.String({ enum: [...deliveryStates] }),
   reason: Type.Optional(Type.String({ enum: [...reasons] })),
   detail: Type.Optional(Type.String()),
-  provider: Type.Optional(Type.String({ description: "That was asked last." })),
+  provider: Type.Optional(Type.String({ description: "The provider of the last attempt." })),
   tries: Count("Attempts that count against the retry policy."),
-  due: Type.Optional(Time("Of a pending one: when it may be sent.")),
+  due: Type.Optional(Time("When a pending delivery may be sent.")),
   created_at: Time(),
   updated_at: Time(),
 };
 
 export const Delivery = Type.Object({
   ...summary,
-  provider_id: Type.Optional(Type.String({ description: "The provider's own id of the message." })),
-  interruptions: Count("How often its worker died or hung."),
-  held_until: Type.Optional(Time("Of one under way: when its worker loses it.")),
-  expires_at: Type.Optional(Time("Of a finished one: when it is forgotten.")),
+  provider_id: Type.Optional(Type.String({ description: "The provider's id of the message." })),
+  interruptions: Count("How often a worker died or hung during the send."),
+  held_until: Type.Optional(Time("When the lease of the sending worker ends.")),
+  expires_at: Type.Optional(Time("When a finished delivery is deleted.")),
   attempts: Type.Array(
     Type.Object({
       at: Time(),
       provider: Type.String(),
       outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
       code: Type.Optional(Type.String()),
-      text: Type.Optional(Type.String({ description: "The provider's own words." })),
+      text: Type.Optional(Type.String({ description: "The provider's answer." })),
       ms: Type.Integer(),
     }),
     { description: "The newest 20, oldest first." },
@@ -114,41 +114,43 @@ export const DeliveryPage = Type.Object({ data: Type.Array(Type.Object(summary))
 
 export const RedriveReply = Type.Object({
   dry_run: Type.Boolean(),
-  redriven: Type.Optional(Count("Sent again.")),
-  would_send: Type.Optional(Count("For a dry run: would be sent again.")),
+  redriven: Type.Optional(Count("Resent.")),
+  would_send: Type.Optional(Count("Dry run: would be resent.")),
   already_sent: Type.Optional(
-    Count("Those the other filters match that have arrived: left alone. Up to 100,000, on the first call."),
+    Count("Match the other filters, but are already sent. Counted up to 100,000, on the first call only."),
   ),
-  suppressed: Count("Left alone: the address takes nothing more."),
-  no_address: Count("Left alone: the user has no address on the channel."),
-  expired: Count("Left alone: the provider said that its time is over."),
-  changed: Count("Another call had moved it meanwhile."),
-  more: Type.Boolean({ description: "A call looks at 10,000 at most: call again with `next_cursor`." }),
+  suppressed: Count("Not resent: the address is suppressed."),
+  no_address: Count("Not resent: the user has no address on the channel."),
+  expired: Count("Not resent: the provider reported it as expired."),
+  changed: Count("Not resent: another call changed it in the meantime."),
+  more: Type.Boolean({
+    description: "A call checks at most 10,000 deliveries. If true, call again with `next_cursor`.",
+  }),
   next_cursor,
 });
 
 export const LedgerQuery = Type.Object(
   {
-    from: Type.Optional(Type.String({ ...time, description: `By default 24 hours ago. ${when}` })),
-    to: Type.Optional(Type.String({ ...time, description: `By default now. ${when}` })),
+    from: Type.Optional(Type.String({ ...time, description: `Default: 24 hours ago. ${when}` })),
+    to: Type.Optional(Type.String({ ...time, description: `Default: now. ${when}` })),
   },
   { additionalProperties: false },
 );
 
 const Line = Type.Object({
-  accepted: Count("Counted by the transactions that stored them."),
+  accepted: Count("Deliveries counted when they were stored."),
   sent: Count(),
   delivered: Count(),
   failed: Count(),
   skipped: Count(),
   canceled: Count(),
   uncertain: Count(),
-  pending: Count("Those under way too."),
-  balanced: Type.Boolean({ description: "Whether as many are stored as were accepted." }),
+  pending: Count("Waiting or being sent."),
+  balanced: Type.Boolean({ description: "Whether accepted equals the sum of the other counts." }),
 });
 
 export const LedgerReply = Type.Object({
-  from: Time("Widened to whole minutes, and no earlier than finished deliveries are kept."),
+  from: Time("Rounded to whole minutes, and limited to the time for which finished deliveries are kept."),
   to: Time(),
   balanced: Type.Boolean(),
   total: Line,
@@ -159,23 +161,25 @@ const suppressionFilters = {
   user_id: Type.Optional(UserId),
   channel: Type.Optional(ChannelName),
   reason: Type.Optional(Type.String({ enum: [...suppressionReasons] })),
-  from: Type.Optional(Type.String({ ...time, description: `Suppressed then or later: ${when}` })),
-  to: Type.Optional(Type.String({ ...time, description: `Suppressed before: ${when}` })),
+  from: Type.Optional(Type.String({ ...time, description: `Suppressed at this time or later. ${when}` })),
+  to: Type.Optional(Type.String({ ...time, description: `Suppressed before this time. ${when}` })),
 };
 
 export const RemovalQuery = Type.Object(
   {
     ...suppressionFilters,
-    dry_run: Type.Boolean({ default: false, description: "Count only; nothing is removed." }),
+    dry_run: Type.Boolean({ default: false, description: "Only count; nothing is removed." }),
   },
   { additionalProperties: false },
 );
 
 export const RemovalReply = Type.Object({
   dry_run: Type.Boolean(),
-  removed: Type.Optional(Count("Removed: their next deliveries are sent.")),
-  would_remove: Type.Optional(Count("With `dry_run`: would be removed.")),
-  more: Type.Boolean({ description: "One call looks at 10,000 at most. Call again until this is false." }),
+  removed: Type.Optional(Count("Removed suppressions.")),
+  would_remove: Type.Optional(Count("Dry run: would be removed.")),
+  more: Type.Boolean({
+    description: "A call checks at most 10,000 suppressions. Call again until this is false.",
+  }),
 });
 
 export const SuppressionsQuery = Type.Object(
@@ -192,7 +196,7 @@ export const SuppressionPage = Type.Object({
     Type.Object({
       user_id: Type.String(),
       channel: ChannelName,
-      address: Type.String({ description: "A user who gets another one is tried again." }),
+      address: Type.String({ description: "A new address of the user is not suppressed." }),
       reason: Type.String({ enum: [...suppressionReasons] }),
       at: Time(),
     }),

@@ -18,14 +18,14 @@ const tags = ["operate"];
 const inQuery = (name: string) => `?${name}`;
 const inBody = (name: string) => `/${name}`;
 
-/** What happened to it, and what to do about it. Every time in an answer is ISO 8601. */
+/** Deliveries, the ledger and suppressions. Times in responses are ISO 8601. */
 export function operateRoutes(app: FastifyInstance, operate: OperatePartners): void {
   app.get<{ Querystring: Static<typeof schemas.ListQuery> }>(
     "/v1/deliveries",
     {
       schema: {
         tags,
-        summary: "Deliveries, newest first",
+        summary: "List deliveries, newest first",
         querystring: schemas.ListQuery,
         response: { 200: schemas.DeliveryPage },
       },
@@ -43,7 +43,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "One delivery with its attempts",
+        summary: "Show a delivery with its attempts",
         params: schemas.Id,
         response: { 200: schemas.Delivery },
       },
@@ -56,7 +56,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Send a delivery again, under the same id",
+        summary: "Resend a delivery, under the same id",
         params: schemas.Id,
         response: { 200: schemas.Delivery },
       },
@@ -69,7 +69,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Send again what ended badly, under the same ids",
+        summary: "Resend failed deliveries, under the same ids",
         body: schemas.RedriveBody,
         response: { 200: schemas.RedriveReply },
       },
@@ -95,7 +95,8 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Accepted = sent + delivered + failed + skipped + canceled + uncertain + pending",
+        summary:
+          "Count deliveries: accepted = sent + delivered + failed + skipped + canceled + uncertain + pending",
         querystring: schemas.LedgerQuery,
         response: { 200: schemas.LedgerReply },
       },
@@ -115,7 +116,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Suppressed addresses: nothing is sent to them",
+        summary: "List suppressed addresses, to which nothing is sent",
         querystring: schemas.SuppressionsQuery,
         response: { 200: schemas.SuppressionPage },
       },
@@ -159,7 +160,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     {
       schema: {
         tags,
-        summary: "Remove one suppression: the next delivery is sent again",
+        summary: "Remove one suppression: later deliveries are sent again",
         params: schemas.SuppressionPath,
         response: { 204: Type.Null() },
       },

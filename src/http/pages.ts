@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance } from "fastify";
 
-/** Nothing from elsewhere, nothing inline: of every page that is ours. */
+/** The policy of all our pages: nothing inline, nothing from other origins. */
 export const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -13,14 +13,14 @@ const types = {
   js: "text/javascript; charset=utf-8",
 };
 
-/** A page elsewhere may embed it: there it is held to that page's policy. */
+/** Pages of other origins may embed it, under their own policy. */
 const embedded = {
   "access-control-allow-origin": "*",
   "cross-origin-resource-policy": "cross-origin",
-  // Each visit has it at once; a new version is everywhere by the visit after the next, five minutes later.
+  // A cached copy loads at once, and a new version replaces it in the background after five minutes.
   "cache-control": "public, max-age=300, stale-while-revalidate=86400",
 };
-/** Around a captured message, which is framed in it: styles of its own and nothing else. */
+/** The frame of a captured message: inline styles are allowed, and nothing else. */
 const framing = {
   "content-security-policy":
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
@@ -42,13 +42,13 @@ const files: Array<{ path: string; file: string; headers: Record<string, string>
   { path: "/inbox.js", file: "dist/web/inbox/inbox.js", headers: embedded },
 ];
 
-/** What browsers get: read once, packed once. */
+/** The files for browsers, read and compressed once. */
 export async function pages(app: FastifyInstance): Promise<void> {
   for (const { path, file, headers } of files) {
-    // Beside `src` and `dist` alike.
+    // The path is the same from `src` and from `dist`.
     const content = await readFile(new URL(`../../${file}`, import.meta.url)).catch(() => undefined);
     if (!content) {
-      app.log.warn(`${path} is not served: ${file} is missing, \`npm run build\` makes it`);
+      app.log.warn(`${path} is not served, because ${file} is missing: run \`npm run build\``);
       continue;
     }
     const packed = gzipSync(content, { level: 9 });
@@ -56,7 +56,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
     const type = types[file.split(".").at(-1) as keyof typeof types];
     app.get(path, { config: { public: true }, schema: { hide: true } }, async (request, reply) => {
       reply.headers({ ...headers, etag, vary: "Accept-Encoding" });
-      // The page itself may have been asked for without the slash that its relative addresses need.
+      // Relative links need a trailing slash, which the request may lack.
       if (path === "/" && request.basePath !== "") {
         const page = content.toString().replace(/(href|src)="\.\//g, `$1="${request.basePath}/`);
         return reply

@@ -32,7 +32,7 @@ import { tokenRoutes } from "./tokens.ts";
 import { type V1Partners, v1Routes } from "./v1/index.ts";
 import { bodyCheck, type Schema, textCheck } from "./validation.ts";
 
-/** What takes requests needs. */
+/** The partners of the API routes. */
 export interface ApiPartners {
   inbox: InboxDialectPartners;
   queue: QueueDialectPartners;
@@ -46,23 +46,23 @@ export interface ApiPartners {
 }
 
 export interface ServerPartners {
-  /** Absent in a process that only sends: then there are health and metrics alone. */
+  /** Absent in a process that only sends. It serves only health and metrics. */
   api?: ApiPartners;
-  /** Absent in a process that keeps no pages and apps live. */
+  /** Absent in a process without the `realtime` role. */
   live?: LivePartners;
   health: HealthPartners;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   authorizer: Authorizer;
-  /** Origins whose pages may call the routes about a user; `*`: all. */
+  /** Origins whose pages may call a user's routes; `*`: all. */
   allowedOrigins: string[];
   isAllowedOrigin: OriginRule;
-  /** Host names that are answered, beside IP addresses and localhost, while no key is asked for. */
+  /** Host names that are allowed without authentication, besides IP addresses and localhost. */
   allowedHosts: string[];
   addresses: Pick<Addresses, "isProxy" | "noticeProxy">;
   connections: Omit<ConnectionOptions, "log">;
-  /** Where a proxy puts the service, such as `/belfry`; absent: the root. */
+  /** The path under which a proxy serves Belfry, such as `/belfry`; absent: the root. */
   basePath?: string;
-  /** Milliseconds: for the whole of a request, and without any traffic while one is answered. */
+  /** Milliseconds to receive a whole request, and without traffic while it is answered. */
   requestTimeoutMs?: number;
   idleTimeoutMs?: number;
   version: string;
@@ -77,7 +77,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   const basePath = createBasePath(partners.basePath ?? "", partners.addresses.isProxy);
   const app = fastify({
     loggerInstance: partners.log.child({}),
-    // One line a request costs more than the request; `debug` shows them, failures are always logged.
+    // A log line costs more than the request. `debug` shows requests; failures are always logged.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
@@ -90,7 +90,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     // While closing, requests on open connections are still answered, with `Connection: close`.
     return503OnClosing: false,
     clientErrorHandler,
-    // What fails before a route is found (`/%zz`) is told in the same words as everything else.
+    // Errors before routing (`/%zz`) have the same shape as all others.
     frameworkErrors(error, request, reply) {
       addCommonHeaders(request, reply);
       sendProblem(error, request, reply);
@@ -99,7 +99,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
       const given = request.headers["x-request-id"];
       return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
     },
-    // The schemas bound them, and say where; none is longer than a request's head.
+    // The schemas limit parameters, with a better error.
     routerOptions: { maxParamLength: 16 * 1024 },
     trustProxy: partners.addresses.isProxy,
     rewriteUrl: ({ url = "/" }) => basePath.strip(url),
@@ -177,7 +177,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   return app;
 }
 
-/** Learns the routes as they are registered, for the `Allow` header of a 405 and for CORS. */
+/** Collects the routes as they are registered, for the `Allow` header of a 405 and for CORS. */
 function collectRoutes(app: FastifyInstance) {
   const routes: Array<{ pattern: RegExp; methods: string[]; options: RouteOptions }> = [];
   app.addHook("onRoute", (options) => {
@@ -194,12 +194,12 @@ function collectRoutes(app: FastifyInstance) {
 function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header("x-request-id", request.id);
   reply.header("x-content-type-options", "nosniff");
-  // What is answered is for the caller alone, unless the route says otherwise.
+  // Responses are private unless the route sets other headers.
   for (const [name, value] of Object.entries(privateHeaders))
     if (!reply.hasHeader(name)) reply.header(name, value);
 }
 
-/** In Ajv's place: see `validation.ts`. Fastify takes an error, or nothing. */
+/** Replaces Ajv, see `validation.ts`. */
 function compileCheck({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
   const check =
     httpPart === "body"

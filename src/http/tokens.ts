@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { Tokens } from "../core/tokens.ts";
 import { UserPath } from "./v1/schemas.ts";
 
-/** `POST /v1/users/{id}/token`: a program's server makes a token for a user's page, which needs no API key then. */
+/** `POST /v1/users/{id}/token`: makes a token, so that a user's page needs no API key. */
 export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">): void {
   app.post<{ Params: { id: string }; Body: { ttl_seconds?: number } }>(
     "/v1/users/:id/token",
@@ -21,7 +21,7 @@ export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">
               Type.Integer({
                 minimum: 10,
                 maximum: 86_400,
-                description: "How long it is valid; by default `TOKEN_TTL_SECONDS`.",
+                description: "How long the token is valid. Default: `TOKEN_TTL_SECONDS`.",
               }),
             ),
           },

@@ -18,14 +18,17 @@ export interface InboxDialectPartners {
 
 const Hex24 = Type.String({ pattern: hex24 });
 const Success = Type.Object({ success: Type.Literal(true) });
-const Failure = Type.Object({
-  success: Type.Literal(false),
-  error: Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
-  }),
-});
+const Failure = Type.Object(
+  {
+    success: Type.Literal(false),
+    error: Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+    }),
+  },
+  { title: "InboxCompatibilityError" },
+);
 const failures = { "4xx": Failure, "5xx": Failure };
 
 const ReadQuery = Type.Object({ user_id: Hex24, notification_id: Hex24 }, { additionalProperties: false });
@@ -37,7 +40,7 @@ const ListQuery = Type.Object(
       minimum: 0,
       maximum: 1_000,
       default: 10,
-      description: "0 asks for the counts alone.",
+      description: "0 returns only the counts.",
     }),
   },
   { additionalProperties: false },
@@ -54,8 +57,8 @@ const Element = Type.Object({
 const ListReply = Type.Object({
   success: Type.Literal(true),
   data: Type.Object({
-    elements: Type.Integer({ description: "All that are kept." }),
-    new: Type.Integer({ description: "Unread." }),
+    elements: Type.Integer({ description: "All notifications in the inbox." }),
+    new: Type.Integer({ description: "Unread notifications." }),
     request: Type.Object({ user_id: Type.String(), skip: Type.Integer(), limit: Type.Integer() }),
     list: Type.Array(Element),
   }),
@@ -68,7 +71,7 @@ interface CreateBody {
   data?: Record<string, unknown>;
 }
 
-/** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, over the same core as every other. */
+/** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, on the same core as all routes. */
 export async function inboxDialect(app: FastifyInstance, partners: InboxDialectPartners): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
@@ -119,7 +122,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
       config: { user: userInQuery("user_id") },
       schema: {
         tags,
-        summary: "A user's inbox",
+        summary: "List a user's inbox",
         querystring: ListQuery,
         response: { 200: ListReply, ...failures },
       },

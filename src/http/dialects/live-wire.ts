@@ -4,7 +4,7 @@ import { canonicalUser, isUserId } from "../../model/user-id.ts";
 export const identifiers = ["MESSAGE", "SUBSCRIPTION_EXPIRY", "PROFILE_SETUP"] as const;
 export type Identifier = (typeof identifiers)[number];
 
-/** An inbox item in the live dialect's words, whichever dialect made it. Times in Unix seconds. */
+/** An inbox item as the live dialect shows it. Times are Unix seconds. */
 export interface LiveNotification {
   notification_id: string;
   title: string;
@@ -31,11 +31,11 @@ export function notificationOnWire(item: Shown): LiveNotification {
   };
 }
 
-/** The dialect's calls name no user, so an id leads to its own: `<id of the item>.<base64url of the user's id>`. */
+/** The dialect's calls name no user, so the id contains it: `<item id>.<base64url of the user id>`. */
 const notificationId = ({ id, user_id }: Shown): string =>
   `${id}.${Buffer.from(user_id).toString("base64url")}`;
 
-/** Undefined when it is none of ours. */
+/** Undefined when the text has another form. */
 export function readNotificationId(text: string): { user: string; id: string } | undefined {
   const [, id = "", encoded = ""] = /^(.{1,128})\.([\w-]{2,683})$/.exec(text) ?? [];
   const user = Buffer.from(encoded, "base64url").toString("utf8");

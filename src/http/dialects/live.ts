@@ -48,21 +48,24 @@ const ListQuery = Type.Object(
       minimum: 0,
       maximum: 1_000_000,
       default: 0,
-      description: "Notifications, not pages.",
+      description: "How many notifications to skip.",
     }),
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
   },
   { additionalProperties: false },
 );
 const ReadQuery = Type.Object(
-  { notification_id: Type.String({ description: "A `notification_id` of an earlier answer." }) },
+  { notification_id: Type.String({ description: "A `notification_id` from an earlier response." }) },
   { additionalProperties: false },
 );
-const Failure = Type.Object({
-  message: Type.String(),
-  code: Type.String(),
-  details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
-});
+const Failure = Type.Object(
+  {
+    message: Type.String(),
+    code: Type.String(),
+    details: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+  },
+  { title: "LiveCompatibilityError" },
+);
 const failures = { "4xx": Failure, "5xx": Failure };
 
 /** `/notification…`: the contract of the live service's clients. Their socket is in `http/live`. */
@@ -73,7 +76,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
   });
   const tags = ["Compatibility"];
 
-  // Its clients write it with and without the last slash.
+  // Clients call it with and without the trailing slash.
   for (const path of ["/notification/", "/notification"])
     app.post<{ Body: Static<typeof PostRequest> }>(
       path,
@@ -117,7 +120,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
       config: { user: userInPath("receiver_user_id") },
       schema: {
         tags,
-        summary: "A user's inbox, newest first",
+        summary: "List a user's inbox, newest first",
         params: Type.Object({ receiver_user_id: UserId }),
         querystring: ListQuery,
         response: {
@@ -138,12 +141,12 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
     read.patch<{ Querystring: { notification_id: string } }>(
       "/notification/read",
       {
-        // An id that names no user is nobody's, and belongs to no other user than the caller.
+        // An id without a user belongs to nobody, so any caller may ask for it.
         config: { user: (request) => idIn(request)?.user ?? request.access?.user },
         schema: {
           tags,
           summary: "Mark as read",
-          description: "`success` is false for every id that is not there, whatever its form.",
+          description: "`success` is false for an unknown id.",
           querystring: ReadQuery,
           response: { 200: Type.Object({ success: Type.Boolean() }), ...failures },
         },

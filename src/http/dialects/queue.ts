@@ -16,7 +16,7 @@ export interface QueueDialectPartners {
   history: (user: string) => Promise<HistoryEntry[]>;
 }
 
-/** The dialect's words for our channels; a webhook has none and is not shown. */
+/** The dialect's names for our channels. It has none for webhooks, so they are not shown. */
 const channelOf = { "in-app": "inbox", sms: "sms", email: "email" } as const;
 type Kind = keyof typeof channelOf;
 const kinds = Object.keys(channelOf) as Kind[];
@@ -33,7 +33,7 @@ const statusOf: Record<HistoryEntry["state"], "pending" | "sent" | "failed"> = {
 };
 
 const maxCharacters = 10_000;
-const Failure = Type.Object({ error: Type.String() });
+const Failure = Type.Object({ error: Type.String() }, { title: "QueueCompatibilityError" });
 const failures = { "4xx": Failure, "5xx": Failure };
 const UserId = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -59,7 +59,7 @@ const Row = Type.Object({
 
 /** `POST /notifications` and `GET /users/{id}/notifications`: the contract of the old queue's clients. */
 export async function queueDialect(app: FastifyInstance, partners: QueueDialectPartners): Promise<void> {
-  // One text, as its clients expect; the fields are named in it.
+  // Its clients expect one text, so it names the fields too.
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { message, details } = prepareErrorReply(error, request, reply);
     return reply.send({ error: [message, ...details.slice(1).map(sentenceOf)].join(" ") });
@@ -104,7 +104,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
       config: { user: userInPath("id") },
       schema: {
         tags,
-        summary: "A user's notifications with their live status, newest first",
+        summary: "List a user's notifications with their current status, newest first",
         params: Type.Object({ id: UserId }),
         response: { 200: Type.Object({ data: Type.Array(Row) }), ...failures },
       },

@@ -11,18 +11,18 @@ export interface AdmissionOptions {
   authorizer: Pick<Authorizer, "authorize">;
   addresses: Pick<Addresses, "clientAddress" | "noticeProxy">;
   isAllowedOrigin: OriginRule;
-  /** Throws `foreign_host`; absent: every host is answered. */
+  /** Throws `foreign_host`; absent: every host is allowed. */
   checkHost?: (request: IncomingMessage) => void;
-  /** Where plain HTTP connections are counted, which these are no more. */
+  /** Stops counting the connection as plain HTTP. */
   release?: Connections["release"];
   connectionsPerUser: number;
   connectionsPerAddress: number;
   log: { error(details: object, message: string): void };
 }
 
-/** Decides who may listen, and how many at once. */
+/** Checks new connections: origin, token and limits. */
 export interface Admission {
-  /** Throws `foreign_host` or `forbidden` when a foreign page asks. */
+  /** Throws `foreign_host` or `forbidden` for a page of another origin. */
   checkPage(request: IncomingMessage): void;
   /** Throws `too_many_connections` when the address is full, and `overloaded` while the service stops. */
   checkAddress(request: IncomingMessage): void;
@@ -30,16 +30,16 @@ export interface Admission {
   arrive(request: IncomingMessage, connection: Closing, dismiss: () => void): void;
   /** Counts a connection of the user until it closes. Throws as `checkAddress` does, and when the user is full. */
   enter(request: IncomingMessage, user: string, connection: Closing): void;
-  /** Until when the request may listen to the user, in Unix milliseconds. Rejects with `unauthorized` or `forbidden`. */
+  /** When the permission ends, in Unix milliseconds. Rejects with `unauthorized` or `forbidden`. */
   authorize(request: IncomingMessage, user: string, token: string | undefined): Promise<number | undefined>;
-  /** The error that the client is shown. A defect of ours is logged. */
+  /** The error to show to the client. A defect is logged. */
   refusal(error: unknown): BelfryError;
   release: Connections["release"];
-  /** Admits nobody any more. Resolves when all have left. */
+  /** Refuses new connections. Resolves when all have closed. */
   shut(): Promise<void>;
 }
 
-/** A client waits for a round trip; a flood of silent ones holds no more than a quarter of what the address may have. */
+/** Clients that have not sent a token yet may use a quarter of the connections of their address. */
 const waitingOf = (perAddress: number) => Math.min(perAddress, Math.max(100, Math.ceil(perAddress / 4)));
 
 export function createAdmission(options: AdmissionOptions): Admission {
@@ -50,7 +50,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const waiting = createWaitingRoom(waitingOf(options.connectionsPerAddress));
   let isShut = false;
   const checkShut = () => {
-    if (isShut) throw new BelfryError("overloaded", "This instance is stopping: connect again.");
+    if (isShut) throw new BelfryError("overloaded", "This instance is stopping. Connect again.");
   };
   return {
     checkPage(request) {
@@ -60,7 +60,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (!isAllowedOrigin(origin, host))
         throw new BelfryError(
           "forbidden",
-          `Pages of ${origin} may not listen here: add the origin to ALLOWED_ORIGINS.`,
+          `Pages of ${origin} are not allowed to connect. Add the origin to ALLOWED_ORIGINS.`,
         );
     },
     checkAddress(request) {

@@ -4,7 +4,7 @@ import { shared } from "./encode.ts";
 import { asText, LiveSocket } from "./live-socket.ts";
 import { createOutlet } from "./outlet.ts";
 
-/** A client that sends and does not read what comes back. */
+/** Limit for a client that sends and does not read the echo. */
 const maxEchoBacklog = 1024 * 1024;
 
 const newItems = shared(({ changes }) =>
@@ -15,7 +15,7 @@ const newItems = shared(({ changes }) =>
   ),
 );
 
-/** Its clients know of new items and of the echo of what they send, and nothing else. */
+/** Sends only new items and the echo of the client's own texts. */
 export class DialectSocket extends LiveSocket {
   readonly #outlet = createOutlet<Buffer>(
     (text) => this.tell(text),

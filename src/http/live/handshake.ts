@@ -4,7 +4,7 @@ import { invalidField } from "../errors.ts";
 
 /** Reads and checks what a client sends when it connects. Each throws `invalid_request` that points at `pointer`. */
 
-/** The user; a number is an id of the queue dialect. */
+/** The user id. The queue dialect's ids are numbers. */
 export function readUser(given: unknown, pointer: string): string {
   const user = Number.isSafeInteger(given) ? String(given) : given;
   if (typeof user !== "string" || !isUserId(user))
@@ -15,12 +15,12 @@ export function readUser(given: unknown, pointer: string): string {
   return canonicalUser(user);
 }
 
-/** The last `rev` that the device knows, 0 when it wants everything; nothing: what happens from now on. */
+/** The last `rev` that the device knows. 0: everything. Absent: only later changes. */
 export function readRev(given: unknown, pointer: string): number {
   if (given === undefined || given === null) return fromNow;
   const rev = typeof given === "string" && /^\d{1,16}$/.test(given) ? Number(given) : given;
   if (!Number.isSafeInteger(rev) || (rev as number) < 0 || rev === fromNow)
-    throw invalidField(pointer, "must be a `rev` of an earlier message: an integer from 0");
+    throw invalidField(pointer, "must be the `rev` of an earlier message, an integer from 0");
   return rev === 0 ? fromNothing : (rev as number);
 }
 

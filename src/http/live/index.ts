@@ -12,7 +12,7 @@ import { createWebSockets } from "./websocket.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The answer lasts as long as somebody listens: its duration is none of the service's. */
+    /** The response lasts as long as the client stays connected, so its duration is not measured. */
     stream?: boolean;
   }
 }
@@ -35,7 +35,7 @@ export interface LiveParts {
   heartbeatMs: number;
 }
 
-/** A peer that does not answer a close is cut off after this; a stop waits no longer for any. */
+/** At a stop, a peer that does not answer the close is cut off after this. */
 const leaveMs = 2_000;
 
 /** WebSocket, Socket.IO and server-sent events: three ways to the hub's one subscription. */
@@ -62,7 +62,7 @@ export async function liveRoutes(
       throw new BelfryError("invalid_request", "Open this path as a WebSocket (`Upgrade: websocket`).");
     });
   await app.register(async (raw) => {
-    // It reads the bodies by itself.
+    // The engine reads the bodies.
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser("*", (_request, _payload, done) => done(null));
     for (const url of ["/socket.io", "/socket.io/"])
@@ -70,13 +70,13 @@ export async function liveRoutes(
         method: ["GET", "POST"],
         url,
         exposeHeadRoute: false,
-        // Who asks is named, and asked for a token, by the first packet.
+        // The first packet has the user and the token.
         config: { public: true, shared: true, stream: true },
         schema: { hide: true },
         async handler(request, reply) {
           admission.checkPage(request.raw);
           const engine = await socketIo.engineFor(request.raw, false);
-          // A poll is held until there is something to say: a ping at the latest.
+          // A poll waits for the next message, at the latest a ping.
           request.raw.socket.setTimeout(Math.max(request.raw.socket.timeout ?? 0, 4 * heartbeatMs));
           reply.hijack();
           for (const [name, value] of Object.entries({ ...privateHeaders, ...reply.getHeaders() }))

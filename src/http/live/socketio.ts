@@ -13,12 +13,12 @@ import type { Peer } from "./pulse.ts";
 import { eventSink } from "./socketio-sink.ts";
 import { maxPayloadBytes, webSocketLimits } from "./websocket.ts";
 
-/** Who has connected without naming a user is sent away. */
+/** A client that connects and names no user is disconnected. */
 const connectTimeoutMs = 10_000;
 
 /**
  * Socket.IO's default namespace: our own messages as events of their types, beside the queue dialect's `message` and
- * `notification`. Loaded by the first who asks for it: most services have no such client, and it is 1.4 MB of heap.
+ * `notification`. Loaded with the first request: it takes 1.4 MB of heap, and most services have no such client.
  */
 export function createSocketIo(parts: LiveParts) {
   let loading: ReturnType<typeof load> | undefined;
@@ -32,20 +32,20 @@ export function createSocketIo(parts: LiveParts) {
   };
   const ifLoaded = () => loading?.catch(() => undefined);
   return {
-    /** What takes the request, an upgrade or not. Rejects with `invalid_request`, `too_many_connections` or `overloaded`. */
+    /** The engine for a request or an upgrade. Rejects with `invalid_request`, `too_many_connections` or `overloaded`. */
     async engineFor(request: IncomingMessage, isUpgrade: boolean) {
-      // As the engine reads it: the last of a name counts.
+      // Like the engine: the last parameter of a name counts.
       const { searchParams } = new URL(request.url as string, "http://localhost");
       const { j, sid, transport } = Object.fromEntries(searchParams);
-      // JSONP: a page of any origin may load a script, and names none.
+      // JSONP: any page may load a script, and the request has no Origin.
       if (j !== undefined) throw invalidField("?j", "is not supported");
-      // It would be answered, and then belong to nobody.
+      // The engine would accept it and never close it.
       if (isUpgrade && transport !== "websocket")
         throw invalidField("?transport", "must be websocket in an upgrade");
       if (!sid) parts.admission.checkAddress(request);
       return (await loaded()).engine;
     },
-    /** Ends the connections that listen to nobody, which the hub knows nothing of. */
+    /** Closes the connections without a user, which the hub does not know. */
     async leave(): Promise<void> {
       for (const connection of (await ifLoaded())?.open ?? []) connection.close();
     },
@@ -80,7 +80,7 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
       admission.checkAddress(connection.request);
       admission.arrive(connection.request, connection, () => connection.close(true));
     } catch {
-      // The last place was taken, or the service began to stop, since it was asked.
+      // The limit was reached, or the service began to stop, after the first check.
       return void connection.close(true);
     }
     const mayReceive = createBucket();
@@ -91,7 +91,7 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
   const io = new Server({ serveClient: false, connectTimeout: connectTimeoutMs });
   io.bind(engine);
 
-  /** Those that listen, or are about to: one connection can ask again before its first question is answered. */
+  /** Connections with a user. One connection may send a second CONNECT before the first is answered. */
   const named = new WeakSet<Connection>();
   io.use((socket, next) => {
     admit(socket).then(
@@ -108,7 +108,11 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
 
   async function admit(socket: Socket): Promise<Listener> {
     const { conn } = socket;
-    if (named.has(conn)) throw new BelfryError("invalid_request", "This connection listens already.");
+    if (named.has(conn))
+      throw new BelfryError(
+        "invalid_request",
+        "This connection already has a user. Open another connection.",
+      );
     named.add(conn);
     try {
       return await enter(socket);
@@ -123,7 +127,7 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
     const user = readUser(auth.user_id ?? query.user_id, "auth.user_id");
     const since = readRev(auth.rev ?? query.rev, "auth.rev");
     const expiresAt = await admission.authorize(request, user, readToken(auth.token ?? query.token));
-    // It would be counted forever.
+    // A closed connection would be counted forever.
     if (conn.readyState !== "open") throw new BelfryError("unauthorized");
     admission.enter(request, user, conn);
     return { user, since, expiresAt };
@@ -136,13 +140,13 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
     const { sink, flush } = eventSink(conn, () => {
       if (flush() && sink.backlog() === 0) subscription?.drained();
     });
-    // It asks by itself whether the client is still there.
+    // The engine sends its own heartbeats.
     const peer: Peer = { expiresAt, beat() {}, expire: () => conn.close() };
     subscription = hub.subscribe(user, since, {
       ...sink,
       state(standing) {
-        // Not before it is known from where on: a client of the queue dialect has no other word for it.
-        socket.emit("message", `Connected: what ${user} is notified of arrives here.`);
+        // Sent once the `rev` is known: clients of the queue dialect expect everything after this greeting.
+        socket.emit("message", `Connected. You will receive the notifications of ${user}.`);
         sink.state(standing);
       },
     });

@@ -63,13 +63,17 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
       const lastEvent = request.headers["last-event-id"];
       const since = lastEvent ? readRev(lastEvent, "Last-Event-ID") : readRev(request.query.rev, "?rev");
       const { raw } = reply;
-      // It may have gone while its token was checked, and would be counted forever.
+      // The client may have left during the token check, and would be counted forever.
       if (raw.destroyed) return reply.hijack();
-      // Pipelined behind another answer it has no connection yet, and would not notice that one's end.
-      if (!raw.socket) throw new BelfryError("invalid_request", "A stream must not be pipelined.");
+      // A pipelined request has no socket yet, so its end would go unnoticed.
+      if (!raw.socket)
+        throw new BelfryError(
+          "invalid_request",
+          "An event stream cannot be pipelined. Use a connection of its own.",
+        );
       admission.enter(request.raw, user, raw);
       admission.release(raw.socket);
-      // The heartbeat finds out whether it is still there.
+      // The heartbeat detects a dead client.
       raw.socket.setTimeout(0);
 
       reply.hijack();
@@ -89,12 +93,12 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
       let backlog = 0;
       const peer: Peer = {
         expiresAt: request.access?.expiresAt,
-        // It reconnects, and gets a 401.
+        // The client reconnects and gets a 401.
         expire: () => leave(),
         beat() {
           const before = backlog;
           backlog = raw.writableLength;
-          // There is no pong. All that can be known is whether it takes what is written.
+          // SSE has no pong, so a client is alive while its backlog shrinks.
           if (!reads && before > 0 && backlog >= before) return void raw.destroy();
           reads = false;
           raw.write(":\n\n");

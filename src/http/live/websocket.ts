@@ -8,14 +8,14 @@ import { changesText, shared, textOf } from "./encode.ts";
 import type { LiveParts } from "./index.ts";
 import { type Listener, LiveSocket } from "./live-socket.ts";
 
-/** `live`: that of the live dialect. */
+/** `live`: the live dialect's protocol. */
 export type WebSocketListener = Listener & { protocol: "own" | "live" };
 
 export const maxPayloadBytes = 64 * 1024;
 /** How long a peer may take to answer a close, or to read what stands before it. */
 export const closeTimeoutMs = 5_000;
 
-/** Of every WebSocket, Socket.IO's too. Newer than the types. */
+/** Limits of every WebSocket, including Socket.IO's. The types lack these options. */
 export const webSocketLimits = {
   // Each costs as much as a message, and is not counted as one.
   maxFragments: 128,
@@ -33,7 +33,7 @@ export function createWebSockets(parts: Pick<LiveParts, "hub" | "pulse">) {
     // It would hold some 300 KB for each connection.
     perMessageDeflate: false,
     maxPayload: maxPayloadBytes,
-    // Pings are counted with the messages, and who sends too many is told so; this would cut the connection.
+    // Pings count as messages, and too many get a close code; this option would cut the connection.
     maxPendingAutoPongs: 0,
   };
   const servers = {
@@ -42,7 +42,7 @@ export function createWebSockets(parts: Pick<LiveParts, "hub" | "pulse">) {
   };
 
   return {
-    /** Opens the socket; one that may not listen is told why by its close, since a browser sees nothing of an HTTP answer. */
+    /** Opens the socket. A refused one gets a close code, because a browser cannot read an HTTP answer to an upgrade. */
     open(
       request: IncomingMessage,
       socket: Duplex,

@@ -19,13 +19,13 @@ const config = { user: userInPath("id") };
 const path = "/v1/users/:id/inbox";
 
 const changes: Record<ItemChange, string> = {
-  read: "Read an item",
-  unread: "Mark an item as unread, and take it out of the archive",
-  archive: "Put an item away, read",
-  unarchive: "Take an item out of the archive",
+  read: "Mark an item as read",
+  unread: "Mark an item as unread and unarchive it",
+  archive: "Archive an item and mark it as read",
+  unarchive: "Unarchive an item",
 };
 
-/** A user's inbox. Each answer tells where it stands. */
+/** A user's inbox. Each response has its `rev` and counts. */
 export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promise<void> {
   app.get<UserParams & { Querystring: Static<typeof schemas.ListQuery> }>(
     path,
@@ -33,7 +33,7 @@ export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promi
       config,
       schema: {
         tags,
-        summary: "A user's inbox, newest first",
+        summary: "List a user's inbox, newest first",
         params: schemas.UserPath,
         querystring: schemas.ListQuery,
         response: { 200: schemas.ListReply },
@@ -52,7 +52,12 @@ export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promi
     `${path}/:item`,
     {
       config,
-      schema: { tags, summary: "One item", params: schemas.ItemPath, response: { 200: schemas.ItemReply } },
+      schema: {
+        tags,
+        summary: "Show an item",
+        params: schemas.ItemPath,
+        response: { 200: schemas.ItemReply },
+      },
     },
     async ({ params }) => answer(await inbox.get(...named(params))),
   );
@@ -63,7 +68,7 @@ export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promi
       config: { ...config, bodyOptional: true },
       schema: {
         tags,
-        summary: "Read all of it, or what came up to a `rev`",
+        summary: "Mark all items as read, or those up to a `rev`",
         params: schemas.UserPath,
         body: schemas.ReadAllBody,
         response: { 200: schemas.ReadAllReply },
@@ -112,7 +117,7 @@ const answer = ({ item, ...view }: Standing & { item: KeptItem }) => ({
 
 const placeForm = /^\d{1,16}\/.{1,128}$/s;
 
-/** `question`: what a cursor is bound to. */
+/** `question`: the filters that a cursor belongs to. */
 function readQuery(user: string, written: Static<typeof schemas.ListQuery>) {
   const { limit, skip, cursor, unread, archived, type, target_id: targetId } = written;
   const filters = {
@@ -120,12 +125,13 @@ function readQuery(user: string, written: Static<typeof schemas.ListQuery>) {
     ...(unread !== undefined && { unread }),
     ...(archived !== "any" && { archived: archived === "true" }),
     ...(type !== undefined && { type }),
-    // The same cursor for either case.
+    // The cursor must not depend on upper or lower case.
     ...(targetId !== undefined && { targetId: targetId.toLowerCase() }),
   };
   const query: InboxQuery = { ...filters, limit, skip: skip ?? 0 };
   if (cursor === undefined) return { query, question: filters };
-  if (skip !== undefined) throw invalidField("?skip", "goes without cursor: send one of them");
+  if (skip !== undefined)
+    throw invalidField("?skip", "cannot be combined with cursor: send only one of them");
   const [createdRev, id] = decodeCursor(cursor, filters, placeForm, "?cursor").split(/\/(.*)/s) as [
     string,
     string,

@@ -8,7 +8,7 @@ export interface V1Partners extends UserPartners, NotificationPartners {
   inbox: LiveInbox;
 }
 
-/** Our own API for callers: users, their inboxes, and what they are told. */
+/** Our own API: users, their inboxes and their notifications. */
 export async function v1Routes(app: FastifyInstance, partners: V1Partners): Promise<void> {
   notificationRoutes(app, partners);
   await userRoutes(app, partners);

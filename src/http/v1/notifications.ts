@@ -69,7 +69,10 @@ export function notificationRoutes(app: FastifyInstance, { send, types }: Notifi
         throw first;
       const defect = failed.find((one) => one.status >= 500);
       if (defect)
-        request.log.error({ err: defect.cause ?? defect, code: defect.code }, "some were not stored");
+        request.log.error(
+          { err: defect.cause ?? defect, code: defect.code },
+          "some notifications were not stored",
+        );
       return reply.code(first ? 207 : 201).send({ notifications: outcomes.map(onWire) });
     },
   );
@@ -83,7 +86,7 @@ const onWire = ({ user, id, error }: Outcome) => ({
   ...(error ? { error: { code: error.code, message: error.message } } : { id }),
 });
 
-/** Ids as they are stored. Throws `invalid_request` that names both places of a user who is listed twice. */
+/** Ids as they are stored. Throws `invalid_request` for a user who is listed twice. */
 function different(recipients: string[]): string[] {
   const places = new Map<string, number>();
   const users = recipients.map(canonicalUser);

@@ -4,8 +4,8 @@ import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
 import { hex24 } from "../patterns.ts";
 
 const id = { minLength: 1, maxLength: maxIdCharacters, pattern: idPattern };
-export const UserId = Type.String({ ...id, description: "24 hex characters, or any other visible text." });
-/** Our own have 24 hex characters; an older system may have put other ids into an inbox. */
+export const UserId = Type.String({ ...id, description: "The user's id: 24 hex characters, or any other visible text." });
+/** Our ids have 24 hex characters; an older system may have stored other ids. */
 const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
 export const Time = Type.String({ format: "date-time" });
@@ -17,7 +17,7 @@ export const Exactly = <Fields extends TProperties>(fields: Fields) =>
 export const UserPath = Type.Object({ id: UserId });
 export const ItemPath = Type.Object({ id: UserId, item: ItemId });
 
-/** What a notification says, over HTTP and in a program. `types`: the keys of the type registry. */
+/** The content of a notification, for HTTP and for the library. `types`: the keys of the type registry. */
 export const notificationFields = (types: string[]) => ({
   type: Type.String({ enum: types, description: "A notification type." }),
   title: Type.Optional(Type.String({ maxLength: 1_000 })),
@@ -32,19 +32,19 @@ export const notificationFields = (types: string[]) => ({
       minItems: 1,
       maxItems: channels.length + 1,
       uniqueItems: true,
-      description: "Where it goes, instead of the type's own channels. `inbox` keeps it in the user's inbox.",
+      description: "Replaces the type's channels. `inbox` stores the notification in the user's inbox.",
     }),
   ),
 });
 
-/** Where the inbox stands after it. */
+/** The `rev` and counts of an inbox, in every response. */
 export const standing = {
   rev: Type.Integer({
     description:
-      "Grows by one with each change of the inbox; 0 before the first, which sets it by the clock.",
+      "The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one.",
   }),
-  unread: Type.Integer(),
-  total: Type.Integer({ description: "All that are kept, the archived ones too." }),
+  unread: Type.Integer({ description: "Unread items." }),
+  total: Type.Integer({ description: "All items, including archived ones." }),
 };
 
 export const Item = Type.Object({
@@ -58,9 +58,9 @@ export const Item = Type.Object({
   updated_at: Time,
   read: Type.Boolean(),
   archived: Type.Boolean(),
-  rev: Type.Integer({ description: "That of the user at its last change." }),
+  rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
   created_rev: Type.Integer({
-    description: "That of the user when it came: the order of the list, newest first.",
+    description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
   }),
 });
 
@@ -70,13 +70,13 @@ export const ListQuery = Exactly({
     Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
-      description: "Instead of `cursor`: so many of the newest are passed over.",
+      description: "Skips so many of the newest items. Cannot be combined with `cursor`.",
     }),
   ),
   cursor: Type.Optional(
     Type.String({
       maxLength: 512,
-      description: "`next_cursor` of the page before, of the same user and with the same filters.",
+      description: "`next_cursor` of the previous page, with the same user and filters.",
     }),
   ),
   unread: Type.Optional(Type.Boolean()),
@@ -97,21 +97,21 @@ export const ReadAllBody = Exactly({
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        "Leaves what came or changed later, which its reader may not have seen. By default all are read.",
+        "Items that were added or changed after this `rev` stay unread. Default: all items are marked as read.",
     }),
   ),
 });
 export const ReadAllReply = Type.Object({
   ...standing,
-  changed: Type.Integer({ description: "How many were unread." }),
+  changed: Type.Integer({ description: "How many items were marked as read." }),
 });
 
 const url = Type.String({ maxLength: 2_048 });
 const fields = {
-  email: Type.String({ maxLength: 254, description: "One bare mailbox." }),
+  email: Type.String({ maxLength: 254, description: "One e-mail address, without a name." }),
   phone: Type.String({ maxLength: 40, description: "With its country code; stored in E.164 form." }),
-  locale: Type.String({ maxLength: 64, description: "BCP 47." }),
-  time_zone: Type.String({ maxLength: 64, description: "IANA's name." }),
+  locale: Type.String({ maxLength: 64, description: "BCP 47 language tag, such as en-GB." }),
+  time_zone: Type.String({ maxLength: 64, description: "IANA time zone, such as Europe/Berlin." }),
 };
 const Webhook = Exactly({
   url,
@@ -159,7 +159,7 @@ const WebhookReply = Type.Object({
 export const PutProfile = Type.Partial(Exactly({ ...fields, webhook: Webhook }), {
   additionalProperties: false,
 });
-/** One schema and not a choice of two, which would complain of both. */
+/** One schema instead of `anyOf`, which would report problems of both branches. */
 const orNull = <Field extends TSchema & { type: string }>(field: Field) =>
   Type.Unsafe<Static<Field> | null>({ ...field, type: [field.type, "null"] });
 export const PatchProfile = Type.Partial(

@@ -9,7 +9,7 @@ import * as schemas from "./schemas.ts";
 
 export interface UserPartners {
   profiles: Profiles;
-  /** Removes all that is kept of a user, whether there is one or not. */
+  /** Removes everything stored about a user. The user need not exist. */
   erase: (user: string) => Promise<void>;
 }
 
@@ -18,7 +18,7 @@ type Params = { Params: { id: string } };
 const tags = ["users"];
 const path = "/v1/users/:id";
 
-/** Where a user can be reached, and the way out. Only for who has an API key. */
+/** A user's addresses, and erasing a user. Needs an API key. */
 export async function userRoutes(app: FastifyInstance, { profiles, erase }: UserPartners): Promise<void> {
   const params = schemas.UserPath;
   const response = { 200: schemas.ProfileReply };
@@ -26,7 +26,7 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
 
   app.get<Params>(
     path,
-    { schema: { tags, summary: "A user's profile", params, response } },
+    { schema: { tags, summary: "Show a user's profile", params, response } },
     async (request) => {
       const user = canonicalUser(request.params.id);
       return onWire(user, await profiles.show(user));
@@ -39,7 +39,7 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
       schema: {
         tags,
         summary: "Replace a user's profile, or create the user",
-        description: "What is not named goes. Other fields of the user's document are not touched.",
+        description: "Removes fields that the body does not have. Other fields of the user's document are not changed.",
         params,
         body: schemas.PutProfile,
         response: written,
@@ -58,7 +58,7 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
       schema: {
         tags,
         summary: "Change a user's profile, or create the user",
-        description: "What is not named stays, null removes it. A webhook is replaced as a whole.",
+        description: "Keeps fields that the body does not have; null removes a field. A webhook is replaced as a whole.",
         params,
         body: schemas.PatchProfile,
         response: written,
@@ -80,8 +80,8 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
           tags,
           summary: "Erase a user",
           description:
-            "Profile, inbox and captured messages go. Deliveries stay in the count, without user, content and the " +
-            "providers' words; those that wait are canceled. Other fields of the user's document stay. May be repeated.",
+            "Deletes the profile, inbox and captured messages. Finished deliveries stay in the counts, without user, content " +
+            "and provider answers; waiting deliveries are canceled. Other fields of the user's document are kept. Can be repeated.",
           params,
           response: { 204: Type.Null() },
         },
