@@ -37,7 +37,7 @@ import { createUserSearch } from "./store/user-search.ts";
 import { version } from "./version.ts";
 
 export interface App {
-  /** Where it listens; a process without the `api` role shows its health and metrics there. */
+  /** The URL of the service. A process without the `api` role serves only health and metrics there. */
   url: string;
   /** Which MongoDB it uses, for whoever starts it. */
   database: string;
@@ -48,17 +48,17 @@ export interface App {
 }
 
 const commitBatch = 300;
-/** At a stop a client that never finishes its request is cut off after this, or it would hold up all that follows. */
+/** At a stop, a client that does not finish its request is cut off after this. */
 const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
 const pollMs = 1_000;
-/** A provider's own time-out knows more than the engine's deadline, so it comes first. */
+/** The engine's deadline comes after the provider's own time-out, which gives a better error. */
 const deadlineSlackMs = 5_000;
 const clockSyncMs = 30_000;
 const abandonedMs = 1_000;
 
-/** Builds every part, hands each its partners, and starts them. Whatever is opened pushes its closer. */
+/** Builds every part, hands each its partners, and starts them. Each opened part pushes its closer. */
 export async function startApp(
   config: Config,
   log: Logger,
@@ -106,7 +106,7 @@ export async function startApp(
     closers.push(() => client.close());
     if (!transactions)
       log.warn(
-        "MongoDB is a standalone server: an inbox and its deliveries are stored one after the other, not together",
+        "MongoDB is a standalone server without transactions: an inbox item and its deliveries are stored one after the other. Use a replica set to store them together",
       );
     const clock = createServerClock(db);
     const [prepared] = await Promise.all([prepareCollections(db), clock.sync()]);
@@ -115,7 +115,7 @@ export async function startApp(
     if (transactions) {
       const ending = setInterval(async () => {
         const ended = await endAbandonedTransactions(client).catch(() => 0);
-        if (ended > 0) log.warn({ ended }, "ended transactions that a dead process had left open");
+        if (ended > 0) log.warn({ ended }, "ended open transactions of a process that died");
       }, abandonedMs);
       closers.push(() => clearInterval(ending));
     }
@@ -211,8 +211,9 @@ export async function startApp(
           random: Math.random,
           now: clock.now,
           sleep,
-          onSent: ({ user, type }, id) => log.debug({ user, type, id }, "the simulator has notified"),
-          onFailed: (err, { user, type }) => log.warn({ err, user, type }, "the simulator could not notify"),
+          onSent: ({ user, type }, id) => log.debug({ user, type, id }, "the simulator sent a notification"),
+          onFailed: (err, { user, type }) =>
+            log.warn({ err, user, type }, "the simulator could not send a notification"),
         },
         config.SIMULATOR_INTERVAL_SECONDS,
       );
@@ -322,24 +323,26 @@ async function listen(server: FastifyInstance, config: Config): Promise<string> 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE")
-      throw new ConfigError([`PORT: ${config.PORT} is taken by another program on ${config.HOST}`]);
+      throw new ConfigError([
+        `PORT: another program uses port ${config.PORT} on ${config.HOST}; stop it or choose another port`,
+      ]);
     if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
-      throw new ConfigError([`HOST: ${config.HOST} is no address of this machine`]);
+      throw new ConfigError([`HOST: ${config.HOST} is not an address of this machine`]);
     if (code === "EACCES")
-      throw new ConfigError([`PORT: ${config.PORT} needs more rights than this user has`]);
+      throw new ConfigError([`PORT: this user may not open port ${config.PORT}; choose a port from 1024`]);
     throw error;
   } finally {
     server.log.level = level;
   }
 }
 
-/** The last opened is closed first; one that fails does not keep the others open. */
+/** Closes in reverse order. A failure does not stop the others from closing. */
 async function closeAll(closers: Array<() => Promise<unknown> | unknown>, log: Logger): Promise<void> {
   for (const closer of closers.reverse()) {
     try {
       await closer();
     } catch (error) {
-      log.warn({ err: error }, "a part could not be closed");
+      log.warn({ err: error }, "a part of the service could not be closed");
     }
   }
 }

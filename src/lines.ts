@@ -14,7 +14,7 @@ import { createSmtpProvider } from "./providers/smtp.ts";
 import { createTwilioProvider } from "./providers/twilio.ts";
 import { createWebhookProvider } from "./providers/webhook.ts";
 
-/** What it takes to offer a provider: the registry below has one entry each. */
+/** A provider that can be configured. The registry below has one entry each. */
 interface Offer<C extends Channel> {
   /** Whether its variables are set. */
   configured: boolean;
@@ -29,7 +29,7 @@ export interface LinePartners {
   log: Logger;
 }
 
-/** Every channel's providers in the order they are asked. */
+/** The providers of each channel, in order of preference. */
 export async function openLines(config: Config, partners: LinePartners): Promise<Record<Channel, Line[]>> {
   const { capture, now, log } = partners;
   const from = senderOf(config) ?? "belfry@localhost";
@@ -123,12 +123,12 @@ export async function openLines(config: Config, partners: LinePartners): Promise
   const lines = {
     email: await open(email, config.EMAIL_PROVIDERS),
     sms: await open(sms, config.SMS_PROVIDERS),
-    // One way out, always there: whether it has somewhere to go is the user's.
+    // Webhooks need no provider; the target belongs to the user.
     webhook: [await lineOf(webhook)],
   };
   return lines as Record<Channel, Line[]>;
 
-  /** Those named, or else those configured; capture only when there is nothing else. */
+  /** The named providers, or all configured ones; capture only when there is no other. */
   async function open<C extends Channel>(
     offers: Record<string, Offer<C>>,
     named: string[] | undefined,
@@ -144,13 +144,13 @@ export async function openLines(config: Config, partners: LinePartners): Promise
       now,
       onChange({ state, ...details }) {
         const which = { channel: provider.channel, provider: provider.name };
-        if (state === "ok") log.info(which, "provider answers again");
+        if (state === "ok") log.info(which, "the provider works again");
         else
           log.warn(
             { ...which, state, ...details },
             state === "open"
-              ? "provider fails: paused, and probed until it answers"
-              : "provider refuses our configuration: paused until this is mended",
+              ? "the provider fails: it is paused and checked at intervals until it answers"
+              : "the provider refuses our configuration: it is paused until the configuration is corrected",
           );
       },
     });

@@ -9,7 +9,7 @@ export interface Depth {
   oldestDue: number | undefined;
 }
 
-/** A scraper gives up after some seconds; while MongoDB is away it must still get the rest. */
+/** Scrapers time out after some seconds. While MongoDB does not answer, they still get the other metrics. */
 const lookMs = 2_000;
 
 const reads = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -22,7 +22,7 @@ export function createMetrics(now: () => number) {
 
   const created = new Counter({
     name: "belfry_notifications_total",
-    help: "Notifications asked for, by outcome: stored, or refused by the database.",
+    help: "Requested notifications by outcome: stored, or refused by the database.",
     labelNames: ["outcome"],
     registers,
   });
@@ -30,13 +30,13 @@ export function createMetrics(now: () => number) {
   const refused = created.labels("refused");
   const batchSize = new Histogram({
     name: "belfry_commit_batch_size",
-    help: "Notifications stored by one commit.",
+    help: "Notifications per commit.",
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 300],
     registers,
   });
   const attempts = new Counter({
     name: "belfry_delivery_attempts_total",
-    help: "Settled attempts by channel, provider and outcome.",
+    help: "Attempts by channel, provider and outcome.",
     labelNames: ["channel", "provider", "outcome"],
     registers,
   });
@@ -48,26 +48,26 @@ export function createMetrics(now: () => number) {
   });
   const receipts = new Counter({
     name: "belfry_receipts_total",
-    help: "What providers have reported of messages they took, by channel: delivered, failed, or something else.",
+    help: "Reports from providers about accepted messages, by channel and outcome: delivered, failed or other.",
     labelNames: ["channel", "outcome"],
     registers,
   });
   const attemptSeconds = new Histogram({
     name: "belfry_delivery_attempt_duration_seconds",
-    help: "How long providers take.",
+    help: "Duration of attempts by channel and provider.",
     labelNames: ["channel", "provider"],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
     registers,
   });
   const liveReads = new Histogram({
     name: "belfry_live_read_users",
-    help: "Users looked up by one read of what changed, for their devices.",
+    help: "Users per read of changes for live connections.",
     buckets: [1, 2, 5, 10, 20, 50, 100, 200],
     registers,
   });
   const requests = new Histogram({
     name: "belfry_http_request_duration_seconds",
-    help: "HTTP latency by method, route and status.",
+    help: "Duration of HTTP requests by method, route and status.",
     labelNames: ["method", "route", "status"],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers,
@@ -76,9 +76,9 @@ export function createMetrics(now: () => number) {
   const requestSeries = new Map<string, ReturnType<typeof requests.labels>>();
 
   return {
-    /** Of the delivery queue, read when the metrics are. `depth` rejecting leaves the gauges as they are. */
+    /** Reads the delivery queue at each scrape. If `depth` rejects, the gauges keep their values. */
     watchQueue(depth: () => Promise<Depth>): void {
-      // A scrape collects all gauges at once: both wait for the same look.
+      // A scrape collects all gauges at once, so both share one query.
       let looking: Promise<Depth | undefined> | undefined;
       const look = () => {
         looking ??= Promise.race([
@@ -91,7 +91,7 @@ export function createMetrics(now: () => number) {
       };
       const size = new Gauge({
         name: "belfry_delivery_queue_depth",
-        help: "Deliveries that are not finished, by channel and state.",
+        help: "Unfinished deliveries by channel and state.",
         labelNames: ["channel", "state"],
         registers,
         async collect() {
@@ -102,7 +102,7 @@ export function createMetrics(now: () => number) {
       });
       const oldest = new Gauge({
         name: "belfry_delivery_queue_oldest_age_seconds",
-        help: "How long the longest waiting delivery has been due; 0 when none is.",
+        help: "Seconds since the oldest waiting delivery was due; 0 when none waits.",
         registers,
         async collect() {
           const found = await look();
@@ -112,11 +112,11 @@ export function createMetrics(now: () => number) {
         },
       });
     },
-    /** Each provider's health by channel and name, read when the metrics are. */
+    /** Reads each provider's health at each scrape. */
     watchProviders(health: () => Record<string, Record<string, { state: string }>>): void {
       const available = new Gauge({
         name: "belfry_provider_available",
-        help: "1 while the provider is used, 0 while it is paused because it fails or refuses our configuration.",
+        help: "1 while the provider is used, 0 while it is paused because it fails or refuses the configuration.",
         labelNames: ["channel", "provider"],
         registers,
         collect() {
@@ -127,7 +127,7 @@ export function createMetrics(now: () => number) {
       });
       const misconfigured = new Gauge({
         name: "belfry_provider_misconfigured",
-        help: "1 while the provider refuses our credentials, sender or account: /readyz?verbose has the remedy.",
+        help: "1 while the provider refuses the credentials, sender or account. See /readyz?verbose for the remedy.",
         labelNames: ["channel", "provider"],
         registers,
         collect() {
@@ -137,11 +137,11 @@ export function createMetrics(now: () => number) {
         },
       });
     },
-    /** Deliveries in hand for too long, by channel, read when the metrics are. */
+    /** Reads the overdue deliveries by channel at each scrape. */
     watchOverdue(overdue: () => Record<string, number>): void {
       const gauge = new Gauge({
         name: "belfry_deliveries_overdue",
-        help: "Deliveries that this process has had in hand for longer than a send may take; 0 in health.",
+        help: "Deliveries that this process has been sending for too long; normally 0.",
         labelNames: ["channel"],
         registers,
         collect() {
@@ -149,7 +149,7 @@ export function createMetrics(now: () => number) {
         },
       });
     },
-    /** Of the devices that listen, read when the metrics are. `following`: whether other instances' changes are. */
+    /** Reads the live connections at each scrape. `following`: whether the change stream is open. */
     watchLive(size: () => { users: number; connections: number }, following: () => boolean): void {
       const gauge = (name: string, help: string, value: () => number) =>
         new Gauge({
@@ -160,15 +160,15 @@ export function createMetrics(now: () => number) {
             this.set(value());
           },
         });
-      gauge("belfry_live_connections", "Open connections of devices.", () => size().connections);
-      gauge("belfry_live_users", "Users of whom a device listens.", () => size().users);
+      gauge("belfry_live_connections", "Open live connections.", () => size().connections);
+      gauge("belfry_live_users", "Users with at least one live connection.", () => size().users);
       gauge(
         "belfry_live_following",
-        "1 while the change stream is open, 0 while other instances' changes come late.",
+        "1 while the change stream is open, 0 while changes of other instances arrive late.",
         () => Number(following()),
       );
     },
-    /** Users that one read for their devices was for. */
+    /** One read of changes, for so many users. */
     liveRead(users: number): void {
       liveReads.observe(users);
     },
@@ -196,7 +196,7 @@ export function createMetrics(now: () => number) {
       }
       series.observe(seconds);
     },
-    /** What has been counted so far, for whoever draws it. */
+    /** The counts so far, for the console. */
     async totals() {
       const [made, ended, reported, took] = await Promise.all([
         created.get(),
@@ -205,7 +205,7 @@ export function createMetrics(now: () => number) {
         requests.get(),
       ]);
       const outcomes: Record<string, number> = {};
-      // What a provider says later than it takes a message has no settlement.
+      // A later report of a provider has no settlement.
       const later = reported.values.filter(({ labels }) => labels.outcome === "delivered");
       for (const { labels, value } of [...ended.values, ...later])
         outcomes[String(labels.outcome)] = (outcomes[String(labels.outcome)] ?? 0) + value;

@@ -14,11 +14,11 @@ import { createProfileStore } from "./store/profiles.ts";
 import { createSuppressionStore } from "./store/suppressions.ts";
 import { createTally } from "./store/tally.ts";
 
-/** The parts that the service and the command line both have, made of the configuration in the same way. */
+/** The parts that the service and the command line share. */
 
 /**
- * With no provider and no address configured a newcomer still sees every channel captured: `.invalid` can never be
- * delivered to, and 555-0100 belongs to nobody.
+ * Used while neither a provider nor an address is configured, so that the first messages are captured and seen. Nothing
+ * can be delivered to `.invalid`, and 555-0100 belongs to nobody.
  */
 const newcomer = { email: "newcomer@belfry.invalid", phone: "+12025550100" };
 
@@ -35,7 +35,7 @@ export async function openCatalog(config: Config): Promise<Catalog> {
   return catalog;
 }
 
-/** What stores notifications whole. `prepared`: what `prepareCollections` found; `now`: on MongoDB's clock. */
+/** Stores a notification with its deliveries. `prepared`: the result of `prepareCollections`; `now`: MongoDB's clock. */
 export function openCommitter(
   config: Config,
   { client, db, transactions }: Connection,
@@ -55,7 +55,7 @@ export function openCommitter(
   return createCommitter(options);
 }
 
-/** What an operator can ask and do. `announce` is told of deliveries that wait again. */
+/** Lookups and changes for an operator. `announce` gets the deliveries that are pending again. */
 export function openOperate(
   config: Config,
   { client, db, transactions, writes }: Connection,
@@ -101,11 +101,11 @@ function readTypes(file: string | undefined): unknown {
   try {
     text = readText(file);
   } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file it names ${(error as Error).message}`]);
+    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file ${(error as Error).message}`]);
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: is not JSON: ${(error as Error).message}`]);
+    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file is not JSON: ${(error as Error).message}`]);
   }
 }

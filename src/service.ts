@@ -33,13 +33,13 @@ import { createReceiptStore } from "./store/receipts.ts";
 import { createSuppressionStore } from "./store/suppressions.ts";
 import { watchUsers } from "./store/watch.ts";
 
-/** The parts that only the running service has, made of the configuration. */
+/** The parts of the running service that the command line does not need. */
 
-/** At a stop devices are told to come back at some moment within this time. */
+/** At a stop, devices reconnect at a random moment within this time. */
 const comeBackMs = 5_000;
 const standaloneLookMs = 2_000;
 
-/** Who may call and listen, and from where. */
+/** Tokens, API keys, origins, hosts and proxies. */
 export function openAccess(config: Config, now: () => number, log: Logger) {
   const tokens = createTokens({
     secrets: config.TOKEN_SECRET ?? [],
@@ -53,7 +53,7 @@ export function openAccess(config: Config, now: () => number, log: Logger) {
   const onUnknownProxy = (address: string) =>
     log.warn(
       { address },
-      `a request has X-Forwarded-For, but no proxy is trusted, so limits count the proxy as one client: if ${address} is your proxy, set TRUST_PROXY=${address}`,
+      `a request has X-Forwarded-For, but no proxy is trusted, so limits count the proxy as one client. If ${address} is your proxy, set TRUST_PROXY=${address}`,
     );
   return {
     tokens,
@@ -62,7 +62,10 @@ export function openAccess(config: Config, now: () => number, log: Logger) {
       // Behind a proxy that sends another `Host` our own pages are known by PUBLIC_URL.
       [...(config.ALLOWED_ORIGINS ?? []), ...(own ? [own.origin] : [])],
       (origin) =>
-        log.warn({ origin }, "a page was refused: add its origin to ALLOWED_ORIGINS if it may call"),
+        log.warn(
+          { origin },
+          "refused a page of this origin: if it may call Belfry, add the origin to ALLOWED_ORIGINS",
+        ),
     ),
     basePath: config.BASE_PATH ?? own?.pathname.replace(/\/$/, "") ?? "",
     allowedHosts: [config.HOST, ...(config.ALLOWED_HOSTS ?? []), ...(own ? [own.hostname] : [])],
@@ -73,7 +76,7 @@ export function openAccess(config: Config, now: () => number, log: Logger) {
   };
 }
 
-/** Devices are told what changed by whichever instance; the transports close the hub. */
+/** Sends changes of any instance to the devices of this one. The transports close the hub. */
 export function openHub(
   config: Config,
   uri: string,
@@ -130,7 +133,7 @@ export function openV1(
       newWebhookSecret,
       webhookUrlProblem: createUrlCheck(webhookRules(config)),
     }),
-    // Even when it fails: the inbox goes first.
+    // Also after a failure, because the inbox is erased first.
     erase: (user: string) => erase(user).finally(() => touch([user])),
     send: createSendMany({
       notifier,
@@ -141,7 +144,7 @@ export function openV1(
   };
 }
 
-/** What a delivery says, for an operator. */
+/** The message of a delivery, for an operator. */
 export function openDeliveryMessage(
   config: Config,
   db: Db,
@@ -159,7 +162,7 @@ export function openDeliveryMessage(
   });
 }
 
-/** What tells of deliveries that a provider has taken: Twilio's and Mailgun's callbacks. */
+/** The callbacks of Twilio and Mailgun about accepted messages. */
 export function callbackPartners(
   config: Config,
   db: Db,

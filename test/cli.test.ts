@@ -224,7 +224,7 @@ describe("belfry", () => {
     const [first = ""] = ids;
     expect((await belfry(["retry", first])).out).toContain("pending again");
     const twice = await belfry(["retry", first]);
-    expect([twice.code, twice.err]).toStrictEqual([1, expect.stringContaining("it is on its way")]);
+    expect([twice.code, twice.err]).toStrictEqual([1, expect.stringContaining("it is still being sent")]);
     expect((await belfry(["show", new ObjectId().toHexString()])).code).toBe(1);
 
     const dry = await belfry(["redrive", "--type", type, "--dry-run"]);

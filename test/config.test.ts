@@ -627,14 +627,14 @@ describe("a start with a wrong environment", () => {
     const { code, output } = await failedStart({ DB_URI: uri, PORT: String(port) });
     holder.close();
     expect(code).toBe(1);
-    expect(output).toContain(`PORT: ${port} is taken by another program on 127.0.0.1`);
+    expect(output).toContain(`PORT: another program uses port ${port} on 127.0.0.1`);
     expect(output).not.toMatch(/\n\s+at /);
   });
 
   test("an address that this machine does not have is named", async () => {
     const { code, output } = await failedStart({ DB_URI: uri, HOST: "192.0.2.7", AUTH: "off" });
     expect(code).toBe(1);
-    expect(output).toContain("HOST: 192.0.2.7 is no address of this machine");
+    expect(output).toContain("HOST: 192.0.2.7 is not an address of this machine");
   });
 
   test("a MongoDB that is not there stops it without showing the URI's password", async () => {

@@ -199,7 +199,7 @@ test("an instance frozen for two leases: another takes over, the late outcomes a
   const before = sink.mails.length;
   frozen.kill("SIGCONT");
   // Refused, or, when its connections died meanwhile, not even stored.
-  const tooLate = /late outcomes refused|an outcome could not be stored yet/;
+  const tooLate = /late outcomes refused|an outcome could not be stored/;
   await eventually(() => tooLate.test(frozen.output()), "its outcomes come too late");
 
   // It goes on with what is new, and only with that.

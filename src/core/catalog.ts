@@ -25,7 +25,7 @@ export interface Catalog {
   types: ReadonlyMap<string, NotificationType>;
   /** Undefined for a key that is not registered. */
   get(key: string): CatalogEntry | undefined;
-  /** The retry rule of a type's deliveries; a type that is gone has the general one. */
+  /** The retry policy of a type's deliveries. A type that no longer exists has the general one. */
   policy(key: string): RetryPolicy & { resendUnknown: boolean };
   /** Each throws when the type is no longer registered or a template fails on this content. */
   render: {
@@ -52,7 +52,7 @@ export interface TemplateUser {
 
 type Part = "subject" | "text" | "html" | "sms";
 
-/** Rendered at start, so that a filter or tag that does not exist is found before the first notification. */
+/** Templates are rendered with it at start, to find an unknown filter or tag before the first notification. */
 const sample: DeliveryContent = {
   key: "sample",
   at: 0,
@@ -64,7 +64,7 @@ const sample: DeliveryContent = {
 
 /**
  * The type registry: the built-in types and those of `file` (the parsed JSON of `NOTIFICATION_TYPES_FILE`).
- * Answers with every problem found instead of the first.
+ * Returns all problems, not only the first.
  */
 export function createCatalog(
   general: RetryPolicy,
@@ -92,7 +92,7 @@ export function createCatalog(
 
   function render(part: Part, content: DeliveryContent, user: TemplateUser = {}): string {
     const template = templates.get(`${part}:${content.key}`);
-    if (!template) throw new Error(`the type ${content.key} has no such template any more`);
+    if (!template) throw new Error(`the notification type ${content.key} no longer exists`);
     return renderOnce(part === "html" ? html : text, template, content, user);
   }
 
@@ -116,7 +116,7 @@ export function createCatalog(
       };
     },
     render: {
-      // A subject is one line: whatever a value brings along cannot become a header.
+      // A subject is one line, so a value cannot add a header.
       email(content, user) {
         const { reply_to: replyTo, from_name: fromName } = types.get(content.key)?.channels.email ?? {};
         return {
@@ -133,7 +133,7 @@ export function createCatalog(
   return { catalog, problems };
 }
 
-/** A type's template sources by part, the default ones where it has none: a caller may name any channel. */
+/** A type's templates by part. Defaults fill the gaps, because a caller may choose any channel. */
 export function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
   const { reply_to: _reply, from_name: _name, ...own } = email ?? {};
   return { ...defaultEmail, ...own, sms: sms?.text ?? defaultSms };
@@ -201,7 +201,7 @@ function createEngines(): { text: Liquid; html: Liquid } {
 
 function variables(content: DeliveryContent): object {
   const { key, body, targetId, data, at } = content;
-  // Blanks alone would be a mail without a subject.
+  // A blank title would give a mail without a subject.
   const title = content.title?.replace(blank, "") ? content.title : undefined;
   return {
     key,
@@ -225,7 +225,7 @@ function senderProblems({ email }: NotificationType["channels"]): string[] {
   if (replyTo !== undefined && !isMailbox(replyTo))
     problems.push("reply_to: must be one e-mail address, such as help@example.com");
   if (fromName !== undefined && (/\p{Cc}/u.test(fromName) || fromName.replace(blank, "") === ""))
-    problems.push("from_name: must be a name in one line");
+    problems.push("from_name: must be one line of text");
   return problems;
 }
 
@@ -243,11 +243,11 @@ function schemaProblems(file: unknown): string[] {
   if (validate(file)) return [];
   return (
     (validate.errors ?? [])
-      // Told more exactly by the names themselves.
+      // The errors of the names themselves are more exact.
       .filter(({ keyword }) => keyword !== "propertyNames")
       .map(({ instancePath, keyword, message, params }) =>
         keyword === "additionalProperties"
-          ? `${instancePath}/${params.additionalProperty}: is not known here`
+          ? `${instancePath}/${params.additionalProperty}: is not a known field`
           : `${instancePath || "/"}: ${message}`,
       )
   );

@@ -13,7 +13,7 @@ export interface UserDelivery {
   changedAt: number;
 }
 
-/** What a user was told, on every channel, newest first: the inbox as it is kept, and the newest deliveries. */
+/** A user's notifications on every channel, newest first: the whole inbox and the newest deliveries. */
 export function createHistory(partners: {
   inbox: (page: InboxPage) => Promise<InboxView>;
   deliveries: (user: string, limit: number) => Promise<UserDelivery[]>;
@@ -28,7 +28,7 @@ export function createHistory(partners: {
         notification: item.id,
         channel: "inbox",
         content: item.body ?? item.title ?? item.key,
-        // It was delivered when it was stored.
+        // An inbox item is delivered once it is stored.
         state: "sent",
         changedAt: item.timestamp * 1000,
       }),

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { BelfryError } from "../model/errors.ts";
 import type { KeptFailure, KeptRequest, KeyLease } from "../model/idempotency.ts";
 
-/** How long a key means its request. */
+/** How long a key is kept. */
 export const keyWindowMs = 24 * 60 * 60_000;
-/** Whoever works on a request and is silent for so long has ended. */
+/** A process that does not extend its lease for this long counts as dead. */
 export const keyLeaseMs = 10_000;
 
 export interface IdempotencyPartners {
@@ -23,32 +23,32 @@ export interface IdempotencyPartners {
   now: () => number;
 }
 
-/** A key as its caller knows it. `owner`: whose it is; another one's equal key is another key. */
+/** A caller's key. Equal keys of different owners are different keys. */
 export interface IdempotencyKey {
   owner: string;
   key: string;
 }
 
-/** Ours to work on, or answered before. `resumed`: somebody has worked on it and may have done some of it. */
+/** A request to process, or one that was answered before. `resumed`: another process may have done a part of it. */
 export type Opened =
   | {
       ids: string[];
       resumed: boolean;
-      /** Whoever works on it says so well within `keyLeaseMs`, or an equal request goes on with it. */
+      /** Call it well within `keyLeaseMs`, or an equal request takes over. */
       extend(): Promise<void>;
-      /** The answer, for whoever asks again. */
+      /** Stores the answer for repeated requests. */
       finish(failures: KeptFailure[]): Promise<void>;
-      /** No answer: an equal request may go on at once. */
+      /** Gives up without an answer: an equal request may start at once. */
       giveUp(): Promise<void>;
     }
   | { ids: string[]; failures: KeptFailure[] };
 
 /**
- * Gives equal requests one answer. Rejects with `idempotency_in_progress` while another works on it, and with
- * `idempotency_mismatch` when the key came with another request.
+ * Gives equal requests one answer. Rejects with `idempotency_in_progress` while another process works on the request,
+ * and with `idempotency_mismatch` when the key was used for another request.
  *
- * A lease that runs out under someone who is alive after all does no harm: both work with the same ids, and what is
- * stored under an id is stored once; deliveries, while the ids are fresh.
+ * If a lease expires while its process is still alive, both processes work with the same ids, and an id is stored once
+ * (deliveries only while the ids are fresh).
  */
 export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
   /** `request`: its digest. `count`: how many ids it needs. */
@@ -57,7 +57,7 @@ export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
     request: string,
     count: number,
   ): Promise<Opened> {
-    // The owner's part has no line break, so that no two pairs read alike.
+    // The owner has no line break, so different pairs cannot give the same text.
     const name = digest(`${owner}\n${key}`);
     for (;;) {
       const lease = { token: newId(), until: now() + keyLeaseMs };
@@ -82,7 +82,7 @@ export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
   };
 }
 
-/** Whoever holds it may have died: who comes back when the lease is over is let in for certain. */
+/** The holder may have died: a retry after the end of the lease always succeeds. */
 function inProgress(lease: KeyLease | undefined, now: number): BelfryError {
   const error = new BelfryError("idempotency_in_progress");
   if (lease) error.retryAfterSeconds = Math.max(1, Math.ceil((lease.until - now) / 1_000));
@@ -91,7 +91,7 @@ function inProgress(lease: KeyLease | undefined, now: number): BelfryError {
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
-/** The same for requests that ask the same, whatever the order of their fields. `body`: JSON of bounded depth. */
+/** A digest that does not depend on the order of fields. `body`: JSON of bounded depth. */
 export const digestOfRequest = (method: string, path: string, body: unknown): string =>
   digest(`${method} ${path}\n${JSON.stringify(body, inOrder)}`);
 

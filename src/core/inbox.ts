@@ -11,19 +11,19 @@ export interface Inbox {
 }
 
 /**
- * What a user's devices and our own API ask of an inbox. Each answer tells where the inbox stands after it. What names an
- * item that the user has not rejects with `not_found`. Repeating a change changes nothing, `rev` neither.
+ * The inbox for devices and our own API. Each result has the `rev` and counts after the call. An unknown item rejects
+ * with `not_found`. Repeating a change has no effect, not even on `rev`.
  */
 export interface LiveInbox {
   read(query: InboxQuery): Promise<InboxListing>;
   get(user: string, id: string): Promise<Standing & { item: KeptItem }>;
   change(user: string, id: string, change: ItemChange): Promise<Standing & { item: KeptItem }>;
   remove(user: string, id: string): Promise<Standing>;
-  /** Reads what was last changed at `upTo` or before, by default all of it; `changed`: how many items. */
+  /** Marks items that last changed at `upTo` or before as read, by default all; `changed`: how many. */
   readAll(user: string, upTo?: number): Promise<Standing & { changed: number }>;
 }
 
-/** `touch` is told whose inbox has changed, when it has. */
+/** Calls `touch` with the user after each change. */
 export function createLiveInbox(
   store: Pick<LiveInbox, "read" | "readAll"> & {
     get(user: string, id: string): Promise<(Standing & { item: KeptItem }) | undefined>;

@@ -34,34 +34,32 @@ export interface NotifyPartners {
     reserve(deliveries: PlannedDelivery[]): Leases;
     accept(deliveries: HeldDelivery[], leases: Leases): void;
   };
-  /** Told of deliveries that were stored for any worker to take. */
+  /** Announces stored deliveries that any worker may take. */
   announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
-  /** Told whose inboxes have something new, where devices listen. */
+  /** Called with the users who have a new inbox item, in a process with live connections. */
   touch?: (users: string[]) => void;
   newId: () => string;
   now: () => number;
   /** Notifications in one commit, and waiting for one. */
   maxBatch: number;
   maxWaiting: number;
-  /** Milliseconds after which a caller has its answer, whatever MongoDB does; 18,000. */
+  /** Milliseconds after which the caller gets an answer even if MongoDB does not; 18,000. */
   answerMs?: number;
-  /** Told the size and outcome of each batch (metrics). */
+  /** Called with the size and outcome of each batch (metrics). */
   onBatch: (size: number, stored: number) => void;
 }
 
 export interface Notifier {
   /**
-   * Resolves with the notification's id, and when it was made (Unix seconds), once it is stored with all its deliveries, whatever happens to this process
-   * afterwards. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`,
+   * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`,
    * `database_unavailable` (then it may or may not have been stored).
    */
   notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }>;
-  /** Throws `invalid_request` where `notify` would. Whether there will be an item in the inbox. */
+  /** Throws `invalid_request` where `notify` would. Returns whether the inbox gets an item. */
   check(command: NotifyCommand): { inbox: boolean };
   /**
-   * The same for each of several users, under ids made beforehand: however often and wherever it is asked, what has such
-   * an id is stored once. Rejects with `invalid_request` or `overloaded` before any is stored; else one outcome each, in
-   * order.
+   * The same for each of several users, under given ids: a repeated call stores nothing twice. Rejects with
+   * `invalid_request` or `overloaded` before anything is stored; else returns one outcome per user, in order.
    */
   notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]>;
   drained(): Promise<void>;
@@ -100,7 +98,7 @@ export function createNotifier(partners: NotifyPartners): Notifier {
     return results;
   }
 
-  /** All of them or none: half of them queued would be half of them done. Alone they are let in, however many. */
+  /** Accepts all or none, since a part would be half a request. An empty queue accepts any number. */
   function refuseWhenFull(count: number): void {
     const { waiting } = lanes;
     if (waiting > 0 && waiting + count > partners.maxWaiting) throw new BelfryError("overloaded");
@@ -130,7 +128,7 @@ export function createNotifier(partners: NotifyPartners): Notifier {
   };
 }
 
-/** Makes of a command what is to be stored. Throws `invalid_request`. */
+/** Turns a command into the records to store. Throws `invalid_request`. */
 export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "catalog" | "newId" | "now">) {
   return function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
@@ -173,10 +171,10 @@ export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "cat
   };
 }
 
-/** So long after its id was made a notification can be stored under it, and its deliveries' ids still tell when. */
+/** For this long after its id was made, a notification's delivery ids are derived from it. */
 const freshMs = 2 * 60_000;
 
-/** What is planned once, for one of several users. */
+/** The plan for one of several users. */
 function addressed(
   planned: PlannedNotification,
   { user, id }: Target,
@@ -189,7 +187,7 @@ function addressed(
     id,
     user,
     bytes,
-    // A repeated request is answered from the id alone: the item says the same time.
+    // A repeated request is answered from the id, so the item has the time of the id.
     ...(item && { item: { ...item, id, user_id: user, timestamp } }),
     deliveries: deliveries.map((one) => ({ ...one, id: fresh ? deliveryId(id, one.channel) : newId() })),
     once: true,
@@ -218,10 +216,10 @@ function heldOf({ id: notification, user, deliveries }: PlannedNotification, lea
   });
 }
 
-/** What an item or a delivery has beside what its caller says. */
+/** Bytes of an item or a delivery besides its content. */
 const frameBytes = 400;
 
-/** About so many bytes one item or delivery of it has, or what is wrong with it. */
+/** The approximate bytes of one item or delivery, or the problem with the content. */
 function measure({ title = "", body = "", data }: NotifyCommand): number | ErrorDetail {
   const found = problemInText(title, "/title") ?? problemInText(body, "/body");
   if (found) return found;

@@ -43,12 +43,12 @@ export interface OperatePartners {
     accepted: Partial<Record<Channel, number>>;
     states: Array<{ channel: Channel; state: DeliveryState; count: number }>;
   }>;
-  /** Told of deliveries that any worker may take. */
+  /** Announces deliveries that any worker may take. */
   announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
   now: () => number;
 }
 
-/** The questions an operator asks, and what can be done. */
+/** What an operator can look up and change: deliveries, the ledger, suppressions. */
 export function createOperate(partners: OperatePartners) {
   const { deliveries, suppressions, announce, now } = partners;
 
@@ -59,7 +59,7 @@ export function createOperate(partners: OperatePartners) {
   }
 
   return {
-    /** Newest first. A page after a cursor has what stood below it, whatever was added meanwhile. */
+    /** Newest first. Deliveries added in the meantime do not move the pages. */
     async list(
       filter: DeliveryFilter,
       limit: number,
@@ -73,15 +73,15 @@ export function createOperate(partners: OperatePartners) {
     show,
 
     /**
-     * Sends it again, with all tries, under the same id. Rejects with `not_found`, and with `delivery_not_retryable`
-     * when it has arrived or is on its way.
+     * Resends it under the same id, with all tries. Rejects with `not_found`, and with `delivery_not_retryable` for a
+     * delivery that was sent or is being sent.
      */
     async retry(id: string): Promise<DeliveryRecord> {
       const moved = await deliveries.retry(id, now());
       const delivery = await show(id);
       if (!moved) {
         const arrived = delivery.state === "sent" || delivery.state === "delivered";
-        const why = arrived ? "there is nothing to send again" : "it is on its way";
+        const why = arrived ? "it was already sent" : "it is still being sent";
         throw new BelfryError(
           "delivery_not_retryable",
           `The delivery ${id} is ${delivery.state}: ${delivery.user === nobody ? "its user was erased" : why}.`,
@@ -99,7 +99,7 @@ export function createOperate(partners: OperatePartners) {
           const counts = { ...noCounts };
           for (const one of states) {
             const known = one.state === "sending" ? "pending" : one.state;
-            // A state that is none of ours is in no column, so the line does not balance.
+            // An unknown state has no column, so the line does not balance.
             if (one.channel === channel && known in counts) counts[known] += one.count;
           }
           return [channel, balance(accepted[channel] ?? 0, counts)];
@@ -113,7 +113,7 @@ export function createOperate(partners: OperatePartners) {
         ]),
       ) as unknown as LedgerCounts;
       const total = balance(sum(all.map((line) => line.accepted)), counts);
-      // What one channel lacks another may have too much of.
+      // One channel may have too many where another has too few.
       total.balanced &&= all.every((line) => line.balanced);
       return { ...range, total, channels: lines };
     },
@@ -131,8 +131,8 @@ export function createOperate(partners: OperatePartners) {
     },
 
     /**
-     * Removes all that match, such as those learned in one outage. Opt-outs stay unless the filter's reason names them.
-     * A suppression that is learned anew meanwhile stays. `more`: the call's limit is reached, call again.
+     * Removes all suppressions that match. Opt-outs stay unless the filter's reason names them, and so does a suppression
+     * that is made again in the meantime. `more`: the limit of one call is reached, call again.
      */
     async unsuppressAll(
       filter: SuppressionFilter,
@@ -155,10 +155,10 @@ export function createOperate(partners: OperatePartners) {
       return { removed, more: (await suppressions.list(filter, after, 1)).length > 0 };
     },
 
-    /** The next delivery there is tried again. */
+    /** Later deliveries to the address are sent again. */
     async unsuppress(user: string, channel: Channel): Promise<void> {
       if (!(await suppressions.remove(user, channel)))
-        throw new BelfryError("not_found", `${channel} of the user ${user} is not suppressed.`);
+        throw new BelfryError("not_found", `The user ${user} has no suppression for ${channel}.`);
     },
   };
 }

@@ -26,9 +26,9 @@ export interface RedrivePartners {
 }
 
 export interface RedriveRequest {
-  /** Without states: `failed`. States that no redrive moves are passed over. */
+  /** Without states: `failed`. States that cannot be resent are ignored. */
   filter: DeliveryFilter;
-  /** Counts what would be done, and does nothing. */
+  /** Only count. */
   dryRun: boolean;
   cursor?: { text: string; pointer: string };
   /** Deliveries looked at in one call. */
@@ -36,9 +36,9 @@ export interface RedriveRequest {
 }
 
 export interface Redrive extends RedriveCounts {
-  /** Those the other filters match that have been sent: they are left alone. Counted up to 100,000, on the first call. */
+  /** Deliveries that match the other filters but are already sent. Counted up to 100,000, on the first call. */
   already_sent?: number;
-  /** There is more to look at; ask again with it. */
+  /** Absent when everything was checked; else the cursor for the next call. */
   next?: string;
 }
 
@@ -46,11 +46,11 @@ const mostAtOnce = 10_000;
 const batch = 500;
 
 /**
- * Sends again what ended badly, under the same ids, so that nobody is notified twice: what has been sent is not touched,
- * and a provider sees the Message-ID it may have seen before.
+ * Resends deliveries that ended badly, under the same ids, so nobody is notified twice: sent deliveries are not changed,
+ * and a provider sees the same Message-ID again.
  *
- * It goes from new to old in small updates, each repeatable. What fails again while it runs lies behind it, and what is
- * accepted meanwhile ahead of it, so it comes to an end.
+ * It goes from new to old in small, repeatable updates. Deliveries that fail again or are accepted in the meantime are
+ * newer than its position, so it ends.
  */
 export function createRedrive(partners: RedrivePartners) {
   const { deliveries, recipients, announce, now } = partners;
@@ -61,7 +61,7 @@ export function createRedrive(partners: RedrivePartners) {
     const states = redrivableStates.filter((state) => wanted.includes(state));
     const counts: RedriveCounts = { redriven: 0, suppressed: 0, no_address: 0, expired: 0, changed: 0 };
     let before = cursor && decodeCursor(cursor.text, filter, idForm, cursor.pointer);
-    // What was sent has no reason, so that there is none to count by; and no index would find that out quickly.
+    // Sent deliveries have no reason, so with a filter on the reason there are none to count.
     const sent = before === undefined && {
       already_sent: filter.reason ? 0 : await deliveries.count({ ...filter, states: ["sent", "delivered"] }),
     };
@@ -81,7 +81,7 @@ export function createRedrive(partners: RedrivePartners) {
     return { ...counts, ...sent, ...(before && { next: encodeCursor(filter, before) }) };
   };
 
-  /** Those that can be sent; the others are counted by what stands in their way. */
+  /** The deliveries that can be resent; the others are counted by obstacle. */
   async function sort(found: RedriveCandidate[], counts: RedriveCounts): Promise<RedriveCandidate[]> {
     const known = await recipients(found.map((one) => one.user));
     return found.filter((one, index) => {
@@ -101,7 +101,7 @@ export function createRedrive(partners: RedrivePartners) {
   }
 }
 
-/** What would only end the same way again. */
+/** Why a resend would end the same way again. */
 function obstacleOf(
   { channel, reason }: RedriveCandidate,
   recipient: Recipient,

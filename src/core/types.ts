@@ -1,7 +1,7 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
 
-/** A notification type as its file holds it. Templates are Liquid; a channel without any uses the default ones. */
+/** A notification type as in its file. Templates are Liquid; a channel without templates uses the defaults. */
 export const NotificationTypeSchema = Type.Object(
   {
     description: Type.Optional(Type.String({ maxLength: 500 })),
@@ -16,7 +16,7 @@ export const NotificationTypeSchema = Type.Object(
               subject: Type.Optional(Type.String({ maxLength: 1_000 })),
               text: Type.Optional(Type.String({ maxLength: 100_000 })),
               html: Type.Optional(Type.String({ maxLength: 100_000 })),
-              /** Where answers go. */
+              /** The Reply-To address. */
               reply_to: Type.Optional(Type.String({ maxLength: 254 })),
               /** The sender's name instead of `SMTP_NAME`. */
               from_name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
@@ -30,7 +30,7 @@ export const NotificationTypeSchema = Type.Object(
             { additionalProperties: false },
           ),
         ),
-        /** The body is Standard Webhooks' `{type, timestamp, data}`; there is nothing to write. */
+        /** No template: the body is `{type, timestamp, data}` of Standard Webhooks. */
         webhook: Type.Optional(Type.Object({}, { additionalProperties: false })),
       },
       { additionalProperties: false },
@@ -63,10 +63,10 @@ export const NotificationTypesSchema = Type.Record(
   },
 );
 
-/** The queue dialect's type: a text for a channel that each caller names. */
+/** The type of the queue dialect: a text for a channel that the caller chooses. */
 export const directType = "direct";
 
-/** What is there without `NOTIFICATION_TYPES_FILE`, whose entries add to these or replace them by key. */
+/** The built-in types. Entries of `NOTIFICATION_TYPES_FILE` add to them or replace them by key. */
 export const builtInTypes: Record<string, NotificationType> = {
   registration: { description: "A new account", inbox: false, channels: { email: {} } },
   new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
@@ -75,7 +75,7 @@ export const builtInTypes: Record<string, NotificationType> = {
   MESSAGE: { description: "Somebody wrote to the user", inbox: true, channels: {} },
   SUBSCRIPTION_EXPIRY: { description: "The user's subscription ends soon", inbox: true, channels: {} },
   PROFILE_SETUP: { description: "The user's profile is complete", inbox: true, channels: {} },
-  // Its callers count on a fixed wait between tries.
+  // Callers of the old queue expect a fixed wait between tries.
   [directType]: {
     description: "A text for one channel that the caller chooses",
     inbox: true,

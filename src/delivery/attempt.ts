@@ -19,12 +19,12 @@ import { failingDays } from "./endpoints.ts";
 import type { Availability, Health } from "./health.ts";
 import type { RateLimit } from "./rate.ts";
 
-/** A provider with what we know of it. */
+/** A provider with its health and rate. */
 export interface Line<C extends Channel = Channel> {
   provider: Provider<C>;
   health: Health;
   rate?: RateLimit;
-  /** What a message costs of the rate: SMS count by segments. */
+  /** How much of the rate a message uses: an SMS uses one per segment. */
   cost: (message: Messages[C]) => number;
 }
 
@@ -33,22 +33,22 @@ export interface AttemptPartners {
   lines: Line[];
   render: Compose;
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
-  /** Remembers that an address takes nothing more. */
+  /** Stores that nothing may be sent to the address any more. */
   suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
-  /** For a send whose end must be known even if we do not live to see it: marks it as begun; false when the lease is lost. */
+  /** Marks a send as begun, if a crash during it must be noticed. False when the lease is lost. */
   begin?: (delivery: HeldDelivery) => Promise<boolean>;
-  /** The most that one send may take; then it ends as `unknown`. */
+  /** A send that takes longer ends as `unknown`. */
   deadlineMs: number;
   now: () => number;
   sleep: (ms: number) => Promise<void>;
 }
 
-/** A longer wait for the rate gives the delivery back instead of keeping a slot. */
+/** If the rate limit requires a longer wait, the delivery goes back to pending instead of keeping a slot. */
 export const ratePatienceMs = 2_000;
 
 /**
- * One turn of one delivery: the first provider that can be asked, and the next one when that is paused or answers
- * something transient. An unanswered send goes to nobody else in the same turn. Never throws.
+ * Sends one delivery with the first available provider, or with the next one when that is paused or has a transient
+ * failure. A send without an answer is not tried with another provider in the same turn. Never throws.
  */
 export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners): Promise<Turn> {
   const { lines, now } = partners;
@@ -69,7 +69,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
   const composed = compose(delivery, recipient, partners.render);
   if ("problem" in composed) return { attempts, result: { kind: "rejected", ...composed.problem } };
   if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
-    return retry("LEASE", "the lease was lost before the send");
+    return retry("LEASE", "another worker took the delivery before the send");
 
   let last: Extract<AttemptOutcome, { kind: "retry" }> | undefined;
   let until = Number.POSITIVE_INFINITY;
@@ -104,7 +104,7 @@ export async function takeTurn(delivery: HeldDelivery, partners: AttemptPartners
     const at = now();
     const answer = await sendWithin(partners.deadlineMs, provider, message).then(
       (taken): AttemptOutcome => ({ kind: "sent", ...taken }),
-      // Anything but a SendError is a defect of ours: whether it was sent is not known.
+      // Any other error is a defect, and the message may have been sent.
       (error): AttemptOutcome =>
         error instanceof SendError ? error.outcome : { kind: "unknown", code: "DEFECT", text: String(error) },
     );
@@ -138,7 +138,7 @@ function suppressedText({ reason, at }: Suppression): string {
 
 const restOf = (availability: Availability, now: number): number => availability.until ?? now + 1_000;
 
-/** What a channel can take now: as much as its best provider. */
+/** How many sends a channel can take now: as many as its best provider. */
 export function channelAvailability(lines: Line[], now: number): Availability {
   if (lines.length === 0) return { limit: Number.POSITIVE_INFINITY };
   const all = lines.map((line) => line.health.availability());

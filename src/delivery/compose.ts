@@ -26,7 +26,7 @@ export function compose(delivery: HeldDelivery, recipient: Recipient, render: Co
           return problem(
             "message",
             "TOO_LONG",
-            `the text has ${text.length} characters; at most ${maxSmsCharacters}`,
+            `the text has ${text.length} characters; at most ${maxSmsCharacters} are allowed`,
           );
         return { message: { id, user, to: recipient.phone as string, text } };
       }

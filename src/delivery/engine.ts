@@ -21,11 +21,11 @@ export interface Engine {
   wake(channel: Channel): void;
   /** A hint that these of this channel are due. Never rejects. */
   offer(channel: Channel, ids: string[]): Promise<void>;
-  /** Whoever was to take these ended each time: too often, and they are given up. Rejects when the database does. */
+  /** The worker processes that took these ended. After too many times they fail. Rejects when the database does. */
   bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
   /** Each provider's health, by channel and name: one name may serve two channels. */
   health(): Record<Channel, Record<string, HealthState>>;
-  /** How many deliveries of each channel are in hand for longer than a send may take. */
+  /** How many deliveries of each channel take longer than a send may take. */
   overdue(): Record<Channel, number>;
   stop(graceMs: number): Promise<void>;
 }
@@ -68,7 +68,7 @@ export function createEngine(options: EngineOptions): Engine {
         void watchEndpoint(settlement, ahead.lastRead(settlement.delivery), { ...options, disable });
       },
     };
-    // What must not be sent twice, and what has ended a worker before, is marked; all others save the write.
+    // Only deliveries that must not be sent twice, or that ended a worker before, are marked as begun. The others save the write.
     const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
       const once = !policy(content.key).resendUnknown;
       if (!once && interruptions === undefined) return partners;
@@ -79,7 +79,7 @@ export function createEngine(options: EngineOptions): Engine {
       ...targets,
       onTaken: ahead.read,
       books,
-      // Every provider may be asked in one turn; the rest is for the database.
+      // One turn may use every provider; the rest of the time is for the database.
       overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, lines[channel].length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(lines[channel], now()),
@@ -130,15 +130,15 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-/** For a profile to be read and an outcome to be stored. */
+/** Time to read a profile and to store an outcome. */
 const databaseMs = 5_000;
 
-/** What was read ahead is used for as long as this; a delivery that waited longer has its user read again. */
+/** A user that was read ahead longer ago is read again. */
 const freshMs = 1_000;
 
 /**
- * Reads the users of all deliveries of a claim in one query. Read in its turn, a delivery's user cost a query for every
- * eight deliveries and a wait in each slot.
+ * Reads the users of all deliveries of a claim in one query. Reading each user before its send took a query for every
+ * eight deliveries, and a wait in each slot.
  */
 function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
   let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
@@ -146,13 +146,13 @@ function readAhead(read: (user: string) => Promise<Recipient>, now: () => number
   return {
     /** What the delivery's turn knew of its user. */
     lastRead: (delivery: HeldDelivery): Recipient | undefined => lastRead.get(delivery),
-    /** An address is suppressed: others that are held may be its user's too. */
+    /** After a suppression: other claimed deliveries may be for the same user. */
     forget(): void {
       known = new WeakMap();
     },
     read(delivery: HeldDelivery): void {
       const recipient = read(delivery.user);
-      // Whoever waits for it is told; nobody may.
+      // The send reports the error; this avoids an unhandled rejection when none waits.
       recipient.catch(() => {});
       known.set(delivery, { at: now(), recipient });
     },

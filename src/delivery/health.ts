@@ -2,7 +2,7 @@ import type { AttemptOutcome } from "../model/delivery.ts";
 import { createJudge, type Judge } from "./judge.ts";
 
 export interface Availability {
-  /** How many sends may be under way now: any number, one as a probe, or none. */
+  /** How many sends may run now: any number, one as a probe, or none. */
   limit: number;
   /** With a limit of 0: when to ask again (Unix ms). */
   until?: number;
@@ -11,9 +11,9 @@ export interface Availability {
 /** For `/readyz?verbose`, metrics and logs. */
 export interface HealthState {
   state: "ok" | "paused" | "open";
-  /** The code of its last answer. */
+  /** The code of the last answer. */
   code?: string;
-  /** Its last words, without anybody's address: `/readyz` is open to everybody. */
+  /** The last answer without addresses, because `/readyz` is public. */
   text?: string;
   /** One sentence that tells the operator what to do. */
   remedy?: string;
@@ -26,7 +26,7 @@ export interface Health {
   availability(): Availability;
   /** Permission for one attempt, to be answered with its outcome; undefined while the provider is paused. */
   enter(): ((outcome: AttemptOutcome) => void) | undefined;
-  /** Settles whom a refusal was about, before it is reported. */
+  /** Decides whether a refusal is about the recipient or about us, before it is reported. */
   judge: Judge;
   state(): HealthState;
 }
@@ -36,7 +36,7 @@ const firstProbeMs = 1_000;
 const longestProbeMs = 30_000;
 const misconfiguredPauseMs = 60_000;
 const unreachableRemedy =
-  "Check that the provider is up and that this machine can reach it. Belfry checks again by itself.";
+  "Check that the provider is up and that this machine can reach it. Belfry retries automatically.";
 
 interface Said {
   code: string;
@@ -44,9 +44,9 @@ interface Said {
 }
 
 /**
- * Decides whether a provider is asked. Five failures in a row open the breaker: then one attempt at a time is let
- * through, at growing intervals, until one is answered. A refusal of our configuration pauses the provider for a
- * minute, since every message would meet the same refusal.
+ * Decides whether a provider is used. Five failures in a row open the breaker: then one attempt at a time is allowed, at
+ * growing intervals, until one succeeds. A refusal of our configuration pauses the provider for a minute, because every
+ * message would be refused.
  */
 export function createHealth(options: { now: () => number; onChange: (state: HealthState) => void }): Health {
   const { now, onChange } = options;
@@ -95,7 +95,7 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
       if (isProbe) probing = true;
       return (outcome) => {
         if (isProbe) probing = false;
-        // Attempts that were under way when it opened tell nothing new, unless one of them was answered.
+        // Attempts that began before the breaker opened say nothing new, unless one succeeded.
         else if (current.state === "open" && outcome.kind !== "sent" && outcome.kind !== "misconfigured")
           return;
         learn(outcome);

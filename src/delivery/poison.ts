@@ -2,13 +2,13 @@ import type { Settlement } from "../model/delivery.ts";
 import type { DeliveryBooks, WorkerOptions } from "./worker.ts";
 
 export interface PoisonBooks extends Pick<DeliveryBooks, "claimById" | "settle"> {
-  /** Counts an interruption (or only looks) of those of `ids` that are pending and due; answers with those that have had enough. */
+  /** With `count`, counts an interruption of each pending and due delivery. Returns the ids that reached the limit. */
   interrupt(ids: string[], now: number, count: boolean): Promise<string[]>;
 }
 
 /**
- * Notes that whoever was to take these ended each time. Those that had it happen too often are claimed, so that nobody
- * sends them meanwhile, and end as `failed`, reason `poison`. Rejects when the database does.
+ * Counts that the worker processes that took these deliveries ended. Deliveries with too many such interruptions are
+ * claimed, so that nobody sends them, and fail with reason `poison`. Rejects when the database does.
  */
 export async function giveUpPoison(
   ids: string[],
@@ -23,10 +23,13 @@ export async function giveUpPoison(
   const held = await books.claimById(enough, lease, now());
   if (held.length === 0) return;
   const settlements = held.map((delivery): Settlement => {
-    const detail = "each worker that was to take it ended";
+    const detail = "each worker process that took it ended";
     return { delivery, attempts: [], state: "failed", tries: delivery.tries, reason: "poison", detail };
   });
   await books.settle(settlements, now());
   for (const settlement of settlements) options.onSettled(settlement);
-  log.warn({ count: held.length }, "deliveries are given up: each worker that was to take them ended");
+  log.warn(
+    { count: held.length },
+    "deliveries failed with reason poison: each worker process that took them ended",
+  );
 }

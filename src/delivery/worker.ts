@@ -5,7 +5,7 @@ import type { Availability } from "./health.ts";
 import { settlementOf } from "./settle.ts";
 import type { Targets } from "./targets.ts";
 
-/** The database's part, for one channel. Every call may be repeated: each is conditional on the lease it names. */
+/** The deliveries of one channel in the database. Every call is conditional on a lease, so it may be repeated. */
 export interface DeliveryBooks {
   /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
   claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
@@ -33,20 +33,20 @@ export interface WorkerOptions {
   /** Attempts under way at once. */
   concurrency: number;
   leaseMs: number;
-  /** A delivery that is in hand for longer than this is overdue: something does not end that should. */
+  /** A delivery that takes longer than this is overdue. */
   overdueMs: number;
   /** How often to look for due work that nothing announced. */
   pollMs: number;
   now: () => number;
   random: () => number;
   newToken: () => string;
-  /** Told of each delivery that is taken: what its turn needs can be read now, for all of a claim at once. */
+  /** Called for each claimed delivery, so that the users of a whole claim can be read at once. */
   onTaken?: (delivery: HeldDelivery) => void;
   /** For a channel in which each user has a target of their own: a slow one must not keep the others waiting. */
   targets?: Targets;
   /** The target of a delivery; undefined when it has none. Read before the delivery waits for a slot. */
   targetOf?: (delivery: HeldDelivery) => Promise<string | undefined>;
-  /** Told of each settled turn (metrics). */
+  /** Called after each settled attempt (metrics). */
   onSettled: (settlement: Settlement) => void;
   log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
 }
@@ -59,11 +59,11 @@ export interface Worker {
   accept(deliveries: HeldDelivery[], until: number): void;
   /** A hint that something may be due. */
   wake(): void;
-  /** A hint that these are due: claims as many as there is room for and leaves the rest to the next look. Never rejects. */
+  /** A hint that these are due: claims as many as there is room for; the next poll finds the rest. Never rejects. */
   offer(ids: string[]): Promise<void>;
-  /** How many deliveries are in hand for longer than they should be; 0 in health. */
+  /** How many deliveries take longer than they should; normally 0. */
   overdue(): number;
-  /** Stops claiming, gives back what has not begun, waits up to `graceMs` for what has. */
+  /** Stops claiming, releases deliveries that have not begun, and waits up to `graceMs` for those that have. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export function createWorker(options: WorkerOptions): Worker {
   /** Places in the queue for offered deliveries that are being claimed. */
   let offered = 0;
   let stopping = false;
-  /** Until then nothing is claimed: a turn was told to wait. */
+  /** Nothing is claimed before this time, because the providers are paused. */
   let restUntil = 0;
   const availability = (): Availability =>
     restUntil > now() ? { limit: 0, until: restUntil } : options.availability();
@@ -99,7 +99,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const settlements: Batcher<Settlement, void> = createBatcher({
     async run(batch) {
       const { lost } = await books.settle(batch, now());
-      if (lost > 0) log.warn({ lost }, "late outcomes refused: their leases had passed to another worker");
+      if (lost > 0) log.warn({ lost }, "late outcomes refused: another worker holds the leases");
       return batch.map(() => undefined);
     },
     maxItems: 500,
@@ -122,7 +122,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return;
     }
     const wanted = Math.min(capacity - queue.length - offered, limit);
-    // What is being offered fills the queue; its end pumps again.
+    // Offered deliveries fill the queue, and the end of the offer pumps again.
     if (wanted < 1) return;
     claiming = true;
     void awaited(claim(wanted)).finally(() => {
@@ -159,12 +159,15 @@ export function createWorker(options: WorkerOptions): Worker {
     const target = targetOf.get(delivery);
     const leaveTarget = target === undefined ? undefined : options.targets?.begin(target);
     const turn = await options.turn(delivery).catch((error: unknown): Turn => {
-      log.warn({ err: error, delivery: delivery.id }, "a defect: a delivery's turn failed");
+      log.warn(
+        { err: error, delivery: delivery.id },
+        "a delivery failed with an unexpected error; it will be retried",
+      );
       return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
     });
     leaveTarget?.(turn.attempts.at(-1));
     const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
-    // Nobody can be asked, for health or rate: what waits here would only be told the same.
+    // No provider is available, so the queued deliveries would end the same way.
     if (turn.result.kind === "hold") {
       restUntil = turn.result.until;
       await giveBack(queue.splice(0), restUntil);
@@ -177,14 +180,17 @@ export function createWorker(options: WorkerOptions): Worker {
     pump();
   }
 
-  /** Tries until it is stored or the lease has run out; after that the delivery is somebody else's. */
+  /** Tries until the outcome is stored or the lease has expired; then another worker has the delivery. */
   async function store(settlement: Settlement): Promise<boolean> {
     for (;;) {
       try {
         await settlements.submit(settlement);
         return true;
       } catch (error) {
-        log.warn({ err: error, delivery: settlement.delivery.id }, "an outcome could not be stored yet");
+        log.warn(
+          { err: error, delivery: settlement.delivery.id },
+          "an outcome could not be stored; trying again",
+        );
         if (now() > (heldUntil.get(settlement.delivery) ?? 0)) return false;
         await new Promise((resolve) => setTimeout(resolve, 200 + 300 * options.random()));
       }
@@ -197,7 +203,7 @@ export function createWorker(options: WorkerOptions): Worker {
     await books.release(deliveries, due).catch((error: unknown) => {
       log.warn(
         { err: error, count: deliveries.length },
-        "could not give deliveries back; their leases will run out",
+        "could not release deliveries; they are pending again when their leases expire",
       );
     });
   }
@@ -225,10 +231,10 @@ export function createWorker(options: WorkerOptions): Worker {
       const lease = { token: options.newToken(), until: now() + leaseMs };
       const claimed = wanted.length > 0 ? await books.claimById(wanted, lease, now()) : [];
       await take(claimed, lease.until);
-      // Somebody else's by now, or, by a clock a little behind the announcer's, not due yet.
+      // Another worker has them, or they are not due yet because of a clock difference.
       if (claimed.length < wanted.length) schedulePoll(100);
     } catch (error) {
-      log.warn({ err: error }, "could not claim announced deliveries; the next look finds them");
+      log.warn({ err: error }, "could not claim announced deliveries; the next poll finds them");
       mayBeDue = true;
     } finally {
       offered -= wanted.length;
@@ -236,7 +242,7 @@ export function createWorker(options: WorkerOptions): Worker {
     pump();
   }
 
-  /** What was on its way here when we stopped, or when the providers went to rest, goes back at once. */
+  /** After a stop or a pause of the providers, claimed deliveries go back at once. */
   async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
     const { limit, until: restsUntil } = availability();
     if (stopping || limit === 0) return giveBack(deliveries, stopping ? now() : (restsUntil ?? now()));
@@ -256,7 +262,7 @@ export function createWorker(options: WorkerOptions): Worker {
     queue.push(...deliveries);
   }
 
-  /** A stop waits for the claims under way: what they bring would stay held until its lease runs out. */
+  /** A stop waits for running claims; else their deliveries would stay locked until the lease expires. */
   const claims = new Set<Promise<void>>();
   function awaited(claim: Promise<void>): Promise<void> {
     claims.add(claim);
@@ -290,7 +296,7 @@ export function createWorker(options: WorkerOptions): Worker {
   async function sweep(): Promise<void> {
     const returned = await books.sweep(now());
     if (returned === 0) return;
-    log.info({ returned }, "leases ran out; their deliveries are pending again");
+    log.info({ returned }, "leases expired; their deliveries are pending again");
     mayBeDue = true;
     pump();
   }
@@ -303,8 +309,7 @@ export function createWorker(options: WorkerOptions): Worker {
     if (count > 0 === alarmed) return;
     alarmed = count > 0;
     const details = { count, overdueMs: options.overdueMs };
-    if (alarmed)
-      log.error(details, "deliveries are in hand for too long: their sends or the database do not answer");
+    if (alarmed) log.error(details, "deliveries take too long: a provider or the database does not answer");
     else log.info(details, "no delivery is overdue any more");
   }
 

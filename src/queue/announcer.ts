@@ -17,8 +17,8 @@ const maxUnconfirmed = 1_000;
 const catchUpMs = 10_000;
 
 /**
- * Publishes with confirms, and never keeps what cannot be published: that is pending in MongoDB, and is read from there
- * when the broker is back. Every process that announces does so; a delivery that is announced twice is claimed once.
+ * Publishes with confirms, and keeps nothing in memory that cannot be published: it is pending in MongoDB, and is read
+ * from there when the broker is back. Every API process does this; a delivery that is announced twice is claimed once.
  */
 export function createAnnouncer(partners: AnnouncerPartners) {
   const { connection, topology, backlog, onError } = partners;
@@ -58,7 +58,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
         if (missed || closed) break;
       }
     } catch {
-      // MongoDB is away, which is said elsewhere.
+      // MongoDB does not answer, which is logged elsewhere.
       missed = true;
     } finally {
       catchingUp = false;
@@ -67,7 +67,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
 
   const onConnection = () => void catchUp();
   connection.on("connection", onConnection);
-  // Without a new connection, too, a message can be refused, or the broker block us for want of memory.
+  // On an open connection, too, the broker can refuse a message or block us when it lacks memory.
   const timer = setInterval(() => missed && void catchUp(), catchUpMs);
 
   return {

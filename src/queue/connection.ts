@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
 import { Connection } from "rabbitmq-client";
 
-/** Well above any frame that is agreed on (8 KiB, or 128 KiB), well below what a text taken for a length amounts to. */
+/** Well above any negotiated frame (8 KiB or 128 KiB), well below any text read as a length. */
 const longestRead = 1024 * 1024;
 
 /**
- * rabbitmq-client takes the first bytes of whatever answers for the length of a frame and asks its socket for as many.
- * Where no AMQP is spoken (an HTTP port, a proxy's error page) that can be gigabytes, which Node refuses by throwing
- * inside an event of the socket: out of reach of the library's own handling, so it would end the process.
- * Here such a read ends the connection instead, and is told as any other error of it.
+ * rabbitmq-client takes the first bytes of any answer for the length of a frame, and reads as many from its socket.
+ * If the server does not speak AMQP (an HTTP port, a proxy's error page), that can be gigabytes. Node then throws inside
+ * an event of the socket, where the library does not catch it, and the process would end. Here such a read closes the
+ * connection with an error instead.
  */
 export class BoundedConnection extends Connection {
   /** The library's own, called for the first connection and for each that follows. Its name is internal to 5.0.8. */
@@ -17,7 +17,7 @@ export class BoundedConnection extends Connection {
     const read = socket.read.bind(socket);
     socket.read = (size) => {
       if (size === undefined || size <= longestRead) return read(size);
-      const error = new Error("what answers at AMQP_URL does not speak AMQP 0-9-1");
+      const error = new Error("the server at AMQP_URL does not speak AMQP 0-9-1: check host and port");
       socket.destroy(Object.assign(error, { code: "NOT_AMQP" }));
       return null;
     };

@@ -5,9 +5,9 @@ import { readAnnouncement } from "./message.ts";
 import type { Topology } from "./topology.ts";
 
 export interface ConsumerPartners {
-  /** Claims what is due of these, as far as there is room. Never rejects. */
+  /** Claims the due deliveries among these, as far as there is room. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
-  /** Notes that handling these ended its process time and again; when `repeated`, it may be noted already. Rejects when it could not be noted. */
+  /** Counts that handling these ended its process several times; `repeated`: it may be counted already. Rejects when the database does. */
   bury: (channel: Channel, ids: string[], repeated: boolean) => Promise<void>;
 }
 
@@ -20,17 +20,17 @@ interface Partners extends ConsumerPartners {
   log: { warn(details: object, message: string): void };
 }
 
-/** Few, so that several workers share what waits. */
+/** Few, so that several workers share the waiting messages. */
 const prefetch = 8;
 const buryAgainMs = 1_000;
 
 /**
  * Receives announcements, and drains the dead-letter queue.
  *
- * A message is acknowledged once its deliveries are claimed. From then on the lease carries the responsibility: when
- * the process ends, the lease runs out and the sweeper gives the deliveries back. When it ends before, the broker hands
- * the message to another worker. What could not be claimed for want of room, or because MongoDB was away, stays pending
- * and is found by the poll, so such a message is acknowledged too; only a process that ends counts against it.
+ * A message is acknowledged once its deliveries are claimed. If the process ends after that, the lease expires and the
+ * sweeper makes the deliveries pending again. If it ends before, the broker gives the message to another worker.
+ * Deliveries that could not be claimed, for lack of room or because MongoDB did not answer, stay pending and the poll
+ * finds them, so their message is acknowledged too. Only a process that ends counts against a message.
  */
 export function startConsumers(partners: Partners): { close(): Promise<void> } {
   const { connection, topology, take, bury, onError, onWorking, log } = partners;
@@ -42,7 +42,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     foreign = true;
     log.warn(
       { queue: queues.live.queue },
-      "a message in the queue is not ours: such go to the dead-letter queue and are dropped there; this is said once",
+      "the queue has a message that is not from Belfry. Such messages go to the dead-letter queue and are dropped there. This is logged once",
     );
   }
 
@@ -66,7 +66,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     });
     consumer.on("ready", () => {
       unready.delete(name);
-      // One that comes later must not hide what is wrong with the other: the library says it once.
+      // Only when all are ready: the library reports the error of the other consumer once.
       if (unready.size === 0) onWorking();
     });
     return consumer;
@@ -82,7 +82,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
       await bury(ours.channel, ours.ids, redelivered);
       return ConsumerStatus.ACK;
     } catch {
-      // MongoDB is away, which is said elsewhere.
+      // MongoDB does not answer, which is logged elsewhere.
       await sleep(buryAgainMs);
       return ConsumerStatus.REQUEUE;
     }

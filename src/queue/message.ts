@@ -1,13 +1,13 @@
 import { type Channel, channels } from "../model/notification.ts";
 
-/** What the queue carries: which deliveries are worth a look, and nothing of what is in them. */
+/** A message of the queue: the ids of due deliveries, without content. */
 export interface Announcement {
   channel: Channel;
   /** 24 hex characters each. */
   ids: string[];
 }
 
-/** Ids in one message: a confirm a batch instead of one each, and still enough messages for several workers to share. */
+/** Ids in one message: few confirms, and still enough messages for several workers to share. */
 export const maxIds = 50;
 
 /** Groups by channel and cuts into messages. */

@@ -29,20 +29,19 @@ export interface BrokerState {
 }
 
 export interface Queue {
-  /** Tells the workers of deliveries that are stored. Never waits, never throws. */
+  /** Announces stored deliveries to the workers. Never waits, never throws. */
   announce(deliveries: Array<{ id: string; channel: Channel }>): void;
   state(): BrokerState;
   close(): Promise<void>;
 }
 
-/** What is under way at a stop gets this long; the deliveries are in MongoDB whatever happens to it. */
+/** At a stop, pending confirms get this long. The deliveries are in MongoDB anyway. */
 const closeMs = 2_000;
 
 /**
- * RabbitMQ between the processes that store deliveries and those that send them. It makes them meet sooner and spreads
- * them over the workers; it is never the truth. A message that is lost, doubled or late costs nothing but time: a
- * delivery is sent by whoever claims it in MongoDB, where the workers look by themselves too. So the service starts,
- * accepts and sends whether or not there is a broker.
+ * RabbitMQ between the processes that store deliveries and those that send them. It spreads deliveries over the workers
+ * sooner; MongoDB is the source of truth. A message that is lost, doubled or late costs only time, because a worker must
+ * claim each delivery in MongoDB, and polls it too. So the service starts, accepts and sends with or without a broker.
  */
 export function createRabbitmqQueue(options: RabbitmqOptions): Queue {
   const { now, log } = options;
@@ -53,13 +52,13 @@ export function createRabbitmqQueue(options: RabbitmqOptions): Queue {
     heartbeat: 20,
     connectionTimeout: 5_000,
     acquireTimeout: 5_000,
-    // Back within seconds of the broker's return.
+    // Reconnects within seconds after the broker is back.
     retryLow: 250,
     retryHigh: 5_000,
   });
 
   let current: BrokerState = { state: "away", since: now() };
-  /** The codes logged since the broker was last found: an outage is a line or two, not one a message. */
+  /** The codes logged since the last connection, so that an outage logs a line or two. */
   const logged = new Set<string>();
   let closing = false;
 
@@ -80,8 +79,8 @@ export function createRabbitmqQueue(options: RabbitmqOptions): Queue {
     logged.add(code);
     const advice =
       code === "PRECONDITION_FAILED"
-        ? "the broker has a queue or exchange of this name with other properties: delete it, or set RABBITMQ_QUEUE and RABBITMQ_EXCHANGE to other names"
-        : "deliveries go by MongoDB alone until it can be used";
+        ? "the broker has a queue or exchange of this name with other properties. Delete it, or set RABBITMQ_QUEUE and RABBITMQ_EXCHANGE to other names"
+        : "it cannot be used now. Until it works again, workers find deliveries in MongoDB";
     log.warn({ code, reason: error.message }, `RabbitMQ: ${advice}`);
   }
 

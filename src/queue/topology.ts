@@ -1,11 +1,10 @@
 import type { ConsumerProps, PublisherProps } from "rabbitmq-client";
 
 /**
- * What stands in the broker. Both sides declare all of it, so that either may start first.
+ * Queues, exchanges and bindings. Both sides declare all of them, so either may start first.
  *
- * A message that comes back more than five times, since its receivers end before they acknowledge it, is dead-lettered
- * by the queue itself.
- * The dead-letter queue's routing key is set, since a message may have come by another than ours.
+ * The queue dead-letters a message that was returned more than five times because its receivers ended.
+ * The dead-letter routing key is set, because a message may have come with another key than ours.
  */
 export function topologyOf(names: { exchange: string; queue: string; routingKey: string }) {
   const { exchange, queue, routingKey } = names;

@@ -204,7 +204,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
           $set: {
             state: "uncertain",
             reason: "unanswered",
-            detail: "its worker ended during the send",
+            detail: "the worker process ended during the send",
             updatedAt: at,
             expireAt: expireAt(now),
           },
@@ -217,7 +217,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
           $set: {
             state: "failed",
             reason: "poison",
-            detail: "each worker that sent it ended",
+            detail: "each worker process that sent it ended",
             updatedAt: at,
             expireAt: expireAt(now),
           },

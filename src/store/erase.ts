@@ -74,14 +74,14 @@ export function createEraser(options: {
         if (now() > deadline)
           throw new BelfryError(
             "database_unavailable",
-            "More is left than could be erased in time: ask again.",
+            "Not everything could be erased in time. Repeat the request.",
           );
       }
       await capturedOf(db).deleteMany({ user_id: user }, { maxTimeMS: patienceMs });
     });
 }
 
-/** What a count and a chart need is left: when, which type and channel, how it ended. */
+/** Keeps what counts and charts need: time, type, channel and outcome. */
 function anonymous(updatedAt: Date, expireAt: Date) {
   const pending = { $eq: ["$state", "pending"] };
   const sending = { $eq: ["$state", "sending"] };
@@ -89,7 +89,7 @@ function anonymous(updatedAt: Date, expireAt: Date) {
     {
       $set: {
         user: nobody,
-        // As an expression, or it would only be merged into what is there.
+        // As an expression; a plain object would be merged into the old content.
         content: { $mergeObjects: { key: "$content.key", at: "$content.at" } },
         attempts: {
           $map: {

@@ -53,7 +53,7 @@ export function storeError(error: unknown): BelfryError {
 
 export const maxTimeExpired = 50;
 
-/** Runs a query; one that MongoDB does not answer is the caller's to repeat, a refused one is our defect. */
+/** Runs a query. If MongoDB does not answer, the caller may repeat it; a refused query is a defect. */
 export async function orUnavailable<Found>(query: () => Promise<Found>): Promise<Found> {
   try {
     return await query();
@@ -61,7 +61,7 @@ export async function orUnavailable<Found>(query: () => Promise<Found>): Promise
     if (!(error instanceof MongoError) || isRefusal(error)) throw error;
     const says =
       error.code === maxTimeExpired
-        ? "MongoDB could not look through all of it in time: ask for less, with from and to for example."
+        ? "The search took too long. Limit it, for example with from and to."
         : undefined;
     throw new BelfryError("database_unavailable", says, [], error);
   }

@@ -2,12 +2,12 @@ import type { Db, IndexDescription } from "mongodb";
 import { endedBadly } from "./operate.ts";
 import { beginLedger } from "./tally.ts";
 
-/** Bytes of captured messages that are kept; the oldest make room. */
+/** Bytes of captured messages to keep; the oldest are overwritten. */
 const capturedBytes = 64 * 1024 * 1024;
 
 /**
  * Every index, with the query it serves. A delivery's `_id` grows with time: it serves the newest-first lists and their
- * time filters. Those of states are partial, so each delivery is in those alone that look for it.
+ * time filters. Indexes of states are partial, so a delivery is only in the indexes that look for it.
  */
 const indexes: Record<string, Array<IndexDescription & { name: string; serves: string }>> = {
   deliveries: [
@@ -30,19 +30,19 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
     },
     {
       name: "notification",
-      serves: "the operator's question what became of one notification",
+      serves: "the operator's search for one notification",
       key: { notification: 1 },
     },
     {
       name: "ended_badly",
       serves:
-        "the operator's lists of them and a redrive: newest first; 21 keys read instead of 21,000 at 1 in 1,000",
+        "the operator's lists of failed deliveries and redrives: newest first; 21 keys read instead of 21,000 at 1 in 1,000",
       key: { state: 1, _id: -1 },
       partialFilterExpression: { state: { $in: endedBadly } },
     },
     {
       name: "expiry",
-      serves: "MongoDB's TTL monitor: finished ones after DELIVERY_RETENTION_DAYS",
+      serves: "MongoDB's TTL monitor: deletes finished deliveries after DELIVERY_RETENTION_DAYS",
       key: { expireAt: 1 },
       expireAfterSeconds: 0,
       partialFilterExpression: { expireAt: { $exists: true } },
@@ -60,7 +60,7 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
     {
       name: "age",
       serves:
-        "MongoDB's TTL monitor: tokens of Mailgun's webhooks, which count for five minutes, go after a day",
+        "MongoDB's TTL monitor: deletes tokens of Mailgun's webhooks after a day; they are valid for five minutes",
       key: { at: 1 },
       expireAfterSeconds: 24 * 60 * 60,
     },
@@ -68,7 +68,7 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
   idempotency: [
     {
       name: "expiry",
-      serves: "MongoDB's TTL monitor: keys of requests after a day",
+      serves: "MongoDB's TTL monitor: deletes idempotency keys after a day",
       key: { expireAt: 1 },
       expireAfterSeconds: 0,
     },
@@ -76,7 +76,7 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
   ledger: [
     {
       name: "expiry",
-      serves: "MongoDB's TTL monitor: counts whose deliveries may be forgotten",
+      serves: "MongoDB's TTL monitor: deletes counts together with their deliveries",
       key: { expireAt: 1 },
       expireAfterSeconds: 0,
     },

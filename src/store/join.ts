@@ -53,7 +53,7 @@ export async function inTime<T>(opened: Promise<T>): Promise<T> {
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const error = new MongoError(
-        "Belfry makes its collections and indexes, which may wait for this very transaction: do it again, or await ready() before it begins.",
+        "Belfry is creating its collections and indexes, which may wait for this transaction. Retry the transaction, or await ready() before it begins.",
       );
       error.addErrorLabel("TransientTransactionError");
       reject(error);

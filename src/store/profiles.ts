@@ -62,8 +62,7 @@ export function createProfileStore(db: Db, writes: UserWrites) {
         return { profile: profileOf(value as UserDocument), created: !lastErrorObject?.updatedExisting };
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        const says =
-          "The user's document cannot take the profile: a schema rule of its collection refuses it.";
+        const says = "A schema rule of the users collection refuses this profile.";
         throw new BelfryError("user_document_conflict", says, [], error);
       }
     },

@@ -62,7 +62,7 @@ export function createUserSearch(db: Db) {
         const kept = found?.notifications?.[0];
         return kept && { user: wireUserId(found._id), item: keptItem(kept) };
       } catch (error) {
-        const says = "There are too many users to search every inbox: search by the user's id instead.";
+        const says = "There are too many users to search every inbox. Search by user id instead.";
         return tooMany(error, says);
       }
     },
@@ -74,7 +74,7 @@ export function createUserSearch(db: Db) {
         return (await found.limit(limit).toArray()).map(userOf);
       } catch (error) {
         const says =
-          `There are too many users to search all of them for an address: search by id, or create an index in MongoDB: ` +
+          `There are too many users to search for an address. Search by user id, or create an index in MongoDB: ` +
           `db.users.createIndex({ ${field}: 1 }).`;
         return tooMany(error, says);
       }

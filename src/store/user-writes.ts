@@ -150,6 +150,6 @@ function inTime<Result>(turns: Turns, deadline: number, round: () => Promise<Res
 
 function tooLate(cause?: unknown): BelfryError {
   const says =
-    "Another program's transaction holds the user's document, or MongoDB is slow. Nothing was changed; try again.";
+    "Another program's transaction locks the user's document, or MongoDB is slow. Nothing was changed. Try again.";
   return new BelfryError("database_unavailable", says, [], cause);
 }

@@ -7,9 +7,9 @@ import { usersOf } from "./inbox.ts";
 
 export interface WatchOptions {
   uri: string;
-  /** Someone's document was changed, by whomever; the id is the one on the wire. */
+  /** A user's document has changed. The id has its public form. */
   onChange: (user: string) => void;
-  /** Changes may have gone by unseen: whoever matters must be looked after. */
+  /** Changes may have been missed, so connected users must be read again. */
   onLost: () => void;
   /** From 0 up to 1. */
   random: () => number;
@@ -17,7 +17,7 @@ export interface WatchOptions {
 }
 
 export interface UserWatch {
-  /** Whether changes are followed at the moment. */
+  /** Whether the change stream is open. */
   readonly open: boolean;
   /** Takes a second at most. */
   close(): Promise<void>;
@@ -75,7 +75,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
   function healthy(): void {
     if (failures === 0) return;
     failures = 0;
-    log.info({}, "other instances' changes are followed again");
+    log.info({}, "the change stream is open again");
   }
 
   async function followOn(): Promise<void> {
@@ -86,7 +86,11 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
       );
       open = false;
       if (stop.signal.aborted) return;
-      if (failures === 0) log.warn({ err: error }, "other instances' changes cannot be followed for now");
+      if (failures === 0)
+        log.warn(
+          { err: error },
+          "the change stream cannot be followed: changes of other instances arrive late until it opens again",
+        );
       const refused = isRefusal(error);
       if (refused) place = undefined;
       const ms = Math.min(50 * 2 ** failures++, maxPauseMs) * (0.5 + random() / 2);

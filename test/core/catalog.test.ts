@@ -59,8 +59,12 @@ describe("notification types", () => {
 
   test.each(["no_such_key", "", "__proto__", "constructor", "toString"])("%j is no type", (key) => {
     expect(catalogOf().get(key)).toBeUndefined();
-    expect(() => catalogOf().render.email({ key, at: 0 })).toThrow(`the type ${key} has no such template`);
-    expect(() => catalogOf().render.sms({ key, at: 0 })).toThrow(`the type ${key} has no such template`);
+    expect(() => catalogOf().render.email({ key, at: 0 })).toThrow(
+      `the notification type ${key} no longer exists`,
+    );
+    expect(() => catalogOf().render.sms({ key, at: 0 })).toThrow(
+      `the notification type ${key} no longer exists`,
+    );
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -70,19 +74,19 @@ describe("notification types", () => {
     [
       "an unknown channel",
       { one: { inbox: true, channels: { pigeon: {} } } },
-      /^\/one\/channels\/pigeon: is not known here$/,
+      /^\/one\/channels\/pigeon: is not a known field$/,
     ],
-    ["an unknown field", { one: { ...email({}), colour: 1 } }, /^\/one\/colour: is not known here$/],
+    ["an unknown field", { one: { ...email({}), colour: 1 } }, /^\/one\/colour: is not a known field$/],
     ["a template that is no text", { one: email({ html: 1 }) }, /^\/one\/channels\/email\/html: /],
     [
       "a webhook with a template",
       { one: { inbox: true, channels: { webhook: { text: "x" } } } },
-      /^\/one\/channels\/webhook\/text: is not known here$/,
+      /^\/one\/channels\/webhook\/text: is not a known field$/,
     ],
     [
       "an SMS with a subject",
       { one: sms({ subject: "x" }) },
-      /^\/one\/channels\/sms\/subject: is not known here$/,
+      /^\/one\/channels\/sms\/subject: is not a known field$/,
     ],
     [
       "an SMS with an unknown filter",
@@ -95,7 +99,7 @@ describe("notification types", () => {
     [
       "an unknown word of the retry rule",
       { one: { ...email({}), retry: { jitter: 1 } } },
-      /^\/one\/retry\/jitter: is not known here$/,
+      /^\/one\/retry\/jitter: is not a known field$/,
     ],
     ["an unknown `on_timeout`", { one: { ...email({}), on_timeout: "maybe" } }, /^\/one\/on_timeout: /],
     ["a key with a blank", { "o n e": email({}) }, /^\/: |o n e/],

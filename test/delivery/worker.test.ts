@@ -336,7 +336,7 @@ test("a process stopped for two leases drops what it had not begun, and its late
   expect(calls.lost).toBe(3);
   expect(states()).toEqual({ sending: 9 });
   expect([...entries.values()].every((entry) => entry.token === "next")).toBe(true);
-  expect(stopped.lines).toContain("late outcomes refused: their leases had passed to another worker");
+  expect(stopped.lines).toContain("late outcomes refused: another worker holds the leases");
   await stopped.stop(0);
 });
 
@@ -646,7 +646,7 @@ test("an announcement while the database is away does no harm, and the delivery 
   control.away = true;
   const one = worker(books);
   await one.offer(["d0", "d1"]);
-  expect(one.lines).toContain("could not claim announced deliveries; the next look finds them");
+  expect(one.lines).toContain("could not claim announced deliveries; the next poll finds them");
   one.start();
   await pass(500);
   control.away = false;
@@ -680,7 +680,7 @@ test("an outcome is stored when the database is back, and the mail is not sent a
   hand.answer("d0");
   await pass(1_500);
   expect(states()).toEqual({ sending: 1 });
-  expect(one.lines).toContain("an outcome could not be stored yet");
+  expect(one.lines).toContain("an outcome could not be stored; trying again");
   control.away = false;
   await pass(2_000);
   expect(states()).toEqual({ sent: 1 });
@@ -750,7 +750,7 @@ test("a delivery that does not end is counted as overdue and logged once, until 
   expect(one.overdue()).toBe(0);
   await pass(30_000);
   expect(one.overdue()).toBe(2);
-  const alarms = () => one.lines.filter((line) => /in hand for too long/.test(line));
+  const alarms = () => one.lines.filter((line) => /deliveries take too long/.test(line));
   expect(alarms()).toHaveLength(1);
   answer("d0");
   answer("d1");

@@ -201,7 +201,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     { status: 400, code: 21659 },
     { status: 400, code: 21660 },
     { status: 403, code: 20005 },
-  ])("$code: no try is used up and the provider rests", async ({ status, code }) => {
+  ])("$code: no try is used up and the provider is paused", async ({ status, code }) => {
     const twilio = await startProvider(() => refused(status, code));
     const { url } = await startService(twilioAt(twilio.url));
     const delivery = await deliver(database, url, await newPhone(), "text", attempted(1));

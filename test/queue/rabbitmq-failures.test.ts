@@ -136,7 +136,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(lines.filter((line) => /RABBITMQ_QUEUE/.test(line))).toHaveLength(1);
   });
 
-  test("messages that are not ours go to the dead-letter queue, are mentioned once and stop nothing", async () => {
+  test("messages that are not ours go to the dead-letter queue, are logged once and stop nothing", async () => {
     const sink = await mailServer();
     const given = names("foreign");
     const { lines, url } = await loggedService({ ...variables(), ...given, ...sink.variables });
@@ -242,7 +242,7 @@ describe("an AMQP_URL that is no broker's", () => {
     ["a mail server", "220 mail.example ESMTP ready\r\n"],
     ["noise", "\u00ff".repeat(64)],
   ];
-  test.each(words)("%s: said once, and deliveries go by MongoDB alone", async (_what, greeting) => {
+  test.each(words)("%s: logged once, and workers find deliveries in MongoDB", async (_what, greeting) => {
     let greeted = 0;
     const server = createServer((socket) => {
       socket.on("error", () => {});
@@ -264,7 +264,11 @@ describe("an AMQP_URL that is no broker's", () => {
     await app.close();
     const said = lines.filter((line) => /RabbitMQ/.test(line));
     expect(said.map((line) => JSON.parse(line))).toMatchObject([
-      { level: 40, code: "NOT_AMQP", reason: "what answers at AMQP_URL does not speak AMQP 0-9-1" },
+      {
+        level: 40,
+        code: "NOT_AMQP",
+        reason: "the server at AMQP_URL does not speak AMQP 0-9-1: check host and port",
+      },
     ]);
     expect(lines.join()).not.toContain("hush-hush");
   });

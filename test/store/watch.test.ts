@@ -120,7 +120,7 @@ test("while the stream cannot be opened it is tried again and again, with one li
   await eventually(() => told.logged.length === 2, "says that it works again");
   expect(told).toMatchObject({
     lost: 1,
-    logged: [expect.stringMatching(/cannot be followed/), expect.stringMatching(/again/)],
+    logged: [expect.stringMatching(/cannot be followed/), expect.stringMatching(/open again/)],
   });
 });
 

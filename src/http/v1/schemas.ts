@@ -4,7 +4,10 @@ import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
 import { hex24 } from "../patterns.ts";
 
 const id = { minLength: 1, maxLength: maxIdCharacters, pattern: idPattern };
-export const UserId = Type.String({ ...id, description: "The user's id: 24 hex characters, or any other visible text." });
+export const UserId = Type.String({
+  ...id,
+  description: "The user's id: 24 hex characters, or any other visible text.",
+});
 /** Our ids have 24 hex characters; an older system may have stored other ids. */
 const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
@@ -109,7 +112,10 @@ export const ReadAllReply = Type.Object({
 const url = Type.String({ maxLength: 2_048 });
 const fields = {
   email: Type.String({ maxLength: 254, description: "One e-mail address, without a name." }),
-  phone: Type.String({ maxLength: 40, description: "With its country code; stored in E.164 form." }),
+  phone: Type.String({
+    maxLength: 40,
+    description: "Phone number with its country code. Stored in E.164 form, such as +12025550100.",
+  }),
   locale: Type.String({ maxLength: 64, description: "BCP 47 language tag, such as en-GB." }),
   time_zone: Type.String({ maxLength: 64, description: "IANA time zone, such as Europe/Berlin." }),
 };
@@ -120,14 +126,14 @@ const Webhook = Exactly({
       minItems: 1,
       maxItems: 2,
       description:
-        "`whsec_` and the base64 of 24 to 64 bytes; two during a rotation, both sign. Without it a new secret is made, " +
-        "which only this answer shows. Never shown again.",
+        "Each is `whsec_` and the base64 of 24 to 64 bytes. During a rotation there are two, and both sign. Without it Belfry " +
+        "makes a secret, and only this response shows it.",
     }),
   ),
   headers: Type.Optional(
     Type.Record(Type.String(), Type.String(), {
       description:
-        "Sent with each call, such as `Authorization`: at most 10. The values are never shown again. " +
+        "Headers of each call, such as `Authorization`, at most 10. Their values are never returned. " +
         "A webhook is stored as a whole: without `headers` it has none.",
     }),
   ),
@@ -135,11 +141,16 @@ const Webhook = Exactly({
 const WebhookReply = Type.Object({
   url,
   secrets: Type.Optional(
-    Type.Array(Type.String(), { description: "The secret that was made for this request; shown once." }),
+    Type.Array(Type.String(), { description: "The new secret. Only this response shows it." }),
   ),
-  header_names: Type.Optional(Type.Array(Type.String(), { description: "The values are never shown." })),
+  header_names: Type.Optional(
+    Type.Array(Type.String(), { description: "Names of `headers`. Their values are never returned." }),
+  ),
   failing_since: Type.Optional(
-    Type.String({ format: "date-time", description: "The first failure; no attempt has arrived since." }),
+    Type.String({
+      format: "date-time",
+      description: "Time of the first failure. No attempt has succeeded since.",
+    }),
   ),
   disabled: Type.Optional(
     Type.Object(

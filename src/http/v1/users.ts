@@ -39,7 +39,8 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
       schema: {
         tags,
         summary: "Replace a user's profile, or create the user",
-        description: "Removes fields that the body does not have. Other fields of the user's document are not changed.",
+        description:
+          "Removes fields that the body does not have. Other fields of the user's document are not changed.",
         params,
         body: schemas.PutProfile,
         response: written,
@@ -58,7 +59,8 @@ export async function userRoutes(app: FastifyInstance, { profiles, erase }: User
       schema: {
         tags,
         summary: "Change a user's profile, or create the user",
-        description: "Keeps fields that the body does not have; null removes a field. A webhook is replaced as a whole.",
+        description:
+          "Keeps fields that the body does not have; null removes a field. A webhook is replaced as a whole.",
         params,
         body: schemas.PatchProfile,
         response: written,
