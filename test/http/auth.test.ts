@@ -132,6 +132,7 @@ const open: Record<string, Row> = {
   "GET /docs/static/index.html": {},
   "GET /docs/static/swagger-initializer.js": {},
   "GET /docs/json": {},
+  "GET /docs/static/theme/favicon.svg": {},
   "GET /docs/yaml": {},
   "GET /docs/static/*": { path: () => "/docs/static/swagger-ui.css" },
   "POST /v1/callbacks/mailgun": { body: {}, status: 400 },
