@@ -2,7 +2,7 @@ import { pino } from "pino";
 import type { Config } from "../config.ts";
 import { openLines } from "../lines.ts";
 import { SendError } from "../model/delivery.ts";
-import { type Finding, withoutSecrets } from "./finding.ts";
+import { type Finding, providerWords, withoutSecrets } from "./finding.ts";
 import { watched } from "./terminal.ts";
 
 const brokerPatienceMs = 5_000;
@@ -67,7 +67,7 @@ function refusalOf(failure: unknown, name: string): Pick<Finding, "text" | "advi
   const { outcome } = failure;
   const variables = name.toUpperCase();
   return {
-    text: `${outcome.code} ${outcome.text}`,
+    text: providerWords(outcome.code, outcome.text),
     advice:
       outcome.kind === "misconfigured"
         ? outcome.remedy

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, providerWords } from "./finding.ts";
 import { watched } from "./terminal.ts";
 
 const patienceMs = 3_000;
@@ -53,7 +53,7 @@ export async function* examineService(config: Config): AsyncGenerator<Finding> {
         yield {
           verdict: "bad",
           what: `${channel}: ${name}`,
-          text: `${state === "paused" ? "paused by" : "failing in"} the service: ${[code, text].filter(Boolean).join(" ")}`,
+          text: `${state === "paused" ? "paused by" : "failing in"} the service: ${providerWords(code, text)}`,
           ...(remedy && { advice: remedy }),
         };
   for (const [channel, count] of Object.entries(overdue))

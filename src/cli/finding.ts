@@ -9,3 +9,7 @@ export interface Finding {
 
 /** Removes user and password from the URIs that drivers put into some messages. */
 export const withoutSecrets = (text: string): string => text.replace(/\/\/[^@\s/]*@/g, "//");
+
+/** A provider's code and words; the words alone where they begin with the code, as a mail server's do. */
+export const providerWords = (code = "", text = ""): string =>
+  text.startsWith(code) ? text : `${code} ${text}`.trim();
