@@ -436,7 +436,6 @@ describe("POST /v1/users/{id}/token", () => {
       [{ ttl_seconds: 86_401 }, "/ttl_seconds"],
       [{ ttl_seconds: 60.5 }, "/ttl_seconds"],
       [{ ttl_seconds: "60" }, "/ttl_seconds"],
-      [{ ttl_seconds: null }, "/ttl_seconds"],
       [{ ttl: 60 }, "/ttl"],
       [[], ""],
     ] as const) {

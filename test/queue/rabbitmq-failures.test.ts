@@ -178,7 +178,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
         async () => (await raw.queueDeclare({ queue, passive: true })).messageCount === 0,
         `${queue} is empty`,
       );
-    expect(lines.filter((line) => /not ours/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => /not from Belfry/.test(line))).toHaveLength(1);
   });
 
   test("a delivery whose announcement is dead-lettered is sent all the same, and after the third time given up as poison", async () => {
