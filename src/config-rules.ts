@@ -29,7 +29,7 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
     ...missingParts(isSet, ["TWILIO_SID", "TWILIO_AUTH_TOKEN"], [...twilioSenders, "TWILIO_RATE"]),
   );
   if (isSet("TWILIO_SID") && !twilioSenders.some(isSet))
-    problems.push("TWILIO_PHONE_NUMBER: must be set when TWILIO_SID is set, or TWILIO_MESSAGING_SERVICE_SID");
+    problems.push("TWILIO_PHONE_NUMBER: is missing; TWILIO_SID needs it, or TWILIO_MESSAGING_SERVICE_SID");
   if (twilioSenders.every((name) => config[name] !== undefined))
     problems.push(
       "TWILIO_PHONE_NUMBER: must not be set beside TWILIO_MESSAGING_SERVICE_SID: Twilio takes one sender",

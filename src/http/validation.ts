@@ -11,7 +11,8 @@ export interface Schema {
   anyOf?: Schema[];
   properties?: Record<string, Schema>;
   required?: string[] | undefined;
-  additionalProperties?: unknown;
+  patternProperties?: Record<string, Schema>;
+  additionalProperties?: boolean | Schema;
   minProperties?: number;
   items?: Schema;
   minItems?: number;
@@ -128,20 +129,31 @@ function collectObject(
   pointer: string,
   found: ErrorDetail[],
 ) {
-  const { properties = {}, required = [], additionalProperties, minProperties = 0 } = schema;
+  const { properties = {}, required = [], minProperties = 0 } = schema;
   const at = (name: string) => shortPointer(`${pointer}/${escapePointer(name)}`);
   for (const name of required)
     if (value[name] === undefined) found.push({ pointer: at(name), detail: "is missing" });
   for (const name in value) {
     if (found.length >= maxProblems) break;
-    const known = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    const known = schemaOfProperty(schema, name);
     if (known) collect(known, value[name], at(name), found);
-    else if (additionalProperties === false)
+    else if (schema.additionalProperties === false)
       found.push({ pointer: at(name), detail: "is not a field of this request" });
   }
   found.splice(maxProblems);
   if (found.length === 0 && Object.keys(value).length < minProperties)
     found.push({ pointer, detail: `needs at least one of ${Object.keys(properties).join(", ")}` });
+}
+
+/** Undefined for a name that the schema says nothing about. */
+function schemaOfProperty(
+  { properties = {}, patternProperties = {}, additionalProperties }: Schema,
+  name: string,
+): Schema | undefined {
+  if (Object.hasOwn(properties, name)) return properties[name];
+  for (const [pattern, schema] of Object.entries(patternProperties))
+    if (new RegExp(pattern, "u").test(name)) return schema;
+  return typeof additionalProperties === "object" ? additionalProperties : undefined;
 }
 
 const count = (number: number): string => number.toLocaleString("en-US");

@@ -320,7 +320,7 @@ describe("logs", () => {
       SMTP_LOGIN: "canary-login",
       SMTP_PASSWORD: "canary-password",
       EMAIL: "canary-user@users.example",
-      RECEIVER_PHONE_NUMBER: "+1-canary-phone",
+      RECEIVER_PHONE_NUMBER: "+12025550142",
       API_KEYS: key,
       LOG_LEVEL: "trace",
       RETRY_DELAY_MS: "20",
@@ -373,7 +373,7 @@ describe("logs", () => {
     for (const line of requests)
       expect(line).toMatchObject({ reqId: expect.any(String), route: expect.any(String) });
     expect(lines.filter((line) => /canary/i.test(line))).toStrictEqual([]);
-    for (const word of ["users.example", "sender.example", "<b>"])
+    for (const word of ["users.example", "sender.example", "<b>", "2025550142"])
       expect(service.output()).not.toContain(word);
   });
 });

@@ -63,7 +63,7 @@ describe("/v1/types", () => {
       on_timeout: "give_up",
     });
     expect(of("new_message")).toMatchObject({ channels: [], templates: {}, on_timeout: "resend" });
-    expect(of("registration").templates.email.subject).toBe("{{ title | default: key }}");
+    expect(of("registration").templates.email.subject).toBe("{{ title | default: type_name }}");
   });
 
   test("previews what a notification would send, escaped as it would be, and stores nothing", async () => {
@@ -109,7 +109,7 @@ describe("/v1/types", () => {
       expect(headers.get("content-type")).toMatch(/^application\/problem\+json/);
     }
     const { body } = await preview("greedy", { data: { many } });
-    expect(body.detail).toMatch(/^The sms template cannot be rendered with this: .*limit/);
+    expect(body.detail).toMatch(/^The sms template cannot be rendered .*50000 steps/);
   });
 });
 
@@ -369,7 +369,7 @@ describe("/v1/deliveries/:id/message", () => {
     await call(url, "POST", "/v1/notifications", { recipients: ["noa"], type: "greedy", data: { many } });
     const [{ id }] = await found(url, "user_id=noa");
     const { body } = await call(url, "GET", `/v1/deliveries/${id}/message`);
-    expect(body.problem).toMatch(/limit/);
+    expect(body.problem).toMatch(/50000 steps/);
     expect(body.data).toEqual({ many });
     await call(url, "DELETE", "/v1/users/noa");
     expect((await call(url, "GET", `/v1/deliveries/${id}/message`)).status).toBe(404);
