@@ -322,7 +322,9 @@ test("who answers no ping, and who never says who it is, are cut off", async () 
   expect(well.socket.connected).toBe(true);
 });
 
-test("a client that reads late gets every single notification, though they are many MB", async () => {
+test("a client that reads late gets every single notification, though they are many MB", {
+  timeout: 120_000,
+}, async () => {
   const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
   const user = someone();
   const device = openIo(url, { auth: { user_id: user } });

@@ -157,7 +157,9 @@ describe("what a device is told", () => {
     expect(device.messages[2]).toMatchObject({ type: "changes", rev: rev + 1 });
   });
 
-  test("a client of the live dialect that reads late gets every single notification, though they are many MB", async () => {
+  test("a client of the live dialect that reads late gets every single notification, though they are many MB", {
+    timeout: 120_000,
+  }, async () => {
     const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
     const user = someone();
     const device = openSocket(url, dialectPath(user));
