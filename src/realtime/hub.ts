@@ -139,7 +139,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
       try {
         if (!bring(device, since, view, copyFor)) mark(listener);
       } catch (error) {
-        log.warn({ err: error }, "a device is sent away: its connection failed in an unexpected way");
+        log.warn({ err: error }, "a live connection failed unexpectedly and is closed");
         remove(listener, device);
         sendAway(device.sink);
       }
@@ -181,7 +181,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     failures = 0;
     clearTimeout(retry);
     retry = undefined;
-    log.info({}, "what changed can be read again: devices are caught up");
+    log.info({}, "changes can be read again; devices catch up");
   }
 
   /**
@@ -196,7 +196,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
       listener.alone ||= !unavailable;
       failing.add(listener);
     }
-    if (failures === 0) log.warn({ err: error }, "what changed cannot be read: devices wait until it can");
+    if (failures === 0) log.warn({ err: error }, "changes cannot be read; devices wait");
     retry ??= setTimeout(
       () => {
         retry = undefined;
@@ -222,7 +222,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     try {
       sink.leave(Math.floor(random() * jitterMs));
     } catch (error) {
-      log.warn({ err: error }, "a device could not be sent away");
+      log.warn({ err: error }, "a live connection could not be closed");
     }
   }
 
