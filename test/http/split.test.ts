@@ -59,8 +59,12 @@ test("without a key a page from elsewhere that makes its name point here is refu
     expect(await ask(host), host).toBe(403);
 });
 
-test("with a key, or with AUTH=off, any name will do", async () => {
-  for (const more of [{ API_KEYS: "0123456789abcdef" }, { AUTH: "off" }]) {
+test("with a key any host name is answered; with AUTH=off it must be in ALLOWED_HOSTS", async () => {
+  for (const [more, expected] of [
+    [{ API_KEYS: "0123456789abcdef" }, 200],
+    [{ AUTH: "off", ALLOWED_HOSTS: "belfry.internal" }, 200],
+    [{ AUTH: "off" }, 403],
+  ] as const) {
     const { url } = await startService({ DB_URI: uri, ...more });
     const { default: http } = await import("node:http");
     const status = await new Promise((resolve) =>
@@ -69,7 +73,7 @@ test("with a key, or with AUTH=off, any name will do", async () => {
         resolve(response.statusCode);
       }),
     );
-    expect(status).toBe(200);
+    expect(status, JSON.stringify(more)).toBe(expected);
   }
 });
 
