@@ -16,7 +16,7 @@ export interface Positional {
   optional?: boolean;
 }
 
-/** What follows the command's name. */
+/** The arguments after the command's name. */
 export interface Given {
   values: Record<string, string | undefined>;
   flags: Set<string>;

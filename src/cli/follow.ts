@@ -4,7 +4,7 @@ import type { DeliveryFilter, DeliverySummary } from "../model/operate.ts";
 
 const pageSize = 100;
 const everyMs = 1_000;
-/** Of older ones it is forgotten that they were shown. */
+/** Older ones are forgotten, and may be shown again. */
 const mostKnown = 10_000;
 
 /**

@@ -1,7 +1,7 @@
 import { BelfryClientError } from "./error.ts";
 import { growingPause } from "./pause.ts";
 
-/** What the tries so far have shown. */
+/** The result of the tries so far. */
 export interface Course {
   /** Failures in a row; the pauses grow with them. */
   failures: number;

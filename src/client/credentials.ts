@@ -1,4 +1,4 @@
-/** What the client sends to the service. */
+/** The credentials that the client sends with each call. */
 export interface Credentials {
   /** The bearer token; undefined when none is configured. */
   current(): Promise<string | undefined>;

@@ -187,7 +187,7 @@ function written(value: unknown): string {
 const maxSteps = 50_000;
 const maxOutput = 1_000_000;
 
-/** What a template sees of the user. */
+/** The fields of the user that a template sees. */
 const variablesOf = ({ id, locale, timeZone }: TemplateUser) => ({ id, locale, time_zone: timeZone });
 
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */

@@ -10,7 +10,7 @@ export interface TypeDescription {
   description?: string;
   inbox: boolean;
   channels: Channel[];
-  /** Of its own channels. Webhooks have no template. */
+  /** Templates of the type's own channels. Webhooks have none. */
   templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
   retry: { delay_ms: number; factor: number; max_retries: number };
   on_timeout: "resend" | "give_up";
