@@ -4,7 +4,7 @@ import type { DeliveryContent } from "../model/delivery.ts";
 import { isMailbox } from "../model/mailbox.ts";
 import type { Channel } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
-import { inWords, rowsOf } from "./in-words.ts";
+import { inWords, type Row, rowsOf } from "./in-words.ts";
 import { readDatesInZone, templateZone } from "./template-dates.ts";
 import {
   builtInTypes,
@@ -81,7 +81,7 @@ export function createCatalog(
       const engine = part === "html" ? html : text;
       try {
         const parsed = engine.parse(source);
-        renderOnce(engine, parsed, sample, {});
+        renderOnce(engine, parsed, variables(sample, {}));
         templates.set(`${part}:${key}`, parsed);
       } catch (error) {
         const channel = part === "sms" ? "sms" : `email, ${part}`;
@@ -90,10 +90,10 @@ export function createCatalog(
     }
   }
 
-  function render(part: Part, content: DeliveryContent, user: TemplateUser = {}): string {
-    const template = templates.get(`${part}:${content.key}`);
-    if (!template) throw new Error(`the notification type ${content.key} no longer exists`);
-    return renderOnce(part === "html" ? html : text, template, content, user);
+  function render(part: Part, scope: Variables): string {
+    const template = templates.get(`${part}:${scope.key}`);
+    if (!template) throw new Error(`the notification type ${scope.key} no longer exists`);
+    return renderOnce(part === "html" ? html : text, template, scope);
   }
 
   const entries = new Map(
@@ -119,15 +119,16 @@ export function createCatalog(
       // A subject is one line, so a value cannot add a header.
       email(content, user) {
         const { reply_to: replyTo, from_name: fromName } = types.get(content.key)?.channels.email ?? {};
+        const scope = variables(content, user);
         return {
-          subject: oneLine(render("subject", content, user)) || inWords(content.key),
-          text: render("text", content, user),
-          html: render("html", content, user),
+          subject: oneLine(render("subject", scope)) || scope.type_name,
+          text: render("text", scope),
+          html: render("html", scope),
           ...(replyTo !== undefined && { replyTo }),
           ...(fromName !== undefined && { fromName }),
         };
       },
-      sms: (content, user) => render("sms", content, user).trim(),
+      sms: (content, user) => render("sms", variables(content, user)).trim(),
     },
   };
   return { catalog, problems };
@@ -143,12 +144,7 @@ export function templatesOf({ email, sms }: NotificationType["channels"]): Recor
  * One template on one content. The work is counted and not timed, so a busy machine fails no mail: a step for each piece
  * of a template that is rendered, and the characters that filters, ranges and the output take.
  */
-function renderOnce(
-  engine: Liquid,
-  template: Template[],
-  content: DeliveryContent,
-  user: TemplateUser,
-): string {
+function renderOnce(engine: Liquid, template: Template[], scope: Variables): string {
   let steps = 0;
   const work = {
     check() {
@@ -164,8 +160,9 @@ function renderOnce(
     },
   };
   const context = new Context(
-    { ...variables(content), user: variablesOf(user) },
-    { ...engine.options, timezoneOffset: templateZone(user.timeZone) },
+    // A copy, since `increment` writes into it.
+    { ...scope },
+    { ...engine.options, timezoneOffset: templateZone(scope.user.time_zone) },
     { sync: true },
     {
       // Liquid's own limit is one of wall time.
@@ -187,9 +184,6 @@ function written(value: unknown): string {
 const maxSteps = 50_000;
 const maxOutput = 1_000_000;
 
-/** The fields of the user that a template sees. */
-const variablesOf = ({ id, locale, timeZone }: TemplateUser) => ({ id, locale, time_zone: timeZone });
-
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */
 function createEngines(): { text: Liquid; html: Liquid } {
   const limits = { parseLimit: 200_000, memoryLimit: 1_000_000 };
@@ -199,8 +193,12 @@ function createEngines(): { text: Liquid; html: Liquid } {
   return engines;
 }
 
-function variables(content: DeliveryContent): object {
+type Variables = ReturnType<typeof variables>;
+
+/** Everything that a template sees. Made once for all templates of a message. */
+function variables(content: DeliveryContent, user: TemplateUser = {}) {
   const { key, body, targetId, data, at } = content;
+  let rows: Row[] | undefined;
   // A blank title would give a mail without a subject.
   const title = content.title?.replace(blank, "") ? content.title : undefined;
   return {
@@ -211,9 +209,11 @@ function variables(content: DeliveryContent): object {
     target_id: targetId,
     data: data ?? {},
     get rows() {
-      return rowsOf(data);
+      rows ??= rowsOf(data);
+      return rows;
     },
     at: new Date(at).toISOString(),
+    user: { id: user.id, locale: user.locale, time_zone: user.timeZone },
   };
 }
 
