@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError } from "./config/table.ts";
 import { createFindUsers } from "./core/find-users.ts";
 import { createHistory } from "./core/history.ts";
 import { createInbox, createLiveInbox } from "./core/inbox.ts";

@@ -1,5 +1,10 @@
-import type { Config } from "./config.ts";
-import { senderOf, webhookRules } from "./config-rules.ts";
+import { createCaptureProvider } from "./channels/capture.ts";
+import { createMailgunProvider } from "./channels/email/mailgun.ts";
+import { createSmtpProvider } from "./channels/email/smtp.ts";
+import { createTwilioProvider } from "./channels/sms/twilio.ts";
+import { createWebhookProvider } from "./channels/webhook/webhook.ts";
+import { senderOf, webhookRules } from "./config/rules.ts";
+import type { Config } from "./config/table.ts";
 import type { Line } from "./delivery/attempt.ts";
 import { ratePatienceMs } from "./delivery/attempt.ts";
 import { createHealth } from "./delivery/health.ts";
@@ -8,11 +13,6 @@ import type { Logger } from "./log.ts";
 import type { Channel } from "./model/notification.ts";
 import type { CapturedMessage, Messages, Provider } from "./model/provider.ts";
 import { smsSegments } from "./model/sms.ts";
-import { createCaptureProvider } from "./providers/capture.ts";
-import { createMailgunProvider } from "./providers/mailgun.ts";
-import { createSmtpProvider } from "./providers/smtp.ts";
-import { createTwilioProvider } from "./providers/twilio.ts";
-import { createWebhookProvider } from "./providers/webhook.ts";
 
 /** A provider that can be configured. The registry below has one entry each. */
 interface Offer<C extends Channel> {

@@ -1,10 +1,10 @@
-import { type Config, ConfigError } from "./config.ts";
+import { readText } from "./config/read-text.ts";
+import { type Config, ConfigError } from "./config/table.ts";
 import { type Catalog, createCatalog } from "./core/catalog.ts";
 import { createOperate } from "./core/operate.ts";
 import { createRedrive } from "./core/redrive.ts";
 import type { Channel } from "./model/notification.ts";
 import type { Recipient } from "./model/provider.ts";
-import { readText } from "./read-text.ts";
 import { type CommitOptions, createCommitter } from "./store/commit.ts";
 import type { Connection } from "./store/connect.ts";
 import { newId } from "./store/ids.ts";

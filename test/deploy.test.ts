@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm";
 import { type Copy, DockerfileParser, type From, type Instruction } from "dockerfile-ast";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
-import { variables } from "../src/config.ts";
+import { variables } from "../src/config/table.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (file: string) => readFileSync(join(root, file), "utf8");

@@ -2,7 +2,7 @@ import diagnostics from "node:diagnostics_channel";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { exampleFile } from "../src/config.ts";
+import { exampleFile } from "../src/config/table.ts";
 import { createCatalog } from "../src/core/catalog.ts";
 import { directType } from "../src/core/types.ts";
 import { createAuthorizer } from "../src/http/auth.ts";

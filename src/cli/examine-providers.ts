@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/table.ts";
 import { openLines } from "../lines.ts";
 import { SendError } from "../model/delivery.ts";
 import { type Finding, providerWords, withoutSecrets } from "./finding.ts";

@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { Config } from "../config/table.ts";
 import { type Finding, providerWords } from "./finding.ts";
 import { watched } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-import { type Config, ConfigError, readConfig } from "../config.ts";
+import { type Config, ConfigError, readConfig } from "../config/table.ts";
 import { openCatalog } from "../parts.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/table.ts";
 import { BelfryError } from "../model/errors.ts";
 import { version } from "../version.ts";
 import { type Command, readArguments, suggestion, UsageError } from "./arguments.ts";

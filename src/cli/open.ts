@@ -1,4 +1,4 @@
-import { type Config, readConfig } from "../config.ts";
+import { type Config, readConfig } from "../config/table.ts";
 import type { openOperate } from "../parts.ts";
 import type { Connection } from "../store/connect.ts";
 import { watched } from "./terminal.ts";

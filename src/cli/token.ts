@@ -1,4 +1,4 @@
-import { readConfig } from "../config.ts";
+import { readConfig } from "../config/table.ts";
 import { type Given, integer, userId } from "./arguments.ts";
 import { CommandError } from "./open.ts";
 import { terminal } from "./terminal.ts";

@@ -38,7 +38,7 @@ export interface Messages {
   webhook: WebhookMessage;
 }
 
-/** Carries messages of one channel. One file each in `providers/`. */
+/** Carries messages of one channel. One file each in `channels/<channel>/`. */
 export interface Provider<C extends Channel = Channel> {
   readonly name: string;
   readonly channel: C;

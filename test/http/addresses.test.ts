@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
+import { networks } from "../../src/channels/webhook/guard.ts";
 import { createAddresses } from "../../src/http/addresses.ts";
-import { networks } from "../../src/providers/webhook-guard.ts";
 
 // Whom a limit counts, seen from a real connection; the peer is 127.0.0.1.
 

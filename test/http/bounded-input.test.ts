@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/table.ts";
 import { bodyCheck, type Schema } from "../../src/http/validation.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/table.ts";
 import { phoneNumber, smsSender } from "../../src/model/phone.ts";
 
 test.each([

@@ -7,7 +7,7 @@ import { type Db, type Document, MongoClient, ObjectId, type Timestamp } from "m
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/table.ts";
 import type { PlannedNotification } from "../../src/model/notification.ts";
 import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
 import { type CommitOptions, createCommitter } from "../../src/store/commit.ts";

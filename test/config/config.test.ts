@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { ConfigError, exampleFile, loadConfig, variables } from "../src/config.ts";
-import { senderOf } from "../src/config-rules.ts";
-import { freshDatabase } from "./support/database.ts";
-import { call } from "./support/http.ts";
-import { eventually, spawnMain, spawnService, type Variables } from "./support/service.ts";
+import { senderOf } from "../../src/config/rules.ts";
+import { ConfigError, exampleFile, loadConfig, variables } from "../../src/config/table.ts";
+import { freshDatabase } from "../support/database.ts";
+import { call } from "../support/http.ts";
+import { eventually, spawnMain, spawnService, type Variables } from "../support/service.ts";
 
 const { uri } = freshDatabase();
 const folder = mkdtempSync(join(tmpdir(), "belfry-config-"));
@@ -606,7 +606,7 @@ describe("a start with a wrong environment", () => {
   });
 
   test("an argument is refused: it takes variables only", async () => {
-    const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+    const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
     const child = spawn(process.execPath, [main, "--port", "4000"], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],

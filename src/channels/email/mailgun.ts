@@ -1,6 +1,6 @@
-import { isMailbox, messageIdOf, notOneMailbox } from "../model/mailbox.ts";
-import type { Provider } from "../model/provider.ts";
-import { answerWithin } from "./http-answer.ts";
+import { isMailbox, messageIdOf, notOneMailbox } from "../../model/mailbox.ts";
+import type { Provider } from "../../model/provider.ts";
+import { answerWithin } from "../http-answer.ts";
 import { type MailgunFailure, mailgunOutcome } from "./mailgun-outcome.ts";
 
 export interface MailgunOptions {

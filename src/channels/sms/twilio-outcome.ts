@@ -1,7 +1,7 @@
-import type { SendError } from "../model/delivery.ts";
-import { twilioRefusals } from "../model/twilio.ts";
-import { certificateRefusal } from "./certificate.ts";
-import { nothingSent } from "./http-answer.ts";
+import type { SendError } from "../../model/delivery.ts";
+import { twilioRefusals } from "../../model/twilio.ts";
+import { certificateRefusal } from "../certificate.ts";
+import { nothingSent } from "../http-answer.ts";
 
 type Outcome = SendError["outcome"];
 

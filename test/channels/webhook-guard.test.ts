@@ -1,8 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseNetwork } from "../../src/channels/webhook/guard.ts";
+import { createWebhookProvider, type WebhookOptions } from "../../src/channels/webhook/webhook.ts";
 import { SendError } from "../../src/model/delivery.ts";
-import { createWebhookProvider, type WebhookOptions } from "../../src/providers/webhook.ts";
-import { parseNetwork } from "../../src/providers/webhook-guard.ts";
 import { startTarget, type Target } from "../support/webhook.ts";
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;

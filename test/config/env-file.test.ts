@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { ConfigError, loadConfig, variables } from "../src/config.ts";
-import { parseEnvFile } from "../src/env-file.ts";
+import { parseEnvFile } from "../../src/config/env-file.ts";
+import { ConfigError, loadConfig, variables } from "../../src/config/table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "belfry-env-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
-import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./config-address.ts";
-import { isBasePath } from "./http/base-path.ts";
-import { isMailbox } from "./model/mailbox.ts";
-import { isMessagingService, phoneForm, phoneNumber, smsSender } from "./model/phone.ts";
+import { isBasePath } from "../http/base-path.ts";
+import { isMailbox } from "../model/mailbox.ts";
+import { isMessagingService, phoneForm, phoneNumber, smsSender } from "../model/phone.ts";
+import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./address.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
 export interface Variable<Value> {

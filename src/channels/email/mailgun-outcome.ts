@@ -1,6 +1,6 @@
-import type { SendError } from "../model/delivery.ts";
-import { certificateRefusal } from "./certificate.ts";
-import { nothingSent } from "./http-answer.ts";
+import type { SendError } from "../../model/delivery.ts";
+import { certificateRefusal } from "../certificate.ts";
+import { nothingSent } from "../http-answer.ts";
 
 type Outcome = SendError["outcome"];
 

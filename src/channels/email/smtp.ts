@@ -1,10 +1,10 @@
 import { Transform } from "node:stream";
 import nodemailer from "nodemailer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { SendError } from "../model/delivery.ts";
-import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../model/mailbox.ts";
-import type { Provider } from "../model/provider.ts";
-import { createPermits } from "./permits.ts";
+import { SendError } from "../../model/delivery.ts";
+import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
+import type { Provider } from "../../model/provider.ts";
+import { createPermits } from "../permits.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
 

@@ -1,11 +1,11 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
-import { SendError } from "../model/delivery.ts";
-import type { Provider } from "../model/provider.ts";
-import { webhookHeaderProblems } from "../model/webhook-headers.ts";
-import { BlockedTarget, type CheckedTarget, createWebhookGuard, type GuardOptions } from "./webhook-guard.ts";
-import { webhookHeaders, webhookKey } from "./webhook-signature.ts";
+import { SendError } from "../../model/delivery.ts";
+import type { Provider } from "../../model/provider.ts";
+import { webhookHeaderProblems } from "../../model/webhook-headers.ts";
+import { BlockedTarget, type CheckedTarget, createWebhookGuard, type GuardOptions } from "./guard.ts";
+import { webhookHeaders, webhookKey } from "./signature.ts";
 
 type Outcome = SendError["outcome"];
 

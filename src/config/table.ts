@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
-import { shownValue } from "./config-address.ts";
-import { contradictions } from "./config-rules.ts";
-import { inGroup, Problem, type Variable } from "./config-variable.ts";
+import { parseNetwork } from "../channels/webhook/guard.ts";
+import { webhookKey } from "../channels/webhook/signature.ts";
+import { isHostName } from "../http/hosts.ts";
+import { originProblem } from "../http/origins.ts";
+import { nearest } from "../model/nearest.ts";
+import { shownValue } from "./address.ts";
 import { parseEnvFile } from "./env-file.ts";
-import { isHostName } from "./http/hosts.ts";
-import { originProblem } from "./http/origins.ts";
-import { nearest } from "./model/nearest.ts";
-import { parseNetwork } from "./providers/webhook-guard.ts";
-import { webhookKey } from "./providers/webhook-signature.ts";
 import { readText } from "./read-text.ts";
+import { contradictions } from "./rules.ts";
+import { inGroup, Problem, type Variable } from "./variable.ts";
 
 const server = inGroup("Server");
 const database = inGroup("MongoDB");

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createMailgunProvider } from "../../src/channels/email/mailgun.ts";
+import { createSmtpProvider } from "../../src/channels/email/smtp.ts";
+import { createTwilioProvider } from "../../src/channels/sms/twilio.ts";
 import type { SendError } from "../../src/model/delivery.ts";
-import { createMailgunProvider } from "../../src/providers/mailgun.ts";
-import { createSmtpProvider } from "../../src/providers/smtp.ts";
-import { createTwilioProvider } from "../../src/providers/twilio.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** A TCP server that hands each connection to the test. */

@@ -8,10 +8,14 @@ import fc from "fast-check";
 import { ObjectId } from "mongodb";
 import { Webhook } from "standardwebhooks";
 import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { loadConfig } from "../../src/config.ts";
+import { webhookKey } from "../../src/channels/webhook/signature.ts";
+import {
+  createWebhookProvider,
+  type WebhookOptions,
+  webhookOutcome,
+} from "../../src/channels/webhook/webhook.ts";
+import { loadConfig } from "../../src/config/table.ts";
 import type { SendError } from "../../src/model/delivery.ts";
-import { createWebhookProvider, type WebhookOptions, webhookOutcome } from "../../src/providers/webhook.ts";
-import { webhookKey } from "../../src/providers/webhook-signature.ts";
 import { deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";

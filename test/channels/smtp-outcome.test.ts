@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type SmtpFailure, smtpOutcome } from "../../src/providers/smtp-outcome.ts";
+import { type SmtpFailure, smtpOutcome } from "../../src/channels/email/smtp-outcome.ts";
 
 const minute = 60_000;
 

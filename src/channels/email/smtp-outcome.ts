@@ -1,5 +1,5 @@
-import type { SendError } from "../model/delivery.ts";
-import { certificateRefusal } from "./certificate.ts";
+import type { SendError } from "../../model/delivery.ts";
+import { certificateRefusal } from "../certificate.ts";
 import { remedies, subjectOf } from "./smtp-refusal.ts";
 
 type Outcome = SendError["outcome"];

@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
-import { isMessagingService } from "../model/phone.ts";
-import type { Provider } from "../model/provider.ts";
-import { answerWithin } from "./http-answer.ts";
+import { isMessagingService } from "../../model/phone.ts";
+import type { Provider } from "../../model/provider.ts";
+import { answerWithin } from "../http-answer.ts";
 import { type TwilioFailure, twilioOutcome } from "./twilio-outcome.ts";
 
 export interface TwilioOptions {

@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
-import type { Config } from "./config.ts";
-import { readPublicKey } from "./core/tokens.ts";
-import { needsSmtpUtf8 } from "./model/mailbox.ts";
-import { createUrlCheck, type GuardOptions } from "./providers/webhook-guard.ts";
+import { createUrlCheck, type GuardOptions } from "../channels/webhook/guard.ts";
+import { readPublicKey } from "../core/tokens.ts";
+import { needsSmtpUtf8 } from "../model/mailbox.ts";
+import type { Config } from "./table.ts";
 
 /**
  * Settings that do not fit together, as sentences. `wrong`: variables that have a problem already; they count as set,
