@@ -1,9 +1,5 @@
-import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { median } from "./figures.ts";
 import type { Cpu } from "./machine.ts";
-import type { Point } from "./pages/scroll.ts";
-import { scrollPlot } from "./pages/scroll-plot.ts";
 import type { Size } from "./pages/sizes.ts";
 import { plot } from "./plot.ts";
 import { calmness, cells, isCalm, type Verdict, verdict, writeFiles } from "./report.ts";
@@ -19,44 +15,24 @@ export interface PageStep {
   side: Side;
   round: number;
   figures: Record<string, number>;
-  /** Of a way to the end: stretch by stretch. */
-  points?: Point[];
   cpu: Cpu;
 }
 
 export interface PagesResults extends Facts {
   chromium: string;
   loadRounds: number;
-  scrollRounds: number;
   sizes: Size[];
   steps: PageStep[];
 }
 
 const caches = ["cold", "warm"] as const;
 const pages = ["console", "tag"] as const;
-const items = (count: number) => count.toLocaleString("en");
 
 export const names = {
-  idle: "nothing but frames",
   load: (page: (typeof pages)[number], cache: (typeof caches)[number]) => `${page}, ${cache}`,
-  list: "plain list of 1,000",
-  deliveries: "deliveries",
-  inbox: (count: number) => `inbox of ${items(count)}`,
-  allDeliveries: "all 100,000 deliveries",
-  wholeList: "plain list of 100,000",
-  back: (name: string) => `back from ${name}`,
+  deliveries: "all 100,000 deliveries",
+  inbox: "inbox of 1,000",
 };
-const scrolled = [
-  names.list,
-  names.deliveries,
-  names.inbox(100),
-  names.inbox(1_000),
-  names.wholeList,
-  names.allDeliveries,
-  names.back(names.allDeliveries),
-];
-/** In turns of the display: of twenty frames nineteen come at theirs. */
-const mostTurns = 1;
 const mostInboxKb = 25;
 
 export function judge({ steps, sizes }: PagesResults): Verdict[] {
@@ -84,25 +60,14 @@ export function judge({ steps, sizes }: PagesResults): Verdict[] {
     ),
   );
 
-  const frames = sights.flatMap((sight) => {
-    const turn = of(sight, names.idle, "reference")[0]?.figures.p50 ?? 1000 / 60;
-    return scrolled.flatMap((name) => {
-      const own = steps.filter((one) => one.sight === sight && one.name === name);
-      if (own.length === 0) return [];
-      const calm = own.filter(isCalm);
-      const ratios = (calm.length > 0 ? calm : own).map(({ figures }) =>
-        Math.round((figures.p95 ?? 0) / turn),
-      );
-      const target = own[0]?.side === "belfry" ? { atMost: mostTurns } : undefined;
-      return [verdict(`${name}, ${sight}: frames, p95`, ratios, "×", target)];
-    });
-  });
-
   const kb = (wanted: (path: string) => boolean) =>
     sizes.filter(({ path }) => wanted(path)).reduce((sum, { gzipped }) => sum + gzipped, 0) / 1_000;
-  const heap = sights.flatMap((sight) =>
-    of(sight, names.allDeliveries, "belfry").map(({ figures }) =>
-      verdict(`heap, 100,000 deliveries, ${sight}`, [figures.heapMb ?? 0], "MB", undefined),
+  const scrolled = sights.flatMap((sight) =>
+    [names.deliveries, names.inbox].flatMap((name) =>
+      of(sight, name, "belfry").flatMap(({ figures }) => [
+        verdict(`${name}, ${sight}: longest task`, [figures.longest ?? 0], "ms", undefined),
+        verdict(`${name}, ${sight}: heap`, [figures.heapMb ?? 0], "MB", undefined),
+      ]),
     ),
   );
   return [
@@ -115,18 +80,13 @@ export function judge({ steps, sizes }: PagesResults): Verdict[] {
     ),
     verdict("console, its view Live", [kb(isLater)], "kB", undefined),
     ...loads,
-    ...frames,
-    ...heap,
+    ...scrolled,
   ];
 }
 
 const isLater = (path: string): boolean => path.includes("-live");
 
 const units: Record<string, string> = {
-  frames: " frames",
-  dropped: " % dropped",
-  blank: " % blank",
-  busy: " % busy",
   longTasks: " long tasks",
   heapMb: " MB heap",
   nodes: " nodes",
@@ -142,10 +102,8 @@ export function describe(figures: Record<string, number>): string {
     .join(", ");
 }
 
-const root = new URL("../../", import.meta.url);
-
 export function write(results: PagesResults, verdicts: Verdict[]): string[] {
-  const written = writeFiles("bench:pages", "pages", {
+  return writeFiles("bench:pages", "pages", {
     title: "Console and inbox pages",
     results,
     svg: plot(
@@ -157,9 +115,6 @@ export function write(results: PagesResults, verdicts: Verdict[]): string[] {
     ),
     markdown: markdown(results, verdicts),
   });
-  const path = "bench/results/pages-scroll.svg";
-  writeFileSync(fileURLToPath(new URL(path, root)), scrollPlot(results.steps));
-  return [...written, path];
 }
 
 function markdown(results: PagesResults, verdicts: Verdict[]): string {
@@ -180,17 +135,13 @@ function markdown(results: PagesResults, verdicts: Verdict[]): string {
   });
   return `
 Measured on ${results.measuredAt.slice(0, 10)}: ${results.cores} cores (${results.cpu}), no graphics processor, Chromium ${results.chromium}, Node ${results.node}, MongoDB ${results.mongod};
-${results.loadRounds} rounds of loads, ${results.scrollRounds} of scrolling by hand, one through all; the figure is the median. ${calmness(results)}
+${results.loadRounds} rounds of loads; the figure is the median. ${calmness(results)}
 
 ${row(["", "target", "measured", "range", ""])}
 |---|---|---|---|---|
 ${verdicts.map((one) => row(cells(one))).join("\n")}
 
 ![Until a page is there, as multiples of a page of the same bytes](../../bench/results/pages.svg)
-
-Scrolling through all 100,000, stretch by stretch:
-
-![Frame times on the way through 100,000 deliveries](../../bench/results/pages-scroll.svg)
 
 ${row(["sent to a browser", "gzipped", "bytes"])}
 |---|--:|--:|

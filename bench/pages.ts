@@ -1,13 +1,11 @@
-import { median, percentile } from "./figures.ts";
 import { watchCpu } from "./machine.ts";
 import { type Bare, startBare } from "./pages/bare.ts";
 import { type Chromium, type Sight, sights, startChromium, type Tab } from "./pages/chromium.ts";
 import { deliveryCount, fillDeliveries, fillInbox } from "./pages/data.ts";
-import { flick, toEnd, wheel } from "./pages/gestures.ts";
 import { loads, type Visit, watcher } from "./pages/load.ts";
-import { holds, idleCadence, measure, type Scrollable, show } from "./pages/scroll.ts";
+import { scrollThrough } from "./pages/scroll.ts";
 import { sizes } from "./pages/sizes.ts";
-import { bell, consolePage, deliveries, heading, inbox, list } from "./pages/subjects.ts";
+import { bell, consolePage, deliveries, heading, inbox } from "./pages/subjects.ts";
 import {
   describe,
   judge,
@@ -22,20 +20,13 @@ import { startService } from "./service.ts";
 import { setUp } from "./stage.ts";
 
 const loadRounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const scrollRounds = 2;
-/** `BENCH_ONLY=inbox` takes the steps whose names contain it, `BENCH_SIGHT=phone` that sight. */
+/** `BENCH_ONLY=inbox` runs the steps whose names contain the word; `BENCH_SIGHT=phone` runs that sight. */
 const { BENCH_ONLY: only, BENCH_SIGHT: onlySight } = process.env;
-/** Anything else is printed and not written. */
+/** Only a whole run is written. */
 const whole = loadRounds === 5 && only === undefined && onlySight === undefined;
-/** How many disturbed steps may be measured once more. */
+/** How many disturbed steps may be repeated. */
 let repeats = 6;
 
-const seconds = 3;
-/** Pixels a second: of a wheel that somebody turns who looks for something. */
-const handSpeed = 3_000;
-/** And of a scroll bar that is dragged: nobody reads at that pace. */
-const dragSpeed = 200_000;
-const plainLines = 1_000;
 const full = { user: "full", items: 100 };
 const fuller = { user: "fuller", items: 1_000 };
 
@@ -64,16 +55,14 @@ try {
 
   for (const sight of sights.filter(({ name }) => (onlySight ?? name) === name)) {
     const measuring = stepOn(chromium, pids, sight);
-    const frameMs = await measureIdle(measuring);
     await measureLoads(measuring, service.url, bare);
-    await measureScrolling(measuring, frameMs, service.url, bare);
+    await measureScrolling(measuring, service.url, bare);
   }
 
   const results: PagesResults = {
     ...facts,
     chromium: chromium.version,
     loadRounds,
-    scrollRounds,
     sizes: await sizes(service.url),
     steps,
   };
@@ -91,11 +80,11 @@ try {
   for (const close of closing) await close();
 }
 
-/** What `run` measures, by the names of steps. */
-type Run = (tab: Tab) => Promise<Record<string, Pick<PageStep, "figures" | "points">>>;
+/** Resolves with the figures of each step, by name. */
+type Run = (tab: Tab) => Promise<Record<string, PageStep["figures"]>>;
 type Measure = (what: { side: Side; round: number; init?: string }, name: string, run: Run) => Promise<void>;
 
-/** A step that something else on the machine has disturbed is measured once more; the calmer one counts. */
+/** Repeats a step once when other programs disturbed it, and keeps the calmer result. */
 function stepOn(chromium: Chromium, pids: Record<string, number>, sight: Sight): Measure {
   const once = async (side: Side, round: number, run: Run, init?: string): Promise<PageStep[]> => {
     const tab = await chromium.open(sight, init);
@@ -103,7 +92,7 @@ function stepOn(chromium: Chromium, pids: Record<string, number>, sight: Sight):
     const measured = Object.entries(await run(tab));
     const cpu = cpuSince();
     await tab.close();
-    return measured.map(([name, what]) => ({ name, sight: sight.name, side, round, ...what, cpu }));
+    return measured.map(([name, figures]) => ({ name, sight: sight.name, side, round, figures, cpu }));
   };
   return async ({ side, round, init }, name, run) => {
     if (only !== undefined && !name.includes(only)) return;
@@ -123,17 +112,6 @@ function stepOn(chromium: Chromium, pids: Record<string, number>, sight: Sight):
   };
 }
 
-/** Resolves with what one turn of the display takes. */
-async function measureIdle(step: Measure): Promise<number> {
-  let frameMs = 1000 / 60;
-  await step({ side: "reference", round: 1 }, names.idle, async (tab) => {
-    const times = await idleCadence(tab);
-    frameMs = median(times);
-    return { [names.idle]: { figures: { p50: frameMs, p95: percentile(times, 0.95) } } };
-  });
-  return frameMs;
-}
-
 async function measureLoads(step: Measure, service: string, bare: Bare): Promise<void> {
   const pairs: Array<[page: "console" | "tag", belfry: Visit, reference: Visit]> = [
     ["console", consolePage(service), heading(bare.console)],
@@ -145,55 +123,21 @@ async function measureLoads(step: Measure, service: string, bare: Bare): Promise
         await step({ side, round, init: watcher(visit) }, names.load(page, "cold"), async (tab) => {
           const { cold, warm } = await loads(tab, visit);
           return {
-            [names.load(page, "cold")]: { figures: cold },
-            [names.load(page, "warm")]: { figures: warm },
+            [names.load(page, "cold")]: cold,
+            [names.load(page, "warm")]: warm,
           };
         });
 }
 
-async function measureScrolling(step: Measure, frameMs: number, service: string, bare: Bare): Promise<void> {
-  const all = deliveries(service);
-  const plain = list(bare, plainLines);
-  const [small, large] = [full, fuller].map(({ user, items }) => inbox(bare, user, items));
-
-  for (let round = 1; round <= scrollRounds; round++) {
-    await byHand("reference", round, names.list, plain);
-    await byHand("belfry", round, names.deliveries, all);
-    await byHand("belfry", round, names.inbox(full.items), small as Scrollable);
-    await byHand("belfry", round, names.inbox(fuller.items), large as Scrollable);
-  }
-  await toTheEnd("reference", names.wholeList, list(bare, deliveryCount));
-  await toTheEnd("belfry", names.allDeliveries, all);
-
-  /** At the pace of somebody who looks for something. An inbox is gone through from its end, where most of it is drawn. */
-  async function byHand(side: Side, round: number, name: string, what: Scrollable): Promise<void> {
-    await step({ side, round }, name, async (tab) => {
-      await show(tab, what);
-      const { figures } = await measure(tab, what, frameMs, () => move(tab, what, what.toEnd !== undefined));
-      return { [name]: { figures } };
-    });
-  }
-
-  /** At the pace of a scroll bar, until all has been seen; what the page then holds; and from there by hand. */
-  async function toTheEnd(side: Side, name: string, what: Scrollable): Promise<void> {
-    await step({ side, round: 1 }, name, async (tab) => {
-      await show(tab, what);
-      // Each step is longer than what is in the document: it is all new, each time.
-      const { uncovered: _, ...dragged } = what;
-      const way = await measure(tab, dragged, frameMs, () => toEnd(tab, what.box, dragSpeed, what.whole));
-      const held = await holds(tab);
-      const back = await measure(tab, what, frameMs, () => move(tab, what, true));
-      return {
-        [name]: { figures: { ...way.figures, ...held }, points: way.points },
-        [names.back(name)]: { figures: back.figures },
-      };
-    });
-  }
-
-  async function move(tab: Tab, { box }: Scrollable, isUp: boolean): Promise<void> {
-    if (tab.sight.name === "phone") await flick(tab, box, seconds, isUp);
-    else await wheel(tab, box, handSpeed * seconds * (isUp ? -1 : 1), handSpeed);
-  }
+async function measureScrolling(step: Measure, service: string, bare: Bare): Promise<void> {
+  const lists = {
+    [names.deliveries]: deliveries(service),
+    [names.inbox]: inbox(bare, fuller.user, fuller.items),
+  };
+  for (const [name, what] of Object.entries(lists))
+    await step({ side: "belfry", round: 1 }, name, async (tab) => ({
+      [name]: await scrollThrough(tab, what),
+    }));
 }
 
 function headOf({ name, sight, side, round }: Pick<PageStep, "name" | "sight" | "side" | "round">): string {

@@ -35,7 +35,7 @@ export interface Verdict {
   /** Of rates: how many times the reference. Of the rest: a number with its unit. */
   median: number;
   spread: [number, number];
-  unit: "×" | "s" | "MB" | "kB";
+  unit: "×" | "s" | "MB" | "kB" | "ms";
   target: { atLeast: number } | { atMost: number } | undefined;
   met: boolean | undefined;
   steps: Step[];
@@ -121,7 +121,8 @@ export function verdict(
   };
 }
 
-const figure = (value: number, unit: string) => `${value.toFixed(unit === "MB" ? 0 : 2)} ${unit}`;
+const figure = (value: number, unit: string) =>
+  `${value.toFixed(unit === "MB" || unit === "ms" ? 0 : 2)} ${unit}`;
 
 export function cells({ what, median, spread, unit, target, met }: Verdict): string[] {
   const wanted =

@@ -6,9 +6,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 /**
- * What stands beside Belfry's pages, from a server in a process of its own that answers as the service does (gzipped, with an
- * `ETag`, and 304): pages of the same files of the same bytes that do nothing but put one `<h1>` there; a plain list;
- * and somebody's page with the tag in it.
+ * The reference: a server in its own process that answers as the service does (gzipped, with an `ETag`, and 304). Its pages
+ * have the same bytes as Belfry's and only add one `<h1>`. It also serves a page with the tag in it.
  */
 export async function startBare(service: string) {
   const child: ChildProcess = fork(fileURLToPath(import.meta.url), [service]);
@@ -23,7 +22,6 @@ export async function startBare(service: string) {
     console: `${url}/console.html`,
     inbox: `${url}/inbox.html`,
     tagOf: (user: string) => `${url}/tag.html?user=${user}`,
-    listOf: (lines: number) => `${url}/list.html?lines=${lines}`,
     async stop() {
       child.disconnect();
       await ended;
@@ -52,10 +50,9 @@ async function serve(service: string): Promise<void> {
   };
   const pages: Record<string, (query: URLSearchParams, host: string) => string> = {
     "/console.html": () => (html as string).replace("<bf-console></bf-console>", ""),
-    // The script comes from elsewhere, as the tag's does.
+    // The script comes from another origin, as the tag's does.
     "/inbox.html": (_, host) => embedding(`http://${host.replace("127.0.0.1", "localhost")}`, ""),
     "/tag.html": (query) => embedding(service, `<belfry-inbox user="${query.get("user")}"></belfry-inbox>`),
-    "/list.html": (query) => list(Number(query.get("lines"))),
   };
   server.listen(0, () => process.send?.((server.address() as AddressInfo).port));
   process.on("disconnect", () => {
@@ -77,7 +74,7 @@ function send(response: ServerResponse, known: string | undefined, type: string,
   response.end(body);
 }
 
-/** The same bytes, of which nothing is run. */
+/** The same bytes as one comment, so nothing runs. */
 const inert = (text: string): string => `/*${text.replaceAll("*/", "* ")}*/\n`;
 
 const heading = `
@@ -88,15 +85,9 @@ document.body.append(heading);`;
 
 const head = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">`;
 
-/** Nothing but the tag: the first thing that is painted is the tag's. */
+/** A page with nothing but the tag, so the first paint is the tag's. */
 const embedding = (origin: string, tag: string): string =>
   `${head}<title>A product</title><script type="module" src="${origin}/inbox.js"></script>
   <body style="text-align: end">${tag}</body></html>`;
-
-const list = (lines: number): string => {
-  const items = Array.from({ length: lines }, (_, line) => `<li>Line ${line} of ${lines}, at 12:00:00</li>`);
-  return `${head}<title>A list</title>
-  <ol style="height: 80vh; overflow: auto; margin: 0; background: white">${items.join("")}</ol></html>`;
-};
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv[2] as string);
