@@ -8,17 +8,10 @@ import { BelfryError } from "./model/errors.ts";
 import { itemOnWire } from "./model/inbox-wire.ts";
 import type { InboxListing, ItemChange, KeptItem, Standing } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
-import { createServerClock } from "./store/clock.ts";
-import { createCommitter } from "./store/commit.ts";
-import { databaseOn } from "./store/connect.ts";
+import { connectionOn, databaseOn } from "./store/connect.ts";
 import { orUnavailable } from "./store/failures.ts";
-import { newId } from "./store/ids.ts";
-import { createInboxReader } from "./store/inbox.ts";
-import { createInboxWriter } from "./store/inbox-writes.ts";
-import { prepareCollections } from "./store/indexes.ts";
-import { createJoiner, inTime } from "./store/join.ts";
-import { createTally } from "./store/tally.ts";
-import { createUserWrites } from "./store/user-writes.ts";
+import { createStore } from "./store/index.ts";
+import { inTime } from "./store/join.ts";
 
 export type { NotificationType } from "./core/types.ts";
 export type { Belfry, BelfryOptions, ItemAnswer, ListAnswer, ListQuery } from "./library-types.ts";
@@ -26,8 +19,6 @@ export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts
 export type { WireItem as InboxItem } from "./model/inbox-wire.ts";
 export type { Standing } from "./model/live.ts";
 export type { Channel, NotifyCommand } from "./model/notification.ts";
-
-const clockSyncMs = 30_000;
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {
@@ -41,51 +32,24 @@ export function createBelfry(options: BelfryOptions): Belfry {
   if (problems.length > 0) throw new BelfryError("invalid_request", `types: ${problems.join("; ")}`);
   const { database, inboxLimit, newUser, retentionDays } = readSettings(settings);
   const db = databaseOn(client, database);
-  const clock = createServerClock(db);
   const input = createLibraryInput(catalog.keys);
   let opening: ReturnType<typeof open> | undefined;
   let closed = false;
 
   async function open() {
-    const [hello, prepared] = await Promise.all([
-      db.admin().command({ hello: 1 }),
-      prepareCollections(db),
-      clock.sync(),
-    ]);
-    const syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();
-    const stored = {
-      db,
-      inboxLimit,
-      newUser,
-      bulkWrites: prepared.bulkWrites,
-      now: clock.now,
-    };
-    const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
-    const tally = () => createTally(newId(), retentionDays);
-    const partners = { catalog, newId, now: clock.now };
+    const store = createStore(await connectionOn(client, db), { inboxLimit, newUser, retentionDays });
+    await store.open();
+    const partners = { catalog, newId: store.newId, now: store.clock.now };
     const notifier = createNotifier({
       ...partners,
-      commit: createCommitter({ ...stored, client, transactions, tally: tally() }),
+      commit: store.commit,
       announce: () => {},
       maxBatch: 300,
       maxWaiting: 10_000,
       onBatch: () => {},
     });
-    return {
-      notifier,
-      syncing,
-      transactions,
-      plan: createPlanner(partners),
-      join: createJoiner({ ...stored, tally: tally() }),
-      // The service learns of changes through its change stream.
-      inbox: createLiveInbox(
-        {
-          ...createInboxReader(db, inboxLimit),
-          ...createInboxWriter(db, inboxLimit, clock.now, createUserWrites(db, transactions)),
-        },
-        () => {},
-      ),
-    };
+    // The service learns of changes through its change stream.
+    return { store, notifier, plan: createPlanner(partners), inbox: createLiveInbox(store.inbox, () => {}) };
   }
 
   /** Opens once. After a failure the next call tries again. */
@@ -104,15 +68,15 @@ export function createBelfry(options: BelfryOptions): Belfry {
         "invalid_request",
         "The session has no transaction. Call `notify` inside `session.withTransaction`.",
       );
-    const { plan, join, transactions } = await inTime(opened());
-    if (!transactions)
+    const { plan, store } = await inTime(opened());
+    if (!store.transactions)
       throw new BelfryError(
         "invalid_request",
         "Transactions need a replica set, and this MongoDB is a standalone server.",
       );
     const planned = plan(command);
     try {
-      await join(session, [planned]);
+      await store.join(session, [planned]);
     } catch (error) {
       // For example, the session of another client.
       if (!(error instanceof MongoInvalidArgumentError)) throw error;
@@ -159,7 +123,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
     async close() {
       closed = true;
       const parts = await opening?.catch(() => undefined);
-      clearInterval(parts?.syncing);
+      parts?.store.close();
       await parts?.notifier.drained();
     },
   };

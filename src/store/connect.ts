@@ -44,18 +44,24 @@ export async function connect(uri: string, signal?: AbortSignal): Promise<Connec
   signal?.addEventListener("abort", interrupt);
   try {
     await client.connect();
-    const admin = client.db("admin");
-    const [hello, build] = await Promise.all([admin.command({ hello: 1 }), admin.command({ buildInfo: 1 })]);
-    const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
-    const db = client.db(databaseName(uri));
-    const writes = createUserWrites(db, transactions);
-    return { client, db, transactions, writes, serverVersion: String(build.version) };
+    const [connection, build] = await Promise.all([
+      connectionOn(client, client.db(databaseName(uri))),
+      client.db("admin").command({ buildInfo: 1 }),
+    ]);
+    return { ...connection, serverVersion: String(build.version) };
   } catch (error) {
     await client.close();
     throw error;
   } finally {
     signal?.removeEventListener("abort", interrupt);
   }
+}
+
+/** A connection on a client that exists. */
+export async function connectionOn(client: MongoClient, db: Db): Promise<Omit<Connection, "serverVersion">> {
+  const hello = await db.admin().command({ hello: 1 });
+  const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
+  return { client, db, transactions, writes: createUserWrites(db, transactions) };
 }
 
 /** MongoDB cannot be used. The message is a sentence for an operator, without any part of a login. */

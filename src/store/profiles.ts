@@ -11,18 +11,18 @@ import type { UserWrites } from "./user-writes.ts";
 const projection = { email: 1, phone: 1, locale: 1, timeZone: 1, webhook: 1, suppressed: 1 } as const;
 const profileProjection = { ...Object.fromEntries(profileFields.map((field) => [field, 1])), suppressed: 1 };
 
-/** Where users can be reached, and where not any more. */
-export function createProfileStore(db: Db, writes: UserWrites) {
+/** Where users can be reached, and where not any more. `everyone`: the addresses of users who have none of their own. */
+export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipient = {}) {
   const users = usersOf(db);
   return {
-    /** One entry a user, in order; empty for a user that does not exist. */
+    /** One entry a user, in order; only `everyone`'s addresses for a user that does not exist. */
     async many(ids: string[]): Promise<Recipient[]> {
       const _id = { $in: [...new Set(ids)].map(storedUserId) };
       const found = await orUnavailable(() =>
         users.find({ _id }, { projection, batchSize: ids.length + 1 }).toArray(),
       );
       const byId = new Map(found.map((one) => [wireUserId(one._id), recipientOf(one)]));
-      return ids.map((id) => byId.get(id) ?? {});
+      return ids.map((id) => ({ ...everyone, ...byId.get(id) }));
     },
 
     async read(user: string): Promise<Profile | undefined> {
@@ -84,11 +84,13 @@ export function createProfileStore(db: Db, writes: UserWrites) {
       const { address } = suppression;
       // A webhook may be that of all users, which is in no document.
       const still = channel === "email" ? { email: address } : channel === "sms" ? { phone: address } : {};
-      await writes(user, (options) =>
-        users.updateOne(
-          { _id: storedUserId(user), ...still },
-          { $set: { [`suppressed.${channel}`]: suppression } },
-          options,
+      await orUnavailable(() =>
+        writes(user, (options) =>
+          users.updateOne(
+            { _id: storedUserId(user), ...still },
+            { $set: { [`suppressed.${channel}`]: suppression } },
+            options,
+          ),
         ),
       );
     },

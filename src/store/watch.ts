@@ -111,3 +111,11 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
     },
   };
 }
+
+const pollMs = 2_000;
+
+/** For a server without change streams: anything may have changed, again and again. */
+export function pollUsers({ onLost }: Pick<WatchOptions, "onLost">): UserWatch {
+  const polling = setInterval(onLost, pollMs);
+  return { open: false, close: async () => clearInterval(polling) };
+}

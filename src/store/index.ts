@@ -1,0 +1,102 @@
+import type { Channel } from "../model/notification.ts";
+import type { Recipient } from "../model/provider.ts";
+import { endAbandonedTransactions } from "./abandoned.ts";
+import { createDeliveryBooks } from "./books.ts";
+import { createCapturedStore } from "./captured.ts";
+import { createServerClock } from "./clock.ts";
+import { createCommitter } from "./commit.ts";
+import type { Connection } from "./connect.ts";
+import { deliveriesOfUser, deliveryDepth, pendingDue } from "./deliveries.ts";
+import { createEraser } from "./erase.ts";
+import { createIdempotencyStore } from "./idempotency.ts";
+import { newId, newIdAt } from "./ids.ts";
+import { createInboxReader } from "./inbox.ts";
+import { createChangesReader } from "./inbox-changes.ts";
+import { createInboxWriter } from "./inbox-writes.ts";
+import { prepareCollections } from "./indexes.ts";
+import { createJoiner } from "./join.ts";
+import { createLedgerReader } from "./ledger.ts";
+import { createOperateStore } from "./operate.ts";
+import { createProfileStore } from "./profiles.ts";
+import { createReceiptStore } from "./receipts.ts";
+import { createSuppressionStore } from "./suppressions.ts";
+import { createTally } from "./tally.ts";
+import { createUserSearch } from "./user-search.ts";
+import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
+
+export interface StoreSettings {
+  /** How many items each inbox keeps. */
+  inboxLimit: number;
+  /** The addresses of users that a first notification creates. */
+  newUser: { email?: string; phone?: string };
+  /** Days for which finished deliveries are kept. */
+  retentionDays: number;
+  /** The addresses of users who have none of their own. */
+  everyone?: Recipient;
+}
+
+const clockSyncMs = 30_000;
+const pingMs = 1_000;
+
+/** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
+export function createStore(
+  { client, db, transactions, writes }: Omit<Connection, "serverVersion">,
+  { inboxLimit, newUser, retentionDays, everyone = {} }: StoreSettings,
+) {
+  const clock = createServerClock(db);
+  const { now } = clock;
+  const storing = { client, db, transactions, inboxLimit, newUser, now, bulkWrites: false };
+  // Each counts in documents of its own, so that no two transactions conflict there.
+  const commits = { ...storing, tally: createTally(newId(), retentionDays) };
+  const joins = { ...storing, tally: createTally(newId(), retentionDays) };
+  let syncing: NodeJS.Timeout | undefined;
+
+  return {
+    transactions,
+    /** The database's clock, which all processes agree on. */
+    clock,
+    newId,
+    /** An id with the time of the database's clock. */
+    newTimedId: () => newIdAt(now()),
+    /** Creates missing collections and indexes, and keeps the clock in step until `close`. */
+    async open(): Promise<void> {
+      const [{ bulkWrites }] = await Promise.all([prepareCollections(db), clock.sync()]);
+      commits.bulkWrites = bulkWrites;
+      joins.bulkWrites = bulkWrites;
+      syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();
+    },
+    close: (): void => clearInterval(syncing),
+    /** Rejects when MongoDB does not answer within a second. `timeoutMS` would not bound the driver's search for a server. */
+    ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(pingMs) }),
+
+    commit: createCommitter(commits),
+    join: createJoiner(joins),
+    inbox: {
+      ...createInboxReader(db, inboxLimit),
+      ...createInboxWriter(db, inboxLimit, now, writes),
+    },
+    changes: createChangesReader(db, inboxLimit),
+    users: createProfileStore(db, writes, everyone),
+    search: createUserSearch(db),
+    suppressions: createSuppressionStore(db, writes),
+    erase: createEraser({ db, writes, retentionDays, now }),
+    deliveries: {
+      ...createOperateStore(db),
+      ofUser: (user: string, limit: number) => deliveriesOfUser(db, user, limit),
+      depth: () => deliveryDepth(db),
+      pendingDue: () => pendingDue(db, now()),
+    },
+    /** The delivery engine's queries of one channel. */
+    claims: (channel: Channel) => createDeliveryBooks(db, channel, retentionDays),
+    receipts: createReceiptStore(db, retentionDays),
+    ledger: createLedgerReader({ client, db, transactions, retentionDays, now }),
+    idempotency: createIdempotencyStore(db, transactions),
+    captured: createCapturedStore(db),
+
+    /** Follows changes of users' documents. A standalone server has no change streams. */
+    watch: (options: WatchOptions) => (transactions ? watchUsers(options) : pollUsers(options)),
+    endAbandoned: () => (transactions ? endAbandonedTransactions(client) : Promise.resolve(0)),
+  };
+}
+
+export type Store = ReturnType<typeof createStore>;
