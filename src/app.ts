@@ -13,10 +13,10 @@ import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { directType } from "./core/types.ts";
 import { createEngine, type Engine } from "./delivery/engine.ts";
 import { type ApiPartners, buildServer } from "./http/server.ts";
+import { createBatcher } from "./lib/batcher.ts";
 import { openLines } from "./lines.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import { createBatcher } from "./model/batcher.ts";
 import type { Hub } from "./model/hub.ts";
 import type { Channel } from "./model/notification.ts";
 import { openCatalog, openCommitter, openOperate, targetOfAll } from "./parts.ts";
@@ -131,7 +131,6 @@ export async function startApp(
       const profiles = createBatcher({
         run: profileStore.many,
         maxItems: 200,
-        maxWaiting: Number.POSITIVE_INFINITY,
       });
       const everyone = targetOfAll(config);
       const started = createEngine({

@@ -1,4 +1,4 @@
-import { createBatcher } from "../model/batcher.ts";
+import { createBatcher } from "../lib/batcher.ts";
 import { SendError } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { CapturedMessage, Messages, Provider } from "../model/provider.ts";
@@ -16,7 +16,6 @@ export function createCaptureProvider<C extends Exclude<Channel, "webhook">>(opt
   const batches = createBatcher<CapturedMessage, undefined>({
     run: options.add,
     maxItems: 100,
-    maxWaiting: Number.POSITIVE_INFINITY,
   });
   return {
     name: "capture",

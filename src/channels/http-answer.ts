@@ -1,3 +1,4 @@
+import { withTimeLimit } from "../lib/time-limit.ts";
 import { SendError } from "../model/delivery.ts";
 
 /** Socket and TLS codes after which nothing was handed over: there was no connection. */
@@ -13,18 +14,9 @@ export async function answerWithin<T>(
   answer: Promise<T>,
   meaning: (error: unknown) => SendError["outcome"],
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const text = `no answer within ${ms} ms`;
-      reject(new SendError({ kind: "unknown", code: "TIMEOUT", text }));
-    }, ms);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } catch (error) {
+  const text = `no answer within ${ms} ms`;
+  const late = () => new SendError({ kind: "unknown", code: "TIMEOUT", text });
+  return withTimeLimit(ms, answer, late).catch((error: unknown) => {
     throw error instanceof SendError ? error : new SendError(meaning(error));
-  } finally {
-    clearTimeout(timer);
-  }
+  });
 }

@@ -1,5 +1,5 @@
+import { backoffMs } from "../lib/backoff.ts";
 import { BelfryClientError } from "./error.ts";
-import { growingPause } from "./pause.ts";
 
 /** The result of the tries so far. */
 export interface Course {
@@ -72,7 +72,6 @@ export function nextOf(
     // The random part spreads clients that were asked for the same pause.
     pauseMs: now
       ? 0
-      : (retryMs ??
-        Math.min(asked, longestAskedMs) + growingPause(failures + 1, firstPauseMs, longestPauseMs)),
+      : (retryMs ?? Math.min(asked, longestAskedMs) + backoffMs(failures + 1, firstPauseMs, longestPauseMs)),
   };
 }

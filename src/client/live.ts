@@ -1,8 +1,8 @@
+import { pause } from "../lib/backoff.ts";
 import type { WireItem, WireMessage } from "../model/inbox-wire.ts";
 import { atFirst, nextOf, type Outcome, transportOf } from "./course.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
-import { pause } from "./pause.ts";
 import { isOnline, watchNetwork } from "./platform.ts";
 import { applied, emptyReplica, isWhole, type Replica } from "./replica.ts";
 import type { Transport } from "./transports.ts";

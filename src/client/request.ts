@@ -1,6 +1,6 @@
+import { backoffMs, pause } from "../lib/backoff.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError, errorOf } from "./error.ts";
-import { growingPause, pause } from "./pause.ts";
 
 export interface Call {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -53,7 +53,7 @@ export function createRequester(options: RequesterOptions): Requester {
       if (key !== undefined) found.idempotencyKey = key;
       if (found.code === inProgress) inProgressSince = Math.min(inProgressSince, Date.now());
       if (found.code !== inProgress || Date.now() - inProgressSince > inProgressMs) failures++;
-      const wait = Math.max((found.retryAfter ?? 0) * 1_000, growingPause(failures || 1, 300, 5_000));
+      const wait = Math.max((found.retryAfter ?? 0) * 1_000, backoffMs(failures || 1, 300, 5_000));
       const isEnough = failures > retries || retries === 0;
       if (call.signal?.aborted || isEnough || !passes(found) || wait > patienceMs) throw found;
       await pause(wait, call.signal);

@@ -1,4 +1,4 @@
-import { createBatcher } from "../model/batcher.ts";
+import { createBatcher } from "../lib/batcher.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { InboxListing, InboxQuery, ItemChange, KeptItem, Standing } from "../model/live.ts";
 import type { InboxPage, InboxView } from "../model/notification.ts";
@@ -70,6 +70,7 @@ export function createInbox(
     run: (requests) => store.pages(requests),
     maxItems: 100,
     maxWaiting,
+    whenFull: () => new BelfryError("overloaded"),
     inFlight: 2,
   });
   return {

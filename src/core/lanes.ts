@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from "../model/batcher.ts";
+import { type Batcher, createBatcher } from "../lib/batcher.ts";
 import { BelfryError } from "../model/errors.ts";
 import { type PlannedNotification, Unsettled } from "../model/notification.ts";
 
@@ -39,7 +39,6 @@ export function createLanes(options: {
     maxItems,
     maxBytes,
     bytesOf: ({ bytes = 0 }: PlannedNotification) => bytes,
-    maxWaiting: Number.POSITIVE_INFINITY,
   };
   const lanes: Array<Batcher<PlannedNotification, undefined>> = Array.from({ length: 2 }, () =>
     createBatcher({ ...limits, run: commitLane }),

@@ -1,4 +1,4 @@
-import { type Batcher, createBatcher } from "../model/batcher.ts";
+import { type Batcher, createBatcher } from "../lib/batcher.ts";
 import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import type { Availability } from "./health.ts";
@@ -103,7 +103,6 @@ export function createWorker(options: WorkerOptions): Worker {
       return batch.map(() => undefined);
     },
     maxItems: 500,
-    maxWaiting: Number.POSITIVE_INFINITY,
   });
 
   const freshUntil = (delivery: HeldDelivery) => (heldUntil.get(delivery) ?? 0) - leaseMs / 3;

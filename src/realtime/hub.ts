@@ -1,3 +1,4 @@
+import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Hub, Sink } from "../model/hub.ts";
 import { standingOf } from "../model/inbox-wire.ts";
@@ -202,7 +203,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
         retry = undefined;
         for (const listener of failing) mark(listener);
       },
-      Math.min(50 * 2 ** failures++, maxPauseMs) * (0.5 + random() / 2),
+      backoffMs(++failures, 50, maxPauseMs, random),
     );
   }
 

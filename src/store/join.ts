@@ -1,4 +1,5 @@
 import { type ClientSession, MongoError, MongoServerError } from "mongodb";
+import { withTimeLimit } from "../lib/time-limit.ts";
 import type { PlannedNotification } from "../model/notification.ts";
 import { createAppender } from "./append.ts";
 import { type CommitOptions, insertDeliveries, patienceMs } from "./commit.ts";
@@ -48,20 +49,12 @@ const isOfDocument = (error: unknown): boolean =>
 const preparationMs = 1_000;
 
 /** A transaction of the caller's may hold what the preparation waits for: then it has to let go, and be done again. */
-export async function inTime<T>(opened: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new MongoError(
-        "Belfry is creating its collections and indexes, which may wait for this transaction. Retry the transaction, or await ready() before it begins.",
-      );
-      error.addErrorLabel("TransientTransactionError");
-      reject(error);
-    }, preparationMs);
+export function inTime<T>(opened: Promise<T>): Promise<T> {
+  return withTimeLimit(preparationMs, opened, () => {
+    const error = new MongoError(
+      "Belfry is creating its collections and indexes, which may wait for this transaction. Retry the transaction, or await ready() before it begins.",
+    );
+    error.addErrorLabel("TransientTransactionError");
+    return error;
   });
-  try {
-    return await Promise.race([opened, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type ClientSession, type MongoClient, MongoError, type TransactionOptions } from "mongodb";
-import { createBatcher } from "../model/batcher.ts";
+import { createBatcher } from "../lib/batcher.ts";
+import { BelfryError } from "../model/errors.ts";
 import { interrupted, writeConflict } from "./failures.ts";
 
 /** What a transaction does about what is in its way. */
@@ -91,6 +92,7 @@ export function createTurns(inFlight = 4, maxWaiting = Number.POSITIVE_INFINITY)
     run: ([round]) => Promise.all([round?.()]),
     maxItems: 1,
     maxWaiting,
+    whenFull: () => new BelfryError("overloaded"),
     inFlight,
   });
   return rounds.submit as Turns;

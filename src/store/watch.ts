@@ -1,5 +1,6 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient, ObjectId, type ResumeToken } from "mongodb";
+import { backoffMs, pause } from "../lib/backoff.ts";
 import { clientOptions, databaseName } from "./connect.ts";
 import { isRefusal } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
@@ -93,8 +94,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
         );
       const refused = isRefusal(error);
       if (refused) place = undefined;
-      const ms = Math.min(50 * 2 ** failures++, maxPauseMs) * (0.5 + random() / 2);
-      await pause(ms, undefined, { signal: stop.signal }).catch(() => {});
+      await pause(backoffMs(++failures, 50, maxPauseMs, random), stop.signal);
       if (refused) onLost();
     }
   }
@@ -107,7 +107,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
     async close() {
       stop.abort();
       // A server that does not answer would hold the driver up for a minute.
-      await Promise.race([Promise.all([client.close(), ended]), pause(closeMs, undefined, { ref: false })]);
+      await Promise.race([Promise.all([client.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
     },
   };
 }

@@ -1,10 +1,10 @@
 import { Transform } from "node:stream";
 import nodemailer from "nodemailer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
+import { createSemaphore } from "../../lib/semaphore.ts";
 import { SendError } from "../../model/delivery.ts";
 import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
 import type { Provider } from "../../model/provider.ts";
-import { createPermits } from "../permits.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
 
@@ -47,7 +47,7 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     mail.message.transform(() => inOnePiece());
     done();
   });
-  const permit = createPermits(options.connections);
+  const slots = createSemaphore(options.connections);
   let utf8: { until: number; offered: Promise<boolean> } | undefined;
 
   /** A failure is not kept: the next mail asks again. */
@@ -67,7 +67,11 @@ export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
     channel: "email",
     async send({ id, to, subject, text, html, replyTo, fromName }, signal) {
       if (!isMailbox(to)) throw notOneMailbox();
-      const release = await permit(signal);
+      // A send that is still waiting has handed nothing over, so it ends as a retry and not as `unknown`.
+      const release = await slots.acquire(signal).catch(() => {
+        const text = `all ${options.connections} connections stayed busy`;
+        throw new SendError({ kind: "retry", code: "BUSY", text });
+      });
       try {
         if (needsSmtpUtf8(to) && !(await offersUtf8())) throw noUtf8();
         const info = await transport.sendMail({

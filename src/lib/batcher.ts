@@ -1,7 +1,8 @@
-import { BelfryError } from "./errors.ts";
-
 export interface Batcher<Item, Result> {
-  /** `group`: what it came with; what came alone is one group. Resolves with the item's own result. Rejects with its own error, or `overloaded` when the queue is full. */
+  /**
+   * `group`: the request that the item belongs to; items without one form a group. Resolves with the item's own result.
+   * Rejects with its own error, or with `whenFull()` when the queue is full.
+   */
   submit(item: Item, group?: object): Promise<Result>;
   /** Items waiting for a batch; those in flight are not counted. */
   readonly waiting: number;
@@ -14,20 +15,21 @@ export interface Batcher<Item, Result> {
  * and a busy one shares round trips. There is no timer: `setImmediate` only lets the requests that
  * the event loop has already read join the first batch, where more than one can.
  *
- * `run` gets 1 to `maxItems` items and answers with one entry each, in order: a result, an `Error`, or a promise of a
- * result, which the batch does not wait for, nor `drained`.
- * When it throws, every item of that batch is rejected with what it threw.
+ * `run` gets 1 to `maxItems` items and returns one entry each, in order: a result, an `Error`, or a promise of a result,
+ * for which neither the batch nor `drained` waits. When it throws, every item of that batch is rejected with that error.
  * With `inFlight` 1 batches never overlap, so a group's items are handled in the order of `submit`.
  *
- * Each group that waits has an equal part of a batch, and what others leave of theirs: a thousand that came at once do not
- * go in front of one that came later. A batch is over as well when its items have `maxBytes` together.
+ * Each waiting group has an equal share of a batch, and takes what the others leave of theirs, so a thousand items that
+ * came at once do not delay one that came later. A batch also ends when its items have `maxBytes` together.
  */
 export function createBatcher<Item, Result>(options: {
   run: (items: Item[]) => Promise<Array<Result | Error | Promise<Result>>>;
   maxItems: number;
   maxBytes?: number;
   bytesOf?: (item: Item) => number;
-  maxWaiting: number;
+  maxWaiting?: number;
+  /** Makes the error for an item that finds `maxWaiting` items waiting. */
+  whenFull?: () => Error;
   inFlight?: number;
 }): Batcher<Item, Result> {
   interface Entry {
@@ -35,9 +37,11 @@ export function createBatcher<Item, Result>(options: {
     resolve: (result: Result | Promise<Result>) => void;
     reject: (error: unknown) => void;
   }
-  const { run, maxItems, maxBytes = Number.POSITIVE_INFINITY, maxWaiting, inFlight = 1 } = options;
+  const { run, maxItems, inFlight = 1 } = options;
+  const { maxBytes = Number.POSITIVE_INFINITY, maxWaiting = Number.POSITIVE_INFINITY } = options;
+  const whenFull = options.whenFull ?? (() => new Error("the queue is full"));
   const bytesOf = options.bytesOf ?? (() => 0);
-  /** By group, the one whose turn is next first. */
+  /** By group; the group that is served next comes first. */
   const queues = new Map<object | undefined, Entry[]>();
   let waiting = 0;
   let running = 0;
@@ -72,7 +76,7 @@ export function createBatcher<Item, Result>(options: {
       bytes += takenBytes;
       if (taken > 0) {
         queues.delete(group);
-        // A `Map` comes to what is set anew once more, after all the others: they have had their part by then.
+        // The loop visits a group that is set again once more, after all others have had their share.
         if (taken < queue.length) queues.set(group, queue.slice(taken));
         const some = taken === queue.length ? queue : queue.slice(0, taken);
         batch = batch.length === 0 ? some : batch.concat(some);
@@ -103,7 +107,7 @@ export function createBatcher<Item, Result>(options: {
 
   return {
     submit(item, group) {
-      if (waiting >= maxWaiting) return Promise.reject(new BelfryError("overloaded"));
+      if (waiting >= maxWaiting) return Promise.reject(whenFull());
       return new Promise((resolve, reject) => {
         const entry = { item, resolve, reject };
         const queue = queues.get(group);

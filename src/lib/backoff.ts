@@ -1,7 +1,7 @@
-/** The pause after `failures` failures in a row, in milliseconds: exponential, with half of it random. */
-export function growingPause(failures: number, firstMs: number, maxMs: number): number {
+/** The pause before try `failures` + 1, in milliseconds: doubled each time up to `maxMs`, and half of it random. */
+export function backoffMs(failures: number, firstMs: number, maxMs: number, random = Math.random): number {
   const whole = Math.min(maxMs, firstMs * 2 ** (failures - 1));
-  return whole * (0.5 + Math.random() / 2);
+  return whole * (0.5 + random() / 2);
 }
 
 /** Resolves after `ms` milliseconds, or at once when `signal` aborts. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createBatcher } from "../../src/model/batcher.ts";
+import { createBatcher } from "../../src/lib/batcher.ts";
 import { BelfryError } from "../../src/model/errors.ts";
 
 /** A `run` that ends each batch when told. */
@@ -142,9 +142,14 @@ test("a batch that fails whole fails its own items, and the next one works", asy
   expect(results.map((one) => one.status)).toEqual(["rejected", "rejected", "fulfilled"]);
 });
 
-test("a full queue refuses with `overloaded`, and takes again once it has room", async () => {
+test("a full queue refuses with the error of `whenFull`, and takes again once it has room", async () => {
   const work = manual<number, number>((item) => item);
-  const batcher = createBatcher({ run: work.run, maxItems: 1, maxWaiting: 2 });
+  const batcher = createBatcher({
+    run: work.run,
+    maxItems: 1,
+    maxWaiting: 2,
+    whenFull: () => new BelfryError("overloaded"),
+  });
   const inFlight = batcher.submit(1);
   await turn();
   const waiting = [batcher.submit(2), batcher.submit(3)];

@@ -1,0 +1,46 @@
+export interface Semaphore {
+  /** Waits for a place, in order, and resolves with the function that gives it back. Rejects with the signal's reason when it aborts first. */
+  acquire(signal?: AbortSignal): Promise<() => void>;
+  /** Runs a task in a place. */
+  run<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** Lets at most `count` tasks run at the same time. */
+export function createSemaphore(count: number): Semaphore {
+  let free = count;
+  const waiting = new Set<() => void>();
+  const release = () => {
+    const [next] = waiting;
+    if (next) next();
+    else free++;
+  };
+  const acquire = (signal?: AbortSignal) =>
+    new Promise<() => void>((resolve, reject) => {
+      if (free > 0) {
+        free--;
+        return resolve(release);
+      }
+      const go = () => {
+        waiting.delete(go);
+        signal?.removeEventListener("abort", stop);
+        resolve(release);
+      };
+      const stop = () => {
+        waiting.delete(go);
+        reject(signal?.reason);
+      };
+      waiting.add(go);
+      signal?.addEventListener("abort", stop, { once: true });
+    });
+  return {
+    acquire,
+    async run(task) {
+      const leave = await acquire();
+      try {
+        return await task();
+      } finally {
+        leave();
+      }
+    },
+  };
+}
