@@ -100,7 +100,6 @@ export async function openLines(config: Config, partners: LinePartners): Promise
               ? undefined
               : (id) => `${config.PUBLIC_URL}/v1/callbacks/twilio?delivery=${id}`,
           timeoutMs: config.PROVIDER_TIMEOUT_MS,
-          connections: config.DELIVERY_CONCURRENCY,
         }),
     },
     capture: {

@@ -4,6 +4,7 @@ import { BelfryError } from "../model/errors.ts";
 import type { Receipt } from "../model/receipt.ts";
 import { isMailguns, MailgunCallback, mailgunReceipt } from "./mailgun-callback.ts";
 import { hex24 } from "./patterns.ts";
+import { isTwilios, twilioReceipt } from "./twilio-callback.ts";
 
 export interface CallbackPartners {
   /** Absent: the route returns 404. `publicUrl`: the URL that Twilio calls. */
@@ -52,8 +53,6 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
     },
   );
 
-  // The SDK's validator takes 9 MB of memory, so it is loaded only with Twilio configured.
-  const reading = twilio && (await import("./twilio-callback.ts"));
   await app.register(async (own) => {
     own.removeAllContentTypeParsers();
     own.addContentTypeParser(form, { parseAs: "string" }, (_request, body, done) =>
@@ -72,11 +71,11 @@ export async function callbackRoutes(app: FastifyInstance, partners: CallbackPar
       "/v1/callbacks/twilio",
       { schema, config },
       async (request, reply) => {
-        if (!twilio || !reading) throw new BelfryError("not_found");
+        if (!twilio) throw new BelfryError("not_found");
         const parameters = request.body ?? new URLSearchParams();
-        if (!reading.isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
+        if (!isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
           throw new BelfryError("callback_refused");
-        const receipt = reading.twilioReceipt(request.query.delivery.toLowerCase(), parameters);
+        const receipt = twilioReceipt(request.query.delivery.toLowerCase(), parameters);
         if (receipt) await partners.receive(receipt);
         return reply.code(204).send();
       },

@@ -1,9 +1,12 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { validateRequest } from "twilio/lib/webhooks/webhooks.js";
 import type { Receipt } from "../model/receipt.ts";
 import { twilioRefusals } from "../model/twilio.ts";
 
-/** Whether Twilio signed this (HMAC-SHA1 over the public URL and the sorted parameters; twilio.com/docs/usage/security). */
+/**
+ * Whether Twilio signed this: HMAC-SHA1 over the public URL and the sorted parameters (twilio.com/docs/usage/security).
+ * Twilio signs the URL with or without its port, so either counts.
+ */
 export function isTwilios(
   headers: IncomingHttpHeaders,
   url: string,
@@ -12,8 +15,17 @@ export function isTwilios(
 ): boolean {
   const signature = headers["x-twilio-signature"];
   if (typeof signature !== "string") return false;
-  const parameters = Object.fromEntries([...form.keys()].map((name) => [name, form.getAll(name)]));
-  return validateRequest(authToken, signature, url, parameters);
+  const given = Buffer.from(signature);
+  const names = [...new Set(form.keys())].sort();
+  const fields = names.flatMap((name) => [...new Set(form.getAll(name))].sort().map((value) => name + value));
+  const [, scheme = "", host = "", port, rest = ""] =
+    /^(https?:\/\/)([^/?#]*?)(:\d+)?([/?#].*)?$/s.exec(url) ?? [];
+  const ports = ["", port ?? (scheme === "https://" ? ":443" : ":80")];
+  return ports.some((one) => {
+    const signed = scheme + host + one + rest + fields.join("");
+    const expected = createHmac("sha1", authToken).update(signed).digest("base64");
+    return given.length === expected.length && timingSafeEqual(given, Buffer.from(expected));
+  });
 }
 
 /** A status callback; undefined when it says nothing that we keep (`queued`, `sent`, …). `delivery`: from our own URL. */

@@ -1,43 +1,19 @@
 import type { SendError } from "../../model/delivery.ts";
-import { certificateRefusal } from "../certificate.ts";
-import { nothingSent } from "../http-answer.ts";
-
-type Outcome = SendError["outcome"];
-
-/**
- * What mailgun.js throws. When no answer came it reports status 400: then `message` is the socket's code
- * (`ECONNREFUSED`) and `details` the sentence. Otherwise `details` is the answer's `message`.
- */
-export interface MailgunFailure {
-  status?: number;
-  message: string;
-  details?: unknown;
-}
-
-/** A socket's or TLS's own code: Mailgun's words are never all capitals without a space. */
-const socketCode = /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$|^E[A-Z0-9]+$/;
+import type { HttpAnswer } from "../http-answer.ts";
 
 const rateWaitMs = 60_000;
 const longestWaitMs = 24 * 60 * 60_000;
 
 /**
- * What a Mailgun failure means (documentation.mailgun.com, "API response codes"; `docs/providers/mailgun.md` has the
- * table and the tests). `now`: Unix ms, for answers that name a time.
+ * What an answer other than 2xx means (documentation.mailgun.com, "API response codes"; `docs/providers/mailgun.md` has
+ * the table and the tests). `now`: Unix ms, for answers that name a time.
  */
-export function mailgunOutcome({ status, message, details }: MailgunFailure, now: number): Outcome {
-  // The library passes on whatever the JSON had.
-  const text = String(details || message);
-  if (status === undefined) return { kind: "unknown", code: "ERROR", text };
-  if (status === 400 && socketCode.test(message)) {
-    const refusal = certificateRefusal(message, text, "MAILGUN_BASE_URL");
-    if (refusal) return refusal;
-    return nothingSent.test(message)
-      ? { kind: "retry", code: message, text, ailing: true }
-      : { kind: "unknown", code: message, text };
-  }
+export function mailgunOutcome(answer: HttpAnswer, now: number): SendError["outcome"] {
+  const { status } = answer;
   const code = String(status);
-  // 404 is an unknown domain, or a base URL that leads nowhere: it holds for every message.
-  if ((status >= 401 && status <= 405) || (status === 400 && ofUs.test(text)))
+  const text = String(answer.json.message || answer.text || `Mailgun answered ${status}`);
+  // A redirect or a 404 is an unknown domain, or a base URL that leads nowhere: it holds for every message.
+  if (status < 400 || (status >= 401 && status <= 405) || (status === 400 && ofUs.test(text)))
     return { kind: "misconfigured", code, text, remedy };
   if (status === 429) return { kind: "retry", code, text, afterMs: waitIn(text, now), ailing: true };
   return status < 500 ? { kind: "rejected", reason: "message", code, text } : { kind: "unknown", code, text };

@@ -1,19 +1,6 @@
 import type { SendError } from "../../model/delivery.ts";
 import { twilioRefusals } from "../../model/twilio.ts";
-import { certificateRefusal } from "../certificate.ts";
-import { nothingSent } from "../http-answer.ts";
-
-type Outcome = SendError["outcome"];
-
-/**
- * What the SDK throws: Twilio's error with its number as `code`, or axios's with a word (`ECONNREFUSED`). It passes on
- * whatever the answer's JSON had.
- */
-export interface TwilioFailure {
-  status?: number;
-  code?: unknown;
-  message?: unknown;
-}
+import type { HttpAnswer } from "../http-answer.ts";
 
 /** The sender's queue or the account's limit is full: soon is too soon. */
 const lateCodes = new Set(["21611", "30001", "21730"]);
@@ -34,22 +21,14 @@ const configCodes = new Set([
 const remedy =
   "Check TWILIO_SID and TWILIO_AUTH_TOKEN, that the account is active, and that the sender belongs to it.";
 
-/** What a Twilio failure means (`docs/providers/twilio.md` has the table and the tests). */
-export function twilioOutcome(failure: TwilioFailure): Outcome {
-  const { status } = failure;
-  const code = String(failure.code ?? status ?? "ERROR").slice(0, 50);
-  const text = String(failure.message ?? `Twilio answered ${status}`);
-  if (status === undefined) {
-    const refusal = certificateRefusal(code, text, "TWILIO_BASE_URL");
-    if (refusal) return refusal;
-    return nothingSent.test(code)
-      ? { kind: "retry", code, text, ailing: true }
-      : { kind: "unknown", code, text };
-  }
+/** What an answer other than 2xx means (`docs/providers/twilio.md` has the table and the tests). */
+export function twilioOutcome({ status, json }: HttpAnswer): SendError["outcome"] {
+  const code = String(json.code ?? status).slice(0, 50);
+  const text = String(json.message ?? `Twilio answered ${status}`);
   if (lateCodes.has(code)) return { kind: "retry", code, text, afterMs: lateMs, ailing: true };
   if (status === 429 || code === "20429") return { kind: "retry", code, text, ailing: true };
   if (status >= 500 || code === "20500") return { kind: "unknown", code, text };
-  if (configCodes.has(code) || status === 401 || status === 403 || status === 404)
+  if (configCodes.has(code) || status < 400 || status === 401 || status === 403 || status === 404)
     return { kind: "misconfigured", code, text, remedy };
   return { kind: "rejected", reason: twilioRefusals.get(code) ?? "message", code, text };
 }

@@ -1,8 +1,8 @@
-import { Agent } from "node:http";
+import { SendError } from "../../model/delivery.ts";
 import { isMessagingService } from "../../model/phone.ts";
 import type { Provider } from "../../model/provider.ts";
-import { answerWithin } from "../http-answer.ts";
-import { type TwilioFailure, twilioOutcome } from "./twilio-outcome.ts";
+import { postForm } from "../http-answer.ts";
+import { twilioOutcome } from "./twilio-outcome.ts";
 
 export interface TwilioOptions {
   /** The account's, `AC…`. */
@@ -16,50 +16,38 @@ export interface TwilioOptions {
   /** Where Twilio reports what became of a delivery. */
   statusCallback?: ((deliveryId: string) => string) | undefined;
   timeoutMs: number;
-  /** Open connections at most. */
-  connections: number;
 }
 
-const maxAnswerBytes = 64 * 1024;
-
-/** SMS through Twilio's API. The library is loaded by the process that needs it. */
-export async function createTwilioProvider(options: TwilioOptions): Promise<Provider<"sms">> {
-  const { from, validitySeconds, statusCallback, timeoutMs } = options;
-  const { default: twilio } = await import("twilio");
-  const http = new twilio.RequestClient({ timeout: timeoutMs, maxSockets: options.connections });
-  // Its own pool is for https alone; over http the process-wide one would outlive a close, and has no bound.
-  const plain = new Agent({ keepAlive: true, maxSockets: options.connections });
-  http.axios.defaults.httpAgent = plain;
-  // The SDK knows no other host than twilio.com's, and nobody here decides about retries but the engine.
-  http.axios.interceptors.request.use((request) => {
-    const { pathname, search } = new URL(request.url as string);
-    return Object.assign(request, {
-      url: `${options.baseUrl}${pathname}${search}`,
-      signal: AbortSignal.timeout(timeoutMs),
-      maxContentLength: maxAnswerBytes,
-    });
-  });
-  const { messages } = twilio(options.sid, options.authToken, { httpClient: http });
+/** SMS through Twilio's API. */
+export function createTwilioProvider(options: TwilioOptions): Provider<"sms"> {
+  const { sid, from, statusCallback } = options;
 
   return {
     name: "twilio",
     channel: "sms",
-    async send({ id, to, text }) {
-      const sending = messages.create({
-        ...(isMessagingService(from) ? { messagingServiceSid: from } : { from }),
-        to,
-        body: text,
-        validityPeriod: validitySeconds,
-        ...(statusCallback && { statusCallback: statusCallback(id) }),
+    async send({ id, to, text }, signal) {
+      const answer = await postForm({
+        url: `${options.baseUrl}/2010-04-01/Accounts/${sid}/Messages.json`,
+        user: sid,
+        password: options.authToken,
+        form: {
+          ...(isMessagingService(from) ? { MessagingServiceSid: from } : { From: from }),
+          To: to,
+          Body: text,
+          ValidityPeriod: String(options.validitySeconds),
+          ...(statusCallback && { StatusCallback: statusCallback(id) }),
+        },
+        timeoutMs: options.timeoutMs,
+        signal,
+        variable: "TWILIO_BASE_URL",
       });
-      const { sid, status } = await answerWithin(timeoutMs, sending, (error) =>
-        twilioOutcome(error as TwilioFailure),
-      );
-      return { ...(typeof sid === "string" && { providerId: sid }), ...(status && { text: String(status) }) };
+      const { status, json } = answer;
+      if (status < 200 || status > 299) throw new SendError(twilioOutcome(answer));
+      return {
+        ...(typeof json.sid === "string" && { providerId: json.sid }),
+        ...(json.status !== undefined && { text: String(json.status) }),
+      };
     },
-    async close() {
-      http.axios.defaults.httpsAgent?.destroy();
-      plain.destroy();
-    },
+    async close() {},
   };
 }
