@@ -16,7 +16,7 @@ const mostRemembered = 10_000;
 /**
  * Decides about refusals whose words leave open whom they are about, by what becomes of other recipients.
  *
- * - `doubt.named` ("550 no such user"): fails; the address is remembered only when the server has accepted
+ * - `doubt.named` ("550 no such user", "550 5.7.1 blocked"): fails; the address is remembered only when the server has accepted
  *   somebody within ten minutes. Five recipients refused in a row count as a refusal of us, for a day.
  * - `doubt` without it ("550 no"): fails, and is remembered, once somebody else was accepted between two refusals of
  *   this recipient. Until then it uses up no try: it waits a minute, or, when nobody was accepted for ten minutes or

@@ -87,8 +87,8 @@ export type AttemptOutcome =
   /** The answer never came: it may have been sent. Ailing too, unless it says that it tells of one target alone. */
   | { kind: "unknown"; code: string; text: string; ailing?: false }
   /**
-   * Permanent. `doubt`: an address was refused without an exact code, so perhaps we were: `named` when the words name
-   * the mailbox, `remedy` for the case that it is us (`delivery/judge.ts`). `remember`: false when the address must
+   * Permanent. `doubt`: the refusal may be about us (`delivery/judge.ts`): `named` when it is about this recipient
+   * unless everybody is refused, `remedy` for the case that it is us. `remember`: false when the address must
    * not be suppressed.
    */
   | {

@@ -87,7 +87,12 @@ describe("what an answer means", () => {
     ["a bare 550 to DATA", answer("550 refused", data), message],
     ["a bare 554", answer("554 transaction failed", data), message],
 
-    ["550 5.7.1", answer("550 5.7.1 blocked"), policy],
+    [
+      "550 5.7.1 to RCPT",
+      answer("550 5.7.1 blocked"),
+      { ...policy, doubt: { named: true, remedy: sentence } },
+    ],
+    ["550 5.7.1 to DATA", answer("550 5.7.1 blocked", data), policy],
     ["550 5.7.26", answer("550 5.7.26 unauthenticated mail", data), policy],
     ["554 5.7.1", answer("554 5.7.1 spam", data), policy],
 

@@ -202,6 +202,25 @@ describe("through a running service and a real SMTP server", () => {
     },
   );
 
+  test("a server that refuses every recipient with a bare 5.7.1 is misconfigured from the fifth on", async () => {
+    const sink = await smtp({ onRecipient: () => ({ code: 550, text: "5.7.1 blocked" }) });
+    const { url } = await startService(variables(sink, { DELIVERY_CONCURRENCY: "1" }));
+    const [fifth = "", ...four] = Array.from({ length: 5 }, newUser);
+    for (const user of [...four, fifth])
+      await users.insertOne({ _id: new ObjectId(user), email: `${user}@receiver.example` });
+    for (const user of four)
+      expect(await inState(await login(url, user), "failed")).toMatchObject({ reason: "policy" });
+    await login(url, fifth);
+    await eventually(async () => {
+      const { smtp: shown } = (await call(url, "GET", "/readyz?verbose")).body.providers.email;
+      return shown.state === "paused";
+    }, "the provider is paused");
+    const { state, tries } = await attempted(fifth);
+    expect({ state, tries }).toEqual({ state: "pending", tries: 0 });
+    const all = { $in: [...four, fifth].map((user) => new ObjectId(user)) };
+    expect(await users.countDocuments({ _id: all, suppressed: { $exists: true } })).toBe(0);
+  });
+
   test("a plain 550 to one recipient is remembered once the server has accepted others in between", async () => {
     const sink = await smtp({
       onRecipient: (to) => (to.startsWith("bad") ? { code: 550, text: "no such user" } : undefined),

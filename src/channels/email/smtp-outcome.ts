@@ -62,7 +62,8 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
   if (failure.code === "EPROTOCOL" || command === "EHLO" || command === "HELO")
     return misconfigured(code, text, remedies[ours ?? (command === "CONN" ? "host" : "helo")]);
   if (ours) return refused(ours);
-  if (detail.startsWith("7.")) return rejected("policy");
+  // Before DATA the server has not seen the message, so a rule that refuses everybody is about us.
+  if (detail.startsWith("7.")) return command === "DATA" ? rejected("policy") : doubtful(true, "policy");
   if (status === 552 || detail.startsWith("6.") || detail === "3.4") return rejected("message");
   if (command === "MAIL FROM") return misconfigured(code, text, remedies.sender);
   if (command === "DATA") return rejected(/^1\./.test(detail) || detail === "2.1" ? "address" : "message");
@@ -80,8 +81,8 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
     return { kind: "rejected", reason, code, text };
   }
 
-  function doubtful(named: boolean): Outcome {
-    return { kind: "rejected", reason: "address", code, text, doubt: { named, remedy: remedies.everybody } };
+  function doubtful(named: boolean, reason: "address" | "policy" = "address"): Outcome {
+    return { kind: "rejected", reason, code, text, doubt: { named, remedy: remedies.everybody } };
   }
 
   /** After MAIL FROM the recipient or the message is known too: what becomes of others shows whether it holds for all. */
