@@ -2,6 +2,7 @@ import diagnostics from "node:diagnostics_channel";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { wireTypes } from "../scripts/wire-types.ts";
 import { exampleFile } from "../src/config/table.ts";
 import { createCatalog } from "../src/core/catalog.ts";
 import { directType } from "../src/core/types.ts";
@@ -146,6 +147,12 @@ test("asyncapi.json is what the sockets' messages say (else: npm run generate)",
   await expect(`${JSON.stringify(asyncApiDocument(version), null, 2)}\n`).toMatchFileSnapshot(
     "../asyncapi.json",
   );
+});
+
+test("the wire types of the client and the console are those of openapi.json (else: npm run generate)", async () => {
+  const { client, console } = wireTypes(document);
+  await expect(client).toMatchFileSnapshot("../src/client/wire.ts");
+  await expect(console).toMatchFileSnapshot("../web/console/wire.ts");
 });
 
 test("the documents that are served are those that are committed", async () => {

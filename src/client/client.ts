@@ -1,4 +1,3 @@
-import type { Standing } from "../model/live.ts";
 import { type Credentials, createCredentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
 import { type LiveConnection, type LiveView, openLive } from "./live.ts";
@@ -16,6 +15,7 @@ import type {
   ProfileBody,
   ProfilePatch,
   ReadAllAnswer,
+  Standing,
   TokenAnswer,
 } from "./wire.ts";
 

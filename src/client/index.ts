@@ -1,5 +1,3 @@
-export type { WireItem as InboxItem } from "../model/inbox-wire.ts";
-export type { Standing } from "../model/live.ts";
 export { BelfryClient, type ClientOptions, type LiveOptions } from "./client.ts";
 export { BelfryClientError, type ErrorDetail } from "./error.ts";
 export type { ConnectionState, LiveConnection, LiveView } from "./live.ts";

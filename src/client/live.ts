@@ -1,11 +1,12 @@
 import { pause } from "../lib/backoff.ts";
-import type { WireItem, WireMessage } from "../model/inbox-wire.ts";
+import type { WireMessage } from "../model/inbox-wire.ts";
 import { atFirst, nextOf, type Outcome, transportOf } from "./course.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
 import { isOnline, watchNetwork } from "./platform.ts";
 import { applied, emptyReplica, isWhole, type Replica } from "./replica.ts";
 import type { Transport } from "./transports.ts";
+import type { InboxItem } from "./wire.ts";
 
 /**
  * `connecting`: the view may be out of date and is being updated; `live`: it is exactly what the service has; `offline`: the
@@ -15,7 +16,7 @@ export type ConnectionState = "connecting" | "live" | "offline" | "refused";
 
 export interface LiveView {
   /** Newest first, the archived ones too. */
-  items: readonly WireItem[];
+  items: readonly InboxItem[];
   unread: number;
   total: number;
   rev: number;

@@ -1,10 +1,10 @@
-import type { WireChange, WireItem } from "../model/inbox-wire.ts";
-import type { Standing } from "../model/live.ts";
+import type { WireChange } from "../model/inbox-wire.ts";
+import type { InboxItem, Standing } from "./wire.ts";
 
 /** A device's copy of a user's whole inbox, exactly as the service had it at `rev`. */
 export interface Replica extends Standing {
   /** Oldest first. */
-  items: readonly WireItem[];
+  items: readonly InboxItem[];
 }
 
 export const emptyReplica: Replica = { rev: 0, unread: 0, total: 0, items: [] };
@@ -34,11 +34,11 @@ export const isWhole = ({ items, unread, total }: Replica): boolean =>
   items.length === total && items.filter((item) => !item.read).length === unread;
 
 /** Searches from the end, because a new item is newer than nearly all others. */
-function insert(items: WireItem[], item: WireItem): void {
+function insert(items: InboxItem[], item: InboxItem): void {
   let at = items.length;
-  while (at > 0 && isOlder(item, items[at - 1] as WireItem)) at--;
+  while (at > 0 && isOlder(item, items[at - 1] as InboxItem)) at--;
   items.splice(at, 0, item);
 }
 
-const isOlder = (a: WireItem, b: WireItem): boolean =>
+const isOlder = (a: InboxItem, b: InboxItem): boolean =>
   a.created_rev < b.created_rev || (a.created_rev === b.created_rev && a.id < b.id);

@@ -1,11 +1,21 @@
-import type { WireItem } from "../model/inbox-wire.ts";
-import type { Standing } from "../model/live.ts";
-import type { Channel } from "../model/notification.ts";
+// Generated from openapi.json by `npm run generate`.
 
-/** Request and response bodies of the service's own API; a test compares them with the OpenAPI document. */
+export interface InboxQuery {
+  /** Default: 20. */
+  limit?: number;
+  /** Skips so many of the newest items. Cannot be combined with `cursor`. */
+  skip?: number;
+  /** `next_cursor` of the previous page, with the same user and filters. */
+  cursor?: string;
+  unread?: boolean;
+  /** Default: false. */
+  archived?: boolean | "any";
+  type?: string;
+  target_id?: string;
+}
 
 export interface NotificationBody {
-  /** 1 to 1,000 users, each once. */
+  /** Users to notify, each once. */
   recipients: string[];
   /** A notification type. */
   type: string;
@@ -13,68 +23,130 @@ export interface NotificationBody {
   body?: string;
   /** At most 8 KiB as JSON. */
   data?: Record<string, unknown>;
-  /** What the notification is about; 24 hex characters. */
+  /** Replaces the type's channels. `inbox` stores the notification in the user's inbox. */
+  channels?: Array<"email" | "sms" | "webhook" | "inbox">;
   target_id?: string;
-  /** Instead of the channels of the type. */
-  channels?: Array<Channel | "inbox">;
 }
 
 export interface NotificationAnswer {
-  /** One result per recipient, in order: the `id` it was stored under, or the error. */
-  notifications: Array<{ user_id: string; id?: string; error?: { code: string; message: string } }>;
-}
-
-export interface InboxQuery {
-  /** 1 to 100; 20 by default. */
-  limit?: number;
-  /** How many of the newest to skip. */
-  skip?: number;
-  /** `next_cursor` of the previous page, with the same filters. Replaces `skip`. */
-  cursor?: string;
-  unread?: boolean;
-  /** False by default. */
-  archived?: boolean | "any";
-  type?: string;
-  target_id?: string;
+  /** One entry per recipient, in the order of the request. */
+  notifications: Array<{
+    user_id: string;
+    /** The notification's id, if it was stored. */
+    id?: string;
+    error?: {
+      code: string;
+      message: string;
+    };
+  }>;
 }
 
 export interface InboxAnswer extends Standing {
   /** Newest first. */
-  items: WireItem[];
+  items: InboxItem[];
   /** Absent on the last page. */
   next_cursor?: string;
 }
 
 export interface ItemAnswer extends Standing {
-  item: WireItem;
+  item: InboxItem;
 }
 
 export interface ReadAllAnswer extends Standing {
-  /** How many items were unread. */
+  /** How many items were marked as read. */
   changed: number;
 }
 
 export interface ProfileBody {
+  /** One e-mail address, without a name. */
   email?: string;
-  /** E.164, such as `+4915123456789`. */
+  /** Phone number with its country code. Stored in E.164 form, such as +12025550100. */
   phone?: string;
-  /** A BCP 47 tag, such as `de-AT`. */
+  /** BCP 47 language tag, such as en-GB. */
   locale?: string;
-  /** An IANA name, such as `Europe/Berlin`. */
+  /** IANA time zone, such as Europe/Berlin. */
   time_zone?: string;
-  webhook?: { url: string; secrets: string[] };
+  webhook?: {
+    url: string;
+    /** Each is `whsec_` and the base64 of 24 to 64 bytes. During a rotation there are two, and both sign. Without it Belfry makes a secret, and only this response shows it. */
+    secrets?: string[];
+    /** Headers of each call, such as `Authorization`, at most 10. Their values are never returned. A webhook is stored as a whole: without `headers` it has none. */
+    headers?: Record<string, string>;
+  };
 }
 
-export type ProfilePatch = { [Field in keyof ProfileBody]?: ProfileBody[Field] | null };
+export interface ProfilePatch {
+  /** One e-mail address, without a name. */
+  email?: string | null;
+  /** Phone number with its country code. Stored in E.164 form, such as +12025550100. */
+  phone?: string | null;
+  /** BCP 47 language tag, such as en-GB. */
+  locale?: string | null;
+  /** IANA time zone, such as Europe/Berlin. */
+  time_zone?: string | null;
+  webhook?: {
+    url: string;
+    /** Each is `whsec_` and the base64 of 24 to 64 bytes. During a rotation there are two, and both sign. Without it Belfry makes a secret, and only this response shows it. */
+    secrets?: string[];
+    /** Headers of each call, such as `Authorization`, at most 10. Their values are never returned. A webhook is stored as a whole: without `headers` it has none. */
+    headers?: Record<string, string>;
+  } | null;
+}
 
-/** Secrets are never returned. */
-export interface ProfileAnswer extends Omit<ProfileBody, "webhook"> {
+export interface ProfileAnswer {
   id: string;
-  webhook?: { url: string };
+  /** One e-mail address, without a name. */
+  email?: string;
+  /** Phone number with its country code. Stored in E.164 form, such as +12025550100. */
+  phone?: string;
+  /** BCP 47 language tag, such as en-GB. */
+  locale?: string;
+  /** IANA time zone, such as Europe/Berlin. */
+  time_zone?: string;
+  webhook?: {
+    url: string;
+    /** The new secret. Only this response shows it. */
+    secrets?: string[];
+    /** Names of `headers`. Their values are never returned. */
+    header_names?: string[];
+    /** Time of the first failure. No attempt has succeeded since. */
+    failing_since?: string;
+    /** Nothing is sent to this webhook. Store it again, or remove the suppression, to enable it. */
+    disabled?: {
+      since: string;
+      /** `failing`: every attempt failed for 5 days. `address`: the target answered 410. */
+      reason: string;
+    };
+  };
 }
 
 export interface TokenAnswer {
   token: string;
-  /** ISO 8601. */
   expires_at: string;
+}
+
+export interface InboxItem {
+  id: string;
+  type: string;
+  title?: string;
+  body?: string;
+  target_id?: string;
+  data?: Record<string, unknown>;
+  created_at: string;
+  updated_at: string;
+  read: boolean;
+  archived: boolean;
+  /** The inbox's `rev` when the item last changed. */
+  rev: number;
+  /** The inbox's `rev` when the item was added. Lists are sorted by it, newest first. */
+  created_rev: number;
+}
+
+export interface Standing {
+  /** The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one. */
+  rev: number;
+  /** Unread items. */
+  unread: number;
+  /** All items, including archived ones. */
+  total: number;
 }

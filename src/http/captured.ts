@@ -5,18 +5,21 @@ import { channels } from "../model/notification.ts";
 import type { CapturedMessage } from "../model/provider.ts";
 import { Id } from "./operate-schemas.ts";
 
-const Message = Type.Object({
-  id: Type.String({ description: "The delivery's id." }),
-  user_id: Type.String(),
-  channel: Type.String({ enum: [...channels] }),
-  at: Type.Integer({ description: "Unix milliseconds." }),
-  from: Type.Optional(Type.String()),
-  reply_to: Type.Optional(Type.String()),
-  to: Type.String(),
-  subject: Type.Optional(Type.String()),
-  text: Type.Optional(Type.String()),
-  html: Type.Optional(Type.String()),
-});
+const Message = Type.Object(
+  {
+    id: Type.String({ description: "The delivery's id." }),
+    user_id: Type.String(),
+    channel: Type.String({ enum: [...channels] }),
+    at: Type.Integer({ description: "Unix milliseconds." }),
+    from: Type.Optional(Type.String()),
+    reply_to: Type.Optional(Type.String()),
+    to: Type.String(),
+    subject: Type.Optional(Type.String()),
+    text: Type.Optional(Type.String()),
+    html: Type.Optional(Type.String()),
+  },
+  { title: "CapturedMessage" },
+);
 
 export interface CapturedPartners {
   list(skip: number, limit: number): Promise<CapturedMessage[]>;

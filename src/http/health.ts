@@ -44,22 +44,25 @@ const Broker = Type.Object(
   },
   { description: "RabbitMQ, with `?verbose`." },
 );
-const Status = Type.Object({
-  status: Type.String(),
-  checks: Type.Optional(Type.Record(Type.String(), Type.String())),
-  providers: Type.Optional(
-    Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
-      description: "Providers by channel and name, with `?verbose`.",
-    }),
-  ),
-  overdue: Type.Optional(
-    Type.Record(Type.String(), Type.Integer(), {
-      description:
-        "Deliveries by channel that this process has been sending for too long, with `?verbose`. Any value but 0 is a fault.",
-    }),
-  ),
-  broker: Type.Optional(Broker),
-});
+const Status = Type.Object(
+  {
+    status: Type.String(),
+    checks: Type.Optional(Type.Record(Type.String(), Type.String())),
+    providers: Type.Optional(
+      Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
+        description: "Providers by channel and name, with `?verbose`.",
+      }),
+    ),
+    overdue: Type.Optional(
+      Type.Record(Type.String(), Type.Integer(), {
+        description:
+          "Deliveries by channel that this process has been sending for too long, with `?verbose`. Any value but 0 is a fault.",
+      }),
+    ),
+    broker: Type.Optional(Broker),
+  },
+  { title: "Readiness" },
+);
 
 /** `/livez`: the process is alive. `/readyz`: it can take requests. `/metrics`: for Prometheus. */
 export function healthRoutes(app: FastifyInstance, partners: HealthPartners): void {

@@ -89,45 +89,56 @@ const summary = {
   updated_at: Time(),
 };
 
-export const Delivery = Type.Object({
-  ...summary,
-  provider_id: Type.Optional(Type.String({ description: "The provider's id of the message." })),
-  interruptions: Count("How often a worker died or hung during the send."),
-  held_until: Type.Optional(Time("When the lease of the sending worker ends.")),
-  expires_at: Type.Optional(Time("When a finished delivery is deleted.")),
-  attempts: Type.Array(
-    Type.Object({
-      at: Time(),
-      provider: Type.String(),
-      outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
-      code: Type.Optional(Type.String()),
-      text: Type.Optional(Type.String({ description: "The provider's answer." })),
-      ms: Type.Integer(),
-    }),
-    { description: "The newest 20, oldest first." },
-  ),
-});
+const Attempt = Type.Object(
+  {
+    at: Time(),
+    provider: Type.String(),
+    outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
+    code: Type.Optional(Type.String()),
+    text: Type.Optional(Type.String({ description: "The provider's answer." })),
+    ms: Type.Integer(),
+  },
+  { title: "Attempt" },
+);
+
+export const Delivery = Type.Object(
+  {
+    ...summary,
+    provider_id: Type.Optional(Type.String({ description: "The provider's id of the message." })),
+    interruptions: Count("How often a worker died or hung during the send."),
+    held_until: Type.Optional(Time("When the lease of the sending worker ends.")),
+    expires_at: Type.Optional(Time("When a finished delivery is deleted.")),
+    attempts: Type.Array(Attempt, { description: "The newest 20, oldest first." }),
+  },
+  { title: "DeliveryRecord" },
+);
 
 const next_cursor = Type.Optional(Type.String({ description: "Absent on the last page." }));
 
-export const DeliveryPage = Type.Object({ data: Type.Array(Type.Object(summary)), next_cursor });
+export const DeliveryPage = Type.Object(
+  { data: Type.Array(Type.Object(summary, { title: "Delivery" })), next_cursor },
+  { title: "DeliveryPage" },
+);
 
-export const RedriveReply = Type.Object({
-  dry_run: Type.Boolean(),
-  redriven: Type.Optional(Count("Resent.")),
-  would_send: Type.Optional(Count("Dry run: would be resent.")),
-  already_sent: Type.Optional(
-    Count("Match the other filters, but are already sent. Counted up to 100,000, on the first call only."),
-  ),
-  suppressed: Count("Not resent: the address is suppressed."),
-  no_address: Count("Not resent: the user has no address on the channel."),
-  expired: Count("Not resent: the provider reported it as expired."),
-  changed: Count("Not resent: another call changed it in the meantime."),
-  more: Type.Boolean({
-    description: "A call checks at most 10,000 deliveries. If true, call again with `next_cursor`.",
-  }),
-  next_cursor,
-});
+export const RedriveReply = Type.Object(
+  {
+    dry_run: Type.Boolean(),
+    redriven: Type.Optional(Count("Resent.")),
+    would_send: Type.Optional(Count("Dry run: would be resent.")),
+    already_sent: Type.Optional(
+      Count("Match the other filters, but are already sent. Counted up to 100,000, on the first call only."),
+    ),
+    suppressed: Count("Not resent: the address is suppressed."),
+    no_address: Count("Not resent: the user has no address on the channel."),
+    expired: Count("Not resent: the provider reported it as expired."),
+    changed: Count("Not resent: another call changed it in the meantime."),
+    more: Type.Boolean({
+      description: "A call checks at most 10,000 deliveries. If true, call again with `next_cursor`.",
+    }),
+    next_cursor,
+  },
+  { title: "Redrive" },
+);
 
 export const LedgerQuery = Type.Object(
   {
@@ -137,25 +148,31 @@ export const LedgerQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const Line = Type.Object({
-  accepted: Count("Deliveries counted when they were stored."),
-  sent: Count(),
-  delivered: Count(),
-  failed: Count(),
-  skipped: Count(),
-  canceled: Count(),
-  uncertain: Count(),
-  pending: Count("Waiting or being sent."),
-  balanced: Type.Boolean({ description: "Whether accepted equals the sum of the other counts." }),
-});
+const Line = Type.Object(
+  {
+    accepted: Count("Deliveries counted when they were stored."),
+    sent: Count(),
+    delivered: Count(),
+    failed: Count(),
+    skipped: Count(),
+    canceled: Count(),
+    uncertain: Count(),
+    pending: Count("Waiting or being sent."),
+    balanced: Type.Boolean({ description: "Whether accepted equals the sum of the other counts." }),
+  },
+  { title: "LedgerLine" },
+);
 
-export const LedgerReply = Type.Object({
-  from: Time("Rounded to whole minutes, and limited to the time for which finished deliveries are kept."),
-  to: Time(),
-  balanced: Type.Boolean(),
-  total: Line,
-  channels: Type.Object(Object.fromEntries(channels.map((channel) => [channel, Line]))),
-});
+export const LedgerReply = Type.Object(
+  {
+    from: Time("Rounded to whole minutes, and limited to the time for which finished deliveries are kept."),
+    to: Time(),
+    balanced: Type.Boolean(),
+    total: Line,
+    channels: Type.Object(Object.fromEntries(channels.map((channel) => [channel, Line]))),
+  },
+  { title: "Ledger" },
+);
 
 const suppressionFilters = {
   user_id: Type.Optional(UserId),
@@ -191,18 +208,24 @@ export const SuppressionsQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const SuppressionPage = Type.Object({
-  data: Type.Array(
-    Type.Object({
-      user_id: Type.String(),
-      channel: ChannelName,
-      address: Type.String({ description: "A new address of the user is not suppressed." }),
-      reason: Type.String({ enum: [...suppressionReasons] }),
-      at: Time(),
-    }),
-  ),
-  next_cursor,
-});
+export const SuppressionPage = Type.Object(
+  {
+    data: Type.Array(
+      Type.Object(
+        {
+          user_id: Type.String(),
+          channel: ChannelName,
+          address: Type.String({ description: "A new address of the user is not suppressed." }),
+          reason: Type.String({ enum: [...suppressionReasons] }),
+          at: Time(),
+        },
+        { title: "Suppression" },
+      ),
+    ),
+    next_cursor,
+  },
+  { title: "SuppressionPage" },
+);
 
 export const SuppressionPath = Type.Object({
   user_id: UserId,

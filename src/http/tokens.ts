@@ -28,7 +28,10 @@ export function tokenRoutes(app: FastifyInstance, { sign }: Pick<Tokens, "sign">
           { additionalProperties: false },
         ),
         response: {
-          201: Type.Object({ token: Type.String(), expires_at: Type.String({ format: "date-time" }) }),
+          201: Type.Object(
+            { token: Type.String(), expires_at: Type.String({ format: "date-time" }) },
+            { title: "TokenAnswer" },
+          ),
         },
       },
     },

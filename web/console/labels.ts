@@ -1,23 +1,13 @@
-/** The service's words as sentences. Unknown ones are shown as they are. */
+import type { Attempt, Delivery, Suppression } from "./wire.ts";
 
-export const states = [
-  "pending",
-  "sending",
-  "sent",
-  "delivered",
-  "failed",
-  "skipped",
-  "canceled",
-  "uncertain",
-] as const;
+/** The service's words as sentences. The compiler checks that none is missing; those of a newer service are shown as they are. */
 
-export const channels = ["email", "sms", "webhook"] as const;
 /** No more attempts follow unless somebody asks for them; `sent` may still become `delivered`. */
 export const isOver = (state: string): boolean => state !== "pending" && state !== "sending";
 export const isRetryable = (state: string): boolean =>
   ["failed", "uncertain", "skipped", "canceled"].includes(state);
 
-export const stateText: Record<string, string> = {
+export const stateText: Record<Delivery["status"], string> = {
   pending: "Waiting for its first attempt, or for the next one.",
   sending: "A worker is sending it.",
   sent: "The provider has accepted it.",
@@ -27,8 +17,9 @@ export const stateText: Record<string, string> = {
   canceled: "It was canceled before it was sent.",
   uncertain: "It may have been sent. This type is not sent twice.",
 };
+export const states = Object.keys(stateText);
 
-export const reasonText: Record<string, string> = {
+export const reasonText: Record<NonNullable<Delivery["reason"]>, string> = {
   address: "The provider says that the address does not exist or accepts no messages.",
   message: "The provider rejected the message itself.",
   policy: "A policy forbids it: the provider's, or one of this server.",
@@ -47,8 +38,8 @@ export const reasonText: Record<string, string> = {
 };
 export const reasons = Object.keys(reasonText);
 
-/** What one attempt came to. */
-export const outcomeText: Record<string, string> = {
+/** The outcome of one attempt. */
+export const outcomeText: Record<Attempt["outcome"], string> = {
   sent: "accepted",
   retry: "temporary failure",
   unknown: "no answer",
@@ -56,10 +47,11 @@ export const outcomeText: Record<string, string> = {
   misconfigured: "our configuration was refused",
 };
 
-export const suppressionText: Record<string, string> = {
+export const suppressionText: Record<Suppression["reason"], string> = {
   address: "does not exist, or accepts no messages",
   opt_out: "its owner has opted out",
   bounced: "a message to it bounced",
+  failing: "every attempt failed for 5 days",
 };
 
 export const healthText: Record<string, string> = {
@@ -68,5 +60,7 @@ export const healthText: Record<string, string> = {
   paused: "Refuses our configuration",
 };
 
+const channelNames: Record<Delivery["channel"], string> = { email: "e-mail", sms: "SMS", webhook: "webhook" };
+export const channels = Object.keys(channelNames);
 export const channelName = (channel: string): string =>
-  ({ email: "e-mail", sms: "SMS", webhook: "webhook", inbox: "inbox" })[channel] ?? channel;
+  channelNames[channel as Delivery["channel"]] ?? channel;

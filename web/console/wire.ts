@@ -1,94 +1,304 @@
-/** The service's answers as far as the console uses them; the client has the others. */
+// Generated from openapi.json by `npm run generate`.
 
-export interface Delivery {
-  id: string;
-  notification_id: string;
-  user_id: string;
-  type: string;
-  channel: string;
-  status: string;
-  reason?: string;
-  detail?: string;
-  provider?: string;
-  tries: number;
-  due?: string;
-  created_at: string;
-  updated_at: string;
-}
+import type { InboxItem } from "../../src/client/wire.ts";
 
 export interface Attempt {
   at: string;
   provider: string;
-  outcome: string;
+  outcome: "sent" | "retry" | "unknown" | "rejected" | "misconfigured";
   code?: string;
+  /** The provider's answer. */
   text?: string;
   ms: number;
 }
 
-export interface DeliveryRecord extends Delivery {
-  provider_id?: string;
-  interruptions: number;
-  held_until?: string;
-  expires_at?: string;
-  attempts: Attempt[];
-}
-
-export interface Page<T> {
-  data: T[];
-  next_cursor?: string;
-}
-
-/** What a delivery says, rendered with today's templates. */
-export interface DeliveryMessage {
-  type: string;
-  title?: string;
-  body?: string;
-  target_id?: string;
-  data?: Record<string, unknown>;
-  address?: string;
-  email?: { subject: string; text: string; html?: string };
-  sms?: { text: string; segments: number };
-  webhook?: object;
-  problem?: string;
-}
-
-/** An item of an inbox. */
-export interface Item {
-  id: string;
-  type: string;
-  title?: string;
-  body?: string;
-  created_at: string;
-  updated_at: string;
-  read: boolean;
-  archived: boolean;
-}
-
-export interface Captured {
+export interface CapturedMessage {
+  /** The delivery's id. */
   id: string;
   user_id: string;
-  channel: string;
+  channel: "email" | "sms" | "webhook";
+  /** Unix milliseconds. */
   at: number;
   from?: string;
+  reply_to?: string;
   to: string;
   subject?: string;
   text?: string;
   html?: string;
 }
 
+export interface Delivery {
+  id: string;
+  notification_id: string;
+  user_id: string;
+  type: string;
+  channel: "email" | "sms" | "webhook";
+  status: "pending" | "sending" | "sent" | "delivered" | "failed" | "skipped" | "canceled" | "uncertain";
+  reason?:
+    | "address"
+    | "message"
+    | "policy"
+    | "opt_out"
+    | "expired"
+    | "exhausted"
+    | "template"
+    | "no_address"
+    | "no_provider"
+    | "suppressed"
+    | "bounced"
+    | "undelivered"
+    | "unanswered"
+    | "poison"
+    | "erased";
+  detail?: string;
+  /** The provider of the last attempt. */
+  provider?: string;
+  /** Attempts that count against the retry policy. */
+  tries: number;
+  /** When a pending delivery may be sent. */
+  due?: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface DeliveryMessage {
+  type: string;
+  title?: string;
+  body?: string;
+  target_id?: string;
+  data?: Record<string, unknown>;
+  /** The user's address on this channel today. Absent when there is none. */
+  address?: string;
+  email?: {
+    subject: string;
+    text: string;
+    html?: string;
+  };
+  sms?: {
+    text: string;
+    /** SMS segments. Texts of more than 1,600 characters are not sent. */
+    segments: number;
+  };
+  /** The body of the request. */
+  webhook?: Record<string, unknown>;
+  /** Why the message cannot be rendered. */
+  problem?: string;
+}
+
+export interface DeliveryPage {
+  data: Delivery[];
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface DeliveryRecord extends Delivery {
+  /** The provider's id of the message. */
+  provider_id?: string;
+  /** How often a worker died or hung during the send. */
+  interruptions: number;
+  /** When the lease of the sending worker ends. */
+  held_until?: string;
+  /** When a finished delivery is deleted. */
+  expires_at?: string;
+  /** The newest 20, oldest first. */
+  attempts: Attempt[];
+}
+
+export interface FoundNotification {
+  user_id: string;
+  item: InboxItem;
+}
+
+export interface Ledger {
+  /** Rounded to whole minutes, and limited to the time for which finished deliveries are kept. */
+  from: string;
+  to: string;
+  balanced: boolean;
+  total: LedgerLine;
+  channels: {
+    email: LedgerLine;
+    sms: LedgerLine;
+    webhook: LedgerLine;
+  };
+}
+
+export interface LedgerLine {
+  /** Deliveries counted when they were stored. */
+  accepted: number;
+  sent: number;
+  delivered: number;
+  failed: number;
+  skipped: number;
+  canceled: number;
+  uncertain: number;
+  /** Waiting or being sent. */
+  pending: number;
+  /** Whether accepted equals the sum of the other counts. */
+  balanced: boolean;
+}
+
 export interface NotificationType {
   key: string;
   description?: string;
+  /** Whether the inbox gets an item. */
   inbox: boolean;
-  channels: string[];
-  templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
-  retry: { delay_ms: number; factor: number; max_retries: number };
+  channels: Array<"email" | "sms" | "webhook">;
+  /** Liquid templates of the type's channels. Default templates fill the gaps. */
+  templates: {
+    email?: {
+      subject: string;
+      text: string;
+      html: string;
+    };
+    sms?: {
+      text: string;
+    };
+  };
+  retry: {
+    delay_ms: number;
+    factor: number;
+    max_retries: number;
+  };
+  /** When a provider does not answer: send again, or give up. */
   on_timeout: "resend" | "give_up";
 }
 
 export interface Preview {
-  email?: { subject: string; text: string; html: string };
-  sms?: { text: string; segments: number };
+  email?: {
+    subject: string;
+    text: string;
+    html: string;
+  };
+  sms?: {
+    text: string;
+    /** SMS segments. Texts of more than 1,600 characters are not sent. */
+    segments: number;
+  };
+}
+
+export interface ProviderHealth {
+  channel: string;
+  name: string;
+  /** `ok`, `open` (it fails; Belfry checks it at intervals) or `paused` (it refuses the configuration). */
+  state: string;
+  /** The code of the provider's last answer. */
+  code?: string;
+  /** The provider's last answer, without addresses. */
+  text?: string;
+  /** What to do. */
+  remedy?: string;
+  since?: string;
+  /** When the provider is checked again. */
+  until?: string;
+}
+
+export interface Readiness {
+  status: string;
+  checks?: Record<string, string>;
+  /** Providers by channel and name, with `?verbose`. */
+  providers?: Record<
+    string,
+    Record<
+      string,
+      {
+        /** `ok`, `open` (it fails; Belfry checks it at intervals) or `paused` (it refuses the configuration). */
+        state: string;
+        /** The code of the provider's last answer. */
+        code?: string;
+        /** The provider's last answer, without addresses. */
+        text?: string;
+        /** What to do. */
+        remedy?: string;
+        since?: string;
+        /** When Belfry tries it again. */
+        until?: string;
+      }
+    >
+  >;
+  /** Deliveries by channel that this process has been sending for too long, with `?verbose`. Any value but 0 is a fault. */
+  overdue?: Record<string, number>;
+  /** RabbitMQ, with `?verbose`. */
+  broker?: {
+    /** `connected` or `away`. While it is away, workers find deliveries in MongoDB. */
+    state: string;
+    /** The code of the newest error. */
+    code?: string;
+    since?: string;
+  };
+}
+
+export interface Redrive {
+  dry_run: boolean;
+  /** Resent. */
+  redriven?: number;
+  /** Dry run: would be resent. */
+  would_send?: number;
+  /** Match the other filters, but are already sent. Counted up to 100,000, on the first call only. */
+  already_sent?: number;
+  /** Not resent: the address is suppressed. */
+  suppressed: number;
+  /** Not resent: the user has no address on the channel. */
+  no_address: number;
+  /** Not resent: the provider reported it as expired. */
+  expired: number;
+  /** Not resent: another call changed it in the meantime. */
+  changed: number;
+  /** A call checks at most 10,000 deliveries. If true, call again with `next_cursor`. */
+  more: boolean;
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface Sample {
+  at: string;
+  /** Notifications stored. */
+  accepted: number;
+  sent: number;
+  /** As reported by providers. */
+  delivered: number;
+  failed: number;
+  skipped: number;
+  uncertain: number;
+  /** Response time of writes: half are faster. Absent without requests. */
+  latency_ms_p50?: number;
+  /** Response time of writes: 99 % are faster. */
+  latency_ms_p99?: number;
+  /** Unfinished deliveries of all processes. */
+  pending?: number;
+  /** For how long the oldest waiting delivery has been due. */
+  oldest_age_seconds?: number;
+  /** Connected devices. */
+  connections: number;
+}
+
+export interface Simulator {
+  running: boolean;
+  /** Seconds between two notifications. */
+  interval_seconds: number;
+}
+
+export interface Stats {
+  interval_seconds: number;
+  /** One sample for each interval of the last 15 minutes, oldest first, from this process's memory. */
+  samples: Sample[];
+  providers: ProviderHealth[];
+  /** By channel: deliveries that this process has been sending for longer than a send may take. Always 0 unless something is broken. */
+  overdue: Record<string, number>;
+}
+
+export interface Suppression {
+  user_id: string;
+  channel: "email" | "sms" | "webhook";
+  /** A new address of the user is not suppressed. */
+  address: string;
+  reason: "address" | "opt_out" | "bounced" | "failing";
+  at: string;
+}
+
+export interface SuppressionPage {
+  data: Suppression[];
+  /** Absent on the last page. */
+  next_cursor?: string;
 }
 
 export interface User {
@@ -97,88 +307,9 @@ export interface User {
   phone?: string;
 }
 
-export interface Suppression {
-  user_id: string;
-  channel: string;
-  address: string;
-  reason: string;
-  at: string;
-}
-
-export interface Redrive {
-  would_send?: number;
-  redriven?: number;
-  already_sent?: number;
-  suppressed: number;
-  no_address: number;
-  expired: number;
-  changed: number;
-  more: boolean;
+export interface UserPage {
+  /** Sorted by id. */
+  data: User[];
+  /** Absent on the last page. */
   next_cursor?: string;
-}
-
-export interface Sample {
-  at: string;
-  accepted: number;
-  sent: number;
-  delivered: number;
-  failed: number;
-  skipped: number;
-  uncertain: number;
-  latency_ms_p50?: number;
-  latency_ms_p99?: number;
-  pending?: number;
-  oldest_age_seconds?: number;
-  connections: number;
-}
-
-export interface ProviderHealth {
-  channel: string;
-  name: string;
-  state: string;
-  code?: string;
-  /** The provider's own words. */
-  text?: string;
-  /** What to do about it. */
-  remedy?: string;
-  since?: string;
-  until?: string;
-}
-
-/** `/readyz?verbose`, as far as it is about providers. */
-export interface Readiness {
-  providers?: Record<string, Record<string, Omit<ProviderHealth, "channel" | "name">>>;
-}
-
-export interface Stats {
-  interval_seconds: number;
-  samples: Sample[];
-  providers: ProviderHealth[];
-  /** By channel: deliveries that this process has been sending for longer than a send may take. */
-  overdue: Record<string, number>;
-}
-
-export interface LedgerLine {
-  accepted: number;
-  sent: number;
-  delivered: number;
-  failed: number;
-  skipped: number;
-  canceled: number;
-  uncertain: number;
-  pending: number;
-  balanced: boolean;
-}
-
-export interface Ledger {
-  from: string;
-  to: string;
-  balanced: boolean;
-  total: LedgerLine;
-  channels: Record<string, LedgerLine>;
-}
-
-export interface Simulator {
-  running: boolean;
-  interval_seconds: number;
 }

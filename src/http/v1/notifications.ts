@@ -20,27 +20,33 @@ export interface NotificationPartners {
 /** 1,000 ids of 128 characters need more than other bodies. */
 const maxBodyBytes = 1024 * 1024;
 
-const Reply = Type.Object({
-  notifications: Type.Array(
-    Type.Object({
-      user_id: Type.String(),
-      id: Type.Optional(Type.String({ description: "The notification's id, if it was stored." })),
-      error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
-    }),
-    { description: "One entry per recipient, in the order of the request." },
-  ),
-});
+const Reply = Type.Object(
+  {
+    notifications: Type.Array(
+      Type.Object({
+        user_id: Type.String(),
+        id: Type.Optional(Type.String({ description: "The notification's id, if it was stored." })),
+        error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+      }),
+      { description: "One entry per recipient, in the order of the request." },
+    ),
+  },
+  { title: "NotificationAnswer" },
+);
 /** `POST /v1/notifications`: one notification for each of up to 1,000 users. Needs an API key. */
 export function notificationRoutes(app: FastifyInstance, { send, types }: NotificationPartners): void {
-  const Body = Exactly({
-    recipients: Type.Array(UserId, {
-      minItems: 1,
-      maxItems: 1_000,
-      description: "Users to notify, each once.",
-    }),
-    ...notificationFields(types),
-    target_id: Type.Optional(Hex24),
-  });
+  const Body = Exactly(
+    {
+      recipients: Type.Array(UserId, {
+        minItems: 1,
+        maxItems: 1_000,
+        description: "Users to notify, each once.",
+      }),
+      ...notificationFields(types),
+      target_id: Type.Optional(Hex24),
+    },
+    { title: "NotificationBody" },
+  );
 
   app.post<{ Body: Static<typeof Body> }>(
     "/v1/notifications",

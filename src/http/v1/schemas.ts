@@ -13,9 +13,12 @@ const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
 export const Time = Type.String({ format: "date-time" });
 
-/** An object with these fields and no others. */
-export const Exactly = <Fields extends TProperties>(fields: Fields) =>
-  Type.Object(fields, { additionalProperties: false });
+/**
+ * An object with these fields and no others. A schema with a `title` is a type of that name in `client/wire.ts` or
+ * `web/console/wire.ts` (`npm run generate`).
+ */
+export const Exactly = <Fields extends TProperties>(fields: Fields, options: { title?: string } = {}) =>
+  Type.Object(fields, { ...options, additionalProperties: false });
 
 export const UserPath = Type.Object({ id: UserId });
 export const ItemPath = Type.Object({ id: UserId, item: ItemId });
@@ -50,22 +53,25 @@ export const standing = {
   total: Type.Integer({ description: "All items, including archived ones." }),
 };
 
-export const Item = Type.Object({
-  id: Type.String(),
-  type: Type.String(),
-  title: Type.Optional(Type.String()),
-  body: Type.Optional(Type.String()),
-  target_id: Type.Optional(Type.String()),
-  data: Type.Optional(Type.Object({}, { additionalProperties: true })),
-  created_at: Time,
-  updated_at: Time,
-  read: Type.Boolean(),
-  archived: Type.Boolean(),
-  rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
-  created_rev: Type.Integer({
-    description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
-  }),
-});
+export const Item = Type.Object(
+  {
+    id: Type.String(),
+    type: Type.String(),
+    title: Type.Optional(Type.String()),
+    body: Type.Optional(Type.String()),
+    target_id: Type.Optional(Type.String()),
+    data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    created_at: Time,
+    updated_at: Time,
+    read: Type.Boolean(),
+    archived: Type.Boolean(),
+    rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
+    created_rev: Type.Integer({
+      description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
+    }),
+  },
+  { title: "InboxItem" },
+);
 
 export const ListQuery = Exactly({
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
@@ -87,13 +93,16 @@ export const ListQuery = Exactly({
   type: Type.Optional(Type.String({ maxLength: 64 })),
   target_id: Type.Optional(Hex24),
 });
-export const ListReply = Type.Object({
-  ...standing,
-  items: Type.Array(Item, { description: "Newest first." }),
-  next_cursor: Type.Optional(Type.String({ description: "Absent on the last page." })),
-});
-export const ItemReply = Type.Object({ ...standing, item: Item });
-export const StandingReply = Type.Object(standing);
+export const ListReply = Type.Object(
+  {
+    ...standing,
+    items: Type.Array(Item, { description: "Newest first." }),
+    next_cursor: Type.Optional(Type.String({ description: "Absent on the last page." })),
+  },
+  { title: "InboxAnswer" },
+);
+export const ItemReply = Type.Object({ ...standing, item: Item }, { title: "ItemAnswer" });
+export const StandingReply = Type.Object(standing, { title: "Standing" });
 export const ReadAllBody = Exactly({
   up_to_rev: Type.Optional(
     Type.Integer({
@@ -104,10 +113,10 @@ export const ReadAllBody = Exactly({
     }),
   ),
 });
-export const ReadAllReply = Type.Object({
-  ...standing,
-  changed: Type.Integer({ description: "How many items were marked as read." }),
-});
+export const ReadAllReply = Type.Object(
+  { ...standing, changed: Type.Integer({ description: "How many items were marked as read." }) },
+  { title: "ReadAllAnswer" },
+);
 
 const url = Type.String({ maxLength: 2_048 });
 const fields = {
@@ -168,6 +177,7 @@ const WebhookReply = Type.Object({
   ),
 });
 export const PutProfile = Type.Partial(Exactly({ ...fields, webhook: Webhook }), {
+  title: "ProfileBody",
   additionalProperties: false,
 });
 /** One schema instead of `anyOf`, which would report problems of both branches. */
@@ -181,9 +191,9 @@ export const PatchProfile = Type.Partial(
     time_zone: orNull(fields.time_zone),
     webhook: orNull(Webhook),
   }),
-  { additionalProperties: false },
+  { title: "ProfilePatch", additionalProperties: false },
 );
-export const ProfileReply = Type.Object({
-  id: Type.String(),
-  ...Type.Partial(Type.Object({ ...fields, webhook: WebhookReply })).properties,
-});
+export const ProfileReply = Type.Object(
+  { id: Type.String(), ...Type.Partial(Type.Object({ ...fields, webhook: WebhookReply })).properties },
+  { title: "ProfileAnswer" },
+);

@@ -1,9 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit";
+import type { InboxItem as Item } from "../../../src/client/wire.ts";
 import { ApiError, ask } from "../api.ts";
 import { empty, loadState, moment } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { addressOf } from "../route.ts";
-import type { Item } from "../wire.ts";
 
 const againMs = 3_000;
 

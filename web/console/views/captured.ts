@@ -8,7 +8,7 @@ import { channelName } from "../labels.ts";
 import { pickLine } from "../parts/pick.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import type { Captured } from "../wire.ts";
+import type { CapturedMessage } from "../wire.ts";
 
 const pageSize = 50;
 const againMs = 2_000;
@@ -19,11 +19,11 @@ const sides: Record<Side, string> = { rendered: "Preview", text: "Text", headers
 class CapturedView extends Part {
   static override properties = { open: { attribute: false } };
   declare open: string | undefined;
-  #found: Captured[] = [];
+  #found: CapturedMessage[] = [];
   #isWhole = false;
   #areOlderWanted = false;
   /** The open message when the list does not have it; `message` is undefined when nothing has. */
-  #apart: { id: string; message: Captured | undefined } | undefined;
+  #apart: { id: string; message: CapturedMessage | undefined } | undefined;
   #side: Side = "rendered";
   #loop = new Loop(this, (signal) => this.#look(signal));
 
@@ -54,7 +54,7 @@ class CapturedView extends Part {
     return againMs;
   }
 
-  #among(id: string | undefined): Captured | undefined {
+  #among(id: string | undefined): CapturedMessage | undefined {
     return this.#found.find((one) => one.id === id);
   }
 
@@ -79,7 +79,7 @@ class CapturedView extends Part {
     </div>`;
   }
 
-  #line({ id, channel, to, subject, text, at }: Captured): TemplateResult {
+  #line({ id, channel, to, subject, text, at }: CapturedMessage): TemplateResult {
     return pickLine({
       address: addressOf("captured", id),
       isOpen: id === this.open,
@@ -98,7 +98,7 @@ class CapturedView extends Part {
     </section>`;
   }
 
-  #shown(one: Captured): TemplateResult {
+  #shown(one: CapturedMessage): TemplateResult {
     const title = one.subject || `${channelName(one.channel)} to ${one.to}`;
     const heading = html`<h2 id="message-title" dir="auto">${title}</h2>`;
     if (one.channel !== "email") return html`${heading}${smsBubble(one.text ?? "")}${headers(one)}`;
@@ -122,13 +122,13 @@ class CapturedView extends Part {
   }
 }
 
-async function page(skip: number, limit: number, signal: AbortSignal): Promise<Captured[]> {
+async function page(skip: number, limit: number, signal: AbortSignal): Promise<CapturedMessage[]> {
   const query = { skip, limit };
-  return (await ask<{ data: Captured[] }>("GET", "/v1/captured", { query, signal })).data;
+  return (await ask<{ data: CapturedMessage[] }>("GET", "/v1/captured", { query, signal })).data;
 }
 
-const oneWith = (id: string, signal: AbortSignal): Promise<Captured | undefined> =>
-  ask<Captured>("GET", `/v1/captured/${encodeURIComponent(id)}`, { signal }).catch((error) => {
+const oneWith = (id: string, signal: AbortSignal): Promise<CapturedMessage | undefined> =>
+  ask<CapturedMessage>("GET", `/v1/captured/${encodeURIComponent(id)}`, { signal }).catch((error) => {
     if (error instanceof ApiError && [400, 404].includes(error.status)) return undefined;
     throw error;
   });
@@ -141,14 +141,14 @@ const nothingYet = empty(
 const gone = html`<h2 id="message-title">This message does not exist</h2>
   <p class="soft">It may have been deleted: only the newest 64 MiB of messages are kept.</p>`;
 
-const rendered = ({ html: content, to }: Captured): TemplateResult => html`
+const rendered = ({ html: content, to }: CapturedMessage): TemplateResult => html`
   <bf-mail-frame .content=${content ?? ""} .label=${`The e-mail to ${to}`}></bf-mail-frame>
   <p class="soft">External images are not loaded, and links are disabled.</p>`;
 
-const asText = ({ text }: Captured): TemplateResult =>
+const asText = ({ text }: CapturedMessage): TemplateResult =>
   html`<pre class="text" dir="auto" tabindex="0">${text}</pre>`;
 
-const headers = ({ id, user_id, from, to, subject, at }: Captured): TemplateResult =>
+const headers = ({ id, user_id, from, to, subject, at }: CapturedMessage): TemplateResult =>
   facts([
     ["From", from],
     ["To", html`<bdi>${to}</bdi>`],

@@ -11,7 +11,7 @@ import { errorBox } from "../error-box.ts";
 import { empty, getStarted, moment, slow } from "../feedback.ts";
 import { channelName } from "../labels.ts";
 import { addressOf, go } from "../route.ts";
-import type { Delivery, Page } from "../wire.ts";
+import type { Delivery, DeliveryPage } from "../wire.ts";
 import "./delivery.ts";
 import { filterForm } from "./delivery-filters.ts";
 import "./find.ts";
@@ -94,7 +94,7 @@ class Deliveries extends Part {
         const query = this.#query;
         query.set("limit", String(pageSize));
         if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
-        const { data, next_cursor } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
+        const { data, next_cursor } = await ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal });
         if (signal.aborted) return;
         this.#error = undefined;
         this.#rows.push(...data);
@@ -130,7 +130,7 @@ class Deliveries extends Part {
     const query = this.#query;
     query.set("limit", "1");
     const begun = performance.now();
-    const { data } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
+    const { data } = await ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal });
     // The list may have started over in the meantime.
     if (known === this.#rows) this.#areNewer = data[0] !== undefined && data[0].id !== first;
     return Math.max(newerMs, (performance.now() - begun) * patience);
@@ -147,7 +147,7 @@ class Deliveries extends Part {
           .join(),
         limit: pageSize,
       };
-      const { data } = await ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal });
+      const { data } = await ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal });
       this.#replace(data);
     }
     return freshMs;

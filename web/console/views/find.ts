@@ -3,7 +3,7 @@ import { ApiError, ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
 import { addressOf, go } from "../route.ts";
-import type { Delivery, Page } from "../wire.ts";
+import type { DeliveryPage } from "../wire.ts";
 
 /** One field for any id: of a delivery, a notification or a user. Goes to what it finds. */
 class Find extends Part {
@@ -60,7 +60,7 @@ class Find extends Part {
 async function placeOfId(id: string, signal: AbortSignal): Promise<string | undefined> {
   const isHex = /^[0-9a-f]{24}$/i.test(id);
   const some = async (query: Record<string, string>) =>
-    (await ask<Page<Delivery>>("GET", "/v1/deliveries", { query: { ...query, limit: 1 }, signal })).data
+    (await ask<DeliveryPage>("GET", "/v1/deliveries", { query: { ...query, limit: 1 }, signal })).data
       .length > 0;
   const exists = (path: string) =>
     ask("GET", path, { signal }).then(

@@ -8,7 +8,7 @@ import { due as dueAt } from "../parts/due.ts";
 import { mail } from "../parts/mail.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import type { Captured, Delivery, Page } from "../wire.ts";
+import type { CapturedMessage, Delivery, DeliveryPage } from "../wire.ts";
 
 interface Item {
   item: { read: boolean; archived: boolean; updated_at: string };
@@ -32,7 +32,7 @@ class Outcome extends Part {
   declare alone: boolean;
   #item: Item["item"] | undefined;
   #deliveries: Delivery[] = [];
-  #captured = new Map<string, Captured | undefined>();
+  #captured = new Map<string, CapturedMessage | undefined>();
   #loop = new Loop(this, (signal) => this.#look(signal));
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
@@ -47,7 +47,7 @@ class Outcome extends Part {
     if (notification === undefined) return undefined;
     const query = { notification_id: notification, limit: 10 };
     const [page, item] = await Promise.all([
-      ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal }),
+      ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal }),
       ask<Item>("GET", `/v1/users/${encodeURIComponent(user)}/inbox/${notification}`, { signal }).catch(
         noSuch,
       ),
@@ -62,7 +62,10 @@ class Outcome extends Part {
     for (const { id, provider, status } of this.alone ? this.#deliveries : []) {
       if (provider !== "capture" || !isOver(status) || this.#captured.has(id)) continue;
       // Newer messages may have pushed it out.
-      this.#captured.set(id, await ask<Captured>("GET", `/v1/captured/${id}`, { signal }).catch(noSuch));
+      this.#captured.set(
+        id,
+        await ask<CapturedMessage>("GET", `/v1/captured/${id}`, { signal }).catch(noSuch),
+      );
     }
   }
 
@@ -84,7 +87,7 @@ class Outcome extends Part {
 }
 
 /** The order of their ids means nothing. */
-const placeOf = ({ channel }: Delivery): number => (channels as readonly string[]).indexOf(channel);
+const placeOf = ({ channel }: Delivery): number => channels.indexOf(channel);
 
 function inboxStep({ read, archived, updated_at }: Item["item"]): TemplateResult {
   return html`<li>
@@ -122,7 +125,7 @@ function deliveryStep({
   </li>`;
 }
 
-function message(captured: Captured | undefined): TemplateResult | typeof nothing {
+function message(captured: CapturedMessage | undefined): TemplateResult | typeof nothing {
   if (!captured) return nothing;
   const { channel, to, text = "" } = captured;
   if (channel === "sms") return smsBubble(text);

@@ -7,7 +7,7 @@ import { errorBox } from "../error-box.ts";
 import { backLink, loadState, moment } from "../feedback.ts";
 import { channelName, suppressionText } from "../labels.ts";
 import { addressOf } from "../route.ts";
-import type { Delivery, Page, Suppression } from "../wire.ts";
+import type { Delivery, DeliveryPage, Suppression, SuppressionPage } from "../wire.ts";
 import "./erase.ts";
 import "./profile.ts";
 
@@ -39,8 +39,8 @@ class UserView extends Part {
   async #look(signal: AbortSignal): Promise<number> {
     const query = { user_id: this.user, limit: 10 };
     const [suppressions, deliveries] = await Promise.all([
-      ask<Page<Suppression>>("GET", "/v1/suppressions", { query, signal }),
-      ask<Page<Delivery>>("GET", "/v1/deliveries", { query, signal }),
+      ask<SuppressionPage>("GET", "/v1/suppressions", { query, signal }),
+      ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal }),
     ]);
     this.#suppressions = suppressions.data;
     this.#deliveries = deliveries.data;

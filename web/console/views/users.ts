@@ -4,7 +4,7 @@ import { empty, getStarted, loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { pickLine } from "../parts/pick.ts";
 import { addressOf, go } from "../route.ts";
-import type { Page, User } from "../wire.ts";
+import type { User, UserPage } from "../wire.ts";
 import "./user.ts";
 
 const pageSize = 50;
@@ -31,9 +31,9 @@ class Users extends Part {
     if (changed.has("user") && this.user !== undefined) this.#erased = undefined;
   }
 
-  #ask(cursor: string | undefined, signal?: AbortSignal): Promise<Page<User>> {
+  #ask(cursor: string | undefined, signal?: AbortSignal): Promise<UserPage> {
     const query = { limit: pageSize, q: this.search || undefined, cursor };
-    return ask<Page<User>>("GET", "/v1/users", { query, signal });
+    return ask<UserPage>("GET", "/v1/users", { query, signal });
   }
 
   #more = async (): Promise<void> => {
