@@ -47,8 +47,7 @@ export type Opened =
  * Gives equal requests one answer. Rejects with `idempotency_in_progress` while another process works on the request,
  * and with `idempotency_mismatch` when the key was used for another request.
  *
- * If a lease expires while its process is still alive, both processes work with the same ids, and an id is stored once
- * (deliveries only while the ids are fresh).
+ * If a lease expires while its process is still alive, both processes work with the same ids, and an id is stored once.
  */
 export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
   /** `request`: its digest. `count`: how many ids it needs. */

@@ -5,7 +5,6 @@ import { secondsOfId } from "../model/ids.ts";
 import {
   AlreadyStored,
   type Channel,
-  channels,
   type InboxItem,
   type NotifyCommand,
   type PlannedDelivery,
@@ -171,36 +170,23 @@ export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "cat
   };
 }
 
-/** For this long after its id was made, a notification's delivery ids are derived from it. */
-const freshMs = 2 * 60_000;
-
 /** The plan for one of several users. */
 function addressed(
   planned: PlannedNotification,
   { user, id }: Target,
-  { newId, now }: Pick<NotifyPartners, "newId" | "now">,
+  { newId }: Pick<NotifyPartners, "newId">,
 ): PlannedNotification {
   const { item, deliveries, bytes = 0 } = planned;
   const timestamp = secondsOfId(id);
-  const fresh = now() - timestamp * 1000 < freshMs;
   return {
     id,
     user,
     bytes,
     // A repeated request is answered from the id, so the item has the time of the id.
     ...(item && { item: { ...item, id, user_id: user, timestamp } }),
-    deliveries: deliveries.map((one) => ({ ...one, id: fresh ? deliveryId(id, one.channel) : newId() })),
+    deliveries: deliveries.map((one) => ({ ...one, id: newId() })),
     once: true,
   };
-}
-
-/**
- * Follows from the notification's, so that it cannot be inserted twice: what another process, whose number differs in one
- * digit, would have made at that moment.
- */
-function deliveryId(notification: string, channel: Channel): string {
-  const digit = Number.parseInt(notification.charAt(17), 16) ^ (1 + channels.indexOf(channel));
-  return notification.slice(0, 17) + digit.toString(16) + notification.slice(18);
 }
 
 function errorOf(result: PromiseSettledResult<unknown>): BelfryError | undefined {

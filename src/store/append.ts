@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { ClientSession, Db, Document, ObjectId } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { type InboxItem, type PlannedNotification, Unsettled } from "../model/notification.ts";
-import { isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
+import { duplicateKey, isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
 import { given, nextRev, removedBefore } from "./inbox-items.ts";
@@ -191,8 +191,6 @@ export function createAppender(options: AppendOptions) {
     });
   }
 }
-
-const duplicateKey = 11000;
 
 /** Changes nothing; what was found stored is by then stored for the majority, which `maxTimeMS` did not wait for. */
 export async function confirm(db: Db, patienceMs: number): Promise<void> {

@@ -3,7 +3,7 @@ import { nobody } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { CapturedMessage } from "../model/provider.ts";
 import { deliveriesOf } from "./deliveries.ts";
-import { orUnavailable } from "./failures.ts";
+import { duplicateKey, orUnavailable } from "./failures.ts";
 
 type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at: Date; channel: Channel };
 
@@ -24,7 +24,7 @@ export function createCapturedStore(db: Db) {
       const reply = await db.command({ insert: "captured", documents, ordered: false });
       const results: Array<undefined | Error> = messages.map(() => undefined);
       for (const { index, code, errmsg } of reply.writeErrors ?? [])
-        if (code !== 11000) results[index] = new Error(`not captured: ${errmsg}`);
+        if (code !== duplicateKey) results[index] = new Error(`not captured: ${errmsg}`);
       await forgetErased(documents.map((one) => one._id));
       return results;
     },

@@ -1,9 +1,9 @@
-import type { ClientSession, MongoClient } from "mongodb";
+import type { ClientSession, Document, MongoClient } from "mongodb";
 import { MongoError, MongoServerError } from "mongodb";
 import { AlreadyStored, type Channel, type PlannedNotification, Unsettled } from "../model/notification.ts";
 import { type AppendOptions, type CommitResults, createAppender, soonMs } from "./append.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
-import { isRefusal, storeError } from "./failures.ts";
+import { duplicateKey, isRefusal, storeError } from "./failures.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
 import { createTransactions, createTurns, type Effort, isConflict } from "./transactions.ts";
 
@@ -144,9 +144,11 @@ const isPassing = (error: unknown): boolean => error instanceof MongoError && !i
 const failureOf = ({ once }: PlannedNotification, error: unknown): Error =>
   once && isDelivered(error) ? new AlreadyStored() : storeError(error);
 
-/** Its deliveries are there: their ids follow from the notification's. */
+/** A delivery is stored already: index `once`, or the same id when a standalone server stored a part of the batch. */
 const isDelivered = (error: unknown): boolean =>
-  error instanceof MongoError && error.code === 11000 && /\.deliveries index: _id_/.test(error.message);
+  error instanceof MongoServerError &&
+  error.code === duplicateKey &&
+  (error.keyPattern?.notification === 1 || error.keyPattern?._id === 1);
 
 /**
  * The deliveries and their number, apart from them, so that the books can be checked against each other. In one command
@@ -167,7 +169,12 @@ export async function insertDeliveries(
   );
   const { filter, update } = options.tally(documents, at, slot);
   if (!session || !options.bulkWrites) {
-    await deliveriesOf(db).insertMany(documents, session && { session });
+    // As a command: the driver's `insertMany` drops the `keyPattern` of an error.
+    const insert = { insert: deliveriesOf(db).collectionName, documents };
+    const { writeErrors } = session
+      ? await db.command(insert, { session })
+      : await db.command({ ...insert, writeConcern: { w: "majority", wtimeout: patienceMs } });
+    if (writeErrors) throw writeError(writeErrors[0]);
     await bucketsOf(db).updateOne(filter, update, { upsert: true, ...(session && { session }) });
     return;
   }
@@ -184,5 +191,8 @@ export async function insertDeliveries(
     { session },
   );
   const [failed] = reply.cursor.firstBatch;
-  if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
+  if (failed) throw writeError(failed);
 }
+
+const writeError = ({ errmsg, code, keyPattern }: Document): MongoServerError =>
+  new MongoServerError({ message: errmsg, code, keyPattern });

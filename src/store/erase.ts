@@ -89,6 +89,8 @@ function anonymous(updatedAt: Date, expireAt: Date) {
     {
       $set: {
         user: nobody,
+        // It names an address, but index `once` needs a distinct value.
+        target: { $cond: [{ $eq: [{ $type: "$target" }, "missing"] }, "$$REMOVE", { $toString: "$_id" }] },
         // As an expression; a plain object would be merged into the old content.
         content: { $mergeObjects: { key: "$content.key", at: "$content.at" } },
         attempts: {

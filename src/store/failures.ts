@@ -2,6 +2,7 @@ import { MongoError, MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 
 export const writeConflict = 112;
+export const duplicateKey = 11000;
 /** Its session was killed: a transaction of ours that was taken for abandoned. */
 export const interrupted = 11601;
 

@@ -1,7 +1,7 @@
 import { type Collection, type Db, MongoServerError, ObjectId } from "mongodb";
 import type { KeptFailure, KeptRequest, KeyLease } from "../model/idempotency.ts";
 import { deliveriesOf } from "./deliveries.ts";
-import { orUnavailable } from "./failures.ts";
+import { duplicateKey, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
 
@@ -20,8 +20,6 @@ interface KeyDocument {
   /** Until then the key means this request. MongoDB's TTL monitor removes it within a minute or so. */
   expireAt: Date;
 }
-
-const duplicateKey = 11000;
 
 /**
  * Requests that came with an `Idempotency-Key`. Each is inserted first and alone, and a unique `_id` lets one of any

@@ -1,4 +1,7 @@
-import type { Db, IndexDescription } from "mongodb";
+import type { Db, Document, IndexDescription } from "mongodb";
+import { DatabaseError } from "./connect.ts";
+import { deliveriesOf } from "./deliveries.ts";
+import { duplicateKey } from "./failures.ts";
 import { endedBadly } from "./operate.ts";
 import { beginLedger } from "./tally.ts";
 
@@ -7,7 +10,8 @@ const capturedBytes = 64 * 1024 * 1024;
 
 /**
  * Every index, with the query it serves. A delivery's `_id` grows with time: it serves the newest-first lists and their
- * time filters. Indexes of states are partial, so a delivery is only in the indexes that look for it.
+ * time filters. Indexes of states are partial, so a delivery is only in the indexes that look for it. Every unique index
+ * of `deliveries` besides `_id` begins with `user`, so that the collection can be sharded by it.
  */
 const indexes: Record<string, Array<IndexDescription & { name: string; serves: string }>> = {
   deliveries: [
@@ -29,8 +33,14 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { user: 1, _id: -1 },
     },
     {
+      name: "once",
+      serves: "a repeated request stores no delivery twice. An erased user's deliveries keep it too",
+      key: { user: 1, notification: 1, channel: 1, target: 1 },
+      unique: true,
+    },
+    {
       name: "notification",
-      serves: "the operator's search for one notification",
+      serves: "the operator's search for one notification, and what a repeated request finds stored",
       key: { notification: 1 },
     },
     {
@@ -99,9 +109,42 @@ export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean 
     if (!existing.has(name)) await db.createCollection(name).catch(ignoreExisting);
   }
   for (const [name, list] of Object.entries(indexes)) {
-    await db.collection(name).createIndexes(list.map(({ serves: _, ...index }) => index));
+    const made = db.collection(name).createIndexes(list.map(({ serves: _, ...index }) => index));
+    await made.catch(async (error) => {
+      const { code, keyPattern } = error as { code?: unknown; keyPattern?: Document };
+      throw code === duplicateKey && keyPattern?.notification ? await duplicatesError(db, error) : error;
+    });
   }
   return { bulkWrites: await beginLedger(db) };
+}
+
+/** Only deliveries that another program stored, or restored twice, can stand in the way of index `once`. */
+async function duplicatesError(db: Db, cause: Error): Promise<DatabaseError> {
+  const shown = 10;
+  const found = await deliveriesOf(db)
+    .aggregate<{ _id: { notification: unknown; channel: string }; ids: unknown[] }>(
+      [
+        {
+          $group: {
+            _id: { user: "$user", notification: "$notification", channel: "$channel", target: "$target" },
+            ids: { $push: "$_id" },
+          },
+        },
+        { $match: { "ids.1": { $exists: true } } },
+        { $limit: shown },
+      ],
+      { allowDiskUse: true },
+    )
+    .toArray();
+  const groups = found.map(
+    ({ _id, ids }) => `notification ${_id.notification} on ${_id.channel}: ${ids.join(", ")}`,
+  );
+  return new DatabaseError(
+    `The collection deliveries has several deliveries of the same notification to the same user on the same channel, and Belfry keeps one. ` +
+      `Of each group keep one and delete the others, for example with db.deliveries.deleteOne({ _id: ObjectId("…") }), then start Belfry again. ` +
+      `The first ${groups.length} groups, with the ids of their deliveries: ${groups.join("; ")}.`,
+    { cause },
+  );
 }
 
 function ignoreExisting(error: { code?: unknown }): void {

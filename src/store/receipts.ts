@@ -2,7 +2,7 @@ import { type Collection, type Db, type Filter, MongoServerError, ObjectId } fro
 import { type DeliveryState, nobody } from "../model/delivery.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
-import { orUnavailable } from "./failures.ts";
+import { duplicateKey, orUnavailable } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
 
 const dayMs = 24 * 60 * 60_000;
@@ -62,7 +62,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
           await tokens.insertOne({ _id: token, at: new Date(now) });
           return true;
         } catch (error) {
-          if (error instanceof MongoServerError && error.code === 11000) return false;
+          if (error instanceof MongoServerError && error.code === duplicateKey) return false;
           throw error;
         }
       });

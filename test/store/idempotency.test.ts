@@ -125,8 +125,8 @@ test("what is stored of a resumed request is known by its deliveries, its items,
   await db
     .collection("deliveries")
     .insertMany([
-      { notification: new ObjectId(ids.delivery) },
-      { notification: new ObjectId(ids.delivery) },
+      { notification: new ObjectId(ids.delivery), channel: "email" },
+      { notification: new ObjectId(ids.delivery), channel: "sms" },
       { notification: new ObjectId() },
     ]);
   const wanted = Object.entries(people).map(([name, user]) => ({ user, id: ids[name] as string }));

@@ -1,0 +1,62 @@
+import { ObjectId } from "mongodb";
+import { expect, test } from "vitest";
+import { DatabaseError } from "../../src/store/connect.ts";
+import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { newId } from "../../src/store/ids.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { freshDatabase } from "../support/database.ts";
+
+const { db } = freshDatabase();
+const deliveries = deliveriesOf(db);
+
+function delivery(notification: string, user: string, channel: "email" | "sms") {
+  const content = { key: "new_login", at: 0 };
+  return newDelivery({ id: newId(), channel, content }, { notification, user }, new Date(), undefined);
+}
+
+test("index `once` is built on an existing database; a start with duplicates names them", async () => {
+  const [notification, user] = [newId(), newId()];
+  const first = delivery(notification, user, "email");
+  await deliveries.insertMany([
+    first,
+    delivery(notification, user, "sms"),
+    delivery(notification, newId(), "email"),
+  ]);
+  const second = delivery(notification, user, "email");
+  await deliveries.insertOne(second);
+
+  const refused = await prepareCollections(db).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(DatabaseError);
+  const { message } = refused as Error;
+  expect(message).toContain(`notification ${notification} on email: ${first._id}, ${second._id}`);
+  expect(message).toContain("deleteOne");
+
+  await deliveries.deleteOne({ _id: second._id });
+  await prepareCollections(db);
+  await expect(deliveries.insertOne(second)).rejects.toMatchObject({
+    code: 11000,
+    keyPattern: { user: 1, notification: 1, channel: 1, target: 1 },
+  });
+  expect(await deliveries.countDocuments()).toBe(3);
+});
+
+test("every unique index of deliveries begins with user", async () => {
+  await prepareCollections(db);
+  const unique = (await deliveries.indexes()).filter((index) => index.unique);
+  expect(unique.map(({ name, key }) => [name, Object.keys(key)[0]])).toEqual([["once", "user"]]);
+});
+
+test("two targets of one notification are two deliveries, also after their user was erased", async () => {
+  const { createEraser } = await import("../../src/store/erase.ts");
+  const [notification, user] = [newId(), newId()];
+  await deliveries.insertMany(
+    ["one", "two"].map((target) => ({ ...delivery(notification, user, "email"), target })),
+  );
+  const writes = ((_user: string, attempt: (options: object) => unknown) => attempt({})) as never;
+  await createEraser({ db, writes, retentionDays: 90, now: Date.now })(user);
+  const left = await deliveries.find({ notification: new ObjectId(notification) }).toArray();
+  expect(left.map((one) => [one.user, (one as { target?: string }).target])).toEqual(
+    left.map((one) => ["", one._id.toHexString()]),
+  );
+  expect(left).toHaveLength(2);
+});
