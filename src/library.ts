@@ -1,7 +1,6 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
 import { createCatalog } from "./core/catalog.ts";
-import { createLiveInbox } from "./core/inbox.ts";
-import { createNotifier, createPlanner } from "./core/notify.ts";
+import { createCore } from "./core/core.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
@@ -39,17 +38,8 @@ export function createBelfry(options: BelfryOptions): Belfry {
   async function open() {
     const store = createStore(await connectionOn(client, db), { inboxLimit, newUser, retentionDays });
     await store.open();
-    const partners = { catalog, newId: store.newId, now: store.clock.now };
-    const notifier = createNotifier({
-      ...partners,
-      commit: store.commit,
-      announce: () => {},
-      maxBatch: 300,
-      maxWaiting: 10_000,
-      onBatch: () => {},
-    });
     // The service learns of changes through its change stream.
-    return { store, notifier, plan: createPlanner(partners), inbox: createLiveInbox(store.inbox, () => {}) };
+    return { store, ...createCore(store, catalog) };
   }
 
   /** Opens once. After a failure the next call tries again. */
@@ -94,7 +84,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
     async notify(given, { session } = {}) {
       const command = input.command(given);
       if (session) return notifyWithin(session, command);
-      const { id } = await (await opened()).notifier.notify(command);
+      const { id } = await (await opened()).notify(command);
       return { id };
     },
     inbox: {
@@ -124,7 +114,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       closed = true;
       const parts = await opening?.catch(() => undefined);
       parts?.store.close();
-      await parts?.notifier.drained();
+      await parts?.drained();
     },
   };
 }

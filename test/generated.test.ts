@@ -1,14 +1,17 @@
 import diagnostics from "node:diagnostics_channel";
 import type { FastifyInstance, RouteOptions } from "fastify";
+import { MongoClient } from "mongodb";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { wireTypes } from "../scripts/wire-types.ts";
 import { exampleFile } from "../src/config/table.ts";
 import { createCatalog } from "../src/core/catalog.ts";
-import { directType } from "../src/core/types.ts";
+import { createCore } from "../src/core/core.ts";
 import { createAuthorizer } from "../src/http/auth.ts";
 import { asyncApiDocument } from "../src/http/live/asyncapi.ts";
 import { buildServer } from "../src/http/server.ts";
+import { createStore } from "../src/store/index.ts";
+import { createUserWrites } from "../src/store/user-writes.ts";
 import { version } from "../src/version.ts";
 
 // The committed files that the code generates. `npm run generate` writes them anew.
@@ -48,27 +51,17 @@ beforeAll(async () => {
   };
   channel.subscribe(listen);
   const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+  // It connects with the first command, and none is sent.
+  const client = new MongoClient("mongodb://belfry.invalid");
+  const db = client.db("unused");
+  const connection = { client, db, transactions: true, writes: createUserWrites(db, true) };
+  const store = createStore(connection, { inboxLimit: 100, newUser: {}, retentionDays: 90 });
   server = await buildServer({
     api: {
-      inbox: {
-        send: unused,
-        list: unused,
-        markRead: unused,
-        types: catalog.keys.filter((key) => key !== directType),
-      },
-      queue: { send: unused, history: unused },
-      live: { send: unused, read: unused, markRead: unused },
-      captured: { list: unused, one: unused },
-      operate: {
-        list: unused,
-        show: unused,
-        retry: unused,
-        redrive: unused,
-        ledger: unused,
-        suppressions: unused,
-        unsuppress: unused,
-        unsuppressAll: unused,
-      },
+      core: createCore(store, catalog),
+      store,
+      tokens: { sign: unused },
+      profiles: { show: unused, replace: unused, merge: unused },
       callbacks: {
         twilio: { publicUrl: "https://belfry.example", authToken: "unused" },
         mailgun: { signingKey: "unused" },
@@ -77,23 +70,9 @@ beforeAll(async () => {
         returnToken: unused,
         now: unused,
       },
-      tokens: { sign: unused },
-      v1: {
-        inbox: { read: unused, get: unused, change: unused, remove: unused, readAll: unused },
-        profiles: { show: unused, replace: unused, merge: unused },
-        erase: unused,
-        send: unused,
-        types: catalog.keys,
-      },
-      console: {
-        types: [],
-        preview: unused,
-        deliveryMessage: unused,
-        findNotification: unused,
-        findUsers: unused,
-        pulse: { intervalSeconds: 5, read: unused },
-        simulator: { state: unused, set: unused },
-      },
+      deliveryMessage: unused,
+      stats: { intervalSeconds: 5, start: unused, read: unused, stop: unused },
+      simulator: { state: unused, set: unused, stop: unused },
     },
     live: {
       hub: {
@@ -114,7 +93,7 @@ beforeAll(async () => {
     allowedHosts: [],
     addresses: { isProxy: () => false, noticeProxy: () => {} },
     connections: { most: 1, mostPerAddress: 1, peerAddress: unused },
-    health: { ping: unused, stopping: unused, metrics: { contentType: "text/plain", text: unused } },
+    health: { store, stopping: unused, metrics: { contentType: "text/plain", text: unused } },
     onRequestDone: () => {},
     authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: unused } }),
     allowedOrigins: [],

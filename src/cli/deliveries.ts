@@ -1,10 +1,11 @@
+import { createDeliveries } from "../core/deliveries.ts";
 import { readFilters, type WrittenFilters } from "../core/filters.ts";
 import type { DeliveryState } from "../model/delivery.ts";
 import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/operate.ts";
 import { recordOnWire, summaryOnWire } from "../model/operate-wire.ts";
 import { type Given, integer, type Options, UsageError } from "./arguments.ts";
 import { follow } from "./follow.ts";
-import { withBooks } from "./open.ts";
+import { withSession } from "./session.ts";
 import { table } from "./table.ts";
 import {
   columnsOf,
@@ -57,12 +58,13 @@ export const deliveries = {
     const limit = integer(given, "limit", 1, 1_000_000, 20);
     const asJson = given.flags.has("json");
     if (given.flags.has("follow")) return followed(filter, limit, asJson);
-    await withBooks(async ({ operate }) => {
+    await withSession(async ({ store }) => {
+      const { list } = createDeliveries(store);
       const rows: DeliverySummary[] = [];
       let next: string | undefined;
       for (let left = limit; left > 0; ) {
         const cursor = next === undefined ? undefined : { text: next, pointer: "cursor" };
-        const page = await watched("searching", operate.list(filter, Math.min(left, 100), cursor));
+        const page = await watched("searching", list(filter, Math.min(left, 100), cursor));
         if (asJson) for (const one of page.data) terminal.print(JSON.stringify(summaryOnWire(one)));
         else rows.push(...page.data);
         left -= page.data.length;
@@ -83,7 +85,9 @@ export const show = {
   options: json,
   examples: ["belfry show 6b0b3671d4b78cf0104db2bb"],
   async run(given: Given): Promise<void> {
-    await withBooks(async ({ operate }) => print(await operate.show(idOf(given)), given.flags.has("json")));
+    await withSession(async ({ store }) =>
+      print(await createDeliveries(store).show(idOf(given)), given.flags.has("json")),
+    );
   },
 };
 
@@ -94,8 +98,8 @@ export const retry = {
   options: json,
   examples: ["belfry retry 6b0b3671d4b78cf0104db2bb"],
   async run(given: Given): Promise<void> {
-    await withBooks(async ({ operate }) => {
-      const delivery = await operate.retry(idOf(given));
+    await withSession(async ({ store }) => {
+      const delivery = await createDeliveries(store).retry(idOf(given));
       if (given.flags.has("json")) terminal.print(JSON.stringify(recordOnWire(delivery)));
       else terminal.print(`${delivery.id} is pending again and due now.`);
     });
@@ -103,14 +107,14 @@ export const retry = {
 };
 
 async function followed(filter: DeliveryFilter, limit: number, asJson: boolean): Promise<void> {
-  await withBooks(async ({ operate }) => {
+  await withSession(async ({ store }) => {
     const ending = new AbortController();
     const end = () => ending.abort();
     process.once("SIGINT", end).once("SIGTERM", end);
     terminal.note("Press Ctrl-C to stop.");
     const line = (one: DeliverySummary) =>
       terminal.print(asJson ? JSON.stringify(summaryOnWire(one)) : lineOf(one));
-    await follow(operate.list, filter, limit, line, ending.signal);
+    await follow(createDeliveries(store).list, filter, limit, line, ending.signal);
     process.off("SIGINT", end).off("SIGTERM", end);
   });
 }

@@ -1,4 +1,4 @@
-import { CommandError } from "./open.ts";
+import { CommandError } from "./session.ts";
 import { columnsOf, type Style, safe, styled, terminal, wrapped } from "./terminal.ts";
 
 const marks: Record<string, [text: string, style: Style]> = {

@@ -1,11 +1,11 @@
 import { type Config, ConfigError, readConfig } from "../config/table.ts";
-import { openCatalog } from "../parts.ts";
+import { openCatalog } from "../settings.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";
 import { examineBroker, examineProviders } from "./examine-providers.ts";
 import { examineService } from "./examine-service.ts";
 import { type Finding, withoutSecrets } from "./finding.ts";
-import { databaseUri } from "./open.ts";
+import { databaseUri } from "./session.ts";
 import { watched } from "./terminal.ts";
 
 /** Leases and due times are on MongoDB's clock, log lines on this machine's. */
@@ -33,7 +33,7 @@ export async function* examine(): AsyncGenerator<Finding> {
     return;
   }
   try {
-    const { keys } = await openCatalog(config);
+    const { keys } = openCatalog(config);
     yield { verdict: "ok", what: "types", text: keys.join(", ") };
   } catch (error) {
     yield* problemsOf(error, "Correct the file. The service does not start with it.");

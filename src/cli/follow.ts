@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Operate } from "../core/operate.ts";
+import type { Deliveries } from "../core/deliveries.ts";
 import type { DeliveryFilter, DeliverySummary } from "../model/operate.ts";
 
 const pageSize = 100;
@@ -12,7 +12,7 @@ const mostKnown = 10_000;
  * aborts. A delivery's id may be older than those already stored, so each round looks at the whole newest page.
  */
 export async function follow(
-  list: Operate["list"],
+  list: Deliveries["list"],
   filter: DeliveryFilter,
   first: number,
   show: (one: DeliverySummary) => void,

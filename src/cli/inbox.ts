@@ -1,6 +1,6 @@
 import { itemOnWire } from "../model/inbox-wire.ts";
 import { type Given, integer, userId } from "./arguments.ts";
-import { withBooks } from "./open.ts";
+import { withSession } from "./session.ts";
 import { table } from "./table.ts";
 import { safe, shortMomentOf, terminal, watched } from "./terminal.ts";
 
@@ -18,12 +18,10 @@ export const inbox = {
   async run(given: Given): Promise<void> {
     const limit = integer(given, "limit", 1, 1_000, 20);
     const user = userId(given.positionals[0] as string, "<user>");
-    await withBooks(async ({ config, connection }) => {
-      const { createInboxReader } = await import("../store/inbox.ts");
-      const { read } = createInboxReader(connection.db, config.INBOX_LIMIT);
+    await withSession(async ({ store }) => {
       const archived = given.flags.has("archived");
       const query = { user, limit, skip: 0, archived, ...(given.flags.has("unread") && { unread: true }) };
-      const { items, unread, total } = await watched("reading", read(query));
+      const { items, unread, total } = await watched("reading", store.inbox.read(query));
       if (given.flags.has("json")) for (const item of items) terminal.print(JSON.stringify(itemOnWire(item)));
       else if (items.length === 0) terminal.print("No items.");
       else {

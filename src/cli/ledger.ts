@@ -1,7 +1,8 @@
 import { readPeriod } from "../core/filters.ts";
+import { readLedger } from "../core/ledger.ts";
 import { ledgerOnWire } from "../model/operate-wire.ts";
 import { type Given, UsageError } from "./arguments.ts";
-import { CommandError, withBooks } from "./open.ts";
+import { CommandError, withSession } from "./session.ts";
 import { table } from "./table.ts";
 import { type Style, terminal, watched } from "./terminal.ts";
 import { readMoment, timeForms } from "./time.ts";
@@ -32,8 +33,8 @@ export const ledger = {
     const period = readPeriod(written, (name, detail) => {
       throw new UsageError(`--${name} ${detail}`);
     });
-    await withBooks(async ({ operate }) => {
-      const found = await watched("counting", operate.ledger(period.from, period.to));
+    await withSession(async ({ store }) => {
+      const found = await watched("counting", readLedger(store, period.from, period.to));
       const shown = ledgerOnWire(found);
       if (given.flags.has("json")) terminal.print(JSON.stringify(shown));
       else {

@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises";
-import type { Redrive, RedriveRequest } from "../core/redrive.ts";
+import { createRedrive, type Redrive, type RedriveRequest } from "../core/redrive.ts";
 import type { DeliveryFilter } from "../model/operate.ts";
 import type { Given } from "./arguments.ts";
 import { filterOf, filterOptions } from "./deliveries.ts";
-import { withBooks } from "./open.ts";
+import { withSession } from "./session.ts";
 import { progressBar, terminal, watched } from "./terminal.ts";
 
 /** Deliveries per call: few enough that the progress bar moves. */
@@ -26,8 +26,9 @@ export const redrive = {
   async run(given: Given): Promise<void> {
     const filter = filterOf(given);
     const asJson = given.flags.has("json");
-    await withBooks(async ({ operate }) => {
-      const counting = all(operate.redrive, { filter, dryRun: true }, () => {});
+    await withSession(async ({ store }) => {
+      const redriveSome = createRedrive(store);
+      const counting = all(redriveSome, { filter, dryRun: true }, () => {});
       const preview = await watched("counting", counting);
       if (given.flags.has("dry-run")) {
         const { redriven: would_send, ...rest } = preview;
@@ -44,7 +45,7 @@ export const redrive = {
         return terminal.print(JSON.stringify({ ...preview, redriven: 0, already_sent, dry_run: false }));
       }
       const bar = progressBar("redriving", preview.redriven);
-      const done = await all(operate.redrive, { filter, dryRun: false, most: step }, (so) =>
+      const done = await all(redriveSome, { filter, dryRun: false, most: step }, (so) =>
         bar.show(so.redriven),
       );
       bar.end();

@@ -1,6 +1,6 @@
 import { type Channel, channels } from "../model/notification.ts";
 import { type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
-import { openNotifier, withBooks } from "./open.ts";
+import { openCore, withSession } from "./session.ts";
 import { terminal, watched } from "./terminal.ts";
 
 const maxTitle = 1_000;
@@ -36,8 +36,8 @@ export const send = {
     const unknown = wanted?.find((one) => !ways.includes(one as Channel));
     if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
-    await withBooks(async (books) => {
-      const { catalog, notify } = await openNotifier(books);
+    await withSession(async (session) => {
+      const { catalog, notify } = await openCore(session);
       if (!catalog.get(type))
         throw new UsageError(
           `there is no type ${JSON.stringify(type)}${suggestion(type, catalog.keys)}\nThe types are ${catalog.keys.join(", ")}`,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { simulatedUsers, startSimulator } from "../core/simulator.ts";
 import { type Given, integer, UsageError } from "./arguments.ts";
-import { CommandError, openNotifier, withBooks } from "./open.ts";
+import { CommandError, openCore, withSession } from "./session.ts";
 import { terminal } from "./terminal.ts";
 
 export const simulate = {
@@ -19,14 +19,14 @@ export const simulate = {
     const json = given.flags.has("json");
     let sent = 0;
     let failed = 0;
-    await withBooks(async (books) => {
-      const { notify } = await openNotifier(books);
+    await withSession(async (session) => {
+      const { notify } = await openCore(session);
       const simulator = startSimulator({
         notify,
         intervalMs,
         count,
         random: Math.random,
-        now: books.now,
+        now: session.store.now,
         sleep,
         onSent({ user, type, title, body }, id) {
           sent++;

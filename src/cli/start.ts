@@ -6,7 +6,6 @@ export const start = {
   async run(): Promise<void> {
     // The service itself takes no arguments.
     process.argv.splice(2);
-    // biome-ignore lint/style/noRestrictedImports: the one command that runs the service
     await import("../main.ts");
   },
 };

@@ -1,10 +1,11 @@
 import { createInterface } from "node:readline/promises";
 import { readSuppressionFilters } from "../core/filters.ts";
+import { createSuppressions, type Suppressions } from "../core/suppressions.ts";
 import { channels } from "../model/notification.ts";
 import { suppressionOnWire } from "../model/operate-wire.ts";
 import { suppressionReasons } from "../model/provider.ts";
 import { type Given, integer, UsageError } from "./arguments.ts";
-import { type Books, withBooks } from "./open.ts";
+import { withSession } from "./session.ts";
 import { table } from "./table.ts";
 import { momentOf, safe, terminal, watched } from "./terminal.ts";
 import { readMoment, timeForms } from "./time.ts";
@@ -41,9 +42,10 @@ export const suppressions = {
       throw new UsageError("--remove needs a filter: --user, --channel, --reason, --from or --to");
     if (!removing && given.flags.has("dry-run")) throw new UsageError("--dry-run is for --remove");
 
-    await withBooks(async ({ operate }) => {
-      if (removing) return remove(operate, filter, given);
-      const page = await watched("searching", operate.suppressions(filter, limit));
+    await withSession(async ({ store }) => {
+      const { list, removeAll } = createSuppressions(store);
+      if (removing) return remove(removeAll, filter, given);
+      const page = await watched("searching", list(filter, limit));
       if (given.flags.has("json"))
         for (const one of page.data) terminal.print(JSON.stringify(suppressionOnWire(one)));
       else if (page.data.length === 0) terminal.print("No suppressed addresses match.");
@@ -77,19 +79,19 @@ function filterOf(written: Parameters<typeof readSuppressionFilters>[0]): Filter
   }
 }
 
-async function remove(operate: Books["operate"], filter: Filter, given: Given): Promise<void> {
+async function remove(removeAll: Suppressions["removeAll"], filter: Filter, given: Given): Promise<void> {
   const asJson = given.flags.has("json");
   const print = (dryRun: boolean, count: number, sentence: string) =>
     terminal.print(
       asJson ? JSON.stringify({ dry_run: dryRun, [dryRun ? "would_remove" : "removed"]: count }) : sentence,
     );
   const everything = Number.POSITIVE_INFINITY;
-  const { removed: matching } = await watched("counting", operate.unsuppressAll(filter, true, everything));
+  const { removed: matching } = await watched("counting", removeAll(filter, true, everything));
   if (given.flags.has("dry-run")) return print(true, matching, `${numbered(matching)} would be removed.`);
   if (matching === 0)
     return print(false, 0, "No suppressed addresses match; opt-outs need --reason opt_out.");
   if (!(await agreed(given, matching))) return print(false, 0, "Nothing was changed.");
-  const { removed } = await watched("removing", operate.unsuppressAll(filter, false, everything));
+  const { removed } = await watched("removing", removeAll(filter, false, everything));
   print(
     false,
     removed,

@@ -1,6 +1,6 @@
 import { readConfig } from "../config/table.ts";
 import { type Given, integer, userId } from "./arguments.ts";
-import { CommandError } from "./open.ts";
+import { CommandError } from "./session.ts";
 import { terminal } from "./terminal.ts";
 
 const maxSeconds = 86_400;

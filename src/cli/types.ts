@@ -11,9 +11,9 @@ export const types = {
   async run(given: Given): Promise<void> {
     const [{ describeTypes }, { openCatalog }] = await Promise.all([
       import("../core/preview.ts"),
-      import("../parts.ts"),
+      import("../settings.ts"),
     ]);
-    const all = describeTypes(await openCatalog(readConfig().config));
+    const all = describeTypes(openCatalog(readConfig().config));
     if (given.flags.has("json")) for (const one of all) terminal.print(JSON.stringify(one));
     else {
       const rows = all.map(({ key, inbox, channels, description = "" }) => [

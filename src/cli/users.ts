@@ -1,5 +1,6 @@
+import { createFindUsers } from "../core/find-users.ts";
 import { type Given, integer } from "./arguments.ts";
-import { withBooks } from "./open.ts";
+import { withSession } from "./session.ts";
 import { table } from "./table.ts";
 import { safe, terminal, watched } from "./terminal.ts";
 
@@ -20,12 +21,8 @@ export const users = {
   async run(given: Given): Promise<void> {
     const limit = integer(given, "limit", 1, 10_000, 20);
     const [search] = given.positionals;
-    await withBooks(async ({ connection }) => {
-      const [{ createFindUsers }, { createUserSearch }] = await Promise.all([
-        import("../core/find-users.ts"),
-        import("../store/user-search.ts"),
-      ]);
-      const find = createFindUsers(createUserSearch(connection.db));
+    await withSession(async ({ store }) => {
+      const find = createFindUsers(store.search);
       const { data, next } = await watched("searching", find(search, limit));
       if (given.flags.has("json")) for (const one of data) terminal.print(JSON.stringify(one));
       else if (data.length === 0) terminal.print(search ? "No users match." : "There are no users yet.");

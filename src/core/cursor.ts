@@ -23,6 +23,24 @@ export function decodeCursor(text: string, question: object, form: RegExp, point
   }
 }
 
+/** A caller's cursor, and its place in the request. */
+export interface CursorText {
+  text: string;
+  pointer: string;
+}
+
+export interface Page<T> {
+  data: T[];
+  /** The cursor of the next page; absent on the last page. */
+  next?: string;
+}
+
+/** `found` has one more than the page when another follows. */
+export function pageOf<T>(found: T[], limit: number, cursorAfter: (last: T) => string): Page<T> {
+  const data = found.slice(0, limit);
+  return { data, ...(found.length > limit && { next: cursorAfter(data.at(-1) as T) }) };
+}
+
 /** The same for equal questions, whatever the order of their fields. */
 function digest(question: object): string {
   const fields = Object.entries(question)

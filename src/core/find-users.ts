@@ -1,27 +1,14 @@
 import { BelfryError } from "../model/errors.ts";
 import { canonicalUser } from "../model/user-id.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
-import type { Page } from "./operate.ts";
-
-export interface FoundUser {
-  id: string;
-  email?: string;
-  phone?: string;
-}
-
-export interface FindPartners {
-  /** Sorted by id, beginning after `after`. */
-  list(after: string | undefined, limit: number): Promise<FoundUser[]>;
-  withId(text: string, after: string | undefined, limit: number): Promise<FoundUser[]>;
-  /** Rejects with `database_unavailable` when it takes too long. */
-  withAddress(field: "email" | "phone", text: string, limit: number): Promise<FoundUser[]>;
-}
+import type { Store } from "../store/index.ts";
+import type { FoundUser } from "../store/user-search.ts";
+import { decodeCursor, encodeCursor, type Page } from "./cursor.ts";
 
 /** Ids of an older system may be longer than ours. */
 const placeForm = /^.{1,700}$/s;
 
 /** Finds users by id, the beginning of an id, e-mail address or phone number. Without a text: all users. */
-export function createFindUsers({ list, withId, withAddress }: FindPartners) {
+export function createFindUsers({ list, withId, withAddress }: Omit<Store["search"], "withNotification">) {
   return async (text: string | undefined, limit: number, cursor?: string): Promise<Page<FoundUser>> => {
     const question = { text };
     const after = cursor === undefined ? undefined : decodeCursor(cursor, question, placeForm, "?cursor");

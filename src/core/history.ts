@@ -1,27 +1,16 @@
-import type { DeliveryContent, DeliveryState } from "../model/delivery.ts";
 import type { HistoryEntry } from "../model/history.ts";
-import type { Channel, InboxPage, InboxView } from "../model/notification.ts";
+import type { Store } from "../store/index.ts";
+import type { Inbox } from "./inbox.ts";
 
 /** How many deliveries of a user are shown; the inbox has its own limit. */
 export const historyLimit = 1_000;
 
-export interface UserDelivery {
-  notification: string;
-  channel: Channel;
-  content: DeliveryContent;
-  state: DeliveryState;
-  changedAt: number;
-}
-
 /** A user's notifications on every channel, newest first: the whole inbox and the newest deliveries. */
-export function createHistory(partners: {
-  inbox: (page: InboxPage) => Promise<InboxView>;
-  deliveries: (user: string, limit: number) => Promise<UserDelivery[]>;
-}) {
+export function createHistory(store: Pick<Store, "deliveries">, inbox: Pick<Inbox, "page">) {
   return async function history(user: string): Promise<HistoryEntry[]> {
     const [{ items }, deliveries] = await Promise.all([
-      partners.inbox({ user, skip: 0, limit: historyLimit }),
-      partners.deliveries(user, historyLimit),
+      inbox.page({ user, skip: 0, limit: historyLimit }),
+      store.deliveries.ofUser(user, historyLimit),
     ]);
     const kept = items.map(
       (item): HistoryEntry => ({

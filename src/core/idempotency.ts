@@ -1,27 +1,12 @@
 import { createHash } from "node:crypto";
 import { BelfryError } from "../model/errors.ts";
-import type { KeptFailure, KeptRequest, KeyLease } from "../model/idempotency.ts";
+import type { KeptFailure, KeyLease } from "../model/idempotency.ts";
+import type { Store } from "../store/index.ts";
 
 /** How long a key is kept. */
 export const keyWindowMs = 24 * 60 * 60_000;
 /** A process that does not extend its lease for this long counts as dead. */
 export const keyLeaseMs = 10_000;
-
-export interface IdempotencyPartners {
-  store: {
-    begin(
-      key: string,
-      fresh: { request: string; ids: string[]; lease: KeyLease; expireAt: number },
-      now: number,
-    ): Promise<KeptRequest | undefined>;
-    takeOver(key: string, before: KeyLease, lease: KeyLease): Promise<boolean>;
-    extend(key: string, lease: KeyLease): Promise<void>;
-    finish(key: string, lease: KeyLease, failures: KeptFailure[]): Promise<void>;
-    giveUp(key: string, lease: KeyLease): Promise<void>;
-  };
-  newId: () => string;
-  now: () => number;
-}
 
 /** A caller's key. Equal keys of different owners are different keys. */
 export interface IdempotencyKey {
@@ -49,7 +34,11 @@ export type Opened =
  *
  * If a lease expires while its process is still alive, both processes work with the same ids, and an id is stored once.
  */
-export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
+export function createIdempotency({
+  idempotency: keys,
+  newTimedId: newId,
+  now,
+}: Pick<Store, "idempotency" | "newTimedId" | "now">) {
   /** `request`: its digest. `count`: how many ids it needs. */
   return async function open(
     { owner, key }: IdempotencyKey,
@@ -61,21 +50,21 @@ export function createIdempotency({ store, newId, now }: IdempotencyPartners) {
     for (;;) {
       const lease = { token: newId(), until: now() + keyLeaseMs };
       const ids = Array.from({ length: count }, newId);
-      const kept = await store.begin(name, { request, ids, lease, expireAt: now() + keyWindowMs }, now());
+      const kept = await keys.begin(name, { request, ids, lease, expireAt: now() + keyWindowMs }, now());
       if (!kept) return ours(ids, lease, false);
       if (kept.request !== request) throw new BelfryError("idempotency_mismatch");
       if (kept.failures) return { ids: kept.ids, failures: kept.failures };
       if (!kept.lease || kept.lease.until > now()) throw inProgress(kept.lease, now());
-      if (await store.takeOver(name, kept.lease, lease)) return ours(kept.ids, lease, true);
+      if (await keys.takeOver(name, kept.lease, lease)) return ours(kept.ids, lease, true);
     }
 
     function ours(ids: string[], lease: KeyLease, resumed: boolean): Opened {
       return {
         ids,
         resumed,
-        extend: () => store.extend(name, { ...lease, until: now() + keyLeaseMs }),
-        finish: (failures) => store.finish(name, lease, failures),
-        giveUp: () => store.giveUp(name, lease),
+        extend: () => keys.extend(name, { ...lease, until: now() + keyLeaseMs }),
+        finish: (failures) => keys.finish(name, lease, failures),
+        giveUp: () => keys.giveUp(name, lease),
       };
     }
   };

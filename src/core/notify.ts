@@ -1,3 +1,4 @@
+import type { Engine } from "../delivery/engine.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { measureData, problemInText } from "../model/free-data.ts";
@@ -7,61 +8,30 @@ import {
   type Channel,
   type InboxItem,
   type NotifyCommand,
-  type PlannedDelivery,
   type PlannedNotification,
   Unsettled,
 } from "../model/notification.ts";
+import type { Store } from "../store/index.ts";
 import type { Catalog } from "./catalog.ts";
 import { createLanes } from "./lanes.ts";
 
 type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 const noLeases: Leases = new Map();
 
-export interface NotifyPartners {
-  catalog: Pick<Catalog, "get" | "keys">;
-  /**
-   * Stores a batch; one entry a notification, in order. What would hold the others up is `Unsettled`, and of each user
-   * none or all from a certain one on. `patient`: all are one user's, and nothing comes back so.
-   */
-  commit: (
-    batch: PlannedNotification[],
-    leases: Leases,
-    patient: boolean,
-  ) => Promise<Array<undefined | Error>>;
-  /** Present when this process also sends. */
-  engine?: {
-    reserve(deliveries: PlannedDelivery[]): Leases;
-    accept(deliveries: HeldDelivery[], leases: Leases): void;
-  };
-  /** Announces stored deliveries that any worker may take. */
-  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
+export interface NotifierOptions {
+  /** The delivery engine, when this process also sends. */
+  engine?: Pick<Engine, "reserve" | "accept"> | undefined;
+  /** Called with stored deliveries that any worker may take. */
+  announce?: (deliveries: Array<{ id: string; channel: Channel }>) => void;
   /** Called with the users who have a new inbox item, in a process with live connections. */
   touch?: (users: string[]) => void;
-  newId: () => string;
-  now: () => number;
   /** Notifications in one commit, and waiting for one. */
-  maxBatch: number;
-  maxWaiting: number;
+  maxBatch?: number;
+  maxWaiting?: number;
   /** Milliseconds after which the caller gets an answer even if MongoDB does not; 18,000. */
   answerMs?: number;
   /** Called with the size and outcome of each batch (metrics). */
-  onBatch: (size: number, stored: number) => void;
-}
-
-export interface Notifier {
-  /**
-   * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`,
-   * `database_unavailable` (then it may or may not have been stored).
-   */
-  notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }>;
-  /** Throws `invalid_request` where `notify` would. Returns whether the inbox gets an item. */
-  check(command: NotifyCommand): { inbox: boolean };
-  /**
-   * The same for each of several users, under given ids: a repeated call stores nothing twice. Rejects with
-   * `invalid_request` or `overloaded` before anything is stored; else returns one outcome per user, in order.
-   */
-  notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]>;
-  drained(): Promise<void>;
+  onBatch?: (size: number, stored: number) => void;
 }
 
 export interface Target {
@@ -75,48 +45,62 @@ export interface Outcome extends Target {
   error?: BelfryError;
 }
 
-export function createNotifier(partners: NotifyPartners): Notifier {
-  const { engine } = partners;
-  const plan = createPlanner(partners);
-  const lanes = createLanes({ commit, maxItems: partners.maxBatch, answerMs: partners.answerMs });
+/** Turns commands into stored notifications and deliveries. */
+export function createNotifier(
+  store: Pick<Store, "commit" | "newId" | "now">,
+  catalog: Pick<Catalog, "get" | "keys">,
+  options: NotifierOptions = {},
+) {
+  const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
+  const plan = createPlanner(store, catalog);
+  const lanes = createLanes({ commit, maxItems: maxBatch, answerMs });
 
   async function commit(batch: PlannedNotification[], patient: boolean): Promise<Array<undefined | Error>> {
     const deliveries = batch.flatMap((one) => one.deliveries);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
-    const results = await partners.commit(batch, leases, patient);
+    const results = await store.commit(batch, leases, patient);
     const stored = batch.filter((_, index) => results[index] === undefined);
-    partners.touch?.(stored.flatMap(({ user, item }) => (item ? [user] : [])));
+    touch?.(stored.flatMap(({ user, item }) => (item ? [user] : [])));
     engine?.accept(
       stored.flatMap((one) => heldOf(one, leases)),
       leases,
     );
     const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
-    if (free.length > 0) partners.announce(free);
+    if (free.length > 0) announce?.(free);
     const later = results.filter((one) => one instanceof Unsettled).length;
-    partners.onBatch(batch.length - later, stored.length);
+    onBatch?.(batch.length - later, stored.length);
     return results;
   }
 
   /** Accepts all or none, since a part would be half a request. An empty queue accepts any number. */
   function refuseWhenFull(count: number): void {
     const { waiting } = lanes;
-    if (waiting > 0 && waiting + count > partners.maxWaiting) throw new BelfryError("overloaded");
+    if (waiting > 0 && waiting + count > maxWaiting) throw new BelfryError("overloaded");
   }
 
   return {
-    async notify(command) {
+    plan,
+    /**
+     * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects
+     * with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, `database_unavailable` (then it may or
+     * may not have been stored).
+     */
+    async notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }> {
       const planned = plan(command);
       refuseWhenFull(1);
       await lanes.submit(planned);
-      const timestamp = planned.item?.timestamp ?? Math.floor(partners.now() / 1000);
+      const timestamp = planned.item?.timestamp ?? Math.floor(store.now() / 1000);
       return { id: planned.id, timestamp };
     },
-    check: (command) => ({ inbox: plan(command).item !== undefined }),
-    async notifyEach(command, targets) {
+    /**
+     * The same for each of several users, under given ids: a repeated call stores nothing twice. Rejects with
+     * `invalid_request` or `overloaded` before anything is stored; else returns one outcome per user, in order.
+     */
+    async notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]> {
       const planned = plan({ ...command, user: "" });
       refuseWhenFull(targets.length);
       const results = await Promise.allSettled(
-        targets.map((target) => lanes.submit(addressed(planned, target, partners), targets)),
+        targets.map((target) => lanes.submit(addressed(planned, target, store), targets)),
       );
       return targets.map((target, at) => {
         const error = errorOf(results[at] as PromiseSettledResult<unknown>);
@@ -127,8 +111,13 @@ export function createNotifier(partners: NotifyPartners): Notifier {
   };
 }
 
+export type Notifier = ReturnType<typeof createNotifier>;
+
 /** Turns a command into the records to store. Throws `invalid_request`. */
-export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "catalog" | "newId" | "now">) {
+export function createPlanner(
+  { newId, now }: Pick<Store, "newId" | "now">,
+  catalog: Pick<Catalog, "get" | "keys">,
+) {
   return function plan(command: NotifyCommand): PlannedNotification {
     const type = catalog.get(command.type);
     if (!type)
@@ -174,7 +163,7 @@ export function createPlanner({ catalog, newId, now }: Pick<NotifyPartners, "cat
 function addressed(
   planned: PlannedNotification,
   { user, id }: Target,
-  { newId }: Pick<NotifyPartners, "newId">,
+  { newId }: Pick<Store, "newId">,
 ): PlannedNotification {
   const { item, deliveries, bytes = 0 } = planned;
   const timestamp = secondsOfId(id);

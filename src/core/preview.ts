@@ -43,7 +43,7 @@ export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
 /** Renders a notification's messages on its type's channels. Stores nothing. */
 export function createPreview(catalog: Catalog, now: () => number) {
   // Has the same checks as a real notification.
-  const plan = createPlanner({ catalog, newId: () => "", now });
+  const plan = createPlanner({ newId: () => "", now }, catalog);
   return (command: Omit<NotifyCommand, "user">): Rendered => {
     if (!catalog.get(command.type))
       throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);

@@ -3,6 +3,7 @@ import { isMailbox } from "../model/mailbox.ts";
 import { phoneForm, phoneNumber } from "../model/phone.ts";
 import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } from "../model/profile.ts";
 import { webhookHeaderProblems } from "../model/webhook-headers.ts";
+import type { Store } from "../store/index.ts";
 
 /** A profile as it is written in a body. */
 export interface WrittenProfile {
@@ -13,52 +14,49 @@ export interface WrittenProfile {
   webhook?: { url: string; secrets?: string[]; headers?: Record<string, string> } | null;
 }
 
-export interface ProfilePartners {
-  /** Undefined when there is no such user. */
-  read: (user: string) => Promise<Profile | undefined>;
-  /** Creates the user when missing. */
-  write: (user: string, change: ProfileChange) => Promise<{ profile: Profile; created: boolean }>;
-  isWebhookSecret: (text: string) => boolean;
-  newWebhookSecret: () => string;
+/** What the webhook channel knows of webhooks. */
+export interface WebhookRules {
+  isSecret: (text: string) => boolean;
+  newSecret: () => string;
   /** What is wrong with a webhook's URL, as the rest of a sentence; undefined when it may be called. */
-  webhookUrlProblem: (url: string) => string | undefined;
+  urlProblem: (url: string) => string | undefined;
 }
 
 /** `webhookSecret`: the one that was made for a webhook without any; it is told this once. */
 type Written = { profile: Profile; created: boolean; webhookSecret?: string };
 
-export interface Profiles {
-  /** Rejects with `not_found`. */
-  show(user: string): Promise<Profile>;
-  /** What is not written goes. Rejects with `invalid_request`, which names every problem. */
-  replace(user: string, written: WrittenProfile): Promise<Written>;
-  /** What is not written stays, what is null goes. Rejects in the same way. */
-  merge(user: string, written: WrittenProfile): Promise<Written>;
-}
-
 /**
  * Where users can be reached. A suppression names the address that it was learned from, so a new address is tried; a
- * webhook that is stored again is enabled again (`write`).
+ * webhook that is stored again is enabled again.
  */
-export function createProfiles(partners: ProfilePartners): Profiles {
-  const { read, write } = partners;
+export function createProfiles(
+  { users, suppressions }: Pick<Store, "users" | "suppressions">,
+  webhooks: WebhookRules,
+) {
   const none: ProfileChange = Object.fromEntries(profileFields.map((field) => [field, null]));
   return {
-    async show(user) {
-      const found = await read(user);
+    /** Rejects with `not_found`. */
+    async show(user: string): Promise<Profile> {
+      const found = await users.read(user);
       if (!found) throw new BelfryError("not_found", "There is no such user.");
       return found;
     },
-    replace: (user, written) => store(user, written, none),
-    merge: (user, written) => store(user, written, {}),
+    /** Removes fields that are not written. Rejects with `invalid_request`, which names every problem. */
+    replace: (user: string, written: WrittenProfile) => store(user, written, none),
+    /** Keeps fields that are not written, and removes those that are null. Rejects in the same way. */
+    merge: (user: string, written: WrittenProfile) => store(user, written, {}),
   };
 
   async function store(user: string, written: WrittenProfile, base: ProfileChange): Promise<Written> {
-    const made = written.webhook && !written.webhook.secrets ? partners.newWebhookSecret() : undefined;
-    const stored = await write(user, { ...base, ...understood(written, partners, made) });
+    const made = written.webhook && !written.webhook.secrets ? webhooks.newSecret() : undefined;
+    const change = { ...base, ...understood(written, webhooks, made) };
+    if (change.webhook) await suppressions.remove(user, "webhook");
+    const stored = await users.write(user, change);
     return { ...stored, ...(made !== undefined && { webhookSecret: made }) };
   }
 }
+
+export type Profiles = ReturnType<typeof createProfiles>;
 
 /** Field of a body, field of the profile, what is kept of a text, and what it must be. */
 const texts = [
@@ -70,7 +68,7 @@ const texts = [
 
 function understood(
   written: WrittenProfile,
-  partners: ProfilePartners,
+  webhooks: WebhookRules,
   madeSecret: string | undefined,
 ): ProfileChange {
   const problems: ErrorDetail[] = [];
@@ -87,7 +85,7 @@ function understood(
     ...given,
     secrets: given.secrets ?? (madeSecret === undefined ? [] : [madeSecret]),
   };
-  if (webhook) problems.push(...webhookProblems(webhook, partners));
+  if (webhook) problems.push(...webhookProblems(webhook, webhooks));
   if (problems.length > 0) throw invalidRequest(problems);
   return { ...change, ...(webhook !== undefined && { webhook }) };
 }
@@ -118,13 +116,13 @@ function knownTimeZone(text: string): string | undefined {
 
 function webhookProblems(
   { url, secrets, headers = {} }: WrittenWebhook,
-  { isWebhookSecret, webhookUrlProblem }: ProfilePartners,
+  { isSecret, urlProblem }: WebhookRules,
 ): ErrorDetail[] {
   const problems: ErrorDetail[] = [];
-  const detail = webhookUrlProblem(url);
+  const detail = urlProblem(url);
   if (detail !== undefined) problems.push({ pointer: "/webhook/url", detail });
   for (const [index, secret] of secrets.entries())
-    if (!isWebhookSecret(secret))
+    if (!isSecret(secret))
       problems.push({
         pointer: `/webhook/secrets/${index}`,
         detail: "must be whsec_ and the base64 of 24 to 64 bytes",

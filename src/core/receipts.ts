@@ -1,35 +1,27 @@
 import type { Channel } from "../model/notification.ts";
-import { addressOf, type Recipient, type Suppression } from "../model/provider.ts";
+import { addressOf } from "../model/provider.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
-
-export interface ReceiptPartners {
-  /** The delivery's user and state; undefined when there is no such delivery. */
-  find: (receipt: Receipt) => Promise<KnownDelivery | undefined>;
-  /** Moves the delivery forward, never back; may be repeated. */
-  move: (receipt: Receipt, now: number) => Promise<void>;
-  recipient: (user: string) => Promise<Recipient>;
-  suppress: (user: string, channel: Channel, suppression: Suppression) => Promise<void>;
-  now: () => number;
-}
+import type { Store } from "../store/index.ts";
 
 /** Takes what providers report. A report about an unknown delivery, or one that says nothing new, changes nothing. */
-export function createReceiver(partners: ReceiptPartners) {
+export function createReceiver({ receipts, users, now }: Pick<Store, "receipts" | "users" | "now">) {
   return async (receipt: Receipt): Promise<void> => {
-    const found = await partners.find(receipt);
+    const found = await receipts.find(receipt);
     if (!found || isOfFormerCopy(receipt, found)) return;
     // Before the move: when we die in between, the repeat still finds a delivery that has not failed. After it a repeat
     // must not bring back what an operator has removed.
     if (receipt.suppress && found.state !== "failed") await suppress(found.user, receipt);
-    await partners.move(receipt, partners.now());
+    await receipts.move(receipt, now());
   };
 
   /** In the profile's own spelling; a user who has another address by now keeps getting mail there. */
   async function suppress(user: string, { channel, suppress: report }: Receipt): Promise<void> {
-    const address = addressOf(await partners.recipient(user), channel);
+    const [recipient = {}] = await users.many([user]);
+    const address = addressOf(recipient, channel);
     if (!report || address === undefined || plain(channel, address) !== plain(channel, report.address))
       return;
-    const at = new Date(partners.now());
-    await partners.suppress(user, channel, { address, reason: report.reason, at });
+    const at = new Date(now());
+    await users.suppress(user, channel, { address, reason: report.reason, at });
   }
 }
 

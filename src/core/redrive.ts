@@ -6,31 +6,16 @@ import {
   redrivableStates,
 } from "../model/operate.ts";
 import { addressOf, type Recipient } from "../model/provider.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { idForm } from "./operate.ts";
-
-export interface RedrivePartners {
-  deliveries: {
-    candidates(
-      filter: DeliveryFilter,
-      before: string | undefined,
-      limit: number,
-    ): Promise<RedriveCandidate[]>;
-    count(filter: DeliveryFilter): Promise<number>;
-    redrive(ids: string[], now: number): Promise<number>;
-  };
-  /** One entry a user, in order. */
-  recipients: (users: string[]) => Promise<Recipient[]>;
-  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void;
-  now: () => number;
-}
+import type { Store } from "../store/index.ts";
+import { type CursorText, decodeCursor, encodeCursor } from "./cursor.ts";
+import { idForm } from "./deliveries.ts";
 
 export interface RedriveRequest {
   /** Without states: `failed`. States that cannot be resent are ignored. */
   filter: DeliveryFilter;
   /** Only count. */
   dryRun: boolean;
-  cursor?: { text: string; pointer: string };
+  cursor?: CursorText;
   /** Deliveries looked at in one call. */
   most?: number;
 }
@@ -52,9 +37,10 @@ const batch = 500;
  * It goes from new to old in small, repeatable updates. Deliveries that fail again or are accepted in the meantime are
  * newer than its position, so it ends.
  */
-export function createRedrive(partners: RedrivePartners) {
-  const { deliveries, recipients, announce, now } = partners;
-
+export function createRedrive(
+  { deliveries, users, now }: Pick<Store, "deliveries" | "users" | "now">,
+  announce: (deliveries: Array<{ id: string; channel: Channel }>) => void = () => {},
+) {
   return async function redrive(request: RedriveRequest): Promise<Redrive> {
     const { filter, dryRun, cursor, most = mostAtOnce } = request;
     const wanted = filter.states ?? ["failed"];
@@ -83,7 +69,7 @@ export function createRedrive(partners: RedrivePartners) {
 
   /** The deliveries that can be resent; the others are counted by obstacle. */
   async function sort(found: RedriveCandidate[], counts: RedriveCounts): Promise<RedriveCandidate[]> {
-    const known = await recipients(found.map((one) => one.user));
+    const known = await users.many(found.map((one) => one.user));
     return found.filter((one, index) => {
       const obstacle = obstacleOf(one, known[index] ?? {});
       if (obstacle) counts[obstacle]++;

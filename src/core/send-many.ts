@@ -2,16 +2,15 @@ import { BelfryError } from "../model/errors.ts";
 import type { KeptFailure } from "../model/idempotency.ts";
 import { secondsOfId } from "../model/ids.ts";
 import type { NotifyCommand } from "../model/notification.ts";
-import { digestOfRequest, type IdempotencyKey, keyLeaseMs, type Opened } from "./idempotency.ts";
+import type { Store } from "../store/index.ts";
+import {
+  createIdempotency,
+  digestOfRequest,
+  type IdempotencyKey,
+  keyLeaseMs,
+  type Opened,
+} from "./idempotency.ts";
 import type { Notifier, Outcome, Target } from "./notify.ts";
-
-export interface SendManyPartners {
-  notifier: Pick<Notifier, "check" | "notifyEach">;
-  open: (key: IdempotencyKey, request: string, count: number) => Promise<Opened>;
-  /** Which of these are stored: their ids. `delivered`: without the item, so far as anybody knows. */
-  stored: (notifications: Target[]) => Promise<{ stored: Set<string>; delivered: Set<string> }>;
-  newId: () => string;
-}
 
 export interface Sent {
   /** One a user, in order. */
@@ -27,7 +26,11 @@ export interface Sent {
  * With a key an equal request gets the first one's answer. Where that one was never given, since its process ended or
  * MongoDB was away, the equal request stores what is missing, under the ids that were made for it.
  */
-export function createSendMany({ notifier, open, stored, newId }: SendManyPartners) {
+export function createSendMany(
+  store: Pick<Store, "idempotency" | "newTimedId" | "now">,
+  notifier: Pick<Notifier, "plan" | "notifyEach">,
+) {
+  const open = createIdempotency(store);
   return async function sendMany(
     command: Omit<NotifyCommand, "user">,
     users: string[],
@@ -36,10 +39,13 @@ export function createSendMany({ notifier, open, stored, newId }: SendManyPartne
   ): Promise<Sent> {
     const targets = (ids: string[]) => users.map((user, at) => ({ user, id: ids[at] as string }));
     if (!key)
-      return { outcomes: await notifier.notifyEach(command, targets(users.map(newId))), replayed: false };
+      return {
+        outcomes: await notifier.notifyEach(command, targets(users.map(store.newTimedId))),
+        replayed: false,
+      };
 
     // What is refused uses up no key.
-    const { inbox } = notifier.check({ ...command, user: "" });
+    const { item } = notifier.plan({ ...command, user: "" });
     const request = digestOfRequest("POST", path, { ...command, users });
     const opened = await open(key, request, users.length);
     const wanted = targets(opened.ids);
@@ -47,9 +53,9 @@ export function createSendMany({ notifier, open, stored, newId }: SendManyPartne
     // Two at work on one key would not always know each other's deliveries.
     const working = setInterval(() => opened.extend().catch(() => {}), keyLeaseMs / 3);
     try {
-      const done = opened.resumed ? await stored(wanted) : undefined;
+      const done = opened.resumed ? await store.idempotency.stored(wanted) : undefined;
       const missing = wanted.filter(({ id }) => !done?.stored.has(id) && !done?.delivered.has(id));
-      const recordless = inbox ? wanted.filter(({ id }) => done?.delivered.has(id)) : [];
+      const recordless = item ? wanted.filter(({ id }) => done?.delivered.has(id)) : [];
       const sent = await Promise.all([
         missing.length > 0 ? notifier.notifyEach(command, missing) : [],
         recordless.length > 0 ? notifier.notifyEach({ ...command, channels: ["inbox"] }, recordless) : [],
@@ -76,7 +82,7 @@ export interface Keyed {
 }
 
 /** One notification for one user. Rejects as `notify` does, and with a key also as `sendMany`. */
-export function createSendOne(notify: Notifier["notify"], sendMany: SendMany) {
+export function createSendOne({ notify }: Pick<Notifier, "notify">, sendMany: SendMany) {
   return async (
     { user, ...command }: NotifyCommand,
     keyed?: Keyed,

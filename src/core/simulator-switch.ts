@@ -1,4 +1,6 @@
-import { type Simulator, type SimulatorPartners, startSimulator } from "./simulator.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Notifier } from "./notify.ts";
+import { type Simulator, startSimulator } from "./simulator.ts";
 
 export interface SimulatorState {
   running: boolean;
@@ -7,7 +9,9 @@ export interface SimulatorState {
 
 /** Starts and stops this process's simulator and sets its speed. `intervalSeconds` 0: it does not start by itself. */
 export function createSimulatorSwitch(
-  partners: Omit<SimulatorPartners, "intervalMs" | "count">,
+  notify: Notifier["notify"],
+  now: () => number,
+  log: Record<"debug" | "warn", (details: object, message: string) => void>,
   intervalSeconds: number,
 ) {
   let state: SimulatorState = { running: intervalSeconds > 0, interval_seconds: intervalSeconds || 5 };
@@ -15,7 +19,16 @@ export function createSimulatorSwitch(
   const follow = () => {
     void simulator?.stop();
     simulator = state.running
-      ? startSimulator({ ...partners, intervalMs: state.interval_seconds * 1_000 })
+      ? startSimulator({
+          notify,
+          intervalMs: state.interval_seconds * 1_000,
+          random: Math.random,
+          now,
+          sleep,
+          onSent: ({ user, type }, id) => log.debug({ user, type, id }, "the simulator sent a notification"),
+          onFailed: (err, { user, type }) =>
+            log.warn({ err, user, type }, "the simulator could not send a notification"),
+        })
       : undefined;
   };
   follow();

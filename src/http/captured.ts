@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { BelfryError } from "../model/errors.ts";
 import { channels } from "../model/notification.ts";
-import type { CapturedMessage } from "../model/provider.ts";
+import type { Store } from "../store/index.ts";
 import { Id } from "./operate-schemas.ts";
 
 const Message = Type.Object(
@@ -21,13 +21,11 @@ const Message = Type.Object(
   { title: "CapturedMessage" },
 );
 
-export interface CapturedPartners {
-  list(skip: number, limit: number): Promise<CapturedMessage[]>;
-  one(id: string): Promise<CapturedMessage | undefined>;
-}
-
 /** Messages that were captured because no provider is configured. */
-export function capturedRoutes(app: FastifyInstance, { list, one }: CapturedPartners): void {
+export function capturedRoutes(
+  app: FastifyInstance,
+  { list, one }: Pick<Store["captured"], "list" | "one">,
+): void {
   const schema = {
     tags: ["operate"],
     summary: "List captured messages, newest first",

@@ -1,45 +1,36 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import type { DeliveryMessage } from "../core/delivery-message.ts";
-import type { FindUsers } from "../core/find-users.ts";
-import type { Rendered, TypeDescription } from "../core/preview.ts";
-import type { Pulse } from "../core/pulse.ts";
+import type { Core } from "../core/core.ts";
+import type { DeliveryMessages } from "../core/delivery-message.ts";
+import { describeTypes } from "../core/preview.ts";
 import type { SimulatorSwitch } from "../core/simulator-switch.ts";
+import type { Stats } from "../core/stats.ts";
+import type { Engine } from "../delivery/engine.ts";
 import { BelfryError } from "../model/errors.ts";
 import { itemOnWire } from "../model/inbox-wire.ts";
-import type { KeptItem } from "../model/live.ts";
-import type { NotifyCommand } from "../model/notification.ts";
+import type { Store } from "../store/index.ts";
 import * as schemas from "./console-schemas.ts";
-import type { HealthPartners } from "./health.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
 import { Id } from "./operate-schemas.ts";
 
-export interface ConsolePartners extends Pick<HealthPartners, "providers" | "overdue"> {
-  types: TypeDescription[];
-  preview: (command: Omit<NotifyCommand, "user">) => Rendered;
-  /** Rejects with `not_found`. */
-  deliveryMessage: (id: string) => Promise<DeliveryMessage>;
-  findNotification: (id: string) => Promise<{ user: string; item: KeptItem } | undefined>;
-  findUsers: FindUsers;
-  pulse: Pick<Pulse, "intervalSeconds" | "read">;
-  simulator: Pick<SimulatorSwitch, "state" | "set">;
+export interface ConsoleParts {
+  core: Pick<Core, "catalog" | "preview" | "findUsers">;
+  store: Pick<Store, "search">;
+  /** The delivery engine, in a process that sends. */
+  engine?: Engine | undefined;
+  deliveryMessage: DeliveryMessages;
+  stats: Stats;
+  simulator: SimulatorSwitch;
 }
 
 const tags = ["operate"];
 
 /** Routes that the console adds. Any program with an API key may use them. */
-export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): void {
-  const {
-    types,
-    preview,
-    deliveryMessage,
-    findNotification,
-    findUsers,
-    pulse,
-    providers,
-    overdue,
-    simulator,
-  } = partners;
+export function consoleRoutes(
+  app: FastifyInstance,
+  { core, store, engine, deliveryMessage, stats, simulator }: ConsoleParts,
+): void {
+  const types = describeTypes(core.catalog);
 
   app.get(
     "/v1/types",
@@ -61,7 +52,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     },
     async (request) => {
       const { target_id: targetId, data, ...words } = request.body;
-      return preview({
+      return core.preview({
         type: request.params.key,
         ...words,
         ...(targetId !== undefined && { targetId }),
@@ -103,7 +94,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     },
     async (request) => {
       const id = request.params.id.toLowerCase();
-      const found = await findNotification(id);
+      const found = await store.search.withNotification(id);
       if (!found) throw new BelfryError("not_found", `No inbox has a notification ${id}.`);
       return { user_id: found.user, item: itemOnWire(found.item) };
     },
@@ -121,7 +112,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
     },
     async (request, reply) => {
       const { q, limit, cursor } = request.query;
-      const { data, next } = await findUsers(q, limit, cursor);
+      const { data, next } = await core.findUsers(q, limit, cursor);
       linkNextPage(request, reply, next);
       return { data, ...nextCursor(next) };
     },
@@ -137,9 +128,9 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
       },
     },
     async () => ({
-      interval_seconds: pulse.intervalSeconds,
-      samples: pulse.read().map((one) => ({ ...one, at: iso(one.at) })),
-      providers: Object.entries(providers?.() ?? {}).flatMap(([channel, lines]) =>
+      interval_seconds: stats.intervalSeconds,
+      samples: stats.read().map((one) => ({ ...one, at: iso(one.at) })),
+      providers: Object.entries(engine?.health() ?? {}).flatMap(([channel, lines]) =>
         Object.entries(lines).map(([name, { since, until, ...health }]) => ({
           channel,
           name,
@@ -148,7 +139,7 @@ export function consoleRoutes(app: FastifyInstance, partners: ConsolePartners): 
           ...(until !== undefined && { until: iso(until) }),
         })),
       ),
-      overdue: overdue?.() ?? {},
+      overdue: engine?.overdue() ?? {},
     }),
   );
 

@@ -1,17 +1,18 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
+import type { Engine } from "../delivery/engine.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Queue } from "../queue/rabbitmq.ts";
+import type { Store } from "../store/index.ts";
 
-export interface HealthPartners {
-  /** Rejects when MongoDB does not answer. */
-  ping: () => Promise<unknown>;
+export interface HealthParts {
+  store: Pick<Store, "ping">;
   stopping: () => boolean;
-  /** Each provider's health by channel and name, where this process sends. Times in Unix milliseconds. */
-  providers?: () => Record<string, Record<string, PartState>>;
-  /** By channel: deliveries that this process has been sending for too long. */
-  overdue?: () => Record<string, number>;
-  /** The state of RabbitMQ, if it is used. */
-  broker?: () => PartState;
-  metrics: { contentType: string; text(): Promise<string> };
+  /** The delivery engine, in a process that sends. */
+  engine?: Engine | undefined;
+  /** RabbitMQ, if it is used. */
+  queue?: Queue | undefined;
+  metrics: { contentType: string; text: Metrics["text"] };
 }
 
 interface PartState {
@@ -65,8 +66,10 @@ const Status = Type.Object(
 );
 
 /** `/livez`: the process is alive. `/readyz`: it can take requests. `/metrics`: for Prometheus. */
-export function healthRoutes(app: FastifyInstance, partners: HealthPartners): void {
-  const { ping, stopping, providers, overdue, broker, metrics } = partners;
+export function healthRoutes(
+  app: FastifyInstance,
+  { store, stopping, engine, queue, metrics }: HealthParts,
+): void {
   const schema = (summary: string) => ({
     tags: ["operate"],
     summary,
@@ -85,7 +88,7 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
     "/readyz",
     { config: { public: true }, schema: schema("Check whether the service can take requests") },
     async (request, reply) => {
-      const mongodb = await ping().then(
+      const mongodb = await store.ping().then(
         () => "ok",
         () => "unreachable",
       );
@@ -95,9 +98,11 @@ export function healthRoutes(app: FastifyInstance, partners: HealthPartners): vo
         status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
         checks: { mongodb },
         ...(request.query.verbose !== undefined && {
-          ...(providers && { providers: mapValues(providers(), (one) => mapValues(one, onWire)) }),
-          ...(overdue && { overdue: overdue() }),
-          ...(broker && { broker: onWire(broker()) }),
+          ...(engine && {
+            providers: mapValues(engine.health(), (one) => mapValues(one, onWire)),
+            overdue: engine.overdue(),
+          }),
+          ...(queue && { broker: onWire(queue.state()) }),
         }),
       });
     },

@@ -1,25 +1,28 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
+import type { Core } from "../core/core.ts";
 import { readFilters, readPeriod, readSuppressionFilters, type WrittenFilters } from "../core/filters.ts";
-import type { Operate } from "../core/operate.ts";
-import type { Redrive, RedriveRequest } from "../core/redrive.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { ledgerOnWire, recordOnWire, summaryOnWire, suppressionOnWire } from "../model/operate-wire.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
 import * as schemas from "./operate-schemas.ts";
 
-export interface OperatePartners extends Operate {
-  redrive: (request: RedriveRequest) => Promise<Redrive>;
-}
-
 const tags = ["operate"];
 const inQuery = (name: string) => `?${name}`;
 const inBody = (name: string) => `/${name}`;
 
 /** Deliveries, the ledger and suppressions. Times in responses are ISO 8601. */
-export function operateRoutes(app: FastifyInstance, operate: OperatePartners): void {
+export function operateRoutes(
+  app: FastifyInstance,
+  {
+    deliveries,
+    redrive,
+    ledger,
+    suppressions,
+  }: Pick<Core, "deliveries" | "redrive" | "ledger" | "suppressions">,
+): void {
   app.get<{ Querystring: Static<typeof schemas.ListQuery> }>(
     "/v1/deliveries",
     {
@@ -32,7 +35,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     },
     async (request, reply) => {
       const { limit, cursor, ...written } = request.query;
-      const page = await operate.list(readFilters(written, inQuery), limit, cursorOf(cursor, inQuery));
+      const page = await deliveries.list(readFilters(written, inQuery), limit, cursorOf(cursor, inQuery));
       linkNextPage(request, reply, page.next);
       return { data: page.data.map(summaryOnWire), ...nextCursor(page.next) };
     },
@@ -48,7 +51,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
         response: { 200: schemas.Delivery },
       },
     },
-    async (request) => recordOnWire(await operate.show(request.params.id.toLowerCase())),
+    async (request) => recordOnWire(await deliveries.show(request.params.id.toLowerCase())),
   );
 
   app.post<{ Params: { id: string } }>(
@@ -61,7 +64,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
         response: { 200: schemas.Delivery },
       },
     },
-    async (request) => recordOnWire(await operate.retry(request.params.id.toLowerCase())),
+    async (request) => recordOnWire(await deliveries.retry(request.params.id.toLowerCase())),
   );
 
   app.post<{ Body: Static<typeof schemas.RedriveBody> }>(
@@ -78,7 +81,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
       const { dry_run, cursor, ...written } = request.body;
       const filter = readFilters(written as WrittenFilters, inBody);
       const from = cursorOf(cursor, inBody);
-      const done = await operate.redrive({ filter, dryRun: dry_run, ...(from && { cursor: from }) });
+      const done = await redrive({ filter, dryRun: dry_run, ...(from && { cursor: from }) });
       const { redriven, next: after, ...counts } = done;
       return {
         dry_run,
@@ -107,7 +110,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
         problems.push({ pointer: inQuery(name), detail }),
       );
       if (problems.length > 0) throw invalidRequest(problems);
-      return ledgerOnWire(await operate.ledger(period.from, period.to));
+      return ledgerOnWire(await ledger(period.from, period.to));
     },
   );
 
@@ -124,7 +127,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
     async (request, reply) => {
       const { limit, cursor, ...written } = request.query;
       const filter = readSuppressionFilters(written, inQuery);
-      const page = await operate.suppressions(filter, limit, cursorOf(cursor, inQuery));
+      const page = await suppressions.list(filter, limit, cursorOf(cursor, inQuery));
       linkNextPage(request, reply, page.next);
       return { data: page.data.map(suppressionOnWire), ...nextCursor(page.next) };
     },
@@ -150,7 +153,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
           "invalid_request",
           "Give at least one filter: user_id, channel, reason, from or to.",
         );
-      const { removed, more } = await operate.unsuppressAll(filter, dry_run);
+      const { removed, more } = await suppressions.removeAll(filter, dry_run);
       return { dry_run, ...(dry_run ? { would_remove: removed } : { removed }), more };
     },
   );
@@ -166,7 +169,7 @@ export function operateRoutes(app: FastifyInstance, operate: OperatePartners): v
       },
     },
     async (request, reply) => {
-      await operate.unsuppress(request.params.user_id, request.params.channel);
+      await suppressions.remove(request.params.user_id, request.params.channel);
       return reply.code(204).send();
     },
   );

@@ -7,50 +7,51 @@ import fastify, {
   LogController,
   type RouteOptions,
 } from "fastify";
+import type { Core } from "../core/core.ts";
+import type { Profiles } from "../core/profile.ts";
 import type { Tokens } from "../core/tokens.ts";
 import { BelfryError } from "../model/errors.ts";
+import type { Store } from "../store/index.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Authorizer, guardRoutes, refuseForeignPages } from "./auth.ts";
 import { createBasePath } from "./base-path.ts";
 import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
-import { type CapturedPartners, capturedRoutes } from "./captured.ts";
+import { capturedRoutes } from "./captured.ts";
 import { type ConnectionOptions, limitConnections } from "./connections.ts";
-import { type ConsolePartners, consoleRoutes } from "./console.ts";
-import { type InboxDialectPartners, inboxDialect } from "./dialects/inbox.ts";
-import { type LiveDialectPartners, liveDialect } from "./dialects/live.ts";
-import { type QueueDialectPartners, queueDialect } from "./dialects/queue.ts";
+import { type ConsoleParts, consoleRoutes } from "./console.ts";
+import { inboxDialect } from "./dialects/inbox.ts";
+import { liveDialect } from "./dialects/live.ts";
+import { queueDialect } from "./dialects/queue.ts";
 import { apiDocs } from "./docs.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
-import { type HealthPartners, healthRoutes } from "./health.ts";
+import { type HealthParts, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
 import { readJsonExactly } from "./json-body.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
-import { type OperatePartners, operateRoutes } from "./operate.ts";
+import { operateRoutes } from "./operate.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
-import { type V1Partners, v1Routes } from "./v1/index.ts";
+import { inboxRoutes } from "./v1/inbox.ts";
+import { notificationRoutes } from "./v1/notifications.ts";
+import { userRoutes } from "./v1/users.ts";
 import { bodyCheck, type Schema, textCheck } from "./validation.ts";
 
-/** The partners of the API routes. */
-export interface ApiPartners {
-  inbox: InboxDialectPartners;
-  queue: QueueDialectPartners;
-  live: LiveDialectPartners;
-  captured: CapturedPartners;
-  operate: OperatePartners;
-  callbacks: CallbackPartners;
+/** The parts behind the API routes. */
+export interface ApiParts extends ConsoleParts {
+  core: Core;
+  store: Store;
+  profiles: Profiles;
   tokens: Pick<Tokens, "sign">;
-  v1: V1Partners;
-  console: ConsolePartners;
+  callbacks: CallbackPartners;
 }
 
 export interface ServerPartners {
   /** Absent in a process that only sends. It serves only health and metrics. */
-  api?: ApiPartners;
+  api?: ApiParts;
   /** Absent in a process without the `realtime` role. */
   live?: LivePartners;
-  health: HealthPartners;
+  health: HealthParts;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   authorizer: Authorizer;
   /** Origins whose pages may call a user's routes; `*`: all. */
@@ -148,9 +149,9 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   const { api, live, health } = partners;
   if (api) {
     await apiDocs(app, partners.version);
-    await app.register(inboxDialect, api.inbox);
-    await app.register(queueDialect, api.queue);
-    await app.register(liveDialect, api.live);
+    await app.register(inboxDialect, api.core);
+    await app.register(queueDialect, api.core);
+    await app.register(liveDialect, api.core);
     await app.register(pages);
   }
   if (live) {
@@ -167,11 +168,13 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   await app.register(async (own) => {
     healthRoutes(own, health);
     if (!api) return;
-    capturedRoutes(own, api.captured);
-    operateRoutes(own, api.operate);
+    capturedRoutes(own, api.store.captured);
+    operateRoutes(own, api.core);
     tokenRoutes(own, api.tokens);
-    await v1Routes(own, api.v1);
-    consoleRoutes(own, api.console);
+    notificationRoutes(own, api.core);
+    await userRoutes(own, api.profiles, api.core);
+    await inboxRoutes(own, api.core.inbox);
+    consoleRoutes(own, api);
     await callbackRoutes(own, api.callbacks);
   });
   return app;

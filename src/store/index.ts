@@ -53,8 +53,9 @@ export function createStore(
 
   return {
     transactions,
-    /** The database's clock, which all processes agree on. */
-    clock,
+    /** The database's clock, which all processes agree on, in Unix milliseconds. */
+    now,
+    syncClock: clock.sync,
     newId,
     /** An id with the time of the database's clock. */
     newTimedId: () => newIdAt(now()),

@@ -20,7 +20,7 @@ const text = { contentType: "text/plain", text: async () => "x".repeat(20_000_00
 async function start(more: Partial<ServerPartners> = {}, limits: Partial<ConnectionOptions> = {}) {
   const warnings: string[] = [];
   const server = await buildServer({
-    health: { ping: async () => {}, stopping: () => false, metrics: text },
+    health: { store: { ping: async () => ({}) }, stopping: () => false, metrics: text },
     onRequestDone: () => {},
     authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: () => Promise.reject(new Error()) } }),
     allowedOrigins: [],

@@ -13,7 +13,7 @@ beforeAll(async () => void (await prepareCollections(db)));
 
 // To come, or MongoDB's TTL monitor, which goes by its own clock, would remove a key in the middle of a test.
 let at = Date.parse("2096-01-01T00:00:00Z");
-const open = createIdempotency({ store, newId, now: () => at });
+const open = createIdempotency({ idempotency: store, newTimedId: newId, now: () => at });
 const key = (owner = "open") => ({ owner, key: newId() });
 
 type Ours = Exclude<Opened, { failures: unknown }>;

@@ -1,7 +1,7 @@
 import { type ClientSession, MongoClient, type MongoError, ObjectId } from "mongodb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createCatalog } from "../../src/core/catalog.ts";
-import { createNotifier, type NotifyPartners } from "../../src/core/notify.ts";
+import { createNotifier, type NotifierOptions } from "../../src/core/notify.ts";
 import { createBelfry } from "../../src/library.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, clientOptions, connect } from "../../src/store/connect.ts";
@@ -26,28 +26,19 @@ afterAll(() => connection.client.close());
 
 const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
 /** As a process has it. `away`: lets its clock run ahead. */
-function notifier(options: Partial<NotifyPartners> = {}, own: MongoClient = connection.client) {
+function notifier(options: NotifierOptions = {}, own: MongoClient = connection.client) {
   let ahead = 0;
-  const made = createNotifier({
-    catalog,
-    commit: createCommitter({
-      ...connection,
-      client: own,
-      db: own.db(db.databaseName),
-      bulkWrites,
-      inboxLimit: 100,
-      newUser: {},
-      tally: createTally(newId(), 90),
-      now: () => Date.now() + ahead,
-    }),
-    announce: () => {},
-    newId,
-    now: Date.now,
-    maxBatch: 300,
-    maxWaiting: 10_000,
-    onBatch: () => {},
-    ...options,
+  const commit = createCommitter({
+    ...connection,
+    client: own,
+    db: own.db(db.databaseName),
+    bulkWrites,
+    inboxLimit: 100,
+    newUser: {},
+    tally: createTally(newId(), 90),
+    now: () => Date.now() + ahead,
   });
+  const made = createNotifier({ commit, newId, now: Date.now }, catalog, options);
   return {
     ...made,
     skip: (ms: number) => {

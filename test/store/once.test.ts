@@ -1,7 +1,7 @@
 import { ObjectId } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createCatalog } from "../../src/core/catalog.ts";
-import { createNotifier, type Notifier, type NotifyPartners, type Target } from "../../src/core/notify.ts";
+import { createNotifier, type Notifier, type NotifierOptions, type Target } from "../../src/core/notify.ts";
 import type { HeldDelivery } from "../../src/model/delivery.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";
@@ -23,30 +23,24 @@ afterAll(() => connection.client.close());
 
 const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
 /** As a process has it; `held`: what its workers were given to send. */
-function notifier(options: Partial<NotifyPartners> & { transactions?: boolean } = {}) {
+function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
   const held: HeldDelivery[] = [];
-  const made: Notifier = createNotifier({
-    catalog,
-    commit: createCommitter({
-      ...connection,
-      ...(options.transactions === false && { transactions: false }),
-      bulkWrites,
-      inboxLimit: 10,
-      newUser: {},
-      tally: createTally(newId(), 90),
-      now: Date.now,
-    }),
+  const commit = createCommitter({
+    ...connection,
+    ...(options.transactions === false && { transactions: false }),
+    bulkWrites,
+    inboxLimit: 10,
+    newUser: {},
+    tally: createTally(newId(), 90),
+    now: Date.now,
+  });
+  const store = { commit, newId, now: Date.now };
+  const made: Notifier = createNotifier(store, catalog, {
     engine: {
       reserve: (deliveries) =>
         new Map(deliveries.map((one) => [one.channel, { token: newId(), until: Date.now() + 60_000 }])),
       accept: (deliveries) => void held.push(...deliveries),
     },
-    announce: () => {},
-    newId,
-    now: Date.now,
-    maxBatch: 300,
-    maxWaiting: 10_000,
-    onBatch: () => {},
     ...options,
   });
   return { ...made, held };

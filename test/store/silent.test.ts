@@ -28,20 +28,12 @@ test("when MongoDB is silent everyone has an answer in time, and what only waite
     tally: createTally(newId(), 90),
     now: Date.now,
   });
-  const { notify, drained } = createNotifier({
-    catalog,
-    commit: (...batch) => {
-      begun++;
-      return commit(...batch);
-    },
-    announce: () => {},
-    newId,
-    now: Date.now,
-    maxBatch: 300,
-    maxWaiting: 10_000,
-    answerMs: 1_000,
-    onBatch: () => {},
-  });
+  const counted: typeof commit = (...batch) => {
+    begun++;
+    return commit(...batch);
+  };
+  const store = { commit: counted, newId, now: Date.now };
+  const { notify, drained } = createNotifier(store, catalog, { answerMs: 1_000 });
   const [first, second, third] = Array.from({ length: 3 }, () => `${randomBytes(11).toString("hex")}a0`);
   const silent = await failCommands(
     client,

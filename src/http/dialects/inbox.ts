@@ -1,20 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { SendOne } from "../../core/send-many.ts";
-import type { InboxPage, InboxView } from "../../model/notification.ts";
+import type { Core } from "../../core/core.ts";
+import { directType } from "../../core/types.ts";
 import { userInQuery } from "../auth.ts";
 import { prepareErrorReply } from "../errors.ts";
 import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
 import { ignoreBodies } from "../json-body.ts";
 import { hex24 } from "../patterns.ts";
-
-export interface InboxDialectPartners {
-  send: SendOne;
-  list: (page: InboxPage) => Promise<InboxView>;
-  markRead: (user: string, id: string) => Promise<void>;
-  /** The keys of the type registry. */
-  types: string[];
-}
 
 const Hex24 = Type.String({ pattern: hex24 });
 const Success = Type.Object({ success: Type.Literal(true) });
@@ -72,7 +64,10 @@ interface CreateBody {
 }
 
 /** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, on the same core as all routes. */
-export async function inboxDialect(app: FastifyInstance, partners: InboxDialectPartners): Promise<void> {
+export async function inboxDialect(
+  app: FastifyInstance,
+  { catalog, send, inbox }: Pick<Core, "catalog" | "send" | "inbox">,
+): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
     return reply.send({ success: false, error: { code, message, ...(details.length > 0 && { details }) } });
@@ -81,7 +76,10 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
   const CreateRequest = Type.Object(
     {
       user_id: Hex24,
-      key: Type.String({ enum: partners.types, description: "A notification type." }),
+      key: Type.String({
+        enum: catalog.keys.filter((key) => key !== directType),
+        description: "A notification type.",
+      }),
       target_id: Type.Optional(Hex24),
       data: Type.Optional(
         Type.Object({}, { additionalProperties: true, description: "At most 8 KiB as JSON." }),
@@ -110,7 +108,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
         ...(target_id !== undefined && { targetId: target_id }),
         ...(data !== undefined && { data }),
       };
-      const { replayed } = await partners.send(command, keyedRequest(request));
+      const { replayed } = await send(command, keyedRequest(request));
       markReplayed(reply, replayed);
       return reply.code(201).send({ success: true });
     },
@@ -129,7 +127,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
     },
     async (request) => {
       const { user_id, skip, limit } = request.query;
-      const view = await partners.list({ user: user_id.toLowerCase(), skip, limit });
+      const view = await inbox.page({ user: user_id.toLowerCase(), skip, limit });
       return {
         success: true as const,
         data: { elements: view.total, new: view.unread, request: { user_id, skip, limit }, list: view.items },
@@ -152,7 +150,7 @@ export async function inboxDialect(app: FastifyInstance, partners: InboxDialectP
       },
       async (request) => {
         const { user_id, notification_id } = request.query;
-        await partners.markRead(user_id.toLowerCase(), notification_id.toLowerCase());
+        await inbox.change(user_id.toLowerCase(), notification_id.toLowerCase(), "read");
         return { success: true as const };
       },
     );

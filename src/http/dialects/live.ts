@@ -1,10 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import type { SendOne } from "../../core/send-many.ts";
+import type { Core } from "../../core/core.ts";
 import { directType } from "../../core/types.ts";
 import { BelfryError } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
-import type { InboxListing, InboxQuery } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField, prepareErrorReply } from "../errors.ts";
@@ -12,13 +11,6 @@ import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-k
 import { ignoreBodies } from "../json-body.ts";
 import { UserId } from "../v1/schemas.ts";
 import { type Identifier, identifiers, notificationOnWire, readNotificationId } from "./live-wire.ts";
-
-export interface LiveDialectPartners {
-  send: SendOne;
-  read: (query: InboxQuery) => Promise<InboxListing>;
-  /** Rejects with `not_found`. */
-  markRead: (user: string, id: string) => Promise<unknown>;
-}
 
 const Nullable = <T extends string>(values: readonly T[]) =>
   Type.Union([Type.String({ enum: [...values] }), Type.Null()]);
@@ -69,7 +61,10 @@ const Failure = Type.Object(
 const failures = { "4xx": Failure, "5xx": Failure };
 
 /** `/notification…`: the contract of the live service's clients. Their socket is in `http/live`. */
-export async function liveDialect(app: FastifyInstance, partners: LiveDialectPartners): Promise<void> {
+export async function liveDialect(
+  app: FastifyInstance,
+  { send, inbox }: Pick<Core, "send" | "inbox">,
+): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
     return reply.send({ message, code, ...(details.length > 0 && { details }) });
@@ -104,7 +99,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
           // A text without an identifier stays in the inbox.
           ...(identifier === undefined && { channels: ["inbox"] as const }),
         };
-        const { id, timestamp, replayed } = await partners.send(command, keyedRequest(request));
+        const { id, timestamp, replayed } = await send(command, keyedRequest(request));
         markReplayed(reply, replayed);
         const data = notificationOnWire({
           ...{ id, user_id, key, title, is_new: true, timestamp, changed: timestamp },
@@ -131,7 +126,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
     },
     async (request) => {
       const user = canonicalUser(request.params.receiver_user_id);
-      const { items } = await partners.read({ user, ...request.query });
+      const { items } = await inbox.read({ user, ...request.query });
       return { message: "list of notifications", data: items.map(notificationOnWire) };
     },
   );
@@ -155,7 +150,7 @@ export async function liveDialect(app: FastifyInstance, partners: LiveDialectPar
         const named = idIn(request);
         if (!named) return { success: false };
         try {
-          await partners.markRead(named.user, named.id);
+          await inbox.change(named.user, named.id, "read");
           return { success: true };
         } catch (error) {
           if (error instanceof BelfryError && error.code === "not_found") return { success: false };

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import type { SendOne } from "../../core/send-many.ts";
+import type { Core } from "../../core/core.ts";
 import { directType } from "../../core/types.ts";
 import { maxSmsCharacters } from "../../model/delivery.ts";
 import { BelfryError, sentenceOf } from "../../model/errors.ts";
@@ -9,12 +9,6 @@ import type { HistoryEntry } from "../../model/history.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField, prepareErrorReply } from "../errors.ts";
 import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
-
-export interface QueueDialectPartners {
-  send: SendOne;
-  /** Newest first. */
-  history: (user: string) => Promise<HistoryEntry[]>;
-}
 
 /** The dialect's names for our channels. It has none for webhooks, so they are not shown. */
 const channelOf = { "in-app": "inbox", sms: "sms", email: "email" } as const;
@@ -58,7 +52,10 @@ const Row = Type.Object({
 });
 
 /** `POST /notifications` and `GET /users/{id}/notifications`: the contract of the old queue's clients. */
-export async function queueDialect(app: FastifyInstance, partners: QueueDialectPartners): Promise<void> {
+export async function queueDialect(
+  app: FastifyInstance,
+  { send, history }: Pick<Core, "send" | "history">,
+): Promise<void> {
   // Its clients expect one text, so it names the fields too.
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { message, details } = prepareErrorReply(error, request, reply);
@@ -92,7 +89,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
         body: content,
         channels: [channelOf[notification_type]],
       };
-      const { id, replayed } = await partners.send(command, keyedRequest(request));
+      const { id, replayed } = await send(command, keyedRequest(request));
       markReplayed(reply, replayed);
       return reply.code(201).send({ message: "Notification queued", id });
     },
@@ -111,7 +108,7 @@ export async function queueDialect(app: FastifyInstance, partners: QueueDialectP
     },
     async (request) => {
       const { id } = request.params;
-      const entries = await partners.history(String(id));
+      const entries = await history(String(id));
       const data = entries.flatMap(({ channel, content, state, changedAt }) => {
         const kind = kinds.find((one) => channelOf[one] === channel);
         if (!kind) return [];

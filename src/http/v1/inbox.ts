@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { decodeCursor, encodeCursor } from "../../core/cursor.ts";
-import type { LiveInbox } from "../../core/inbox.ts";
+import type { Inbox } from "../../core/inbox.ts";
 import { itemOnWire, standingOf } from "../../model/inbox-wire.ts";
 import type { InboxQuery, ItemChange, KeptItem, Standing } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
@@ -26,7 +26,7 @@ const changes: Record<ItemChange, string> = {
 };
 
 /** A user's inbox. Each response has its `rev` and counts. */
-export async function inboxRoutes(app: FastifyInstance, inbox: LiveInbox): Promise<void> {
+export async function inboxRoutes(app: FastifyInstance, inbox: Inbox): Promise<void> {
   app.get<UserParams & { Querystring: Static<typeof schemas.ListQuery> }>(
     path,
     {

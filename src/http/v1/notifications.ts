@@ -1,21 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import type { IdempotencyKey } from "../../core/idempotency.ts";
+import type { Core } from "../../core/core.ts";
 import type { Outcome } from "../../core/notify.ts";
-import type { Sent } from "../../core/send-many.ts";
 import { BelfryError, invalidRequest } from "../../model/errors.ts";
-import type { NotifyCommand } from "../../model/notification.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { publicError, sendProblem } from "../errors.ts";
 import { IdempotencyHeaders, idempotencyKeyOf, markReplayed } from "../idempotency-key.ts";
 import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
-
-export interface NotificationPartners {
-  send: (command: Omit<NotifyCommand, "user">, users: string[], key?: IdempotencyKey) => Promise<Sent>;
-  /** The keys of the type registry. */
-  types: string[];
-}
 
 /** 1,000 ids of 128 characters need more than other bodies. */
 const maxBodyBytes = 1024 * 1024;
@@ -34,7 +26,10 @@ const Reply = Type.Object(
   { title: "NotificationAnswer" },
 );
 /** `POST /v1/notifications`: one notification for each of up to 1,000 users. Needs an API key. */
-export function notificationRoutes(app: FastifyInstance, { send, types }: NotificationPartners): void {
+export function notificationRoutes(
+  app: FastifyInstance,
+  { catalog, sendMany }: Pick<Core, "catalog" | "sendMany">,
+): void {
   const Body = Exactly(
     {
       recipients: Type.Array(UserId, {
@@ -42,7 +37,7 @@ export function notificationRoutes(app: FastifyInstance, { send, types }: Notifi
         maxItems: 1_000,
         description: "Users to notify, each once.",
       }),
-      ...notificationFields(types),
+      ...notificationFields(catalog.keys),
       target_id: Type.Optional(Hex24),
     },
     { title: "NotificationBody" },
@@ -67,7 +62,11 @@ export function notificationRoutes(app: FastifyInstance, { send, types }: Notifi
     async (request, reply) => {
       const { recipients, target_id: targetId, ...rest } = request.body;
       const command = { ...rest, ...(targetId !== undefined && { targetId }) };
-      const { outcomes, replayed } = await send(command, different(recipients), idempotencyKeyOf(request));
+      const { outcomes, replayed } = await sendMany(
+        command,
+        different(recipients),
+        idempotencyKeyOf(request),
+      );
       markReplayed(reply, replayed);
       const failed = outcomes.flatMap(({ error }) => error ?? []);
       const [first] = failed;

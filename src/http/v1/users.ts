@@ -1,17 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
+import type { Core } from "../../core/core.ts";
 import type { Profiles } from "../../core/profile.ts";
 import type { Profile } from "../../model/profile.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { ignoreBodies } from "../json-body.ts";
 import * as schemas from "./schemas.ts";
-
-export interface UserPartners {
-  profiles: Profiles;
-  /** Removes everything stored about a user. The user need not exist. */
-  erase: (user: string) => Promise<void>;
-}
 
 type Params = { Params: { id: string } };
 
@@ -19,7 +14,11 @@ const tags = ["users"];
 const path = "/v1/users/:id";
 
 /** A user's addresses, and erasing a user. Needs an API key. */
-export async function userRoutes(app: FastifyInstance, { profiles, erase }: UserPartners): Promise<void> {
+export async function userRoutes(
+  app: FastifyInstance,
+  profiles: Profiles,
+  { erase }: Pick<Core, "erase">,
+): Promise<void> {
   const params = schemas.UserPath;
   const response = { 200: schemas.ProfileReply };
   const written = { ...response, 201: schemas.ProfileReply };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createPulse, type Totals } from "../../src/core/pulse.ts";
+import { createStats, type Totals } from "../../src/core/stats.ts";
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_800_000_000_000 }));
 afterEach(() => void vi.useRealTimers());
@@ -15,20 +15,27 @@ function start() {
       { le: Number.POSITIVE_INFINITY, count: 50 },
     ],
   };
-  const depth = vi.fn(async () => ({ counts: [{ count: 3 }, { count: 4 }], oldestDue: Date.now() - 2_500 }));
-  const pulse = createPulse({
+  const waits = { channel: "email", state: "pending" } as const;
+  const depth = vi.fn(async () => ({
+    counts: [
+      { ...waits, count: 3 },
+      { ...waits, count: 4 },
+    ],
+    oldestDue: Date.now() - 2_500,
+  }));
+  const stats = createStats({
     totals: async () => structuredClone(totals),
     depth,
     connections: () => 2,
     now: Date.now,
   });
-  pulse.start();
+  stats.start();
   const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000);
-  return { totals, depth, pulse, pass };
+  return { totals, depth, stats, pass };
 }
 
 test("counts what happened in each interval, and keeps 15 minutes of it", async () => {
-  const { totals, pulse, pass } = start();
+  const { totals, stats, pass } = start();
   await pass(5);
   totals.accepted += 20;
   totals.outcomes = { sent: 10, failed: 2, delivered: 1 };
@@ -37,9 +44,9 @@ test("counts what happened in each interval, and keeps 15 minutes of it", async 
   await pass(5);
   const nothing = { accepted: 0, sent: 0, delivered: 0, failed: 0, skipped: 0, uncertain: 0, connections: 2 };
   const waiting = { pending: 7, oldest_age_seconds: 2.5 };
-  expect(pulse.read().map(({ at }) => at - 1_800_000_000_000)).toEqual([0, 5_000, 10_000]);
-  expect(pulse.read()[1]).toStrictEqual({ at: 1_800_000_005_000, ...nothing, ...waiting });
-  expect(pulse.read()[2]).toStrictEqual({
+  expect(stats.read().map(({ at }) => at - 1_800_000_000_000)).toEqual([0, 5_000, 10_000]);
+  expect(stats.read()[1]).toStrictEqual({ at: 1_800_000_005_000, ...nothing, ...waiting });
+  expect(stats.read()[2]).toStrictEqual({
     at: 1_800_000_010_000,
     ...nothing,
     ...waiting,
@@ -51,37 +58,37 @@ test("counts what happened in each interval, and keeps 15 minutes of it", async 
     latency_ms_p99: 100,
   });
   await pass(3_600);
-  const kept = pulse.read();
+  const kept = stats.read();
   expect(kept.length).toBeLessThanOrEqual(182);
   expect(kept[0]!.at).toBeGreaterThanOrEqual(Date.now() - 15 * 60_000);
-  pulse.stop();
+  stats.stop();
 });
 
 test("knows what waits from the start of the process, whether or not anybody looks", async () => {
-  const { depth, pulse, pass } = start();
+  const { depth, stats, pass } = start();
   await pass(60);
   expect(depth).toHaveBeenCalledTimes(13);
-  expect(pulse.read()).toHaveLength(13);
-  for (const sample of pulse.read()) expect(sample).toMatchObject({ pending: 7, oldest_age_seconds: 2.5 });
-  pulse.stop();
+  expect(stats.read()).toHaveLength(13);
+  for (const sample of stats.read()) expect(sample).toMatchObject({ pending: 7, oldest_age_seconds: 2.5 });
+  stats.stop();
 });
 
 test("spends at most a twentieth of the time on counting a long queue", async () => {
-  const { depth, pulse, pass } = start();
+  const { depth, stats, pass } = start();
   depth.mockImplementation(async () => {
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     return { counts: [], oldestDue: undefined as never };
   });
   await pass(300);
   expect(depth.mock.calls.length).toBeLessThanOrEqual(8);
-  pulse.stop();
+  stats.stop();
 });
 
 test("goes on when the database does not answer", async () => {
-  const { depth, pulse, pass } = start();
+  const { depth, stats, pass } = start();
   depth.mockRejectedValue(new Error("away"));
   await pass(20);
-  expect(pulse.read()).toHaveLength(5);
-  expect(pulse.read().at(-1)).not.toHaveProperty("pending");
-  pulse.stop();
+  expect(stats.read()).toHaveLength(5);
+  expect(stats.read().at(-1)).not.toHaveProperty("pending");
+  stats.stop();
 });

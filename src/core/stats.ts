@@ -1,3 +1,5 @@
+import type { Store } from "../store/index.ts";
+
 /** Counters since the process started. */
 export interface Totals {
   accepted: number;
@@ -5,14 +7,6 @@ export interface Totals {
   outcomes: Record<string, number>;
   /** Response times of writes: upper bounds in seconds with cumulative counts. The last bound is `Infinity`. */
   latency: Array<{ le: number; count: number }>;
-}
-
-export interface PulsePartners {
-  totals: () => Promise<Totals>;
-  /** Asks the database how many deliveries wait. */
-  depth: () => Promise<{ counts: Array<{ count: number }>; oldestDue: number | undefined }>;
-  connections: () => number;
-  now: () => number;
 }
 
 /** One interval. Unknown values are absent. */
@@ -41,7 +35,17 @@ const patience = 20;
  * The last 15 minutes, kept in this process's memory and recorded from its start, so that an operator who comes because
  * something is wrong sees how it began.
  */
-export function createPulse({ totals, depth, connections, now }: PulsePartners) {
+export function createStats({
+  totals,
+  depth,
+  connections,
+  now,
+}: {
+  totals: () => Promise<Totals>;
+  depth: Store["deliveries"]["depth"];
+  connections: () => number;
+  now: () => number;
+}) {
   const samples: Sample[] = [];
   let before: Totals | undefined;
   let restUntil = 0;
@@ -89,7 +93,7 @@ export function createPulse({ totals, depth, connections, now }: PulsePartners) 
   };
 }
 
-export type Pulse = ReturnType<typeof createPulse>;
+export type Stats = ReturnType<typeof createStats>;
 
 /** `before` is undefined for the first interval, which begins with the process. */
 function between(before: Totals | undefined, after: Totals) {

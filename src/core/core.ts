@@ -1,0 +1,72 @@
+import type { Engine } from "../delivery/engine.ts";
+import type { Hub } from "../model/hub.ts";
+import type { Channel } from "../model/notification.ts";
+import type { Queue } from "../queue/rabbitmq.ts";
+import type { Store } from "../store/index.ts";
+import type { Catalog } from "./catalog.ts";
+import { createDeliveries } from "./deliveries.ts";
+import { createFindUsers } from "./find-users.ts";
+import { createHistory } from "./history.ts";
+import { createInbox } from "./inbox.ts";
+import { readLedger } from "./ledger.ts";
+import { createNotifier } from "./notify.ts";
+import { createPreview } from "./preview.ts";
+import { createReceiver } from "./receipts.ts";
+import { createRedrive } from "./redrive.ts";
+import { createSendMany, createSendOne } from "./send-many.ts";
+import { createSuppressions } from "./suppressions.ts";
+
+/** The other parts of this process; each may be absent. */
+export interface CoreOptions {
+  /** Sends deliveries. */
+  engine?: Engine | undefined;
+  /** Announces deliveries to other processes. */
+  queue?: Queue | undefined;
+  /** Serves live connections. */
+  hub?: Hub | undefined;
+  /** How many requests may wait: notifications for a commit, and pages for a read. */
+  maxWaiting?: number;
+  /** Called with the size and outcome of each commit (metrics). */
+  onBatch?: (size: number, stored: number) => void;
+}
+
+/** All use cases on one store: for HTTP, the library and the command line. */
+export function createCore(store: Store, catalog: Catalog, options: CoreOptions = {}) {
+  const { engine, queue, hub, maxWaiting, onBatch } = options;
+
+  /** Tells workers of deliveries that any of them may take. */
+  function announce(deliveries: Array<{ id: string; channel: Channel }>): void {
+    queue?.announce(deliveries);
+    for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
+  }
+  const touch = (users: string[]) => hub?.touch(users);
+
+  const notifier = createNotifier(store, catalog, {
+    engine,
+    announce,
+    touch,
+    ...(maxWaiting !== undefined && { maxWaiting }),
+    ...(onBatch && { onBatch }),
+  });
+  const sendMany = createSendMany(store, notifier);
+  const inbox = createInbox(store.inbox, touch, maxWaiting);
+  return {
+    catalog,
+    ...notifier,
+    sendMany,
+    send: createSendOne(notifier, sendMany),
+    inbox,
+    history: createHistory(store, inbox),
+    deliveries: createDeliveries(store, announce),
+    redrive: createRedrive(store, announce),
+    ledger: (from?: number, to?: number) => readLedger(store, from, to),
+    suppressions: createSuppressions(store),
+    receive: createReceiver(store),
+    findUsers: createFindUsers(store.search),
+    preview: createPreview(catalog, store.now),
+    /** The hub is told even after a failure, because the inbox is erased first. */
+    erase: (user: string) => store.erase(user).finally(() => touch([user])),
+  };
+}
+
+export type Core = ReturnType<typeof createCore>;

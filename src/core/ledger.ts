@@ -1,0 +1,47 @@
+import { type Channel, channels } from "../model/notification.ts";
+import type { Ledger, LedgerCounts, LedgerLine } from "../model/operate.ts";
+import type { Store } from "../store/index.ts";
+
+/** Counts deliveries twice, and compares. `from`, `to`: Unix milliseconds; by default the last 24 hours, this minute included. */
+export async function readLedger(
+  { ledger, now }: Pick<Store, "ledger" | "now">,
+  from = now() - 24 * 60 * 60_000,
+  to = now() + 1,
+): Promise<Ledger> {
+  const { accepted, states, ...range } = await ledger(from, to);
+  const lines = Object.fromEntries(
+    channels.map((channel) => {
+      const counts = { ...noCounts };
+      for (const one of states) {
+        const known = one.state === "sending" ? "pending" : one.state;
+        // An unknown state has no column, so the line does not balance.
+        if (one.channel === channel && known in counts) counts[known] += one.count;
+      }
+      return [channel, balance(accepted[channel] ?? 0, counts)];
+    }),
+  ) as Record<Channel, LedgerLine>;
+  const all = Object.values(lines);
+  const counts = Object.fromEntries(
+    Object.keys(noCounts).map((state) => [state, sum(all.map((line) => line[state as keyof LedgerCounts]))]),
+  ) as unknown as LedgerCounts;
+  const total = balance(sum(all.map((line) => line.accepted)), counts);
+  // One channel may have too many where another has too few.
+  total.balanced &&= all.every((line) => line.balanced);
+  return { ...range, total, channels: lines };
+}
+
+const noCounts: LedgerCounts = {
+  sent: 0,
+  delivered: 0,
+  failed: 0,
+  skipped: 0,
+  canceled: 0,
+  uncertain: 0,
+  pending: 0,
+};
+
+const sum = (numbers: number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+function balance(accepted: number, counts: LedgerCounts): LedgerLine {
+  return { accepted, ...counts, balanced: accepted === sum(Object.values(counts)) };
+}

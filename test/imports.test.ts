@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+// Who may import whom, as ARCHITECTURE.md says. Biome's rule cannot tell a type from a value; this test can.
+
+const src = new URL("../src/", import.meta.url);
+
+/** Folders and files of `src`, by the folder that may import them. A folder may always import its own files. */
+const values: Record<string, string[]> = {
+  model: [],
+  lib: [],
+  mongod: [],
+  client: ["lib"],
+  store: ["model", "lib"],
+  channels: ["model", "lib"],
+  queue: ["model", "lib"],
+  realtime: ["model", "lib"],
+  core: ["model", "lib"],
+  delivery: ["model", "lib"],
+  http: ["model", "lib", "core"],
+  cli: [
+    "model",
+    "lib",
+    "core",
+    "store",
+    "mongod",
+    "channels",
+    "config",
+    "settings.ts",
+    "lines.ts",
+    // The command `start` runs the service.
+    "main.ts",
+    "log.ts",
+    "version.ts",
+  ],
+};
+const types: Record<string, string[]> = {
+  client: ["model"],
+  core: ["store", "channels", "delivery", "queue", "realtime"],
+  delivery: ["store", "channels", "core"],
+  http: ["store", "delivery", "queue", "realtime", "channels", "metrics.ts"],
+};
+
+const statement =
+  /^(?:import|export)\s+(type\s+)?(?:([^;'"]*?)\s+from\s+)?"(\.[^"]+)"|import\(\s*"(\.[^"]+)"\s*\)/gm;
+
+function importsOf(file: string): Array<{ target: string; isType: boolean }> {
+  return [...readFileSync(new URL(file, src), "utf8").matchAll(statement)].map(
+    ([, isType, names = "", path, dynamic]) => {
+      const inside = new URL((path ?? dynamic) as string, new URL(file, src)).href.slice(src.href.length);
+      const named = names
+        .match(/\{([^}]*)\}/)?.[1]
+        ?.split(",")
+        .filter((name) => name.trim() !== "");
+      const allTypes = named?.every((name) => name.trim().startsWith("type ")) ?? false;
+      return { target: inside.split("/")[0] as string, isType: isType !== undefined || allTypes };
+    },
+  );
+}
+
+test.each(Object.keys(values))("src/%s imports only what ARCHITECTURE.md allows", (folder) => {
+  const files = readdirSync(fileURLToPath(src), { recursive: true, encoding: "utf8" }).filter(
+    (file) => file.startsWith(`${folder}/`) && file.endsWith(".ts"),
+  );
+  const wrong = files.flatMap((file) =>
+    importsOf(file)
+      .filter(({ target, isType }) => {
+        const allowed = [folder, ...(values[folder] as string[]), ...(isType ? (types[folder] ?? []) : [])];
+        return !allowed.includes(target);
+      })
+      .map(({ target }) => `${file} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
+});
