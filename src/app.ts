@@ -1,9 +1,11 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openAccess } from "./access.ts";
+import { callbacksOf, channelNames, channels } from "./channels/index.ts";
+import { openProviders } from "./channels/open.ts";
 import { createUrlCheck } from "./channels/webhook/guard.ts";
 import { newWebhookSecret, webhookKey } from "./channels/webhook/signature.ts";
-import { webhookRules } from "./config/rules.ts";
+import { webhookRules } from "./channels/webhook/webhook.ts";
 import type { Config } from "./config/table.ts";
 import { createCore } from "./core/core.ts";
 import { createDeliveryMessage } from "./core/delivery-message.ts";
@@ -11,11 +13,10 @@ import { createProfiles } from "./core/profile.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
 import { openDatabase } from "./database.ts";
-import { compose } from "./delivery/compose.ts";
 import { createEngine } from "./delivery/engine.ts";
+import { createSlot } from "./delivery/slot.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
 import { createBatcher } from "./lib/batcher.ts";
-import { openLines } from "./lines.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -110,11 +111,14 @@ export async function startApp(
     };
 
     async function openEngine() {
-      const lines = await openLines(config, { capture: store.captured.add, now, log });
-      for (const { provider } of Object.values(lines).flat()) closers.push(() => provider.close());
+      const providers = await openProviders(config, { capture: store.captured.add, now });
+      for (const { provider } of Object.values(providers).flat()) closers.push(() => provider.close());
       const recipients = createBatcher({ run: store.users.many, maxItems: 200 });
       const opened = createEngine({
-        lines,
+        channels: channels.map((rules) => ({
+          rules,
+          slots: (providers[rules.name] ?? []).map((one) => createSlot(one, { now, log })),
+        })),
         books: store.claims,
         policy: catalog.policy,
         render: catalog.render,
@@ -148,7 +152,7 @@ export async function startApp(
         queue: config.RABBITMQ_QUEUE,
         routingKey: config.RABBITMQ_ROUTING_KEY,
         ...(hasRole("api") && { backlog: store.deliveries.pendingDue }),
-        ...(engine && { worker: { take: engine.offer, bury: engine.bury } }),
+        ...(engine && { worker: { channels: channelNames(), take: engine.offer, bury: engine.bury } }),
         now,
         log,
       });
@@ -195,7 +199,6 @@ export async function startApp(
       });
       closers.push(stats.stop);
       stats.start();
-      const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken, MAILGUN_SIGNING_KEY: signingKey } = config;
       return {
         core,
         store,
@@ -208,10 +211,9 @@ export async function startApp(
           newSecret: newWebhookSecret,
           urlProblem: createUrlCheck(webhookRules(config)),
         }),
-        deliveryMessage: createDeliveryMessage(store, compose, catalog.render),
+        deliveryMessage: createDeliveryMessage(store, catalog.render),
         callbacks: {
-          ...(publicUrl !== undefined && authToken !== undefined && { twilio: { publicUrl, authToken } }),
-          ...(signingKey !== undefined && { mailgun: { signingKey } }),
+          callbacks: callbacksOf(config),
           receive: (receipt) => core.receive(receipt).then(() => metrics.received(receipt)),
           useToken: store.receipts.useToken,
           returnToken: store.receipts.returnToken,

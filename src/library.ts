@@ -1,4 +1,5 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
+import { channelNames } from "./channels/index.ts";
 import { createCatalog } from "./core/catalog.ts";
 import { createCore } from "./core/core.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
@@ -36,7 +37,12 @@ export function createBelfry(options: BelfryOptions): Belfry {
   let closed = false;
 
   async function open() {
-    const store = createStore(await connectionOn(client, db), { inboxLimit, newUser, retentionDays });
+    const store = createStore(await connectionOn(client, db), {
+      channels: channelNames(),
+      inboxLimit,
+      newUser,
+      retentionDays,
+    });
     await store.open();
     // The service learns of changes through its change stream.
     return { store, ...createCore(store, catalog) };

@@ -1,3 +1,5 @@
+import { canSend, channelNames, channels } from "./channels/index.ts";
+import type { Settings } from "./channels/module.ts";
 import { readText } from "./config/read-text.ts";
 import { type Config, ConfigError } from "./config/table.ts";
 import { type Catalog, createCatalog } from "./core/catalog.ts";
@@ -5,23 +7,26 @@ import type { StoreSettings } from "./store/index.ts";
 
 // The configuration as the store and the core take it, for the service and the command line.
 
-/**
- * Used while neither a provider nor an address is configured, so that the first messages are captured and seen. Nothing
- * can be delivered to `.invalid`, and 555-0100 belongs to nobody.
- */
-const newcomer = { email: "newcomer@belfry.invalid", phone: "+12025550100" };
-
 export function storeSettings(config: Config): StoreSettings {
   const { WEBHOOK_URL: url, WEBHOOK_SECRET: secrets } = config;
-  const mails = config.SMTP_HOST !== undefined || config.MAILGUN_API_KEY !== undefined;
-  const email = config.EMAIL ?? (mails ? undefined : newcomer.email);
-  const phone = config.RECEIVER_PHONE_NUMBER ?? (config.TWILIO_SID ? undefined : newcomer.phone);
   return {
+    channels: channelNames(),
     inboxLimit: config.INBOX_LIMIT,
-    newUser: { ...(email && { email }), ...(phone && { phone }) },
+    newUser: newUserOf(config),
     retentionDays: config.DELIVERY_RETENTION_DAYS,
     ...(url !== undefined && secrets && { everyone: { webhook: { url, secrets, shared: true } } }),
   };
+}
+
+/** The addresses of a new user: the configured ones, or such as let a newcomer see captured messages. */
+function newUserOf(config: Config): { email?: string; phone?: string } {
+  const addresses = channels.flatMap((channel) => {
+    if (!channel.newUser) return [];
+    const { variable, field, newcomer } = channel.newUser;
+    const address = (config as Settings)[variable] ?? (canSend(channel, config) ? undefined : newcomer);
+    return address === undefined ? [] : [[field, address]];
+  });
+  return Object.fromEntries(addresses);
 }
 
 /** The registry of types. Throws `ConfigError` with every problem of the operator's file. */

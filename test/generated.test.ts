@@ -4,6 +4,7 @@ import { MongoClient } from "mongodb";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { wireTypes } from "../scripts/wire-types.ts";
+import { callbacksOf, channelNames } from "../src/channels/index.ts";
 import { exampleFile } from "../src/config/table.ts";
 import { createCatalog } from "../src/core/catalog.ts";
 import { createCore } from "../src/core/core.ts";
@@ -55,7 +56,12 @@ beforeAll(async () => {
   const client = new MongoClient("mongodb://belfry.invalid");
   const db = client.db("unused");
   const connection = { client, db, transactions: true, writes: createUserWrites(db, true) };
-  const store = createStore(connection, { inboxLimit: 100, newUser: {}, retentionDays: 90 });
+  const store = createStore(connection, {
+    channels: channelNames(),
+    inboxLimit: 100,
+    newUser: {},
+    retentionDays: 90,
+  });
   server = await buildServer({
     api: {
       core: createCore(store, catalog),
@@ -63,8 +69,7 @@ beforeAll(async () => {
       tokens: { sign: unused },
       profiles: { show: unused, replace: unused, merge: unused },
       callbacks: {
-        twilio: { publicUrl: "https://belfry.example", authToken: "unused" },
-        mailgun: { signingKey: "unused" },
+        callbacks: callbacksOf({}),
         receive: unused,
         useToken: unused,
         returnToken: unused,

@@ -13,12 +13,14 @@ const values: Record<string, string[]> = {
   mongod: [],
   client: ["lib"],
   store: ["model", "lib"],
-  channels: ["model", "lib"],
+  // The kinds of variable (config/variable.ts).
+  channels: ["model", "lib", "config"],
   queue: ["model", "lib"],
   realtime: ["model", "lib"],
-  core: ["model", "lib"],
+  // The list of channels (channels/index.ts).
+  core: ["model", "lib", "channels"],
   delivery: ["model", "lib"],
-  http: ["model", "lib", "core"],
+  http: ["model", "lib", "core", "channels"],
   cli: [
     "model",
     "lib",
@@ -28,7 +30,6 @@ const values: Record<string, string[]> = {
     "channels",
     "config",
     "settings.ts",
-    "lines.ts",
     // The command `start` runs the service.
     "main.ts",
     "log.ts",
@@ -37,9 +38,9 @@ const values: Record<string, string[]> = {
 };
 const types: Record<string, string[]> = {
   client: ["model"],
-  core: ["store", "channels", "delivery", "queue", "realtime"],
+  core: ["store", "delivery", "queue", "realtime"],
   delivery: ["store", "channels", "core"],
-  http: ["store", "delivery", "queue", "realtime", "channels", "metrics.ts"],
+  http: ["store", "delivery", "queue", "realtime", "metrics.ts"],
 };
 
 const statement =

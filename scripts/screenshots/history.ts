@@ -52,7 +52,7 @@ type Ended = Pick<DeliveryDocument, "state" | "attempts"> & {
 
 /** What became of one that was accepted at `at`. */
 function fate({ channel }: Kind, at: number, now: number, { roll, pick }: Dice): Ended {
-  const provider = { email: "mailgun", sms: "twilio", webhook: "webhook" }[channel];
+  const provider = { email: "mailgun", sms: "twilio", webhook: "webhook" }[channel as "email"];
   const attempt = (
     when: number,
     outcome: Attempt["outcome"],

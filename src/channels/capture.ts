@@ -1,27 +1,31 @@
 import { createBatcher } from "../lib/batcher.ts";
+import type { CapturedMessage, Message, Provider } from "../model/channel.ts";
 import { SendError } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import type { CapturedMessage, Messages, Provider } from "../model/provider.ts";
+import type { ProviderPartners, Sender } from "./module.ts";
+
+/** Fields of every channel's messages. */
+type Captured = Message &
+  Omit<CapturedMessage, "user_id" | "channel" | "at"> & {
+    replyTo?: string;
+    fromName?: string;
+    headers?: object;
+  };
 
 /** Keeps what would have been sent, for a channel without a provider. Webhooks need none and are never captured. */
-export function createCaptureProvider<C extends Exclude<Channel, "webhook">>(options: {
-  channel: C;
-  /** The sender of e-mail. */
-  from: { address: string; name: string } | undefined;
-  now: () => number;
-  /** Stores messages; one entry each. */
-  add: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
-}): Provider<C> {
+export function createCaptureProvider(
+  options: ProviderPartners & { channel: Channel; from: Sender | undefined },
+): Provider {
   const { channel, from, now } = options;
   const batches = createBatcher<CapturedMessage, undefined>({
-    run: options.add,
+    run: options.capture,
     maxItems: 100,
   });
   return {
     name: "capture",
     channel,
-    async send(message: Messages[C]) {
-      const { user, replyTo, fromName, ...kept } = message as Messages["email"];
+    async send(message) {
+      const { user, replyTo, fromName, headers: _headers, target: _target, ...kept } = message as Captured;
       try {
         await batches.submit({
           ...kept,

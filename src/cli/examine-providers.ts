@@ -1,6 +1,7 @@
-import { pino } from "pino";
+import { canSend, channels } from "../channels/index.ts";
+import type { ProviderModule, Settings } from "../channels/module.ts";
+import { openProviders } from "../channels/open.ts";
 import type { Config } from "../config/table.ts";
-import { openLines } from "../lines.ts";
 import { SendError } from "../model/delivery.ts";
 import { type Finding, providerWords, withoutSecrets } from "./finding.ts";
 import { watched } from "./terminal.ts";
@@ -9,20 +10,17 @@ const brokerPatienceMs = 5_000;
 
 /** Logs in to each provider that can be asked without sending. */
 export async function* examineProviders(config: Config): AsyncGenerator<Finding> {
-  const lines = await openLines(config, {
-    capture: async () => [],
-    now: Date.now,
-    log: pino({ level: "silent" }),
-  });
-  for (const [channel, all] of Object.entries(lines)) {
-    for (const { provider } of all) {
-      const what = `${channel}: ${provider.name}`;
-      if (provider.name === "capture")
+  const opened = await openProviders(config, { capture: async () => [], now: Date.now });
+  for (const channel of channels)
+    for (const { provider } of opened[channel.name] ?? []) {
+      const what = `${channel.name}: ${provider.name}`;
+      const module = channel.providers.find(({ name }) => name === provider.name);
+      if (!module)
         yield {
           verdict: "note",
           what,
           text: "nothing is sent: messages are captured, and shown in the console",
-          advice: `To send, set ${channel === "email" ? "SMTP_HOST, or Mailgun's variables" : "Twilio's variables"}.`,
+          advice: `To send, set ${channel.capture?.toSend}.`,
         };
       else if (provider.verify) {
         const failure = await watched(`asking ${provider.name}`, provider.verify()).catch(
@@ -30,48 +28,35 @@ export async function* examineProviders(config: Config): AsyncGenerator<Finding>
         );
         yield failure === undefined
           ? { verdict: "ok", what, text: "answers, and accepts our login" }
-          : { verdict: "bad", what, ...refusalOf(failure, provider.name) };
+          : { verdict: "bad", what, ...refusalOf(failure, module) };
       } else yield { verdict: "ok", what, text: "configured (it cannot be asked without sending)" };
       await provider.close();
     }
-  }
   yield* examineNewUsers(config);
 }
 
 /** A provider is configured, and a new user has no address: then nothing is ever sent, without an error. */
 function* examineNewUsers(config: Config): Generator<Finding> {
-  const missing = [
-    { name: "EMAIL", isMissing: sendsMail(config) && config.EMAIL === undefined, field: "email" },
-    {
-      name: "RECEIVER_PHONE_NUMBER",
-      isMissing: config.TWILIO_SID !== undefined && config.RECEIVER_PHONE_NUMBER === undefined,
-      field: "phone",
-    },
-  ];
-  for (const { name, isMissing, field } of missing)
-    if (isMissing)
+  for (const channel of channels) {
+    if (!channel.newUser || !canSend(channel, config)) continue;
+    const { variable, field, words } = channel.newUser;
+    if ((config as Settings)[variable] === undefined)
       yield {
         verdict: "note",
-        what: name,
-        text: `not set: deliveries to users without ${field === "email" ? "an e-mail address" : "a phone number"} are skipped`,
-        advice: `Give each user one: PUT /v1/users/{id} with \`${field}\`. Or set ${name}, and new users get that one.`,
+        what: variable,
+        text: `not set: deliveries to users without ${words} are skipped`,
+        advice: `Give each user one: PUT /v1/users/{id} with \`${field}\`. Or set ${variable}, and new users get that one.`,
       };
+  }
 }
 
-const sendsMail = ({ SMTP_HOST, MAILGUN_API_KEY }: Config): boolean =>
-  SMTP_HOST !== undefined || MAILGUN_API_KEY !== undefined;
-
 /** The provider's own words, and what to do. */
-function refusalOf(failure: unknown, name: string): Pick<Finding, "text" | "advice"> {
+function refusalOf(failure: unknown, { unreachable = "" }: ProviderModule): Pick<Finding, "text" | "advice"> {
   if (!(failure instanceof SendError)) return { text: String(failure) };
   const { outcome } = failure;
-  const variables = name.toUpperCase();
   return {
     text: providerWords(outcome.code, outcome.text),
-    advice:
-      outcome.kind === "misconfigured"
-        ? outcome.remedy
-        : `Check ${variables}_HOST, ${variables}_PORT and ${variables}_TLS, and that this machine may connect there.`,
+    advice: outcome.kind === "misconfigured" ? outcome.remedy : unreachable,
   };
 }
 

@@ -1,11 +1,11 @@
-import { type Channel, channels } from "../model/notification.ts";
+import { channelNames } from "../channels/index.ts";
 import { type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
 import { openCore, withSession } from "./session.ts";
 import { terminal, watched } from "./terminal.ts";
 
 const maxTitle = 1_000;
 const maxBody = 16_384;
-const ways = [...channels, "inbox"] as const;
+const ways = [...channelNames(), "inbox"];
 
 export const send = {
   usage: "send --user <id> --type <type>",
@@ -33,7 +33,7 @@ export const send = {
     if ((body?.length ?? 0) > maxBody) throw new UsageError(`--body must have at most ${maxBody} characters`);
     const data = dataOf(given.values.data);
     const wanted = given.values.channel?.split(",").map((one) => one.trim());
-    const unknown = wanted?.find((one) => !ways.includes(one as Channel));
+    const unknown = wanted?.find((one) => !ways.includes(one));
     if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
     await withSession(async (session) => {
@@ -48,7 +48,7 @@ export const send = {
         ...(title !== undefined && { title }),
         ...(body !== undefined && { body }),
         ...(data && { data }),
-        ...(wanted && { channels: [...new Set(wanted)] as Array<Channel | "inbox"> }),
+        ...(wanted && { channels: [...new Set(wanted)] }),
       });
       const { id } = await watched("storing", stored);
       if (given.flags.has("json")) terminal.print(JSON.stringify({ id }));

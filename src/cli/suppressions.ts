@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises";
+import { channelNames } from "../channels/index.ts";
 import { readSuppressionFilters } from "../core/filters.ts";
 import { createSuppressions, type Suppressions } from "../core/suppressions.ts";
-import { channels } from "../model/notification.ts";
+import { suppressionReasons } from "../model/channel.ts";
 import { suppressionOnWire } from "../model/operate-wire.ts";
-import { suppressionReasons } from "../model/provider.ts";
 import { type Given, integer, UsageError } from "./arguments.ts";
 import { withSession } from "./session.ts";
 import { table } from "./table.ts";
@@ -15,7 +15,7 @@ export const suppressions = {
   description: "List suppressed addresses; with --remove, allow those that match again",
   options: {
     user: { value: "<id>", description: "only this user's" },
-    channel: { value: "<channel>", description: channels.join(", ") },
+    channel: { value: "<channel>", description: channelNames().join(", ") },
     reason: { value: "<reason>", description: suppressionReasons.join(", ") },
     from: { value: "<time>", description: `suppressed at this time or later: ${timeForms}` },
     to: { value: "<time>", description: "suppressed before this time" },

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
+import { channelVariables } from "../channels/index.ts";
 import { parseNetwork } from "../channels/webhook/guard.ts";
-import { webhookKey } from "../channels/webhook/signature.ts";
 import { isHostName } from "../http/hosts.ts";
 import { originProblem } from "../http/origins.ts";
 import { nearest } from "../model/nearest.ts";
@@ -8,16 +8,13 @@ import { shownValue } from "./address.ts";
 import { parseEnvFile } from "./env-file.ts";
 import { readText } from "./read-text.ts";
 import { contradictions } from "./rules.ts";
-import { inGroup, Problem, type Variable } from "./variable.ts";
+import { inGroup, Problem, type SettingsOf, type Variable } from "./variable.ts";
 
 const server = inGroup("Server");
 const database = inGroup("MongoDB");
 const inbox = inGroup("Inbox and notification types");
 const delivery = inGroup("Delivery");
 const queue = inGroup("Queue");
-const mail = inGroup("E-mail");
-const sms = inGroup("SMS");
-const webhook = inGroup("Webhook");
 const live = inGroup("Live");
 
 const table = {
@@ -25,8 +22,7 @@ const table = {
   PORT: server.integer(0, 65535, { description: "Port to listen on; 0 picks a free one.", default: "3000" }),
   PUBLIC_URL: server.url(
     {
-      description:
-        "URL at which providers reach this service from outside. Twilio reports a message's status to it.",
+      description: "URL at which providers reach this service from outside, to report a message's status.",
     },
     ["https", "http"],
   ),
@@ -208,7 +204,7 @@ const table = {
   }),
   PROVIDER_TIMEOUT_MS: delivery.integer(100, 25_000, {
     description:
-      "How long Mailgun, Twilio or a webhook may take to answer. Every send ends 5 seconds later at the latest; its outcome is then unknown.",
+      "How long a provider's API or a webhook may take to answer. Every send ends 5 seconds later at the latest; its outcome is then unknown.",
     default: "15000",
   }),
 
@@ -230,143 +226,11 @@ const table = {
     "text",
   ),
 
-  EMAIL_PROVIDERS: mail.list(
-    "smtp, mailgun, capture",
-    {
-      description:
-        "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
-    },
-    (name) =>
-      ["smtp", "mailgun", "capture"].includes(name) ? undefined : "must name some of smtp, mailgun, capture",
-  ),
-  SMTP_HOST: mail.host(
-    { description: "Mail server. Without it and Mailgun, mails are captured and shown at GET /v1/captured." },
-    "SMTP_PORT",
-  ),
-  SMTP_PORT: mail.integer(1, 65535, {
-    description: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
-    default: "587",
-  }),
-  SMTP_LOGIN: mail.text({ description: "User name at the mail server." }),
-  SMTP_PASSWORD: mail.text({ description: "Password at the mail server.", secret: true }),
-  SMTP_EMAIL: mail.mailbox(
-    {
-      description: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
-    },
-    "alone; its name belongs into SMTP_NAME",
-  ),
-  SMTP_NAME: mail.text({ description: "Sender's name.", default: "Belfry" }),
-  SMTP_CONNECTIONS: mail.integer(1, 1_000, {
-    description: "Most connections to the mail server, per process.",
-    default: "16",
-  }),
-  SMTP_RATE: mail.rate({ description: "Most mails sent through SMTP, per process." }),
-  SMTP_TLS: mail.choice(["auto", "required", "none"], {
-    description: "`required` sends only over TLS; `none` never uses STARTTLS.",
-    default: "auto",
-  }),
-  SMTP_EHLO: mail.text(
-    { description: "Name that Belfry gives in EHLO. The default is the sender's domain." },
-    "host name, or an IP address in brackets",
-  ),
-  SMTP_OAUTH_TOKEN_URL: mail.url(
-    {
-      description:
-        "Token server for a login with OAuth2 (XOAUTH2) instead of a password. `SMTP_LOGIN` is the mailbox.",
-    },
-    ["https", "http"],
-  ),
-  SMTP_OAUTH_CLIENT_ID: mail.text({ description: "Client id at the token server." }),
-  SMTP_OAUTH_CLIENT_SECRET: mail.text({ description: "Client secret at the token server.", secret: true }),
-  SMTP_OAUTH_REFRESH_TOKEN: mail.text({
-    description: "Refresh token. Without it Belfry uses the client credentials flow.",
-    secret: true,
-  }),
-  SMTP_OAUTH_SCOPE: mail.text({
-    description: "Scope to ask for, such as https://outlook.office365.com/.default.",
-  }),
-  MAILGUN_API_KEY: mail.token({ description: "Mailgun API key that may send.", secret: true }),
-  MAILGUN_DOMAIN: mail.domain({
-    description: "Mailgun sending domain. The sender is `SMTP_EMAIL`, else belfry@ this domain.",
-  }),
-  MAILGUN_BASE_URL: mail.url(
-    {
-      description: "Mailgun API; https://api.eu.mailgun.net for domains in the EU.",
-      default: "https://api.mailgun.net",
-    },
-    ["https", "http"],
-  ),
-  MAILGUN_SIGNING_KEY: mail.token({
-    description:
-      "Mailgun's HTTP webhook signing key. With it Belfry accepts Mailgun's webhooks at /v1/callbacks/mailgun.",
-    secret: true,
-  }),
-  MAILGUN_RATE: mail.rate({ description: "Most mails sent through Mailgun, per process." }),
-
-  SMS_PROVIDERS: sms.list(
-    "twilio, capture",
-    { description: "Order in which SMS providers are tried. The default is every configured one." },
-    (name) => (["twilio", "capture"].includes(name) ? undefined : "must name some of twilio, capture"),
-  ),
-  TWILIO_SID: sms.token(
-    { description: "Twilio account SID. Without it texts are captured and shown at GET /v1/captured." },
-    "AC…",
-  ),
-  TWILIO_AUTH_TOKEN: sms.token({
-    description: "Twilio auth token. It also verifies Twilio's callbacks.",
-    secret: true,
-  }),
-  TWILIO_PHONE_NUMBER: sms.smsSender({
-    description: "Sender: a phone number, short code or alphanumeric sender of the Twilio account.",
-  }),
-  TWILIO_MESSAGING_SERVICE_SID: sms.messagingService({
-    description: "Sender: a Messaging Service of the Twilio account, instead of a number.",
-  }),
-  TWILIO_BASE_URL: sms.url(
-    { description: "Twilio API; another host for another region.", default: "https://api.twilio.com" },
-    ["https", "http"],
-  ),
-  TWILIO_VALIDITY_SECONDS: sms.integer(1, 36_000, {
-    description: "How long Twilio keeps trying to deliver a text.",
-    default: "14400",
-  }),
-  TWILIO_RATE: sms.rate({ description: "Most SMS segments sent through Twilio, per process." }),
-
-  WEBHOOK_URL: webhook.url(
-    { description: "Webhook of users that have none of their own.", secret: true },
-    ["https", "http"],
-    { query: true },
-  ),
-  WEBHOOK_SECRET: webhook.list(
-    "one whsec_<base64>, or two during a rotation",
-    { description: "Secret that signs calls to WEBHOOK_URL.", secret: true },
-    (secret) => (webhookKey(secret) ? undefined : "must be whsec_ and the base64 of 24 to 64 bytes"),
-  ),
-  WEBHOOK_ALLOW_HTTP: webhook.flag({
-    description: "`on` allows http:// webhooks beside https://.",
-    default: "off",
-  }),
-  WEBHOOK_ALLOW_NETWORKS: webhook.list(
-    "networks such as 10.1.0.0/16, separated by commas",
-    { description: "Private networks that webhooks may call." },
-    (text) => (parseNetwork(text) ? undefined : "must be networks such as 10.1.0.0/16 or fd00::/8"),
-  ),
-  WEBHOOK_PORTS: webhook.list(
-    "port numbers, separated by commas",
-    { description: "Ports that webhooks may call.", default: "80,443" },
-    (port) =>
-      /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535
-        ? undefined
-        : "must be port numbers from 1 to 65535",
-  ),
-  WEBHOOK_RATE: webhook.rate({ description: "Most webhook calls, per process." }),
+  ...channelVariables,
 };
 
-type Table = typeof table;
-type ValueOf<V> = V extends Variable<infer Value> ? Value : never;
-
 /** The settings, by their variables' names. */
-export type Config = { [Name in keyof Table]: ValueOf<Table[Name]> };
+export type Config = SettingsOf<typeof table>;
 
 export const variables: Array<Variable<unknown> & { name: string }> = Object.entries(table).map(
   ([name, variable]) => ({

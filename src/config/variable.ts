@@ -1,6 +1,6 @@
 import { isBasePath } from "../http/base-path.ts";
 import { isMailbox } from "../model/mailbox.ts";
-import { isMessagingService, phoneForm, phoneNumber, smsSender } from "../model/phone.ts";
+import { phoneForm, phoneNumber } from "../model/phone.ts";
 import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./address.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
@@ -21,6 +21,9 @@ export interface Variable<Value> {
   /** Other names that older systems' users have in their files. */
   aliases?: string[];
 }
+
+/** The settings that variables give, by name. */
+export type SettingsOf<Table> = { [Name in keyof Table]: Table[Name] extends Variable<infer V> ? V : never };
 
 /** What is wrong with a text, as the rest of a sentence that begins with the variable's name. */
 export class Problem {
@@ -74,6 +77,9 @@ export function inGroup(group: string) {
     );
 
   return {
+    /** A kind that one variable alone has. */
+    define,
+    checked,
     /** Taken as it is, blanks at its ends too. */
     text: <const F extends Facts>(facts: F, form = "text") =>
       checked(
@@ -92,20 +98,6 @@ export function inGroup(group: string) {
         facts,
         "phone number with its country code",
         (text) => phoneNumber(text) ?? new Problem(`must be ${phoneForm}`),
-      ),
-    smsSender: <const F extends Facts>(facts: F) =>
-      define<string, F>(
-        facts,
-        "phone number, short code or sender name",
-        (text) =>
-          smsSender(text) ??
-          new Problem(
-            `must be ${phoneForm}, a short code, or a sender name of at most 11 letters and digits`,
-          ),
-      ),
-    messagingService: <const F extends Facts>(facts: F) =>
-      checked(facts, "MG…", (text) =>
-        isMessagingService(text) ? undefined : "must be a Messaging Service SID: MG and 32 hex digits",
       ),
     lines: <const F extends Facts>(facts: F, form: string) => checked(facts, form, () => undefined),
     /** `portName`: the variable that a port belongs to. */

@@ -1,18 +1,13 @@
 import { Ajv } from "ajv";
 import { Context, Liquid, type Template, toValueSync } from "liquidjs";
+import { channelOf, channels } from "../channels/index.ts";
+import type { ChannelRules, Rendered } from "../model/channel.ts";
 import type { DeliveryContent } from "../model/delivery.ts";
-import { isMailbox } from "../model/mailbox.ts";
 import type { Channel } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import { inWords, type Row, rowsOf } from "./in-words.ts";
 import { readDatesInZone, templateZone } from "./template-dates.ts";
-import {
-  builtInTypes,
-  defaultEmail,
-  defaultSms,
-  type NotificationType,
-  NotificationTypesSchema,
-} from "./types.ts";
+import { builtInTypes, type NotificationType, NotificationTypesSchema } from "./types.ts";
 
 export interface CatalogEntry {
   inbox: boolean;
@@ -27,20 +22,8 @@ export interface Catalog {
   get(key: string): CatalogEntry | undefined;
   /** The retry policy of a type's deliveries. A type that no longer exists has the general one. */
   policy(key: string): RetryPolicy & { resendUnknown: boolean };
-  /** Each throws when the type is no longer registered or a template fails on this content. */
-  render: {
-    email(
-      content: DeliveryContent,
-      user?: TemplateUser,
-    ): {
-      subject: string;
-      text: string;
-      html: string;
-      replyTo?: string;
-      fromName?: string;
-    };
-    sms(content: DeliveryContent, user?: TemplateUser): string;
-  };
+  /** A type's templates for a channel. Throws when the type is gone or a template fails on this content. */
+  render(channel: Channel, content: DeliveryContent, user?: TemplateUser): Rendered;
 }
 
 /** The user whom a message is for. */
@@ -49,8 +32,6 @@ export interface TemplateUser {
   locale?: string | undefined;
   timeZone?: string | undefined;
 }
-
-type Part = "subject" | "text" | "html" | "sms";
 
 /** Templates are rendered with it at start, to find an unknown filter or tag before the first notification. */
 const sample: DeliveryContent = {
@@ -74,33 +55,28 @@ export function createCatalog(
   const given = problems.length > 0 ? {} : (file as Record<string, NotificationType> | undefined);
   const types = new Map(Object.entries({ ...builtInTypes, ...given }));
   const { text, html } = createEngines();
-  const templates = new Map<string, Template[]>();
-  for (const [key, { channels }] of types) {
-    problems.push(...senderProblems(channels).map((problem) => `type ${key}, channel email, ${problem}`));
-    for (const [part, source] of Object.entries(templatesOf(channels))) {
-      const engine = part === "html" ? html : text;
-      try {
-        const parsed = engine.parse(source);
-        renderOnce(engine, parsed, variables(sample, {}));
-        templates.set(`${part}:${key}`, parsed);
-      } catch (error) {
-        const channel = part === "sms" ? "sms" : `email, ${part}`;
-        problems.push(`type ${key}, channel ${channel}: ${(error as Error).message}`);
+  const templates = new Map<string, (scope: Variables) => string>();
+  for (const [key, type] of types)
+    for (const channel of channels) {
+      const settings = type.channels[channel.name] ?? {};
+      const where = `type ${key}, channel ${channel.name}`;
+      problems.push(...(channel.problems?.({ ...settings }) ?? []).map((problem) => `${where}, ${problem}`));
+      const sources = templatesOf(channel, settings);
+      for (const [part, source] of Object.entries(sources)) {
+        const engine = channel.templates[part]?.html ? html : text;
+        try {
+          const parsed = engine.parse(source);
+          renderOnce(engine, parsed, variables(sample, {}));
+          templates.set(`${channel.name}:${part}:${key}`, (scope) => renderOnce(engine, parsed, scope));
+        } catch (error) {
+          const place = Object.keys(sources).length > 1 ? `${where}, ${part}` : where;
+          problems.push(`${place}: ${(error as Error).message}`);
+        }
       }
     }
-  }
-
-  function render(part: Part, scope: Variables): string {
-    const template = templates.get(`${part}:${scope.key}`);
-    if (!template) throw new Error(`the notification type ${scope.key} no longer exists`);
-    return renderOnce(part === "html" ? html : text, template, scope);
-  }
 
   const entries = new Map(
-    [...types].map(([key, { inbox, channels }]) => [
-      key,
-      { inbox, channels: Object.keys(channels) as Channel[] },
-    ]),
+    [...types].map(([key, type]) => [key, { inbox: type.inbox, channels: Object.keys(type.channels) }]),
   );
   const catalog: Catalog = {
     keys: [...types.keys()],
@@ -115,29 +91,30 @@ export function createCatalog(
         resendUnknown: on_timeout !== "give_up",
       };
     },
-    render: {
-      // A subject is one line, so a value cannot add a header.
-      email(content, user) {
-        const { reply_to: replyTo, from_name: fromName } = types.get(content.key)?.channels.email ?? {};
-        const scope = variables(content, user);
-        return {
-          subject: oneLine(render("subject", scope)) || scope.type_name,
-          text: render("text", scope),
-          html: render("html", scope),
-          ...(replyTo !== undefined && { replyTo }),
-          ...(fromName !== undefined && { fromName }),
-        };
-      },
-      sms: (content, user) => render("sms", variables(content, user)).trim(),
+    render(name, content, user) {
+      const type = types.get(content.key);
+      if (!type) throw new Error(`the notification type ${content.key} no longer exists`);
+      const scope = variables(content, user);
+      const parts = Object.keys(channelOf(name).templates).map((part) => [
+        part,
+        templates.get(`${name}:${part}:${content.key}`)?.(scope) ?? "",
+      ]);
+      return {
+        parts: Object.fromEntries(parts),
+        settings: { ...type.channels[name] },
+        typeName: scope.type_name,
+      };
     },
   };
   return { catalog, problems };
 }
 
-/** A type's templates by part. Defaults fill the gaps, because a caller may choose any channel. */
-export function templatesOf({ email, sms }: NotificationType["channels"]): Record<Part, string> {
-  const { reply_to: _reply, from_name: _name, ...own } = email ?? {};
-  return { ...defaultEmail, ...own, sms: sms?.text ?? defaultSms };
+/** A type's templates for a channel. Defaults fill the gaps, because a caller may choose any channel. */
+export function templatesOf({ templates }: ChannelRules, settings: object): Record<string, string> {
+  const own = settings as Record<string, string | undefined>;
+  return Object.fromEntries(
+    Object.entries(templates).map(([part, template]) => [part, own[part] ?? template.default]),
+  );
 }
 
 /**
@@ -218,25 +195,6 @@ function variables(content: DeliveryContent, user: TemplateUser = {}) {
 }
 
 const blank = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu;
-
-function senderProblems({ email }: NotificationType["channels"]): string[] {
-  const { reply_to: replyTo, from_name: fromName } = email ?? {};
-  const problems: string[] = [];
-  if (replyTo !== undefined && !isMailbox(replyTo))
-    problems.push("reply_to: must be one e-mail address, such as help@example.com");
-  if (fromName !== undefined && (/\p{Cc}/u.test(fromName) || fromName.replace(blank, "") === ""))
-    problems.push("from_name: must be one line of text");
-  return problems;
-}
-
-/** Empty when the value has nothing that can be seen. */
-const oneLine = (value: string): string =>
-  (value.replace(blank, "") && value)
-    .replace(/\p{Cc}+/gu, " ")
-    .trim()
-    .slice(0, 500)
-    // The cut may have halved a surrogate pair.
-    .replace(/\p{Cs}$/u, "");
 
 function schemaProblems(file: unknown): string[] {
   const validate = new Ajv({ allErrors: true, strict: false }).compile(NotificationTypesSchema);

@@ -1,8 +1,8 @@
-import { type DeliveryState, deliveryStates, type Reason, reasons } from "../model/delivery.ts";
+import { channelNames } from "../channels/index.ts";
+import { type Suppression, suppressionReasons } from "../model/channel.ts";
+import { type DeliveryState, deliveryStates, reasons } from "../model/delivery.ts";
 import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
-import { type Channel, channels } from "../model/notification.ts";
 import type { DeliveryFilter, SuppressionFilter } from "../model/operate.ts";
-import { type Suppression, suppressionReasons } from "../model/provider.ts";
 import { isUserId } from "../model/user-id.ts";
 
 /** Filters as a query, a body or a command line has them. */
@@ -44,7 +44,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   const unknown = states?.find((state) => !deliveryStates.includes(state));
   if (unknown !== undefined || states?.length === 0)
     wrong("status", `must be some of ${deliveryStates.join(", ")}`);
-  const channel = oneOf("channel", written.channel, channels);
+  const channel = oneOf("channel", written.channel, channelNames());
   const reason = oneOf("reason", written.reason, reasons);
   const { from, to } = readPeriod(written, wrong);
 
@@ -52,7 +52,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   const filter = { ids, user, notification, type, channel, states, reason, provider, from, to };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 
-  function oneOf<T extends Channel | Reason>(name: string, value: string | undefined, known: readonly T[]) {
+  function oneOf<T extends string>(name: string, value: string | undefined, known: readonly T[]) {
     if (value === undefined || known.includes(value as T)) return value as T | undefined;
     wrong(name, `must be one of ${known.join(", ")}`);
     return undefined;

@@ -1,4 +1,5 @@
-import { type Channel, channels } from "../model/notification.ts";
+import { channelNames } from "../channels/index.ts";
+import type { Channel } from "../model/notification.ts";
 import type { Ledger, LedgerCounts, LedgerLine } from "../model/operate.ts";
 import type { Store } from "../store/index.ts";
 
@@ -10,7 +11,7 @@ export async function readLedger(
 ): Promise<Ledger> {
   const { accepted, states, ...range } = await ledger(from, to);
   const lines = Object.fromEntries(
-    channels.map((channel) => {
+    channelNames().map((channel) => {
       const counts = { ...noCounts };
       for (const one of states) {
         const known = one.state === "sending" ? "pending" : one.state;

@@ -1,6 +1,6 @@
+import { channelOf, channels } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
-import { type Channel, channels, type NotifyCommand } from "../model/notification.ts";
-import { smsSegments } from "../model/sms.ts";
+import type { Channel, NotifyCommand } from "../model/notification.ts";
 import { type Catalog, templatesOf } from "./catalog.ts";
 import { createPlanner } from "./notify.ts";
 
@@ -11,29 +11,25 @@ export interface TypeDescription {
   inbox: boolean;
   channels: Channel[];
   /** Templates of the type's own channels. Webhooks have none. */
-  templates: { email?: { subject: string; text: string; html: string }; sms?: { text: string } };
+  templates: Record<Channel, Record<string, string>>;
   retry: { delay_ms: number; factor: number; max_retries: number };
   on_timeout: "resend" | "give_up";
 }
 
-export interface Rendered {
-  email?: { subject: string; text: string; html: string };
-  sms?: { text: string; segments: number };
-}
+/** What an operator is shown of each channel's message. */
+type Preview = Record<Channel, object>;
 
 export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
   return [...types].map(([key, { description, inbox, channels: own }]) => {
-    const { subject, text, html, sms } = templatesOf(own);
+    const used = channels.filter(({ name }) => own[name] !== undefined);
+    const templates = used.map((one) => [one.name, templatesOf(one, own[one.name] ?? {})] as const);
     const { delayMs, factor, maxRetries, resendUnknown } = policy(key);
     return {
       key,
       ...(description !== undefined && { description }),
       inbox,
-      channels: channels.filter((channel) => own[channel] !== undefined),
-      templates: {
-        ...(own.email && { email: { subject, text, html } }),
-        ...(own.sms && { sms: { text: sms } }),
-      },
+      channels: used.map(({ name }) => name),
+      templates: Object.fromEntries(templates.filter(([, parts]) => Object.keys(parts).length > 0)),
       retry: { delay_ms: delayMs, factor, max_retries: maxRetries },
       on_timeout: resendUnknown ? "resend" : "give_up",
     };
@@ -44,16 +40,18 @@ export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
 export function createPreview(catalog: Catalog, now: () => number) {
   // Has the same checks as a real notification.
   const plan = createPlanner({ newId: () => "", now }, catalog);
-  return (command: Omit<NotifyCommand, "user">): Rendered => {
+  return (command: Omit<NotifyCommand, "user">): Preview => {
     if (!catalog.get(command.type))
       throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);
-    const rendered: Rendered = {};
-    for (const { channel, content } of plan({ ...command, user: "preview" }).deliveries) {
+    const shown: Preview = {};
+    const { id: notification, user, deliveries } = plan({ ...command, user: "preview" });
+    for (const { channel, content } of deliveries) {
+      const rules = channelOf(channel);
+      // A channel without templates says the same of every type.
+      if (Object.keys(rules.templates).length === 0) continue;
       try {
-        if (channel === "email") rendered.email = catalog.render.email(content);
-        if (channel !== "sms") continue;
-        const text = catalog.render.sms(content);
-        rendered.sms = { text, segments: smsSegments(text) };
+        const rendered = catalog.render(channel, content);
+        shown[channel] = rules.shown(rules.message(rendered, { notification, user, content }, "", {}));
       } catch (error) {
         const detail = `template cannot be rendered with this data: ${(error as Error).message}`;
         throw new BelfryError("invalid_request", `The ${channel} ${detail}`, [
@@ -61,6 +59,6 @@ export function createPreview(catalog: Catalog, now: () => number) {
         ]);
       }
     }
-    return rendered;
+    return shown;
   };
 }

@@ -1,5 +1,4 @@
-import type { Channel } from "../model/notification.ts";
-import { addressOf } from "../model/provider.ts";
+import { channelOf } from "../channels/index.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 import type { Store } from "../store/index.ts";
 
@@ -16,10 +15,12 @@ export function createReceiver({ receipts, users, now }: Pick<Store, "receipts" 
 
   /** In the profile's own spelling; a user who has another address by now keeps getting mail there. */
   async function suppress(user: string, { channel, suppress: report }: Receipt): Promise<void> {
+    if (!report) return;
+    const { addresses, plain } = channelOf(channel);
     const [recipient = {}] = await users.many([user]);
-    const address = addressOf(recipient, channel);
-    if (!report || address === undefined || plain(channel, address) !== plain(channel, report.address))
-      return;
+    const known = addresses(recipient).map((one) => one.address);
+    const address = known.find((one) => plain(one) === plain(report.address));
+    if (address === undefined) return;
     const at = new Date(now());
     await users.suppress(user, channel, { address, reason: report.reason, at });
   }
@@ -30,7 +31,3 @@ function isOfFormerCopy({ outcome, at, providerId }: Receipt, { former, againAt 
   if (outcome?.state === "delivered" || againAt === undefined) return false;
   return (at !== undefined && at < againAt) || (providerId !== undefined && former.includes(providerId));
 }
-
-/** Providers write addresses in their own way: mailboxes in lower case, numbers without spaces. */
-const plain = (channel: Channel, address: string): string =>
-  channel === "sms" ? address.replace(/\D/g, "") : address.toLowerCase();

@@ -1,3 +1,5 @@
+import { channelOf } from "../channels/index.ts";
+import type { Recipient } from "../model/channel.ts";
 import type { Channel } from "../model/notification.ts";
 import {
   type DeliveryFilter,
@@ -5,7 +7,6 @@ import {
   type RedriveCounts,
   redrivableStates,
 } from "../model/operate.ts";
-import { addressOf, type Recipient } from "../model/provider.ts";
 import type { Store } from "../store/index.ts";
 import { type CursorText, decodeCursor, encodeCursor } from "./cursor.ts";
 import { idForm } from "./deliveries.ts";
@@ -93,7 +94,8 @@ function obstacleOf(
   recipient: Recipient,
 ): "no_address" | "suppressed" | "expired" | undefined {
   if (reason === "expired") return "expired";
-  const address = addressOf(recipient, channel);
-  if (!address) return "no_address";
-  return recipient.suppressed?.[channel]?.address === address ? "suppressed" : undefined;
+  const addresses = channelOf(channel).addresses(recipient);
+  if (addresses.length === 0) return "no_address";
+  const suppressed = recipient.suppressed?.[channel]?.address;
+  return addresses.every(({ address }) => address === suppressed) ? "suppressed" : undefined;
 }

@@ -1,5 +1,6 @@
+import { channelNames } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
-import { type Channel, channels } from "../model/notification.ts";
+import type { Channel } from "../model/notification.ts";
 import type { SuppressionEntry, SuppressionFilter } from "../model/operate.ts";
 import type { Store } from "../store/index.ts";
 import { type CursorText, decodeCursor, encodeCursor, type Page, pageOf } from "./cursor.ts";
@@ -56,4 +57,4 @@ export type Suppressions = ReturnType<typeof createSuppressions>;
 
 const mostRemoved = 10_000;
 const removalBatch = 50;
-const placeForm = new RegExp(`^(${channels.join("|")})/(.{1,128})$`, "s");
+const placeForm = new RegExp(`^(${channelNames().join("|")})/(.{1,128})$`, "s");

@@ -1,5 +1,9 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
+import { type BuiltInEntries, channels } from "../channels/index.ts";
+
+/** By channel: its templates and settings. */
+export type ChannelEntries = Partial<BuiltInEntries> & { [channel: string]: object | undefined };
 
 /** A notification type as in its file. Templates are Liquid; a channel without templates uses the defaults. */
 export const NotificationTypeSchema = Type.Object(
@@ -8,32 +12,11 @@ export const NotificationTypeSchema = Type.Object(
     /** Whether a record is kept in the user's inbox. */
     inbox: Type.Boolean(),
     /** Outbound channels, each with its templates. */
-    channels: Type.Object(
-      {
-        email: Type.Optional(
-          Type.Object(
-            {
-              subject: Type.Optional(Type.String({ maxLength: 1_000 })),
-              text: Type.Optional(Type.String({ maxLength: 100_000 })),
-              html: Type.Optional(Type.String({ maxLength: 100_000 })),
-              /** The Reply-To address. */
-              reply_to: Type.Optional(Type.String({ maxLength: 254 })),
-              /** The sender's name instead of `SMTP_NAME`. */
-              from_name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-            },
-            { additionalProperties: false },
-          ),
-        ),
-        sms: Type.Optional(
-          Type.Object(
-            { text: Type.Optional(Type.String({ maxLength: 10_000 })) },
-            { additionalProperties: false },
-          ),
-        ),
-        /** No template: the body is `{type, timestamp, data}` of Standard Webhooks. */
-        webhook: Type.Optional(Type.Object({}, { additionalProperties: false })),
-      },
-      { additionalProperties: false },
+    channels: Type.Unsafe<ChannelEntries>(
+      Type.Object(
+        Object.fromEntries(channels.map(({ name, schema }) => [name, Type.Optional(Type.Unsafe(schema))])),
+        { additionalProperties: false },
+      ),
     ),
     /** Where this type's deliveries differ from `RETRY_DELAY_MS`, `RETRY_FACTOR` and `MAX_RETRIES`. */
     retry: Type.Optional(
@@ -90,32 +73,4 @@ export const builtInTypes: Record<string, NotificationType> = {
     },
     retry: { factor: 1 },
   },
-};
-
-export const defaultSms = "{{ body | default: title | default: type_name }}";
-
-/**
- * Used where a type has no template of its own: title, body and data, or the type's name in words. The text ends with
- * the key, which programs look for.
- */
-export const defaultEmail = {
-  subject: "{{ title | default: type_name }}",
-  text: `{{ title | default: type_name }}
-{% if body %}
-{{ body }}
-{% endif %}{% if rows.size > 0 %}
-{% for row in rows %}{{ row.name }}: {{ row.value }}
-{% endfor %}{% endif %}
-Type: {{ key }}
-`,
-  html: `<!doctype html>
-<html><body style="margin:0;padding:32px 16px;background:#f4f4f1;font:16px/1.5 system-ui,sans-serif;color:#1d1d1b">
-<div style="max-width:34em;margin:auto;padding:24px;background:#fff;border-radius:8px">
-<h1 style="margin:0;font-size:20px">{{ title | default: type_name }}</h1>
-{% if body %}<p style="margin:12px 0 0;white-space:pre-line">{{ body }}</p>{% endif %}
-{% if rows.size > 0 %}<table style="margin:16px 0 0;border-collapse:collapse;font-size:14px">
-{% for row in rows %}<tr><td style="padding:2px 16px 2px 0;color:#6b6b66;vertical-align:top">{{ row.name }}</td><td style="padding:2px 0;white-space:pre-line">{{ row.value }}</td></tr>
-{% endfor %}</table>{% endif %}
-</div></body></html>
-`,
 };

@@ -1,56 +1,33 @@
-import { type HeldDelivery, maxSmsCharacters, type Reason } from "../model/delivery.ts";
+import type { Address, ChannelRules, Message, Recipient, Rendered } from "../model/channel.ts";
+import type { HeldDelivery, Reason } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import type { Messages, Recipient } from "../model/provider.ts";
 
-/** Renders a delivery's content for its channel. Each throws when the type is gone or a template fails on this content. */
-export interface Compose {
-  email(content: HeldDelivery["content"], user: MessageUser): Omit<Messages["email"], "id" | "user" | "to">;
-  sms(content: HeldDelivery["content"], user: MessageUser): string;
-}
+/** Renders a delivery's content for its channel. Throws when the type is gone or a template fails on this content. */
+export type Render = (
+  channel: Channel,
+  content: HeldDelivery["content"],
+  user: { id: string; locale: string | undefined; timeZone: string | undefined },
+) => Rendered;
 
-type MessageUser = { id: string; locale: string | undefined; timeZone: string | undefined };
+type Composed = { message: Message } | { problem: { reason: Reason; code: string; text: string } };
 
-type Composed = { message: Messages[Channel] } | { problem: { reason: Reason; code: string; text: string } };
-
-/** The message of a delivery, rendered and addressed, or why there is none. */
-export function compose(delivery: HeldDelivery, recipient: Recipient, render: Compose): Composed {
-  const { id, user, channel, content } = delivery;
+/** The message of a delivery to one address, or why there is none. */
+export function compose(
+  rules: ChannelRules,
+  delivery: Pick<HeldDelivery, "id" | "notification" | "user" | "content">,
+  { address, target }: Address,
+  recipient: Recipient,
+  render: Render,
+): Composed {
+  const { id, user, content } = delivery;
   const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
   try {
-    switch (channel) {
-      case "email":
-        return { message: { id, user, to: recipient.email as string, ...render.email(content, reader) } };
-      case "sms": {
-        const text = render.sms(content, reader);
-        if (text.length > maxSmsCharacters)
-          return problem(
-            "message",
-            "TOO_LONG",
-            `the text has ${text.length} characters; at most ${maxSmsCharacters} are allowed`,
-          );
-        return { message: { id, user, to: recipient.phone as string, text } };
-      }
-      case "webhook": {
-        const { url, secrets, headers } = recipient.webhook as NonNullable<Recipient["webhook"]>;
-        const payload = webhookPayload(delivery);
-        return { message: { id, user, url, secrets, ...(headers && { headers }), payload } };
-      }
-    }
+    const rendered = render(rules.name, content, reader);
+    const message = rules.message(rendered, delivery, address, recipient);
+    const problem = rules.refusal?.(message);
+    if (problem) return { problem };
+    return { message: { id, user, ...(target !== undefined && { target }), ...message } };
   } catch (error) {
-    return problem("template", "TEMPLATE", (error as Error).message);
+    return { problem: { reason: "template", code: "TEMPLATE", text: (error as Error).message } };
   }
-}
-
-function problem(reason: Reason, code: string, text: string): Composed {
-  return { problem: { reason, code, text } };
-}
-
-/** Standard Webhooks' body: `type`, `timestamp`, `data`. */
-function webhookPayload({ notification, user, content }: HeldDelivery): object {
-  const { key, at, title, body, targetId, data } = content;
-  return {
-    type: key,
-    timestamp: new Date(at).toISOString(),
-    data: { id: notification, user_id: user, title, body, target_id: targetId, data },
-  };
 }

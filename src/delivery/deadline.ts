@@ -1,6 +1,5 @@
+import type { Message, Provider } from "../model/channel.ts";
 import { SendError } from "../model/delivery.ts";
-import type { Channel } from "../model/notification.ts";
-import type { Messages, Provider } from "../model/provider.ts";
 
 const lastWordMs = 50;
 
@@ -11,7 +10,7 @@ type Taken = Awaited<ReturnType<Provider["send"]>>;
  * answer would block the channel. At the deadline the signal is aborted, so that the provider destroys its socket. The
  * outcome is `unknown`, unless the provider reacts to the signal with a more exact one. A later result is ignored.
  */
-export async function sendWithin(ms: number, provider: Provider, message: Messages[Channel]): Promise<Taken> {
+export async function sendWithin(ms: number, provider: Provider, message: Message): Promise<Taken> {
   const ended = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {

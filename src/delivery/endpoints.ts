@@ -1,5 +1,5 @@
+import type { Recipient } from "../model/channel.ts";
 import type { Settlement } from "../model/delivery.ts";
-import type { Recipient } from "../model/provider.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 export interface EndpointPartners {

@@ -1,11 +1,12 @@
+import type { ChannelRules, Recipient } from "../model/channel.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
-import { type Channel, channels, type PlannedDelivery } from "../model/notification.ts";
-import type { Recipient } from "../model/provider.ts";
+import type { Channel, PlannedDelivery } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
-import { type AttemptPartners, channelAvailability, type Line, ratePatienceMs, takeTurn } from "./attempt.ts";
+import { type DeliverPartners, deliver } from "./deliver.ts";
 import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
 import { giveUpPoison, type PoisonBooks } from "./poison.ts";
+import { channelAvailability, type ProviderSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
 import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
 
@@ -37,10 +38,11 @@ type Shared = Pick<
 
 export interface EngineOptions
   extends Shared,
-    Pick<AttemptPartners, "render" | "suppress" | "sleep" | "deadlineMs"> {
+    Pick<DeliverPartners, "render" | "suppress" | "sleep" | "deadlineMs"> {
   recipient: (user: string) => Promise<Recipient>;
   noteFailing: EndpointPartners["noteFailing"];
-  lines: Record<Channel, Line[]>;
+  /** Each channel with its providers. */
+  channels: Array<{ rules: ChannelRules; slots: ProviderSlot[] }>;
   books: (
     channel: Channel,
   ) => DeliveryBooks &
@@ -50,15 +52,16 @@ export interface EngineOptions
 
 /** One worker a channel, so that an outage of one takes no slot from another. */
 export function createEngine(options: EngineOptions): Engine {
-  const { lines, policy, now } = options;
+  const { channels, policy, now } = options;
   const workers = new Map<Channel, Worker>();
   const booksOf = new Map<Channel, PoisonBooks>();
-  for (const channel of channels) {
+  for (const { rules, slots } of channels) {
+    const channel = rules.name;
     const books = options.books(channel);
     const ahead = readAhead(options.recipient, now);
-    const suppress: AttemptPartners["suppress"] = (...entry) =>
+    const suppress: DeliverPartners["suppress"] = (...entry) =>
       options.suppress(...entry).finally(ahead.forget);
-    const partners = { ...options, lines: lines[channel], recipient: ahead.recipient, suppress };
+    const partners = { ...options, rules, slots, recipient: ahead.recipient, suppress };
     const targets = channel === "webhook" && {
       targets: createTargets(options),
       targetOf: async (delivery: HeldDelivery) => hostOf((await ahead.recipient(delivery)).webhook?.url),
@@ -69,10 +72,14 @@ export function createEngine(options: EngineOptions): Engine {
       },
     };
     // Only deliveries that must not be sent twice, or that ended a worker before, are marked as begun. The others save the write.
-    const partnersFor = ({ content, interruptions }: HeldDelivery): AttemptPartners => {
+    const partnersFor = ({ content, interruptions }: HeldDelivery): DeliverPartners => {
       const once = !policy(content.key).resendUnknown;
-      if (!once && interruptions === undefined) return partners;
-      return { ...partners, begin: (delivery) => books.begin(delivery, once ? "once" : "again") };
+      if (!once && interruptions === undefined) return { ...partners, resendUnknown: true };
+      return {
+        ...partners,
+        resendUnknown: !once,
+        begin: (delivery) => books.begin(delivery, once ? "once" : "again"),
+      };
     };
     const worker = createWorker({
       ...options,
@@ -80,10 +87,10 @@ export function createEngine(options: EngineOptions): Engine {
       onTaken: ahead.read,
       books,
       // One turn may use every provider; the rest of the time is for the database.
-      overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, lines[channel].length) + databaseMs,
+      overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
-      availability: () => channelAvailability(lines[channel], now()),
-      turn: (delivery) => takeTurn(delivery, partnersFor(delivery)),
+      availability: () => channelAvailability(slots, now()),
+      turn: (delivery) => deliver(delivery, partnersFor(delivery)),
     });
     workers.set(channel, worker);
     booksOf.set(channel, books);
@@ -114,16 +121,12 @@ export function createEngine(options: EngineOptions): Engine {
     },
     health: () =>
       Object.fromEntries(
-        channels.map((channel) => [
-          channel,
-          Object.fromEntries(lines[channel].map((line) => [line.provider.name, line.health.state()])),
+        channels.map(({ rules, slots }) => [
+          rules.name,
+          Object.fromEntries(slots.map((slot) => [slot.provider.name, slot.health.state()])),
         ]),
-      ) as Record<Channel, Record<string, HealthState>>,
-    overdue: () =>
-      Object.fromEntries(channels.map((channel) => [channel, workerOf(channel).overdue()])) as Record<
-        Channel,
-        number
-      >,
+      ),
+    overdue: () => Object.fromEntries([...workers].map(([channel, worker]) => [channel, worker.overdue()])),
     async stop(graceMs) {
       await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
     },

@@ -1,5 +1,5 @@
 import { type Batcher, createBatcher } from "../lib/batcher.ts";
-import type { HeldDelivery, Settlement, Turn } from "../model/delivery.ts";
+import type { DeliveryRun, HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
 import type { Availability } from "./health.ts";
 import { settlementOf } from "./settle.ts";
@@ -26,7 +26,7 @@ export interface DeliveryBooks {
 export interface WorkerOptions {
   books: DeliveryBooks;
   /** Asks the providers; never throws. */
-  turn: (delivery: HeldDelivery) => Promise<Turn>;
+  turn: (delivery: HeldDelivery) => Promise<DeliveryRun>;
   /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
   availability: () => Availability;
   policy: (delivery: HeldDelivery) => RetryPolicy & { resendUnknown: boolean };
@@ -157,7 +157,7 @@ export function createWorker(options: WorkerOptions): Worker {
     active.set(delivery, now());
     const target = targetOf.get(delivery);
     const leaveTarget = target === undefined ? undefined : options.targets?.begin(target);
-    const turn = await options.turn(delivery).catch((error: unknown): Turn => {
+    const turn = await options.turn(delivery).catch((error: unknown): DeliveryRun => {
       log.warn(
         { err: error, delivery: delivery.id },
         "a delivery failed with an unexpected error; it will be retried",

@@ -1,15 +1,14 @@
-import type { FastifyInstance } from "fastify";
-import { Type } from "typebox";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type TSchema, Type } from "typebox";
+import type { CallbackModule, CallbackReader } from "../channels/module.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Receipt } from "../model/receipt.ts";
-import { isMailguns, MailgunCallback, mailgunReceipt } from "./mailgun-callback.ts";
-import { hex24 } from "./patterns.ts";
-import { isTwilios, twilioReceipt } from "./twilio-callback.ts";
+
+/** A provider's callback. `read`: absent while it is not configured, then the route returns 404. */
+export type Callback = Omit<CallbackModule, "open"> & { provider: string; read?: CallbackReader | undefined };
 
 export interface CallbackPartners {
-  /** Absent: the route returns 404. `publicUrl`: the URL that Twilio calls. */
-  twilio?: { authToken: string; publicUrl: string };
-  mailgun?: { signingKey: string };
+  callbacks: Callback[];
   receive: (receipt: Receipt) => Promise<void>;
   /** False when the token was used before. */
   useToken: (token: string, now: number) => Promise<boolean>;
@@ -18,67 +17,53 @@ export interface CallbackPartners {
 }
 
 const form = "application/x-www-form-urlencoded";
-const config = { public: true };
+const replies: Record<Callback["status"], TSchema> = { 200: Type.Object({}), 204: Type.Null() };
 
 /** Reports from providers about messages that they accepted. Their signature replaces the API key. */
 export async function callbackRoutes(app: FastifyInstance, partners: CallbackPartners): Promise<void> {
-  const { twilio, mailgun } = partners;
+  for (const callback of partners.callbacks) {
+    if (callback.body) route(app, callback);
+    else
+      await app.register(async (own) => {
+        own.removeAllContentTypeParsers();
+        own.addContentTypeParser(form, { parseAs: "string" }, (_request, body, done) =>
+          done(null, new URLSearchParams(body as string)),
+        );
+        route(own, callback);
+      });
+  }
 
-  const mailgunSchema = {
-    tags: ["callbacks"],
-    summary: "Webhook for Mailgun",
-    description:
-      "Mailgun signs it with `MAILGUN_SIGNING_KEY`. A token is accepted once, within five minutes.",
-    security: [],
-    body: MailgunCallback,
-    response: { 200: Type.Object({}) },
-  };
-  app.post<{ Body: MailgunCallback }>(
-    "/v1/callbacks/mailgun",
-    { schema: mailgunSchema, config },
-    async (request) => {
-      if (!mailgun) throw new BelfryError("not_found");
-      const now = partners.now();
-      const { token } = request.body.signature;
-      if (!isMailguns(request.body, mailgun.signingKey, now)) throw new BelfryError("callback_refused");
-      if (!(await partners.useToken(token, now))) throw new BelfryError("callback_refused");
-      const receipt = mailgunReceipt(request.body);
-      try {
-        if (receipt) await partners.receive(receipt);
-      } catch (error) {
-        await partners.returnToken(token).catch(() => {});
-        throw error;
-      }
-      return {};
-    },
-  );
-
-  await app.register(async (own) => {
-    own.removeAllContentTypeParsers();
-    own.addContentTypeParser(form, { parseAs: "string" }, (_request, body, done) =>
-      done(null, new URLSearchParams(body as string)),
-    );
+  function route(own: FastifyInstance, { provider, read, status, ...about }: Callback): void {
+    const { summary, description, querystring, body } = about;
     const schema = {
       tags: ["callbacks"],
-      summary: "Status callback for Twilio",
-      description: "Twilio signs `PUBLIC_URL`, path, query and form with `TWILIO_AUTH_TOKEN`.",
+      summary,
+      description,
       security: [],
-      consumes: [form],
-      querystring: Type.Object({ delivery: Type.String({ pattern: hex24 }) }),
-      response: { 204: Type.Null() },
+      ...(querystring && { querystring }),
+      ...(body ? { body } : { consumes: [form] }),
+      response: { [status]: replies[status] },
     };
-    own.post<{ Querystring: { delivery: string }; Body: URLSearchParams | undefined }>(
-      "/v1/callbacks/twilio",
-      { schema, config },
-      async (request, reply) => {
-        if (!twilio) throw new BelfryError("not_found");
-        const parameters = request.body ?? new URLSearchParams();
-        if (!isTwilios(request.headers, twilio.publicUrl + request.url, parameters, twilio.authToken))
+    own.post(
+      `/v1/callbacks/${provider}`,
+      { schema, config: { public: true } },
+      async (request: FastifyRequest, reply: FastifyReply) => {
+        if (!read) throw new BelfryError("not_found");
+        const { headers, url, query } = request;
+        const now = partners.now();
+        const reading = read({ headers, url, query, body: request.body ?? new URLSearchParams(), now });
+        if (!reading) throw new BelfryError("callback_refused");
+        const { token, receipt } = reading;
+        if (token !== undefined && !(await partners.useToken(token, now)))
           throw new BelfryError("callback_refused");
-        const receipt = twilioReceipt(request.query.delivery.toLowerCase(), parameters);
-        if (receipt) await partners.receive(receipt);
-        return reply.code(204).send();
+        try {
+          if (receipt) await partners.receive(receipt);
+        } catch (error) {
+          if (token !== undefined) await partners.returnToken(token).catch(() => {});
+          throw error;
+        }
+        return reply.code(status).send(status === 204 ? undefined : {});
       },
     );
-  });
+  }
 }

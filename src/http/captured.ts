@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
+import { channelNames } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
-import { channels } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 import { Id } from "./operate-schemas.ts";
 
@@ -9,7 +9,7 @@ const Message = Type.Object(
   {
     id: Type.String({ description: "The delivery's id." }),
     user_id: Type.String(),
-    channel: Type.String({ enum: [...channels] }),
+    channel: Type.String({ enum: channelNames() }),
     at: Type.Integer({ description: "Unix milliseconds." }),
     from: Type.Optional(Type.String()),
     reply_to: Type.Optional(Type.String()),

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { channels } from "../model/notification.ts";
+import { channelNames } from "../channels/index.ts";
 import { plainText, typeKey } from "./patterns.ts";
 import { Exactly, Hex24, Item, Time } from "./v1/schemas.ts";
 
@@ -15,7 +15,7 @@ export const TypeList = Type.Object({
         key: Type.String(),
         description: Type.Optional(Type.String()),
         inbox: Type.Boolean({ description: "Whether the inbox gets an item." }),
-        channels: Type.Array(Type.String({ enum: [...channels] })),
+        channels: Type.Array(Type.String({ enum: channelNames() })),
         templates: Type.Object(
           { email: Type.Optional(Email), sms: Type.Optional(Type.Object({ text: Type.String() })) },
           { description: "Liquid templates of the type's channels. Default templates fill the gaps." },

@@ -46,14 +46,14 @@ const more: Record<string, ErrorCode[]> = {
   "POST /v1/deliveries/:id/retry": ["not_found", "delivery_not_retryable"],
   "DELETE /v1/suppressions/:user_id/:channel": ["not_found"],
   "POST /v1/types/:key/preview": ["not_found"],
-  "POST /v1/callbacks/mailgun": ["callback_refused", "not_found"],
-  "POST /v1/callbacks/twilio": [
-    "callback_refused",
-    "not_found",
-    "payload_too_large",
-    "unsupported_media_type",
-  ],
 };
+/** Of every provider's callback. */
+const ofCallbacks: ErrorCode[] = [
+  "callback_refused",
+  "not_found",
+  "payload_too_large",
+  "unsupported_media_type",
+];
 const withoutDatabase = new Set([
   "/livez",
   "/readyz",
@@ -135,6 +135,7 @@ function codesOf(name: string, { url, config, schema = {} }: RouteOptions): Erro
       : []),
     config?.stream === true && "too_many_connections",
     ...(more[name] ?? []),
+    ...(url.startsWith("/v1/callbacks/") ? ofCallbacks : []),
     !withoutDatabase.has(url) && "database_unavailable",
     "internal",
   ];

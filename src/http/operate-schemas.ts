@@ -1,14 +1,14 @@
 import { Type } from "typebox";
+import { channelNames } from "../channels/index.ts";
+import { suppressionReasons } from "../model/channel.ts";
 import { deliveryStates, reasons } from "../model/delivery.ts";
-import { channels } from "../model/notification.ts";
-import { suppressionReasons } from "../model/provider.ts";
 import { hex24 } from "./patterns.ts";
 import { UserId } from "./v1/schemas.ts";
 
 const Time = (description?: string) =>
   Type.String({ format: "date-time", ...(description && { description }) });
 const Count = (description?: string) => Type.Integer({ minimum: 0, ...(description && { description }) });
-export const ChannelName = Type.String({ enum: [...channels] });
+export const ChannelName = Type.String({ enum: channelNames() });
 const Written = (description: string) => Type.Optional(Type.String({ maxLength: 128, description }));
 const when = "ISO 8601 with a time zone, or Unix milliseconds.";
 const time = { description: when, maxLength: 64 };
@@ -18,7 +18,7 @@ const filters = {
   user_id: Written("The user's id."),
   notification_id: Written("24 hex characters."),
   type: Written("A notification type."),
-  channel: Written(`One of ${channels.join(", ")}.`),
+  channel: Written(`One of ${channelNames().join(", ")}.`),
   reason: Written(`One of ${reasons.join(", ")}.`),
   provider: Written("A provider that one of the attempts used."),
 };
@@ -169,7 +169,7 @@ export const LedgerReply = Type.Object(
     to: Time(),
     balanced: Type.Boolean(),
     total: Line,
-    channels: Type.Object(Object.fromEntries(channels.map((channel) => [channel, Line]))),
+    channels: Type.Object(Object.fromEntries(channelNames().map((channel) => [channel, Line]))),
   },
   { title: "Ledger" },
 );

@@ -48,13 +48,12 @@ export interface HeldDelivery {
   content: DeliveryContent;
   /** Attempts made that count against the retry policy. */
   tries: number;
+  /** On a channel with several addresses a user: the newest outcome of each, by `target`. */
+  outcomes?: Record<string, AttemptOutcome["kind"]>;
   /** How often a worker ended while it held this; absent when never. */
   interruptions?: number;
   token: string;
 }
-
-/** Twilio's limit, and where a text stops being a text. */
-export const maxSmsCharacters = 1_600;
 
 /** Why a delivery ended without arriving: reasons a person can act on. */
 export const reasons = [
@@ -110,6 +109,8 @@ export type AttemptOutcome =
 export interface Attempt {
   at: number;
   provider: string;
+  /** Which of the user's addresses, on a channel that gives several. */
+  target?: string;
   outcome: AttemptOutcome["kind"];
   code?: string;
   /** The provider's own words, at most 500 characters. */
@@ -120,8 +121,8 @@ export interface Attempt {
   providerId?: string;
 }
 
-/** One turn of a delivery: the providers asked, in order, and what it came to. */
-export interface Turn {
+/** One run of a delivery: the providers asked, in order, and what it came to. */
+export interface DeliveryRun {
   attempts: Attempt[];
   result:
     | Extract<AttemptOutcome, { kind: "sent" | "unknown" | "rejected" | "retry" }>
@@ -129,14 +130,16 @@ export interface Turn {
     | { kind: "hold"; until: number }
     /** There is nothing to send, or nobody to send it to. */
     | { kind: "skip"; reason: Reason; text: string };
+  /** One of the user's addresses has taken it, so it ends as sent whatever becomes of the others. */
+  taken?: true;
 }
 
-/** How a held delivery goes on after a turn. */
+/** How a held delivery goes on after a run. */
 export interface Settlement {
   delivery: HeldDelivery;
   attempts: Attempt[];
   state: Extract<DeliveryState, "pending" | "sent" | "failed" | "skipped" | "uncertain">;
-  /** Counted tries after this turn. */
+  /** Counted tries after this run. */
   tries: number;
   /** For `pending`: Unix milliseconds. */
   due?: number;

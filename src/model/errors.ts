@@ -13,7 +13,7 @@ export const errorCodes = {
     description:
       "An API key is required: send `Authorization: Bearer <key>`. Routes about one user also accept that user's token.",
   },
-  // Mailgun does not repeat a webhook that is answered with 406.
+  // Providers do not repeat a webhook that is answered with 406.
   callback_refused: {
     status: 406,
     description: "The callback's signature is missing, wrong, too old or was used before.",

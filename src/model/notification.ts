@@ -1,8 +1,7 @@
 import type { DeliveryContent } from "./delivery.ts";
 
-/** Outbound channels. The inbox is not one: it is where a notification is kept, not sent. */
-export const channels = ["email", "sms", "webhook"] as const;
-export type Channel = (typeof channels)[number];
+/** The name of an outbound channel. The inbox is not one: it is where a notification is kept, not sent. */
+export type Channel = string;
 
 /** What a caller asks for. `user`: 24 hex characters or any other string up to 128; `data`: checked free-form JSON. */
 export interface NotifyCommand {

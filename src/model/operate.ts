@@ -1,6 +1,6 @@
+import type { Suppression } from "./channel.ts";
 import type { Attempt, DeliveryContent, DeliveryState, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
-import type { Suppression } from "./provider.ts";
 
 /** Which deliveries an operator means; every field narrows. Times in Unix milliseconds, of the delivery's creation. */
 export interface DeliveryFilter {

@@ -13,13 +13,3 @@ export function phoneNumber(text: string): string | undefined {
 }
 
 export const phoneForm = "a phone number with its country code, such as +12025550100";
-
-export const isMessagingService = (text: string): boolean => /^MG[0-9a-f]{32}$/i.test(text);
-
-/** What Twilio sends from: a number, a Messaging Service (`MG…`), a short code, or an alphanumeric sender. */
-export function smsSender(text: string): string | undefined {
-  if (isMessagingService(text) || /^\d{3,8}$/.test(text)) return text;
-  // At most 11 characters with at least one letter (twilio.com/docs/glossary/what-alphanumeric-sender-id).
-  if (/^(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}$/.test(text)) return text;
-  return phoneNumber(text);
-}

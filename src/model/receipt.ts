@@ -1,6 +1,6 @@
+import type { Suppression } from "./channel.ts";
 import type { DeliveryState, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
-import type { Suppression } from "./provider.ts";
 
 /** What a provider reports about a message after it took it. */
 export interface Receipt {

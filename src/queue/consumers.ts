@@ -5,6 +5,8 @@ import { readAnnouncement } from "./message.ts";
 import type { Topology } from "./topology.ts";
 
 export interface ConsumerPartners {
+  /** The names of all channels. */
+  channels: Channel[];
   /** Claims the due deliveries among these, as far as there is room. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
   /** Counts that handling these ended its process several times; `repeated`: it may be counted already. Rejects when the database does. */
@@ -33,7 +35,7 @@ const buryAgainMs = 1_000;
  * finds them, so their message is acknowledged too. Only a process that ends counts against a message.
  */
 export function startConsumers(partners: Partners): { close(): Promise<void> } {
-  const { connection, topology, take, bury, onError, onWorking, log } = partners;
+  const { connection, topology, channels, take, bury, onError, onWorking, log } = partners;
   const { queues, exchanges, bindings } = topology;
 
   let foreign = false;
@@ -73,7 +75,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
   };
 
   const dead = consume("dead", async ({ body, redelivered }) => {
-    const ours = readAnnouncement(body);
+    const ours = readAnnouncement(body, channels);
     if (!ours) {
       notOurs();
       return ConsumerStatus.ACK;
@@ -88,7 +90,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     }
   });
   const live = consume("live", async ({ body }) => {
-    const ours = readAnnouncement(body);
+    const ours = readAnnouncement(body, channels);
     if (!ours) {
       notOurs();
       return ConsumerStatus.DROP;

@@ -1,4 +1,4 @@
-import { type Channel, channels } from "../model/notification.ts";
+import type { Channel } from "../model/notification.ts";
 
 /** A message of the queue: the ids of due deliveries, without content. */
 export interface Announcement {
@@ -26,15 +26,16 @@ export function announcementsOf(deliveries: Array<{ id: string; channel: Channel
   return announcements;
 }
 
-/** A message's body as the client library gives it (JSON is parsed), or undefined when it is not ours. */
-export function readAnnouncement(body: unknown): Announcement | undefined {
+/** A message's body as the client library gives it (JSON is parsed), or undefined when it is not ours. `channels`: the names of all. */
+export function readAnnouncement(body: unknown, channels: Channel[]): Announcement | undefined {
   if (typeof body !== "object" || body === null) return undefined;
   const { channel, ids } = body as Partial<Record<keyof Announcement, unknown>>;
   const ours =
-    channels.includes(channel as Channel) &&
+    typeof channel === "string" &&
+    channels.includes(channel) &&
     Array.isArray(ids) &&
     ids.length >= 1 &&
     ids.length <= maxIds &&
     ids.every((id) => typeof id === "string" && /^[0-9a-f]{24}$/.test(id));
-  return ours ? { channel: channel as Channel, ids } : undefined;
+  return ours ? { channel, ids } : undefined;
 }

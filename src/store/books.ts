@@ -11,6 +11,27 @@ const dayMs = 24 * 60 * 60_000;
 /** A delivery whose workers end this often is what ends them. */
 const maxInterruptions = 3;
 
+const heldFields = {
+  notification: 1,
+  user: 1,
+  channel: 1,
+  content: 1,
+  tries: 1,
+  interruptions: 1,
+  againAt: 1,
+  "attempts.at": 1,
+  "attempts.target": 1,
+  "attempts.outcome": 1,
+} as const;
+
+/** The newest outcome of each of several addresses, since an operator last had the delivery sent again. */
+function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery, "outcomes"> {
+  const outcomes = attempts.flatMap(({ at, target, outcome }) =>
+    target === undefined || (againAt && at < againAt) ? [] : [[target, outcome] as const],
+  );
+  return outcomes.length > 0 ? { outcomes: Object.fromEntries(outcomes) } : {};
+}
+
 /**
  * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
  * `retentionDays`: how long a finished delivery is kept.
@@ -50,9 +71,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
         // Its answer may be lost and it applied all the same: the read knows.
         if (isRefusal(error)) throw error;
       });
-    const won = await deliveries
-      .find({ _id, "lease.token": token }, { projection: { attempts: 0 } })
-      .toArray();
+    const won = await deliveries.find({ _id, "lease.token": token }, { projection: heldFields }).toArray();
     return won.map((one) => ({
       id: one._id.toHexString(),
       notification: one.notification.toHexString(),
@@ -60,6 +79,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       channel: one.channel,
       content: one.content,
       tries: one.tries,
+      ...outcomesOf(one),
       ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
       token: lease.token,
     }));

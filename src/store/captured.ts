@@ -1,7 +1,7 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
+import type { CapturedMessage } from "../model/channel.ts";
 import { nobody } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import type { CapturedMessage } from "../model/provider.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
 

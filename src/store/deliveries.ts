@@ -1,6 +1,6 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
 import type { Attempt, DeliveryContent, DeliveryState, Reason } from "../model/delivery.ts";
-import { type Channel, channels } from "../model/notification.ts";
+import type { Channel } from "../model/notification.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 
@@ -68,6 +68,7 @@ export async function deliveriesOfUser(db: Db, user: string, limit: number) {
 /** What any worker could take now, in pages, longest waiting first. Index `due`. */
 export async function* pendingDue(
   db: Db,
+  channels: Channel[],
   now: number,
 ): AsyncGenerator<Array<{ id: string; channel: Channel }>> {
   const pageSize = 1_000;
@@ -90,7 +91,10 @@ export async function* pendingDue(
 }
 
 /** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
-export async function deliveryDepth(db: Db): Promise<{
+export async function deliveryDepth(
+  db: Db,
+  channels: Channel[],
+): Promise<{
   counts: Array<{ channel: Channel; state: "pending" | "sending"; count: number }>;
   oldestDue: number | undefined;
 }> {

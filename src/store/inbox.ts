@@ -1,7 +1,7 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
+import type { Suppression } from "../model/channel.ts";
 import type { InboxListing, InboxQuery, KeptItem, Standing } from "../model/live.ts";
 import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
-import type { Suppression } from "../model/provider.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import {

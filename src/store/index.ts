@@ -1,5 +1,5 @@
+import type { Recipient } from "../model/channel.ts";
 import type { Channel } from "../model/notification.ts";
-import type { Recipient } from "../model/provider.ts";
 import { endAbandonedTransactions } from "./abandoned.ts";
 import { createDeliveryBooks } from "./books.ts";
 import { createCapturedStore } from "./captured.ts";
@@ -25,6 +25,8 @@ import { createUserSearch } from "./user-search.ts";
 import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
 
 export interface StoreSettings {
+  /** The names of all channels. */
+  channels: Channel[];
   /** How many items each inbox keeps. */
   inboxLimit: number;
   /** The addresses of users that a first notification creates. */
@@ -41,7 +43,7 @@ const pingMs = 1_000;
 /** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
 export function createStore(
   { client, db, transactions, writes }: Omit<Connection, "serverVersion">,
-  { inboxLimit, newUser, retentionDays, everyone = {} }: StoreSettings,
+  { channels, inboxLimit, newUser, retentionDays, everyone = {} }: StoreSettings,
 ) {
   const clock = createServerClock(db);
   const { now } = clock;
@@ -79,18 +81,18 @@ export function createStore(
     changes: createChangesReader(db, inboxLimit),
     users: createProfileStore(db, writes, everyone),
     search: createUserSearch(db),
-    suppressions: createSuppressionStore(db, writes),
+    suppressions: createSuppressionStore(db, writes, channels),
     erase: createEraser({ db, writes, retentionDays, now }),
     deliveries: {
       ...createOperateStore(db),
       ofUser: (user: string, limit: number) => deliveriesOfUser(db, user, limit),
-      depth: () => deliveryDepth(db),
-      pendingDue: () => pendingDue(db, now()),
+      depth: () => deliveryDepth(db, channels),
+      pendingDue: () => pendingDue(db, channels, now()),
     },
     /** The delivery engine's queries of one channel. */
     claims: (channel: Channel) => createDeliveryBooks(db, channel, retentionDays),
     receipts: createReceiptStore(db, retentionDays),
-    ledger: createLedgerReader({ client, db, transactions, retentionDays, now }),
+    ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),
     captured: createCapturedStore(db),
 

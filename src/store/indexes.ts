@@ -70,7 +70,7 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
     {
       name: "age",
       serves:
-        "MongoDB's TTL monitor: deletes tokens of Mailgun's webhooks after a day; they are valid for five minutes",
+        "MongoDB's TTL monitor: deletes tokens of providers' webhooks after a day; they are valid for five minutes",
       key: { at: 1 },
       expireAfterSeconds: 24 * 60 * 60,
     },

@@ -1,6 +1,6 @@
 import type { Db, MongoClient } from "mongodb";
 import type { DeliveryState } from "../model/delivery.ts";
-import { type Channel, channels } from "../model/notification.ts";
+import type { Channel } from "../model/notification.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { idsBetween } from "./operate.ts";
@@ -28,10 +28,11 @@ export function createLedgerReader(options: {
   client: MongoClient;
   db: Db;
   transactions: boolean;
+  channels: Channel[];
   retentionDays: number;
   now: () => number;
 }) {
-  const { client, db, transactions, retentionDays, now } = options;
+  const { client, db, transactions, channels, retentionDays, now } = options;
 
   /** `from` and `to` in Unix ms are widened to whole minutes and cut to what the books reach back to. */
   return function read(from: number, to: number): Promise<LedgerFacts> {

@@ -1,8 +1,8 @@
 import type { Db } from "mongodb";
+import type { Recipient, Suppression } from "../model/channel.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
 import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
-import type { Recipient, Suppression } from "../model/provider.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";

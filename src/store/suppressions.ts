@@ -1,5 +1,5 @@
 import { type Db, type Document, type Filter, ObjectId } from "mongodb";
-import { type Channel, channels } from "../model/notification.ts";
+import type { Channel } from "../model/notification.ts";
 import type { SuppressionEntry, SuppressionFilter } from "../model/operate.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
@@ -8,7 +8,7 @@ import { wellFormed } from "./profiles.ts";
 import type { UserWrites } from "./user-writes.ts";
 
 /** The addresses that take nothing more, as they stand in their users' documents. */
-export function createSuppressionStore(db: Db, writes: UserWrites) {
+export function createSuppressionStore(db: Db, writes: UserWrites, channels: Channel[]) {
   const users = usersOf(db);
 
   return {
@@ -53,7 +53,7 @@ export function createSuppressionStore(db: Db, writes: UserWrites) {
         const told = (entry: SuppressionEntry) =>
           after !== undefined &&
           entry.user === after.user &&
-          channels.indexOf(entry.channel) <= channels.indexOf(after.channel as Channel);
+          channels.indexOf(entry.channel) <= channels.indexOf(after.channel);
         return entries.filter((entry) => matches(entry) && !told(entry)).slice(0, limit);
       });
     },

@@ -1,6 +1,6 @@
 import type { Document } from "mongodb";
 import { expect, test } from "vitest";
-import { addressOf } from "../../src/model/provider.ts";
+import { channelOf } from "../../src/channels/index.ts";
 import { deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import type { Counterpart } from "../support/provider-counterpart.ts";
@@ -23,7 +23,7 @@ async function startCollection(channel: "email" | "sms"): Promise<Counterpart> {
     variables: {},
     secrets: [],
     profile,
-    broken: { profile: broken, arrivesAs: addressOf(broken, channel) as string },
+    broken: { profile: broken, arrivesAs: channelOf(channel).addresses(broken)[0]?.address as string },
     answer: (verdict) => db.command({ collMod: "captured", validator: validators[verdict] }),
     async received() {
       const found = await captured.find().toArray();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createMailgunProvider } from "../../src/channels/email/mailgun.ts";
-import { createSmtpProvider } from "../../src/channels/email/smtp.ts";
+import { createSmtpProvider } from "../../src/channels/email/smtp-transport.ts";
 import { createTwilioProvider } from "../../src/channels/sms/twilio.ts";
 import type { SendError } from "../../src/model/delivery.ts";
 import { eventually } from "../support/eventually.ts";

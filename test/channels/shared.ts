@@ -1,6 +1,7 @@
 import type { ObjectId } from "mongodb";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { addressOf, type Recipient } from "../../src/model/provider.ts";
+import { channelOf } from "../../src/channels/index.ts";
+import type { Recipient } from "../../src/model/channel.ts";
 import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
@@ -99,7 +100,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       const { counterpart, delivery, received } = await outcomeOf("take");
       expect(received).toMatchObject([
         {
-          to: [addressOf(counterpart.profile, channel)],
+          to: [channelOf(channel).addresses(counterpart.profile)[0]?.address],
           id: delivery._id.toHexString(),
           text: plain.text,
           ...(channel !== "sms" && { title: plain.title }),
@@ -183,7 +184,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       const { counterpart, received } = await outcomeOf("take", { content: hostile });
       expect(received).toHaveLength(1);
       const { to, text, title, html, fields } = received[0] as Received;
-      expect(to).toEqual([addressOf(counterpart.profile, channel)]);
+      expect(to).toEqual([channelOf(channel).addresses(counterpart.profile)[0]?.address]);
       expect(lines(text)).toBe(lines(hostile.text));
       expect(fields).toEqual(harmless?.fields);
       if (channel === "email") {

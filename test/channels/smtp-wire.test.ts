@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createSmtpProvider, type SmtpOptions } from "../../src/channels/email/smtp.ts";
+import { createSmtpProvider, type SmtpOptions } from "../../src/channels/email/smtp-transport.ts";
+import type { EmailMessage } from "../../src/model/channel.ts";
 import { SendError } from "../../src/model/delivery.ts";
-import type { EmailMessage } from "../../src/model/provider.ts";
 import { readMail } from "../support/provider-mail.ts";
 import { type SmtpBehaviour, startSmtp } from "../support/smtp.ts";
 

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { ObjectId } from "mongodb";
+import { getExpectedTwilioSignature, validateRequest } from "twilio/lib/webhooks/webhooks.js";
 import { beforeEach, describe, expect, test } from "vitest";
+import { smsSegments } from "../../src/channels/sms/segments.ts";
+import { isTwilios } from "../../src/channels/sms/twilio-callback.ts";
 import { createRateLimit } from "../../src/delivery/rate.ts";
-import { smsSegments } from "../../src/model/sms.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
@@ -407,5 +409,45 @@ describe("the sender", () => {
     expect((await deliver(database, url, user, "text")).state).toBe("sent");
     expect(server.calls[0]?.form.MessagingServiceSid).toBe(messagingServiceSid);
     expect(server.calls[0]?.form.From).toBe(from);
+  });
+});
+
+describe("the signature of a callback", () => {
+  const host = fc.constantFrom("belfry.example", "belfry.example:8443", "belfry.example:443", "[::1]:80");
+  const scheme = fc.constantFrom("https://", "http://");
+  const rest = fc.constantFrom("", "/", "/n/v1/callbacks/twilio?delivery=0123456789abcdef01234567", "?a=b:1");
+  const fields = fc.array(
+    fc.tuple(
+      fc.constantFrom("To", "Body", "MessageStatus", "a"),
+      fc.string({ unit: "binary", maxLength: 8 }),
+    ),
+    { maxLength: 8 },
+  );
+
+  test("is accepted and refused as Twilio's own library does", () => {
+    fc.assert(
+      fc.property(
+        scheme,
+        host,
+        host,
+        rest,
+        fields,
+        fc.boolean(),
+        (protocol, ours, signed, path, form, forged) => {
+          const given = new URLSearchParams(form);
+          const parameters = Object.fromEntries([...given.keys()].map((name) => [name, given.getAll(name)]));
+          const url = protocol + ours + path;
+          const signature = getExpectedTwilioSignature(
+            forged ? "other" : "token",
+            protocol + signed + path,
+            parameters,
+          );
+          const headers = { "x-twilio-signature": signature };
+          expect(isTwilios(headers, url, given, "token")).toBe(
+            validateRequest("token", signature, url, parameters),
+          );
+        },
+      ),
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseNetwork } from "../../src/channels/webhook/guard.ts";
-import { createWebhookProvider, type WebhookOptions } from "../../src/channels/webhook/webhook.ts";
+import { createWebhookProvider, type WebhookOptions } from "../../src/channels/webhook/send.ts";
 import { SendError } from "../../src/model/delivery.ts";
 import { startTarget, type Target } from "../support/webhook.ts";
 

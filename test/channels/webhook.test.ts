@@ -8,12 +8,12 @@ import fc from "fast-check";
 import { ObjectId } from "mongodb";
 import { Webhook } from "standardwebhooks";
 import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { webhookKey } from "../../src/channels/webhook/signature.ts";
 import {
   createWebhookProvider,
   type WebhookOptions,
   webhookOutcome,
-} from "../../src/channels/webhook/webhook.ts";
+} from "../../src/channels/webhook/send.ts";
+import { webhookKey } from "../../src/channels/webhook/signature.ts";
 import { loadConfig } from "../../src/config/table.ts";
 import type { SendError } from "../../src/model/delivery.ts";
 import { deliveriesOf } from "../../src/store/deliveries.ts";

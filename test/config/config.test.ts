@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { senderOf } from "../../src/config/rules.ts";
+import { senderAddress } from "../../src/channels/email/smtp.ts";
 import { ConfigError, exampleFile, loadConfig, variables } from "../../src/config/table.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
@@ -178,11 +178,11 @@ describe("values", () => {
   });
 
   test("the sender is SMTP_EMAIL, else SMTP_LOGIN when that is an address", () => {
-    const sender = (more: object) => senderOf(config({ SMTP_HOST: "mail.example", ...more }));
+    const sender = (more: object) => senderAddress(config({ SMTP_HOST: "mail.example", ...more }));
     const both = { SMTP_EMAIL: "from@sender.example", SMTP_LOGIN: "login@sender.example" };
     expect(sender(both)).toBe("from@sender.example");
     expect(sender({ SMTP_LOGIN: "login@sender.example" })).toBe("login@sender.example");
-    expect(senderOf(config({}))).toBeUndefined();
+    expect(senderAddress(config({}))).toBeUndefined();
   });
 
   test.each([

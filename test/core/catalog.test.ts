@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { channelOf } from "../../src/channels/index.ts";
+import { type Catalog, createCatalog, type TemplateUser } from "../../src/core/catalog.ts";
+import type { EmailMessage, SmsMessage } from "../../src/model/channel.ts";
 import type { DeliveryContent } from "../../src/model/delivery.ts";
 
 const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
@@ -7,7 +9,29 @@ const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
 function catalogOf(file?: unknown) {
   const { catalog, problems } = createCatalog(general, file);
   expect(problems).toStrictEqual([]);
-  return catalog;
+  return withMessages(catalog);
+}
+
+function withMessages(catalog: Catalog) {
+  /** The message of a channel, as it makes it of the rendered templates. */
+  const message = (name: string, content: DeliveryContent, user?: TemplateUser) =>
+    channelOf(name).message(
+      catalog.render(name, content, user),
+      { notification: "", user: "", content },
+      "",
+      {},
+    );
+  return {
+    ...catalog,
+    render: {
+      email(content: DeliveryContent, user?: TemplateUser) {
+        const { to: _to, ...shown } = message("email", content, user) as EmailMessage;
+        return shown;
+      },
+      sms: (content: DeliveryContent, user?: TemplateUser) =>
+        (message("sms", content, user) as SmsMessage).text,
+    },
+  };
 }
 
 const email = (templates: object) => ({ inbox: true, channels: { email: templates } });
@@ -412,7 +436,8 @@ test.each([
   ],
 ])("the work of a template is bounded: %s", (_what, text, data) => {
   const types = { report: { inbox: false, channels: { email: { text } } } };
-  const { catalog, problems } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  const { problems, ...made } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  const catalog = withMessages(made.catalog);
   expect(problems).toEqual([]);
   expect(() => catalog.render.email({ key: "report", at: 0, data })).toThrow(/limit exceeded|more than/);
 });
@@ -424,7 +449,7 @@ describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, wi
     try {
       const text = `{{ data.when | ${filter} }}`;
       const types = { report: { inbox: false, channels: { email: { text } } } };
-      const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+      const catalog = withMessages(createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types).catalog);
       return catalog.render.email({ key: "report", at: 0, data: { when } }, { timeZone }).text;
     } finally {
       if (before === undefined) delete process.env.TZ;
@@ -456,7 +481,7 @@ describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, wi
 test("templates see the user's id, locale and time zone", () => {
   const text = "{{ user.id }} {{ user.locale }} {{ user.time_zone }}";
   const types = { report: { inbox: false, channels: { email: { text }, sms: { text } } } };
-  const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  const catalog = withMessages(createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types).catalog);
   const user = { id: "ada", locale: "de-AT", timeZone: "Europe/Vienna" };
   expect(catalog.render.email({ key: "report", at: 0 }, user).text).toBe("ada de-AT Europe/Vienna");
   expect(catalog.render.sms({ key: "report", at: 0 }, user)).toBe("ada de-AT Europe/Vienna");

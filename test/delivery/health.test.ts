@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { channelAvailability, type Line, takeTurn } from "../../src/delivery/attempt.ts";
+import { channelOf } from "../../src/channels/index.ts";
+import { deliver } from "../../src/delivery/deliver.ts";
 import { createHealth, type HealthState } from "../../src/delivery/health.ts";
 import { settlementOf } from "../../src/delivery/settle.ts";
+import { channelAvailability, type ProviderSlot } from "../../src/delivery/slot.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
 
 const ailing: AttemptOutcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
@@ -131,7 +133,7 @@ test("an outage of ten minutes with a full queue uses one attempt a probe, and t
   const begin = clock.now;
   const outageMs = 600_000;
   let asked = 0;
-  const line: Line<"sms"> = {
+  const slot: ProviderSlot = {
     health,
     cost: () => 1,
     provider: {
@@ -146,8 +148,10 @@ test("an outage of ten minutes with a full queue uses one attempt a probe, and t
     },
   };
   const partners = {
-    lines: [line] as unknown as Line[],
-    render: { email: () => ({ subject: "", text: "" }), sms: () => "Hello" },
+    rules: channelOf("sms"),
+    slots: [slot],
+    render: () => ({ parts: { text: "Hello" }, settings: {}, typeName: "Text" }),
+    resendUnknown: true,
     recipient: async () => ({ phone: "+15552223333" }),
     suppress: async () => {},
     deadlineMs: 60_000,
@@ -171,11 +175,11 @@ test("an outage of ten minutes with a full queue uses one attempt a probe, and t
 
   for (; queue.length > 0 && clock.now - begin < 2 * outageMs; clock.now += 500) {
     // As the worker claims: as many as the channel can take, 16 at most, the longest waiting first.
-    const limit = Math.min(channelAvailability(partners.lines, clock.now).limit, 16);
+    const limit = Math.min(channelAvailability(partners.slots, clock.now).limit, 16);
     const due = queue.filter((one) => one.due <= clock.now).sort((a, b) => a.due - b.due);
     due.splice(limit);
     const turns = await Promise.all(
-      due.map(async (one) => ({ one, turn: await takeTurn(one.delivery, partners) })),
+      due.map(async (one) => ({ one, turn: await deliver(one.delivery, partners) })),
     );
     for (const { one, turn } of turns) {
       const settlement = settlementOf(one.delivery, turn, clock.now, policy, 0.5);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { settlementOf } from "../../src/delivery/settle.ts";
-import type { Attempt, AttemptOutcome, HeldDelivery, Turn } from "../../src/model/delivery.ts";
+import type { Attempt, AttemptOutcome, DeliveryRun, HeldDelivery } from "../../src/model/delivery.ts";
 
 const policy = { delayMs: 10_000, factor: 2, maxRetries: 2, resendUnknown: true };
 const careful = { ...policy, resendUnknown: false };
@@ -14,14 +14,15 @@ const held = (tries: number): HeldDelivery => ({
   tries,
   token: "c".repeat(24),
 });
-/** A line of the history, as `takeTurn` writes it. */
+/** A line of the history, as `deliver` writes it. */
 const line = (outcome: AttemptOutcome["kind"], provider = "smtp"): Attempt => ({
   at: 1_000_000,
   provider,
   outcome,
   ms: 250,
 });
-const settle = (tries: number, turn: Turn, rule = policy) => settlementOf(held(tries), turn, now, rule, 0.5);
+const settle = (tries: number, turn: DeliveryRun, rule = policy) =>
+  settlementOf(held(tries), turn, now, rule, 0.5);
 
 /** What a turn with one provider comes to. */
 const turns = {
@@ -52,7 +53,7 @@ const turns = {
     attempts: [],
     result: { kind: "rejected", reason: "template", code: "TEMPLATE", text: "no such" },
   },
-} satisfies Record<string, Turn>;
+} satisfies Record<string, DeliveryRun>;
 
 const spent = { state: "failed", reason: "exhausted", tries: 3 };
 const nowhere = { state: "skipped", reason: "no_address", detail: "the user has no address for email" };

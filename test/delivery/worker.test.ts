@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createTargets } from "../../src/delivery/targets.ts";
 import { createWorker, type DeliveryBooks, type WorkerOptions } from "../../src/delivery/worker.ts";
-import type { HeldDelivery, Settlement, Turn } from "../../src/model/delivery.ts";
+import type { DeliveryRun, HeldDelivery, Settlement } from "../../src/model/delivery.ts";
 
 const leaseMs = 3_000;
 const pollMs = 1_000;
-type Result = Turn["result"];
+type Result = DeliveryRun["result"];
 const sent: Result = { kind: "sent" };
 
 beforeEach(() => {
@@ -148,7 +148,7 @@ function worker(
       const result = await send(delivery);
       running.now--;
       const asked = result.kind !== "hold" && result.kind !== "skip";
-      const attempts: Turn["attempts"] = asked
+      const attempts: DeliveryRun["attempts"] = asked
         ? [
             {
               at,

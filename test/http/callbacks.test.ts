@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { ObjectId } from "mongodb";
 import { getExpectedTwilioSignature } from "twilio/lib/webhooks/webhooks.js";
 import { beforeEach, describe, expect, test } from "vitest";
-import { isMailguns } from "../../src/http/mailgun-callback.ts";
+import { isMailguns } from "../../src/channels/email/mailgun-callback.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { failCommands, ownDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";

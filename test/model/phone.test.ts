@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { smsSender } from "../../src/channels/sms/twilio.ts";
 import { loadConfig } from "../../src/config/table.ts";
-import { phoneNumber, smsSender } from "../../src/model/phone.ts";
+import { phoneNumber } from "../../src/model/phone.ts";
 
 test.each([
   ["+12025550100", "+12025550100"],

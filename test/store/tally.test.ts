@@ -1,5 +1,6 @@
 import { ObjectId } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { channelNames } from "../../src/channels/index.ts";
 import type { PlannedNotification } from "../../src/model/notification.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";
@@ -100,7 +101,12 @@ test("what is stored as soon as counting has begun, by a clock that is a little 
     now: () => begun,
   });
   expect(await commit([planned()], new Map())).toStrictEqual([undefined]);
-  const read = createLedgerReader({ ...connection, retentionDays: 90, now: Date.now });
+  const read = createLedgerReader({
+    ...connection,
+    channels: channelNames(),
+    retentionDays: 90,
+    now: Date.now,
+  });
   const { accepted, states } = await read(begun, after + 1);
   expect(accepted).toMatchObject({ email: 1, sms: 1 });
   expect(states.map(({ channel, count }) => `${channel} ${count}`).sort()).toStrictEqual([

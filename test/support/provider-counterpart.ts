@@ -1,5 +1,4 @@
-import type { Channel } from "../../src/model/notification.ts";
-import type { Recipient } from "../../src/model/provider.ts";
+import type { Recipient } from "../../src/model/channel.ts";
 import type { Variables } from "./service.ts";
 
 /** Whatever comes is taken, refused for now, refused for good, or read and left without an answer. */
@@ -52,7 +51,7 @@ export type Ability =
 
 export interface ProviderCase {
   name: string;
-  channel: Channel;
+  channel: "email" | "sms" | "webhook";
   cannot?: Partial<Record<Ability, string>>;
   /** Closed after the test. */
   start(): Promise<Counterpart>;

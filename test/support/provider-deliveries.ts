@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectId } from "mongodb";
 import { afterAll, expect } from "vitest";
-import type { Recipient } from "../../src/model/provider.ts";
+import type { Recipient } from "../../src/model/channel.ts";
 import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import type { TestDatabase } from "./database.ts";
 import { call } from "./http.ts";

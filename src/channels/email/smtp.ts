@@ -1,198 +1,142 @@
-import { Transform } from "node:stream";
-import nodemailer from "nodemailer";
-import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { createSemaphore } from "../../lib/semaphore.ts";
-import { SendError } from "../../model/delivery.ts";
-import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
-import type { Provider } from "../../model/provider.ts";
-import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
-import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
+import { isIP } from "node:net";
+import { inGroup, type SettingsOf } from "../../config/variable.ts";
+import { needsSmtpUtf8 } from "../../model/mailbox.ts";
+import { missingParts } from "../missing-parts.ts";
+import type { Check, ProviderModule, Sender } from "../module.ts";
 
-export interface SmtpOptions {
-  host: string;
-  port: number;
-  login?: string | undefined;
-  password?: string | undefined;
-  /** An access token instead of a password. */
-  oauth?: TokenOptions | undefined;
-  /** The sender's address and display name. */
-  from: { address: string; name: string };
-  /** The name in EHLO; the sender's domain when absent. */
-  ehlo?: string | undefined;
-  /** `auto`: STARTTLS when offered; `required`: refuse to send without; `none`: never. Port 465 is TLS from the start. */
-  tls: "auto" | "required" | "none";
-  /** The most connections that are open at once. */
-  connections: number;
-}
+const mail = inGroup("E-mail");
 
-/** How long the server's answer about SMTPUTF8 is used. */
-const utf8Ms = 10 * 60_000;
-
-/** E-mail over SMTP with a pool of connections. The engine decides about retries, so nodemailer makes none. */
-export function createSmtpProvider(options: SmtpOptions): Provider<"email"> {
-  const { from } = options;
-  const server = connectionOf(options);
-  const transport = nodemailer.createTransport({
-    ...server,
-    pool: true,
-    ...authOf(options),
-    maxConnections: options.connections,
-    maxMessages: 1_000,
-    maxRequeues: 0,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
-  // One write to the socket for each mail instead of one for each part: 10 % less processor time.
-  transport.use("stream", (mail, done) => {
-    mail.message.transform(() => inOnePiece());
-    done();
-  });
-  const slots = createSemaphore(options.connections);
-  let utf8: { until: number; offered: Promise<boolean> } | undefined;
-
-  /** A failure is not kept: the next mail asks again. */
-  function offersUtf8(): Promise<boolean> {
-    if (utf8 === undefined || utf8.until < Date.now()) {
-      const asked = { until: Date.now() + utf8Ms, offered: asksForUtf8(server) };
-      asked.offered.catch(() => {
-        if (utf8 === asked) utf8 = undefined;
-      });
-      utf8 = asked;
-    }
-    return utf8.offered;
-  }
-
-  return {
-    name: "smtp",
-    channel: "email",
-    async send({ id, to, subject, text, html, replyTo, fromName }, signal) {
-      if (!isMailbox(to)) throw notOneMailbox();
-      // A send that is still waiting has handed nothing over, so it ends as a retry and not as `unknown`.
-      const release = await slots.acquire(signal).catch(() => {
-        const text = `all ${options.connections} connections stayed busy`;
-        throw new SendError({ kind: "retry", code: "BUSY", text });
-      });
-      try {
-        if (needsSmtpUtf8(to) && !(await offersUtf8())) throw noUtf8();
-        const info = await transport.sendMail({
-          envelope: { from: from.address, to: [to] },
-          from: { address: from.address, name: fromName ?? from.name },
-          to: { address: to, name: "" },
-          messageId: messageIdOf(id, from.address),
-          subject,
-          text,
-          ...(html !== undefined && { html }),
-          ...(replyTo !== undefined && { replyTo: { address: replyTo, name: "" } }),
-          // RFC 3834: out-of-office programs do not answer.
-          headers: { "Auto-Submitted": "auto-generated" },
-          // Its connection is closed; the pool's others go on.
-          ...(signal && { signal }),
-        });
-        return { providerId: info.messageId, text: info.response };
-      } catch (error) {
-        if (error instanceof SendError) throw error;
-        if (signal?.aborted)
-          throw new SendError({
-            kind: "unknown",
-            code: "TIMEOUT",
-            text: "the server did not finish in time",
-          });
-        throw new SendError(smtpOutcome(error as SmtpFailure), error);
-      } finally {
-        release();
-      }
+const variables = {
+  SMTP_HOST: mail.host(
+    {
+      description:
+        "Mail server. Without an e-mail provider, mails are captured and shown at GET /v1/captured.",
     },
-    async verify() {
-      try {
-        await transport.verify();
-      } catch (error) {
-        throw new SendError(smtpOutcome(error as SmtpFailure), error);
-      }
+    "SMTP_PORT",
+  ),
+  SMTP_PORT: mail.integer(1, 65535, {
+    description: "465 uses TLS from the start; other ports use STARTTLS when the server offers it.",
+    default: "587",
+  }),
+  SMTP_LOGIN: mail.text({ description: "User name at the mail server." }),
+  SMTP_PASSWORD: mail.text({ description: "Password at the mail server.", secret: true }),
+  SMTP_EMAIL: mail.mailbox(
+    {
+      description: "Sender's address. The default is `SMTP_LOGIN` when that is an address.",
     },
-    async close() {
-      transport.close();
+    "alone; its name belongs into SMTP_NAME",
+  ),
+  SMTP_NAME: mail.text({ description: "Sender's name.", default: "Belfry" }),
+  SMTP_CONNECTIONS: mail.integer(1, 1_000, {
+    description: "Most connections to the mail server, per process.",
+    default: "16",
+  }),
+  SMTP_RATE: mail.rate({ description: "Most mails sent through SMTP, per process." }),
+  SMTP_TLS: mail.choice(["auto", "required", "none"], {
+    description: "`required` sends only over TLS; `none` never uses STARTTLS.",
+    default: "auto",
+  }),
+  SMTP_EHLO: mail.text(
+    { description: "Name that Belfry gives in EHLO. The default is the sender's domain." },
+    "host name, or an IP address in brackets",
+  ),
+  SMTP_OAUTH_TOKEN_URL: mail.url(
+    {
+      description:
+        "Token server for a login with OAuth2 (XOAUTH2) instead of a password. `SMTP_LOGIN` is the mailbox.",
     },
-  };
-}
+    ["https", "http"],
+  ),
+  SMTP_OAUTH_CLIENT_ID: mail.text({ description: "Client id at the token server." }),
+  SMTP_OAUTH_CLIENT_SECRET: mail.text({ description: "Client secret at the token server.", secret: true }),
+  SMTP_OAUTH_REFRESH_TOKEN: mail.text({
+    description: "Refresh token. Without it Belfry uses the client credentials flow.",
+    secret: true,
+  }),
+  SMTP_OAUTH_SCOPE: mail.text({
+    description: "Scope to ask for, such as https://outlook.office365.com/.default.",
+  }),
+};
 
-function inOnePiece(): Transform {
-  const pieces: Buffer[] = [];
-  return new Transform({
-    transform(piece, _encoding, done) {
-      pieces.push(piece);
-      done();
-    },
-    flush(done) {
-      done(null, Buffer.concat(pieces));
-    },
-  });
-}
+export type SmtpSettings = SettingsOf<typeof variables>;
 
-function connectionOf({ host, port, tls, login, from, ehlo }: SmtpOptions) {
-  const implicitTls = port === 465;
-  // A password must not cross a network in clear text, unless the operator says that the network is trusted.
-  const secret = login !== undefined && tls !== "none" && !isLoopback(host);
-  const name = ehlo ?? domainOf(from.address);
-  return {
-    host,
-    port,
-    secure: implicitTls,
-    requireTLS: (tls === "required" || secret) && !implicitTls,
-    ignoreTLS: tls === "none",
-    ...(name !== undefined && { name }),
-    // A stuck attempt ends; its lease is renewed meanwhile.
-    connectionTimeout: 10_000,
-    greetingTimeout: 10_000,
-    dnsTimeout: 10_000,
-    socketTimeout: 20_000,
-  };
-}
-
-function authOf({ login, password, oauth }: SmtpOptions) {
-  if (login === undefined) return {};
-  if (oauth === undefined) return { auth: { user: login, pass: password ?? "" } };
-  const token = createTokenSource(oauth);
-  return {
-    auth: {
-      type: "OAuth2" as const,
-      user: login,
-      // Each connection of the pool has a login of its own; they share the token.
-      provisionCallback(
-        _user: string,
-        renew: boolean,
-        done: (error: Error | null, token?: string, expires?: number) => void,
-      ) {
-        token(renew).then(
-          (found) => done(null, found.token, found.expires),
-          (error: Error) => done(error),
-        );
-      },
-    },
-  };
-}
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
-
-/** Asked over a connection of its own, since the pool does not tell what the server offers. */
-function asksForUtf8(server: object): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const connection = new SMTPConnection(server);
-    connection.once("error", reject);
-    connection.connect((error) => {
-      if (error) return reject(error);
-      resolve(/^250[ -]SMTPUTF8\b/im.test(String(connection.lastServerResponse)));
-      connection.quit();
+export const smtp = {
+  name: "smtp",
+  variables,
+  key: "SMTP_HOST",
+  rate: "SMTP_RATE",
+  unreachable: "Check SMTP_HOST, SMTP_PORT and SMTP_TLS, and that this machine may connect there.",
+  problems({ config, isSet, wrong }: Check<SmtpSettings>) {
+    const problems: string[] = [];
+    if (isSet("SMTP_HOST") && !senderAddress(config) && !wrong.has("SMTP_EMAIL"))
+      problems.push("SMTP_EMAIL: must be set to the sender's address, unless SMTP_LOGIN is an address");
+    if (isSet("SMTP_PASSWORD") && !isSet("SMTP_LOGIN"))
+      problems.push("SMTP_LOGIN: must be set when SMTP_PASSWORD is set");
+    if (isSet("SMTP_LOGIN") && !isSet("SMTP_HOST"))
+      problems.push("SMTP_HOST: must be set when SMTP_LOGIN is set");
+    if (config.SMTP_PORT === 465 && config.SMTP_TLS === "none")
+      problems.push("SMTP_TLS: must not be none with SMTP_PORT 465, which uses TLS from the start");
+    const { SMTP_EHLO, SMTP_EMAIL } = config;
+    if (SMTP_EHLO !== undefined && !isEhloName(SMTP_EHLO))
+      problems.push(
+        "SMTP_EHLO: must be a host name such as mail.example.com, or an IP address such as [203.0.113.9]",
+      );
+    if (SMTP_EMAIL !== undefined && needsSmtpUtf8(SMTP_EMAIL))
+      problems.push(
+        "SMTP_EMAIL: must have only ASCII characters before the @: many mail servers accept no others",
+      );
+    problems.push(
+      ...missingParts(
+        isSet,
+        ["SMTP_OAUTH_TOKEN_URL", "SMTP_OAUTH_CLIENT_ID"],
+        ["SMTP_OAUTH_CLIENT_SECRET", "SMTP_OAUTH_REFRESH_TOKEN", "SMTP_OAUTH_SCOPE"],
+      ),
+    );
+    if (!isSet("SMTP_OAUTH_TOKEN_URL")) return problems;
+    if (!isSet("SMTP_LOGIN"))
+      problems.push("SMTP_LOGIN: must be set to the mailbox when SMTP_OAUTH_TOKEN_URL is set");
+    if (isSet("SMTP_PASSWORD"))
+      problems.push("SMTP_PASSWORD: must not be set beside SMTP_OAUTH_TOKEN_URL: remove one of them");
+    if (!isSet("SMTP_OAUTH_CLIENT_SECRET") && !isSet("SMTP_OAUTH_REFRESH_TOKEN"))
+      problems.push("SMTP_OAUTH_CLIENT_SECRET: must be set when SMTP_OAUTH_REFRESH_TOKEN is not");
+    return problems;
+  },
+  async open(config: SmtpSettings) {
+    const { createSmtpProvider } = await import("./smtp-transport.ts");
+    return createSmtpProvider({
+      host: config.SMTP_HOST as string,
+      port: config.SMTP_PORT,
+      login: config.SMTP_LOGIN,
+      password: config.SMTP_PASSWORD,
+      ...(config.SMTP_OAUTH_TOKEN_URL !== undefined && {
+        oauth: {
+          tokenUrl: config.SMTP_OAUTH_TOKEN_URL,
+          clientId: config.SMTP_OAUTH_CLIENT_ID as string,
+          clientSecret: config.SMTP_OAUTH_CLIENT_SECRET,
+          refreshToken: config.SMTP_OAUTH_REFRESH_TOKEN,
+          scope: config.SMTP_OAUTH_SCOPE,
+        },
+      }),
+      from: senderOf(config),
+      ehlo: config.SMTP_EHLO,
+      tls: config.SMTP_TLS,
+      connections: config.SMTP_CONNECTIONS,
     });
-  });
+  },
+} satisfies ProviderModule;
+
+/** The sender of every mail. `fallback`: its address when no variable has one. */
+export function senderOf(config: SmtpSettings, fallback = "belfry@localhost"): Sender {
+  return { address: senderAddress(config) ?? fallback, name: config.SMTP_NAME };
 }
 
-const noUtf8 = (): SendError =>
-  new SendError({
-    kind: "rejected",
-    reason: "address",
-    code: "SMTPUTF8",
-    text: "the address has letters beyond ASCII before the @, and the mail server does not offer SMTPUTF8",
-    // Another server may take it.
-    remember: false,
-  });
+/** Undefined when neither variable holds an address. */
+export const senderAddress = ({ SMTP_EMAIL, SMTP_LOGIN }: SmtpSettings): string | undefined =>
+  SMTP_EMAIL ?? (SMTP_LOGIN?.includes("@") ? SMTP_LOGIN : undefined);
+
+/** RFC 5321 4.1.3: a name, or an address literal. */
+function isEhloName(name: string): boolean {
+  const literal = /^\[(?:IPv6:)?(.+)\]$/i.exec(name)?.[1];
+  if (literal !== undefined) return isIP(literal) !== 0;
+  return name.length <= 253 && isIP(name) === 0 && /^[a-z\d_]([\w-]*\w)?(\.\w([\w-]*\w)?)*$/i.test(name);
+}

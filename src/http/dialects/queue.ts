@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import { maxSmsCharacters } from "../../channels/index.ts";
 import type { Core } from "../../core/core.ts";
 import { directType } from "../../core/types.ts";
-import { maxSmsCharacters } from "../../model/delivery.ts";
 import { BelfryError, sentenceOf } from "../../model/errors.ts";
 import { problemInText } from "../../model/free-data.ts";
 import type { HistoryEntry } from "../../model/history.ts";

@@ -1,5 +1,5 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
-import { type Channel, channels } from "../../model/notification.ts";
+import { channelNames } from "../../channels/index.ts";
 import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
 import { hex24 } from "../patterns.ts";
 
@@ -34,9 +34,9 @@ export const notificationFields = (types: string[]) => ({
     ),
   ),
   channels: Type.Optional(
-    Type.Array(Type.Unsafe<Channel | "inbox">(Type.String({ enum: [...channels, "inbox"] })), {
+    Type.Array(Type.String({ enum: [...channelNames(), "inbox"] }), {
       minItems: 1,
-      maxItems: channels.length + 1,
+      maxItems: channelNames().length + 1,
       uniqueItems: true,
       description: "Replaces the type's channels. `inbox` stores the notification in the user's inbox.",
     }),

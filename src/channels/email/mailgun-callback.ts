@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Static, Type } from "typebox";
-import type { Receipt } from "../model/receipt.ts";
-import { unixSeconds } from "./patterns.ts";
+import type { Receipt } from "../../model/receipt.ts";
+import type { CallbackModule } from "../module.ts";
 
 /** Only what the signature covers is held to a shape; of the event, which Mailgun extends at will, we read what we know. */
 export const MailgunCallback = Type.Object({
   signature: Type.Object({
-    timestamp: Type.String({ pattern: unixSeconds, description: "Unix seconds." }),
+    timestamp: Type.String({ pattern: "^\\d{1,12}$", description: "Unix seconds." }),
     token: Type.String({ minLength: 1, maxLength: 200 }),
     signature: Type.String({ maxLength: 200, description: "HMAC-SHA256, hex." }),
   }),
@@ -31,6 +31,22 @@ export function isMailguns(
   const genuine = given.length === expected.length && timingSafeEqual(given, expected);
   return genuine && Math.abs(now - Number(timestamp) * 1_000) <= longestAgeMs;
 }
+
+export const mailgunCallback = {
+  summary: "Webhook for Mailgun",
+  description: "Mailgun signs it with `MAILGUN_SIGNING_KEY`. A token is accepted once, within five minutes.",
+  body: MailgunCallback,
+  status: 200,
+  open({ MAILGUN_SIGNING_KEY: key }: { MAILGUN_SIGNING_KEY: string | undefined }) {
+    if (key === undefined) return undefined;
+    return ({ body, now }) => {
+      const call = body as MailgunCallback;
+      return isMailguns(call, key, now)
+        ? { token: call.signature.token, receipt: mailgunReceipt(call) }
+        : undefined;
+    };
+  },
+} satisfies CallbackModule;
 
 /** RFC 3463: no such mailbox or domain, or it is closed. */
 const badAddress = /\b5\.(1\.[1236]|2\.1)\b/;

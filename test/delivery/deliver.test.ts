@@ -1,11 +1,12 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { channelAvailability, type Line, ratePatienceMs, takeTurn } from "../../src/delivery/attempt.ts";
+import { channelOf as rulesOf } from "../../src/channels/index.ts";
+import { smsSegments } from "../../src/channels/sms/segments.ts";
+import { type DeliverPartners, deliver } from "../../src/delivery/deliver.ts";
 import { createHealth, type HealthState } from "../../src/delivery/health.ts";
 import { createRateLimit, type Rate } from "../../src/delivery/rate.ts";
+import { channelAvailability, type ProviderSlot, ratePatienceMs } from "../../src/delivery/slot.ts";
+import type { EmailMessage, Provider, Recipient, Rendered, SmsMessage } from "../../src/model/channel.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
-import type { Channel } from "../../src/model/notification.ts";
-import type { Messages, Provider, Recipient } from "../../src/model/provider.ts";
-import { smsSegments } from "../../src/model/sms.ts";
 
 type Outcome = Exclude<AttemptOutcome, { kind: "sent" }>;
 type Answer = Outcome | "sent" | Error;
@@ -22,21 +23,21 @@ const login: Outcome = {
 };
 
 /** A channel with providers that answer as told, in the order given, on a clock of its own. */
-function channelOf<C extends Channel = "email">(
+function channelOf(
   answers: Record<string, Answer | Answer[]>,
-  options: { channel?: C; rates?: Record<string, Rate> } = {},
+  options: { channel?: "email" | "sms" | "webhook"; rates?: Record<string, Rate> } = {},
 ) {
   vi.useFakeTimers({ now: 1_000_000 });
   onTestFinished(() => void vi.useRealTimers());
   const now = () => Date.now();
   const asked: string[] = [];
-  const messages: Array<Messages[C]> = [];
+  const messages: Array<EmailMessage & SmsMessage> = [];
   const states: Record<string, HealthState> = {};
-  const lines = Object.entries(answers).map(([name, given]): Line => {
+  const slots = Object.entries(answers).map(([name, given]): ProviderSlot => {
     const all = [given].flat();
-    const provider: Provider<C> = {
+    const provider: Provider<EmailMessage & SmsMessage> = {
       name,
-      channel: options.channel ?? ("email" as C),
+      channel: options.channel ?? "email",
       async send(message) {
         asked.push(name);
         messages.push(message);
@@ -49,14 +50,14 @@ function channelOf<C extends Channel = "email">(
     };
     const rate = options.rates?.[name];
     return {
-      provider: provider as unknown as Provider,
+      provider,
       health: createHealth({
         now,
         onChange: (state) => {
           states[name] = state;
         },
       }),
-      cost: (message) => (options.channel === "sms" ? smsSegments((message as Messages["sms"]).text) : 1),
+      cost: (message) => (options.channel === "sms" ? smsSegments((message as SmsMessage).text) : 1),
       ...(rate && { rate: createRateLimit(rate, now, ratePatienceMs) }),
     };
   });
@@ -64,11 +65,14 @@ function channelOf<C extends Channel = "email">(
   const suppressed: unknown[][] = [];
   const recipient: Recipient = { email: "ada@users.example", phone: "+12025550123" };
   const partners = {
-    lines,
-    render: {
-      email: () => ({ subject: "s", text: "t" }),
-      sms: ({ body = "" }: HeldDelivery["content"]) => body,
-    },
+    slots,
+    rules: rulesOf(options.channel ?? "email"),
+    render: (_channel: string, { body = "" }: HeldDelivery["content"]): Rendered => ({
+      parts: { subject: "s", text: options.channel === "sms" ? body : "t" },
+      settings: {},
+      typeName: "New login",
+    }),
+    resendUnknown: true,
     recipient: async () => recipient,
     async suppress(...entry: unknown[]): Promise<void> {
       suppressed.push(entry);
@@ -89,9 +93,9 @@ function channelOf<C extends Channel = "email">(
     tries: 0,
     token: "c".repeat(24),
   };
-  const turn = (more: Partial<typeof partners & Parameters<typeof takeTurn>[1]> = {}) =>
-    takeTurn(delivery, { ...partners, ...more });
-  return { lines, asked, messages, states, slept, suppressed, recipient, delivery, turn };
+  const turn = (more: Partial<typeof partners & DeliverPartners> = {}) =>
+    deliver(delivery, { ...partners, ...more });
+  return { slots, asked, messages, states, slept, suppressed, recipient, delivery, turn };
 }
 
 const told = (attempts: Array<{ provider: string; outcome: string }>) =>
@@ -157,20 +161,20 @@ test("a transient answer is not forgotten for a later one that refuses our confi
 });
 
 test("a provider that rests is passed over; when all rest nobody is asked until the first is back", async () => {
-  const { turn, asked, states, lines } = channelOf({ mailgun: login, smtp: [login, "sent"] });
+  const { turn, asked, states, slots } = channelOf({ mailgun: login, smtp: [login, "sent"] });
   const { result } = await turn();
   expect(asked).toEqual(["mailgun", "smtp"]);
   expect(states).toMatchObject({ mailgun: { state: "paused" }, smtp: { state: "paused" } });
   const until = states.mailgun?.until as number;
   expect(result).toEqual({ kind: "hold", until });
-  expect(channelAvailability(lines, Date.now())).toEqual({ limit: 0, until });
+  expect(channelAvailability(slots, Date.now())).toEqual({ limit: 0, until });
 
   expect(await turn()).toEqual({ attempts: [], result: { kind: "hold", until } });
   expect(asked).toHaveLength(2);
   vi.setSystemTime(states.smtp?.until as number);
   const again = await turn();
   expect(told(again.attempts)).toEqual(["mailgun misconfigured", "smtp sent"]);
-  expect(channelAvailability(lines, Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
+  expect(channelAvailability(slots, Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
   // The first still rests: the second is asked alone.
   expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
 });
@@ -282,11 +286,8 @@ test.each([
 
 test("what cannot be made is asked of nobody: a failing template fails it, an unreadable profile is tried again", async () => {
   const { turn, asked } = channelOf({ smtp: "sent" });
-  const render = {
-    email: () => {
-      throw new Error("the type is gone");
-    },
-    sms: () => "",
+  const render = () => {
+    throw new Error("the type is gone");
   };
   expect(await turn({ render })).toEqual({
     attempts: [],
@@ -331,20 +332,20 @@ test("of an answer as long as a book the history keeps 500 characters", async ()
 });
 
 test("a channel takes as much as its best provider: all, one as a probe, or nothing until the first is back", () => {
-  const line = (limit: number, until?: number) =>
-    ({ health: { availability: () => ({ limit, ...(until !== undefined && { until }) }) } }) as Line;
+  const slot = (limit: number, until?: number) =>
+    ({ health: { availability: () => ({ limit, ...(until !== undefined && { until }) }) } }) as ProviderSlot;
   const all = Number.POSITIVE_INFINITY;
-  expect(channelAvailability([line(0, 500), line(all)], 100)).toEqual({ limit: all });
-  expect(channelAvailability([line(0, 500), line(1)], 100)).toEqual({ limit: 1 });
-  expect(channelAvailability([line(0, 500), line(0, 300)], 100)).toEqual({ limit: 0, until: 300 });
+  expect(channelAvailability([slot(0, 500), slot(all)], 100)).toEqual({ limit: all });
+  expect(channelAvailability([slot(0, 500), slot(1)], 100)).toEqual({ limit: 1 });
+  expect(channelAvailability([slot(0, 500), slot(0, 300)], 100)).toEqual({ limit: 0, until: 300 });
 });
 
 test("a send that never ends is unknown at the deadline, its signal aborts, and its late result is ignored", async () => {
-  const { turn, lines } = channelOf({ smtp: "sent" });
+  const { turn, slots } = channelOf({ smtp: "sent" });
   let signal: AbortSignal | undefined;
   let finish: (taken: { providerId: string }) => void = () => {};
-  const [line] = lines as [Line];
-  line.provider.send = (_message, given) => {
+  const [slot] = slots as [ProviderSlot];
+  slot.provider.send = (_message, given) => {
     signal = given;
     return new Promise((resolve) => {
       finish = resolve;
@@ -363,9 +364,9 @@ test("a send that never ends is unknown at the deadline, its signal aborts, and 
 });
 
 test("a provider that answers the deadline's signal says itself what became of the message", async () => {
-  const { turn, lines } = channelOf({ smtp: "sent" });
-  const [line] = lines as [Line];
-  line.provider.send = (_message, signal) =>
+  const { turn, slots } = channelOf({ smtp: "sent" });
+  const [slot] = slots as [ProviderSlot];
+  slot.provider.send = (_message, signal) =>
     new Promise((_resolve, reject) => {
       signal?.addEventListener("abort", () => reject(new SendError(later)));
     });
@@ -375,14 +376,14 @@ test("a provider that answers the deadline's signal says itself what became of t
 });
 
 test("a webhook target that never ends its answer does not count against the other targets", async () => {
-  const { turn, lines, recipient } = channelOf({ webhook: "sent" }, { channel: "webhook" });
+  const { turn, slots, recipient } = channelOf({ webhook: "sent" }, { channel: "webhook" });
   recipient.webhook = { url: "https://hooks.example", secrets: [] };
-  const [line] = lines as [Line];
-  line.provider.send = () => new Promise(() => {});
+  const [slot] = slots as [ProviderSlot];
+  slot.provider.send = () => new Promise(() => {});
   for (let n = 0; n < 6; n++) {
     const ending = turn({ deadlineMs: 5_000 });
     await vi.advanceTimersByTimeAsync(6_000);
     expect((await ending).result).toMatchObject({ kind: "unknown", ailing: false });
   }
-  expect(line.health.state()).toMatchObject({ state: "ok" });
+  expect(slot.health.state()).toMatchObject({ state: "ok" });
 });

@@ -1,7 +1,27 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import type { Receipt } from "../model/receipt.ts";
-import { twilioRefusals } from "../model/twilio.ts";
+import { Type } from "typebox";
+import type { Receipt } from "../../model/receipt.ts";
+import type { CallbackModule } from "../module.ts";
+import { twilioRefusals } from "./twilio-outcome.ts";
+
+export const twilioCallback = {
+  summary: "Status callback for Twilio",
+  description: "Twilio signs `PUBLIC_URL`, path, query and form with `TWILIO_AUTH_TOKEN`.",
+  querystring: Type.Object({ delivery: Type.String({ pattern: "^[0-9a-fA-F]{24}$" }) }),
+  status: 204,
+  open(config: { PUBLIC_URL: string | undefined; TWILIO_AUTH_TOKEN: string | undefined }) {
+    const { PUBLIC_URL: publicUrl, TWILIO_AUTH_TOKEN: authToken } = config;
+    if (publicUrl === undefined || authToken === undefined) return undefined;
+    return ({ headers, url, query, body }) => {
+      const form = body as URLSearchParams;
+      const { delivery } = query as { delivery: string };
+      return isTwilios(headers, publicUrl + url, form, authToken)
+        ? { receipt: twilioReceipt(delivery.toLowerCase(), form) }
+        : undefined;
+    };
+  },
+} satisfies CallbackModule;
 
 /**
  * Whether Twilio signed this: HMAC-SHA1 over the public URL and the sorted parameters (twilio.com/docs/usage/security).

@@ -1,0 +1,88 @@
+import { Type } from "typebox";
+import type { ChannelRules, EmailMessage } from "../../model/channel.ts";
+import { isMailbox } from "../../model/mailbox.ts";
+
+const schema = Type.Object(
+  {
+    subject: Type.Optional(Type.String({ maxLength: 1_000 })),
+    text: Type.Optional(Type.String({ maxLength: 100_000 })),
+    html: Type.Optional(Type.String({ maxLength: 100_000 })),
+    /** The Reply-To address. */
+    reply_to: Type.Optional(Type.String({ maxLength: 254 })),
+    /** The sender's name instead of `SMTP_NAME`. */
+    from_name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  },
+  { additionalProperties: false },
+);
+
+export const email = {
+  name: "email" as const,
+  label: "E-mail",
+  schema,
+  /**
+   * Used where a type has no template of its own: title, body and data, or the type's name in words. The text ends with
+   * the key, which programs look for.
+   */
+  templates: {
+    subject: { default: "{{ title | default: type_name }}" },
+    text: {
+      default: `{{ title | default: type_name }}
+{% if body %}
+{{ body }}
+{% endif %}{% if rows.size > 0 %}
+{% for row in rows %}{{ row.name }}: {{ row.value }}
+{% endfor %}{% endif %}
+Type: {{ key }}
+`,
+    },
+    html: {
+      html: true,
+      default: `<!doctype html>
+<html><body style="margin:0;padding:32px 16px;background:#f4f4f1;font:16px/1.5 system-ui,sans-serif;color:#1d1d1b">
+<div style="max-width:34em;margin:auto;padding:24px;background:#fff;border-radius:8px">
+<h1 style="margin:0;font-size:20px">{{ title | default: type_name }}</h1>
+{% if body %}<p style="margin:12px 0 0;white-space:pre-line">{{ body }}</p>{% endif %}
+{% if rows.size > 0 %}<table style="margin:16px 0 0;border-collapse:collapse;font-size:14px">
+{% for row in rows %}<tr><td style="padding:2px 16px 2px 0;color:#6b6b66;vertical-align:top">{{ row.name }}</td><td style="padding:2px 0;white-space:pre-line">{{ row.value }}</td></tr>
+{% endfor %}</table>{% endif %}
+</div></body></html>
+`,
+    },
+  },
+  problems({ reply_to: replyTo, from_name: fromName }: { reply_to?: string; from_name?: string }) {
+    const problems: string[] = [];
+    if (replyTo !== undefined && !isMailbox(replyTo))
+      problems.push("reply_to: must be one e-mail address, such as help@example.com");
+    if (fromName !== undefined && (/\p{Cc}/u.test(fromName) || fromName.replace(blank, "") === ""))
+      problems.push("from_name: must be one line of text");
+    return problems;
+  },
+  addresses: ({ email: address }) => (address ? [{ address }] : []),
+  message({ parts, settings, typeName }, _delivery, to) {
+    const { reply_to: replyTo, from_name: fromName } = settings as { reply_to?: string; from_name?: string };
+    const { subject = "", text = "", html } = parts;
+    return {
+      to,
+      // One line, so a value cannot add a header.
+      subject: oneLine(subject) || typeName,
+      text,
+      ...(html !== undefined && { html }),
+      ...(replyTo !== undefined && { replyTo }),
+      ...(fromName !== undefined && { fromName }),
+    };
+  },
+  shown: ({ subject, text, html }) => ({ subject, text, ...(html !== undefined && { html }) }),
+  // Providers write mailboxes in lower case.
+  plain: (address) => address.toLowerCase(),
+} satisfies ChannelRules<EmailMessage>;
+
+const blank = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu;
+
+/** Empty when the value has nothing that can be seen. */
+const oneLine = (value: string): string =>
+  (value.replace(blank, "") && value)
+    .replace(/\p{Cc}+/gu, " ")
+    .trim()
+    .slice(0, 500)
+    // The cut may have halved a surrogate pair.
+    .replace(/\p{Cs}$/u, "");

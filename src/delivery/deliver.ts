@@ -1,0 +1,171 @@
+import type { ChannelRules, Message, Recipient, Suppression } from "../model/channel.ts";
+import {
+  type Attempt,
+  type AttemptOutcome,
+  type DeliveryRun,
+  type HeldDelivery,
+  SendError,
+} from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import { compose, type Render } from "./compose.ts";
+import { sendWithin } from "./deadline.ts";
+import { failingDays } from "./endpoints.ts";
+import { type ProviderSlot, ratePatienceMs, restOf } from "./slot.ts";
+
+export interface DeliverPartners {
+  rules: ChannelRules;
+  /** The channel's providers, in order of preference. */
+  slots: ProviderSlot[];
+  render: Render;
+  recipient: (delivery: HeldDelivery) => Promise<Recipient>;
+  /** Stores that nothing may be sent to the address any more. */
+  suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
+  /** Marks a send as begun, if a crash during it must be noticed. False when the lease is lost. */
+  begin?: (delivery: HeldDelivery) => Promise<boolean>;
+  /** Whether a send without an answer is repeated. */
+  resendUnknown: boolean;
+  /** A send that takes longer ends as `unknown`. */
+  deadlineMs: number;
+  now: () => number;
+  sleep: (ms: number) => Promise<void>;
+}
+
+type Result = DeliveryRun["result"];
+
+/**
+ * Sends one delivery to each of the user's addresses on the channel that has not taken or refused it yet. Each address
+ * gets the first available provider, or the next one when that is paused or has a transient failure. A send without an
+ * answer is not tried with another provider in the same run. Never throws.
+ */
+export async function deliver(delivery: HeldDelivery, partners: DeliverPartners): Promise<DeliveryRun> {
+  const { slots, rules, now } = partners;
+  const attempts: Attempt[] = [];
+  if (slots.length === 0) return skip("no_provider", `no provider is configured for ${rules.name}`);
+
+  let recipient: Recipient;
+  try {
+    recipient = await partners.recipient(delivery);
+  } catch (error) {
+    return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
+  }
+  const addresses = rules.addresses(recipient);
+  if (addresses.length === 0) return skip("no_address", `the user has no address for ${rules.name}`);
+  const outcomes = delivery.outcomes ?? {};
+  const open = addresses.filter(({ target }) => target === undefined || !isClosed(outcomes[target]));
+  const suppression = recipient.suppressed?.[rules.name];
+  const wanted = open.filter(({ address }) => address !== suppression?.address);
+  const takenBefore = Object.values(outcomes).includes("sent");
+  if (wanted.length === 0) {
+    if (takenBefore) return { attempts, result: { kind: "sent" } };
+    return suppression
+      ? skip("suppressed", suppressedText(suppression))
+      : skip("no_address", "every address refused it");
+  }
+
+  const composed = wanted.map(({ address, target }) => ({
+    address,
+    ...compose(
+      rules,
+      delivery,
+      { address, ...(target !== undefined && { target }) },
+      recipient,
+      partners.render,
+    ),
+  }));
+  const messages = composed.filter((one) => "message" in one);
+  const [refused] = composed.filter((one) => "problem" in one);
+  if (refused && messages.length === 0)
+    return {
+      attempts,
+      result: { kind: "rejected", ...refused.problem },
+      ...(takenBefore && { taken: true }),
+    };
+  if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
+    return retry("LEASE", "another worker took the delivery before the send");
+
+  const results = await Promise.all(messages.map(({ address, message }) => sendTo(address, message)));
+  const result = order.flatMap((kind) => results.filter((one) => one.kind === kind))[0] as Result;
+  const taken = takenBefore || results.some(({ kind }) => kind === "sent");
+  return { attempts, result, ...(taken && result.kind !== "sent" && { taken: true }) };
+
+  function isClosed(outcome: Attempt["outcome"] | undefined): boolean {
+    if (outcome === "unknown") return !partners.resendUnknown;
+    return outcome === "sent" || outcome === "rejected";
+  }
+
+  async function sendTo(address: string, message: Message): Promise<Result> {
+    let last: Extract<AttemptOutcome, { kind: "retry" }> | undefined;
+    let until = Number.POSITIVE_INFINITY;
+    for (const slot of slots) {
+      const { health, rate, provider } = slot;
+      const wait = health.availability().limit > 0 ? (rate?.take(slot.cost(message)) ?? 0) : 0;
+      if (wait > ratePatienceMs) {
+        until = Math.min(until, now() + wait);
+        continue;
+      }
+      if (wait > 0) await partners.sleep(wait);
+      const report = health.enter();
+      if (!report) {
+        until = Math.min(until, restOf(health.availability(), now()));
+        continue;
+      }
+      const at = now();
+      const answer = await sendWithin(partners.deadlineMs, provider, message).then(
+        (answered): AttemptOutcome => ({ kind: "sent", ...answered }),
+        // Any other error is a defect, and the message may have been sent.
+        (error): AttemptOutcome =>
+          error instanceof SendError
+            ? error.outcome
+            : { kind: "unknown", code: "DEFECT", text: String(error) },
+      );
+      const outcome = health.judge(answer, address, delivery.content.at);
+      attempts.push(attemptOf(provider.name, outcome, at, message.target));
+      report(outcome);
+      if (
+        outcome.kind === "rejected" &&
+        (outcome.reason === "address" || outcome.reason === "opt_out") &&
+        outcome.remember !== false
+      )
+        await partners.suppress(delivery.user, rules.name, address, outcome.reason).catch(() => {});
+      if (outcome.kind === "misconfigured") until = Math.min(until, restOf(health.availability(), now()));
+      else if (outcome.kind !== "retry") return outcome;
+      else last = outcome;
+    }
+    return last ?? { kind: "hold", until };
+  }
+
+  function attemptOf(
+    provider: string,
+    outcome: AttemptOutcome,
+    at: number,
+    target: string | undefined,
+  ): Attempt {
+    return {
+      at,
+      provider,
+      ...(target !== undefined && { target }),
+      outcome: outcome.kind,
+      ...("code" in outcome && { code: outcome.code }),
+      ...(outcome.text !== undefined && { text: outcome.text.slice(0, 500) }),
+      ms: now() - at,
+      ...("providerId" in outcome && outcome.providerId && { providerId: outcome.providerId }),
+    };
+  }
+
+  function skip(reason: "no_address" | "no_provider" | "suppressed", text: string): DeliveryRun {
+    return { attempts, result: { kind: "skip", reason, text } };
+  }
+
+  function retry(code: string, text: string): DeliveryRun {
+    return { attempts, result: { kind: "retry", code, text } };
+  }
+}
+
+/** Of several addresses' results the delivery has the one that keeps it open; then the best. */
+const order: Array<Result["kind"]> = ["retry", "hold", "unknown", "sent", "rejected"];
+
+function suppressedText({ reason, at }: Suppression): string {
+  if (reason !== "failing") return `${reason} since ${at.toISOString()}`;
+  const remedy = "store the webhook again, or remove the suppression";
+  return `the webhook is disabled since ${at.toISOString()}: every attempt had failed for ${failingDays} days; ${remedy}`;
+}
