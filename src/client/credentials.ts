@@ -2,8 +2,8 @@
 export interface Credentials {
   /** The bearer token; undefined when none is configured. */
   current(): Promise<string | undefined>;
-  /** After `refused` was refused: whether there is another bearer to try now. */
-  renew(refused: string | undefined): Promise<boolean>;
+  /** After `refused` was refused: whether there is another bearer to try now. `isAgain`: this call has asked before. */
+  renew(refused: string | undefined, isAgain?: boolean): Promise<boolean>;
 }
 
 /** `fixed`: an API key or a token. `getToken`: called when a token is needed, expires soon, or is refused. */
@@ -38,8 +38,8 @@ export function createCredentials(
         return token;
       });
     },
-    async renew(refused) {
-      if (!getToken) return false;
+    async renew(refused, isAgain) {
+      if (!getToken || isAgain) return false;
       if (token === refused) await ask(getToken);
       return true;
     },

@@ -13,6 +13,8 @@ export class BelfryClientError extends Error {
   readonly details: ErrorDetail[];
   /** Seconds to wait before a retry, if the service said so. */
   readonly retryAfter: number | undefined;
+  /** Finds the cause in the service's log. */
+  readonly requestId: string | undefined;
   /** The key of a `notify` that failed. Repeating the call with it stores nothing twice. */
   idempotencyKey?: string;
 
@@ -28,6 +30,7 @@ export class BelfryClientError extends Error {
       code: string;
       details?: ErrorDetail[];
       retryAfter?: number | undefined;
+      requestId?: string | undefined;
       cause?: unknown;
     },
   ) {
@@ -37,6 +40,7 @@ export class BelfryClientError extends Error {
     this.code = about.code;
     this.details = about.details ?? [];
     this.retryAfter = about.retryAfter;
+    this.requestId = about.requestId;
   }
 }
 
@@ -50,6 +54,7 @@ export function errorOf({ status, headers }: Response, text: string): BelfryClie
       code: typeof problem.code === "string" ? problem.code : `http_${status}`,
       details: Array.isArray(problem.errors) ? problem.errors : [],
       retryAfter: readRetryAfter(headers.get("retry-after")),
+      requestId: headers.get("x-request-id") ?? undefined,
     },
   );
 }

@@ -9,7 +9,7 @@ export interface Call {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   headers?: Record<string, string>;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** The longest pause before a retry; the call fails at once when the service asks for a longer one. 30 s by default. */
   patienceMs?: number;
 }
@@ -45,7 +45,7 @@ export function createRequester(options: RequesterOptions): Requester {
       const bearer = await credentials.current();
       const found = await ask(call, bearer);
       if (!(found instanceof BelfryClientError)) return found as Answer;
-      if (found.status === 401 && !renewed && (await credentials.renew(bearer))) {
+      if (found.status === 401 && (await credentials.renew(bearer, renewed))) {
         renewed = true;
         continue;
       }

@@ -1,41 +1,11 @@
-import { type ErrorDetail, errorOf } from "../../src/client/error.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
+import { type Call, createRequester } from "../../src/client/request.ts";
 import { slotIn } from "./storage.ts";
-
-/** Why a call failed. `status` is 0 without an answer. */
-export class ApiError extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly details: ErrorDetail[];
-  /** Seconds to wait before trying again, when the service says so. */
-  readonly retryAfter: number | undefined;
-  /** Finds the cause in the server's log. */
-  readonly requestId: string | undefined;
-
-  constructor(message: string, about: Partial<ApiError> & { code: string }) {
-    super(message);
-    this.status = about.status ?? 0;
-    this.code = about.code;
-    this.details = about.details ?? [];
-    this.retryAfter = about.retryAfter;
-    this.requestId = about.requestId;
-  }
-}
-
-export interface Call {
-  query?: Record<string, string | number | undefined> | URLSearchParams;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal?: AbortSignal | undefined;
-}
 
 /** The folder that this program came from: a proxy may publish the service under a path. */
 const home = import.meta.url.replace(/[^/]*$/, "");
 /** `path` begins with a slash. */
 export const serviceUrl = (path: string): string => home + path.slice(1);
-
-type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-
-const patienceMs = 20_000;
 
 let answeredAt: number | undefined;
 let clockAhead = 0;
@@ -86,64 +56,38 @@ export async function askForKey(refused = key.get()): Promise<boolean> {
   return !declined;
 }
 
-/** Calls the service. Throws `ApiError`; a 401 asks the operator for the key first. */
-export async function ask<Answer>(method: Method, path: string, call: Call = {}): Promise<Answer> {
-  for (;;) {
-    const bearer = key.get();
-    const { response, text } = await reach(method, path, bearer, call);
-    if (response.ok) return (response.status === 204 ? undefined : read(text)) as Answer;
-    // Another call may have got a key in the meantime.
-    if (response.status === 401 && !declined && (key.get() !== bearer || (await askForKey(bearer)))) continue;
-    const { message, status, code, details, retryAfter } = errorOf(response, text);
-    const requestId = response.headers.get("x-request-id") ?? undefined;
-    throw new ApiError(message, { status, code, details, retryAfter, requestId });
-  }
-}
-
-async function reach(method: Method, path: string, bearer: string | undefined, call: Call) {
-  const { query, body, headers, signal } = call;
-  const late = AbortSignal.timeout(patienceMs);
-  try {
-    const response = await fetch(serviceUrl(path) + queryOf(query), {
-      method,
-      headers: {
-        accept: "application/json",
-        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-        ...(body !== undefined && { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([late, signal]) : late,
-    });
+/** Views and loops retry by themselves, so that they can show the error in the meantime. */
+const request = createRequester({
+  server: home,
+  fetch: async (url, init) => {
+    const response = await fetch(url, init);
     learnClock(response);
-    return { response, text: await response.text() };
-  } catch (cause) {
-    if (signal?.aborted) throw cause;
-    throw late.aborted
-      ? new ApiError("", { code: "timeout" })
-      : new ApiError("", { code: navigator.onLine ? "unreachable" : "offline" });
-  }
+    return response;
+  },
+  credentials: {
+    current: async () => key.get(),
+    // Another call may have got a key in the meantime.
+    renew: async (refused) => !declined && (key.get() !== refused || askForKey(refused)),
+  },
+  retries: 0,
+  timeoutMs: 20_000,
+});
+
+/** Calls the service. A 401 asks the operator for the key first. */
+export async function ask<Answer>(
+  method: Call["method"],
+  path: string,
+  { query, ...call }: Omit<Partial<Call>, "query"> & { query?: Call["query"] | URLSearchParams } = {},
+): Promise<Answer> {
+  const asked =
+    query instanceof URLSearchParams ? { path: `${path}?${query}` } : { path, query: query ?? {} };
+  const answer = await request<Answer>({ ...call, ...asked, method }).catch((error) => {
+    throw error.cause instanceof SyntaxError ? foreign() : error;
+  });
+  // Every answer of the service is an object, except to some deletions.
+  if (method !== "DELETE" && Object(answer) !== answer) throw foreign();
+  return answer;
 }
 
-/** Every answer of the service is an object. */
-function read(text: string): unknown {
-  try {
-    const answer: unknown = JSON.parse(text);
-    if (typeof answer === "object" && answer !== null) return answer;
-  } catch {}
-  throw new ApiError("", { code: "not_belfry" });
-}
-
-function queryOf(query: Call["query"]): string {
-  if (!query) return "";
-  const given =
-    query instanceof URLSearchParams
-      ? query
-      : new URLSearchParams(
-          Object.entries(query).flatMap(([name, value]) =>
-            value === undefined ? [] : [[name, String(value)]],
-          ),
-        );
-  const written = given.toString();
-  return written && `?${written}`;
-}
+/** A proxy or another program has answered. */
+const foreign = () => new BelfryClientError("", { code: "not_belfry" });

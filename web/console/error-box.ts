@@ -1,12 +1,14 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, askForKey } from "./api.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
+import { askForKey } from "./api.ts";
 
 /** What happened and what to do next: two sentences. */
 export function describeError(error: unknown): { message: string; todo: string } {
-  if (!(error instanceof ApiError))
+  if (!(error instanceof BelfryClientError))
     return { message: "The console has a bug.", todo: `Reload the page. (${String(error)})` };
   const { status, code, message, retryAfter = 0, requestId } = error;
-  if (code === "offline") return { message: "This device is offline.", todo: "Reconnecting…" };
+  if (code === "unreachable" && !navigator.onLine)
+    return { message: "This device is offline.", todo: "Reconnecting…" };
   if (code === "unreachable")
     return { message: "Belfry does not answer.", todo: "Check that it is running. Reconnecting…" };
   if (code === "timeout")
@@ -40,7 +42,7 @@ export function describeError(error: unknown): { message: string; todo: string }
 
 /** Repeating the request would get the same answer. */
 const isFinal = (error: unknown): boolean =>
-  error instanceof ApiError && [400, 404].includes(error.status) && !error.code.startsWith("http_");
+  error instanceof BelfryClientError && [400, 404].includes(error.status) && !error.code.startsWith("http_");
 
 /** An error on the page. `again`: offered as "Try again" where that may help. `note`: one more sentence. */
 export function errorBox(
@@ -50,7 +52,7 @@ export function errorBox(
 ): TemplateResult | typeof nothing {
   if (error === undefined) return nothing;
   const { message, todo } = describeError(error);
-  const needsKey = error instanceof ApiError && (error.status === 401 || error.code === "forbidden");
+  const needsKey = error instanceof BelfryClientError && (error.status === 401 || error.code === "forbidden");
   const enterKey = async () => (await askForKey()) && again?.();
   return html`<div class="trouble" role="alert">
     <p><strong>${message}</strong> ${todo} ${note}</p>

@@ -1,5 +1,6 @@
 import { LitElement, type ReactiveController } from "lit";
-import { ApiError, keyGiven } from "./api.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
+import { keyGiven } from "./api.ts";
 
 /** An element of the console. It has no shadow root, so that one stylesheet serves the whole page. */
 export class Part extends LitElement {
@@ -14,7 +15,7 @@ export const awayChanged = "belfry-away";
 export const away = new Set<Loop>();
 /** The service cannot be reached at all, whatever was asked. */
 export const isAway = (error: unknown): boolean =>
-  error instanceof ApiError && (error.code === "unreachable" || error.code === "offline");
+  error instanceof BelfryClientError && error.code === "unreachable";
 
 const slowMs = 4_000;
 const firstPauseMs = 1_000;

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { BelfryClientError } from "../../../src/client/error.ts";
 import type { InboxItem as Item } from "../../../src/client/wire.ts";
-import { ApiError, ask } from "../api.ts";
+import { ask } from "../api.ts";
 import { empty, loadState, moment } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { addressOf } from "../route.ts";
@@ -24,7 +25,7 @@ class InboxItem extends Part {
       const { item, user_id } = await ask<{ item: Item; user_id?: string }>("GET", path, { signal });
       this.#found = { user: user ?? (user_id as string), item };
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      if (!(error instanceof BelfryClientError) || error.status !== 404) throw error;
       this.#found = undefined;
       if (user === undefined) return undefined;
     }

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask, key, serviceUrl } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask, key, serviceUrl } from "../api.ts";
 import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { shownTheme, themeChanged } from "../theme.ts";
@@ -33,7 +34,7 @@ class Inbox extends Part {
 
   async #prepare(signal: AbortSignal): Promise<undefined> {
     await import(/* @vite-ignore */ source).catch(() => {
-      throw new ApiError(`The inbox cannot be loaded from ${source}.`, { code: "no_inbox" });
+      throw new BelfryClientError(`The inbox cannot be loaded from ${source}.`, { code: "no_inbox" });
     });
     // Whether a key is needed is known after the first answer.
     await ask("GET", `${this.#path}/inbox`, { query: { limit: 1 }, signal });
@@ -51,7 +52,7 @@ class Inbox extends Part {
 
   override render(): TemplateResult {
     const { error, isFirst } = this.#loop;
-    const isOff = error instanceof ApiError && error.code === "tokens_off";
+    const isOff = error instanceof BelfryClientError && error.code === "tokens_off";
     return html`<section class="inbox-frame" aria-label=${`The inbox of ${this.user}`}>
       <h3>Inbox of <bdi>${this.user}</bdi></h3>
       ${isOff ? noTokens : loadState(this.#loop)}

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask } from "../api.ts";
 import { fullTime } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/mail-frame.ts";
@@ -129,7 +130,7 @@ async function page(skip: number, limit: number, signal: AbortSignal): Promise<C
 
 const oneWith = (id: string, signal: AbortSignal): Promise<CapturedMessage | undefined> =>
   ask<CapturedMessage>("GET", `/v1/captured/${encodeURIComponent(id)}`, { signal }).catch((error) => {
-    if (error instanceof ApiError && [400, 404].includes(error.status)) return undefined;
+    if (error instanceof BelfryClientError && [400, 404].includes(error.status)) return undefined;
     throw error;
   });
 

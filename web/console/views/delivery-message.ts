@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask } from "../api.ts";
 import { facts, loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { mail } from "../parts/mail.ts";
@@ -15,7 +16,7 @@ class MessageView extends Part {
   #loop = new Loop(this, async (signal) => {
     const path = `/v1/deliveries/${encodeURIComponent(this.delivery)}/message`;
     this.#found = await ask<DeliveryMessage>("GET", path, { signal }).catch((error) => {
-      if (error instanceof ApiError && error.status === 404) return undefined;
+      if (error instanceof BelfryClientError && error.status === 404) return undefined;
       throw error;
     });
     return undefined;

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
 import { addressOf, go } from "../route.ts";
@@ -66,7 +67,7 @@ async function placeOfId(id: string, signal: AbortSignal): Promise<string | unde
     ask("GET", path, { signal }).then(
       () => true,
       (error) => {
-        if (error instanceof ApiError && [400, 404].includes(error.status)) return false;
+        if (error instanceof BelfryClientError && [400, 404].includes(error.status)) return false;
         throw error;
       },
     );

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask } from "../api.ts";
 import { loadState, moment } from "../feedback.ts";
 import { stateMark } from "../icons.ts";
 import { channelName, channels, isOver, reasonText } from "../labels.ts";
@@ -133,7 +134,7 @@ function message(captured: CapturedMessage | undefined): TemplateResult | typeof
 }
 
 function noSuch(error: unknown): undefined {
-  if (error instanceof ApiError && error.status === 404) return undefined;
+  if (error instanceof BelfryClientError && error.status === 404) return undefined;
   throw error;
 }
 

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { ApiError, ask } from "../api.ts";
+import { BelfryClientError } from "../../../src/client/error.ts";
+import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { Part } from "../part.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
@@ -120,7 +121,7 @@ const both = (email: NonNullable<Preview["email"]>): TemplateResult => html`
   </details>`;
 
 /** The template fails with this sample: trying again would not help. */
-const isOurs = (error: unknown): boolean => error instanceof ApiError && error.status === 400;
+const isOurs = (error: unknown): boolean => error instanceof BelfryClientError && error.status === 400;
 
 /** An example for each field of `data` that the templates use. */
 function sampleFor({ templates }: NotificationType): string {

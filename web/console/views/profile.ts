@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { BelfryClientError } from "../../../src/client/error.ts";
 import type { ProfileAnswer as Profile } from "../../../src/client/wire.ts";
-import { ApiError, ask } from "../api.ts";
+import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
 import { loadState } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
@@ -22,7 +23,7 @@ class ProfileForm extends Part {
   #notice = "";
   #loop = new Loop(this, async (signal) => {
     this.#profile = await ask<Profile>("GET", this.#path, { signal }).catch((error) => {
-      if (error instanceof ApiError && error.status === 404) return undefined;
+      if (error instanceof BelfryClientError && error.status === 404) return undefined;
       throw error;
     });
     return undefined;
@@ -66,7 +67,7 @@ class ProfileForm extends Part {
     const [url, secret, known = ""] = [given("webhook"), given("secret"), before?.webhook?.url];
     if (url !== known && url && !secret) {
       const problem = "Enter a secret for the new webhook address: the old one cannot be read.";
-      throw new ApiError(problem, { code: "secret" });
+      throw new BelfryClientError(problem, { code: "secret" });
     }
     const webhook = secret ? { url, secrets: [secret] } : known && !url ? null : undefined;
     return { ...Object.fromEntries(texts), ...(webhook !== undefined && { webhook }) };
@@ -114,7 +115,7 @@ class ProfileForm extends Part {
 
   /** The server's error for a field. */
   #wrong(name: string): string | undefined {
-    const details = this.#error instanceof ApiError ? this.#error.details : [];
+    const details = this.#error instanceof BelfryClientError ? this.#error.details : [];
     const found = details.find(({ pointer }) => pointer.startsWith(`/${name}`));
     return found && `It ${found.detail}.`;
   }

@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { BelfryClientError } from "../../../src/client/error.ts";
 import { newKey } from "../../../src/client/platform.ts";
 import type { NotificationAnswer } from "../../../src/client/wire.ts";
-import { ApiError, ask } from "../api.ts";
+import { ask } from "../api.ts";
 import { count } from "../format.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
@@ -94,14 +95,14 @@ class Send extends Part {
     }
   };
 
-  #missing(): ApiError | undefined {
+  #missing(): BelfryClientError | undefined {
     // Until the types are loaded only the service knows a type's own channels.
     const isKnown = draft.places !== undefined || this.#types.length > 0;
     const problem =
       recipientsIn(draft.recipients).length === 0
         ? "Enter at least one user id."
         : isKnown && this.#places.length === 0 && "Choose the inbox or a channel.";
-    return problem ? new ApiError(problem, { code: "missing" }) : undefined;
+    return problem ? new BelfryClientError(problem, { code: "missing" }) : undefined;
   }
 
   override render(): TemplateResult {
@@ -209,7 +210,7 @@ class Send extends Part {
 
 /** Every invalid field, when there are several. */
 function details(error: unknown): TemplateResult | typeof nothing {
-  const all = error instanceof ApiError ? error.details : [];
+  const all = error instanceof BelfryClientError ? error.details : [];
   if (all.length < 2) return nothing;
   return html`<ul class="plain">
     ${all.map(({ pointer, detail }) => html`<li><code>${pointer}</code> ${detail}</li>`)}
