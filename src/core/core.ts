@@ -1,5 +1,5 @@
 import type { Engine } from "../delivery/engine.ts";
-import type { Hub } from "../model/hub.ts";
+import type { Hub } from "../realtime/hub.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Queue } from "../queue/rabbitmq.ts";
 import type { Store } from "../store/index.ts";

@@ -1,34 +1,54 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
-import type { Hub, Sink } from "../model/hub.ts";
 import { standingOf } from "../model/inbox-wire.ts";
-import { fromNothing, fromNow, type InboxChanges } from "../model/live.ts";
+import { fromNothing, fromNow, type InboxChanges, type Standing } from "../model/live.ts";
 import { canonicalUser } from "../model/user-id.ts";
 import { changesAfter } from "./view.ts";
 
+/** One device's connection: the encoder of a transport. Its methods return at once and do not throw. */
+export interface Sink {
+  /** Always the first call: the inbox's `rev` and counts. */
+  state(standing: Standing): void;
+  /** Devices that are equally far behind get the same object, so an encoder can encode it once. */
+  changes(changes: InboxChanges): void;
+  resync(standing: Standing): void;
+  /** Bytes of memory that hold messages which the network has not taken. */
+  backlog(): number;
+  /** The server stops: tells the device when to reconnect, and closes. */
+  leave(retryMs: number): void;
+}
+
+export interface Subscription {
+  /** The network has taken everything, so the hub can send what it held back. */
+  drained(): void;
+  close(): void;
+}
+
+export type Hub = ReturnType<typeof createHub>;
+
 export interface HubOptions {
   /**
-   * What changed for each, in order. It must see what was committed before it was asked: no secondary's view. Undefined:
-   * too much to be read together with others.
+   * Reads the changes of each request, in order. It must see everything that was committed before the call, so it may not
+   * read from a secondary. Undefined: too many changes to be read together with other users.
    */
   read: (requests: Array<{ user: string; since: number }>) => Promise<Array<InboxChanges | undefined>>;
-  /** At a stop devices are told to come back within so many milliseconds. */
+  /** At a stop devices are told to reconnect within this time. */
   jitterMs: number;
   /** From 0 up to 1. */
   random: () => number;
-  /** Told how many users each read was for. */
+  /** Called after each read, with the number of users. */
   onRead?: (users: number) => void;
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
 
 interface Device {
   sink: Sink;
-  /** What it shows once it has all that was written; what it named, until it is greeted. */
+  /** Its `rev` after everything that was sent. Before the greeting: the `rev` that it named. */
   rev: number;
   greeted: boolean;
-  /** Something was not written, because too much waits; `drained` brings it. */
+  /** Changes were not sent, because too much waits. They follow after `drained`. */
   heldBack: boolean;
-  /** The read under way is for it, too: its answer is no older than what it knows. */
+  /** The current read includes this device, so its answer is not older than what the device knows. */
   asked: boolean;
 }
 
@@ -36,61 +56,60 @@ interface Device {
 interface Listener {
   user: string;
   devices: Set<Device>;
-  /** The database refused a read that this user was part of, or there is too much to tell: read it without the others. */
-  alone: boolean;
+  /** Read without other users: a read that included this user failed, or there are too many changes. */
+  isolated: boolean;
 }
 
-/** A question about a user's inbox: what changed since the least that its devices know? */
-interface Look {
+interface ReadRequest {
   listener: Listener;
+  /** The lowest `rev` of the user's devices. */
   since: number;
 }
 
 /** Users in one read. */
 const maxBatch = 200;
-/** With one message more, which is below 512 KiB, a device that stops reading holds less than 1 MiB. */
+/** A device that stops reading keeps less than 1 MiB: this, and one more message below 512 KiB. */
 const maxBacklog = 256 * 1024;
 const maxPauseMs = 2_000;
 
 /**
- * Brings every device where its user's inbox stands. A hint makes the user *dirty*; a read, for up to 200 users at a
- * time, clears that and answers what changed since the least that any of its devices knows. So bursts coalesce, and a
- * hint that comes during a read causes another one.
+ * Sends every device the changes of its user's inbox. A hint marks the user as *dirty*. A read, for up to 200 users at a
+ * time, clears the mark and returns what changed since the lowest `rev` of the user's devices. So bursts coalesce, and a hint
+ * that arrives during a read causes another read.
  *
- * One read is in flight and the next one gathers meanwhile: a user's views never overtake each other. Nothing runs
- * while nothing happens.
+ * Only one read runs at a time and the next one gathers meanwhile, so a user's changes arrive in order. An idle hub does nothing.
  */
-export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): Hub {
+export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
   const listeners = new Map<string, Listener>();
   const dirty = new Set<Listener>();
-  /** Whose last read failed. */
+  /** Users whose last read failed. */
   const failing = new Set<Listener>();
   let connections = 0;
-  /** Those of the dirty ones who are read alone. */
-  const lone = new Set<Listener>();
-  let takesLone = false;
+  /** Dirty users who are read alone. */
+  const isolated = new Set<Listener>();
+  let takesIsolated = false;
   let working = false;
   let closed = false;
   let failures = 0;
   let retry: NodeJS.Timeout | undefined;
 
   function mark(listener: Listener): void {
-    (listener.alone ? lone : dirty).add(listener);
-    if (listener.alone) dirty.delete(listener);
+    (listener.isolated ? isolated : dirty).add(listener);
+    if (listener.isolated) dirty.delete(listener);
     if (working) return;
     working = true;
     setImmediate(work);
   }
 
   async function work(): Promise<void> {
-    while (dirty.size + lone.size > 0) {
+    while (dirty.size + isolated.size > 0) {
       const batch = takeBatch();
       if (batch.length === 0) continue;
       try {
         const views = await read(batch.map(({ listener: { user }, since }) => ({ user, since })));
         onRead?.(batch.length);
         worked(batch);
-        for (const [index, look] of batch.entries()) deliver(look, views[index]);
+        for (const [index, request] of batch.entries()) deliver(request, views[index]);
       } catch (error) {
         failed(batch, error);
       }
@@ -98,21 +117,21 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     working = false;
   }
 
-  /** A user who is read alone takes turns with the others: who has much to be told holds them up once, not each time. */
-  function takeBatch(): Look[] {
-    takesLone = lone.size > 0 && (!takesLone || dirty.size === 0);
-    const from = takesLone ? lone : dirty;
-    const batch: Look[] = [];
+  /** Isolated users alternate with batches of the others, so a user with many changes cannot delay all reads. */
+  function takeBatch(): ReadRequest[] {
+    takesIsolated = isolated.size > 0 && (!takesIsolated || dirty.size === 0);
+    const from = takesIsolated ? isolated : dirty;
+    const batch: ReadRequest[] = [];
     for (const listener of from) {
       from.delete(listener);
       const since = leastKnown(listener);
       if (since !== undefined) batch.push({ listener, since });
-      if (takesLone || batch.length === maxBatch) break;
+      if (takesIsolated || batch.length === maxBatch) break;
     }
     return batch;
   }
 
-  /** Nothing when all of the user's devices are held back: then there is nobody to read for. */
+  /** Undefined when all of the user's devices are held back: then no read is needed. */
   function leastKnown({ devices }: Listener): number | undefined {
     let least: number | undefined;
     for (const device of devices) {
@@ -122,9 +141,9 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     return least;
   }
 
-  function deliver({ listener, since }: Look, view: InboxChanges | undefined): void {
+  function deliver({ listener, since }: ReadRequest, view: InboxChanges | undefined): void {
     if (!view) {
-      listener.alone = true;
+      listener.isolated = true;
       mark(listener);
       return;
     }
@@ -135,10 +154,10 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
       return copy;
     };
     for (const device of listener.devices) {
-      // Held back when the read began, or come since: a read of its own follows.
+      // It was held back when the read began, or connected since. Another read follows.
       if (!device.asked) continue;
       try {
-        if (!bring(device, since, view, copyFor)) mark(listener);
+        if (!catchUp(device, since, view, copyFor)) mark(listener);
       } catch (error) {
         log.warn({ err: error }, "a live connection failed unexpectedly and is closed");
         remove(listener, device);
@@ -147,8 +166,8 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     }
   }
 
-  /** False when the view tells nothing to this device, although there is something to tell. */
-  function bring(
+  /** False when this view cannot serve the device, and it needs another read. */
+  function catchUp(
     device: Device,
     since: number,
     view: InboxChanges,
@@ -164,18 +183,18 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     if (device.rev === view.rev) return true;
     device.heldBack = sink.backlog() > maxBacklog;
     if (device.heldBack) return true;
-    // Less than it knows: the user was erased, or the database restored.
+    // The device knows more than the database: the user was erased, or the database restored.
     if (device.rev > view.rev || (view.resync && device.rev === since)) sink.resync(standingOf(view));
-    // What tells all to who has seen nothing does not tell who has seen an inbox before this one what is gone.
+    // A view from the beginning has no deletions, which a device with a later `rev` needs.
     else if (view.resync || (since <= 0 && device.rev > 0)) return false;
     else sink.changes(copyFor(device.rev));
     device.rev = view.rev;
     return true;
   }
 
-  function worked(batch: Look[]): void {
+  function worked(batch: ReadRequest[]): void {
     for (const { listener } of batch) {
-      listener.alone = false;
+      listener.isolated = false;
       failing.delete(listener);
     }
     if (failures === 0 || failing.size > 0) return;
@@ -186,15 +205,15 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
   }
 
   /**
-   * They stay dirty until a later try. A read that the database refuses, and not for want of a server, may be one user's
-   * fault: then each is tried alone, so that nobody pays for a neighbour's document.
+   * The users stay dirty and are read again later. Unless the database was unavailable, one user's document may have caused
+   * the error, so each user of the batch is then read alone.
    */
-  function failed(batch: Look[], error: unknown): void {
+  function failed(batch: ReadRequest[], error: unknown): void {
     if (closed) return;
     const unavailable = error instanceof BelfryError && error.code === "database_unavailable";
     for (const { listener } of batch) {
       if (listener.devices.size === 0) continue;
-      listener.alone ||= !unavailable;
+      listener.isolated ||= !unavailable;
       failing.add(listener);
     }
     if (failures === 0) log.warn({ err: error }, "changes cannot be read; devices wait");
@@ -214,11 +233,11 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
     if (listener.devices.size > 0) return;
     listeners.delete(listener.user);
     dirty.delete(listener);
-    lone.delete(listener);
+    isolated.delete(listener);
     failing.delete(listener);
   }
 
-  /** At different moments, so that they do not all come back at once. */
+  /** Devices get different pauses, so that they do not all reconnect at once. */
   function sendAway(sink: Sink): void {
     try {
       sink.leave(Math.floor(random() * jitterMs));
@@ -228,13 +247,14 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
   }
 
   return {
-    subscribe(name, rev, sink) {
+    /** `rev`: the last one that the device knows, or `fromNow`. */
+    subscribe(name: string, rev: number, sink: Sink): Subscription {
       if (closed) {
         sendAway(sink);
         return { drained() {}, close() {} };
       }
       const user = canonicalUser(name);
-      const listener = listeners.get(user) ?? { user, devices: new Set(), alone: false };
+      const listener = listeners.get(user) ?? { user, devices: new Set<Device>(), isolated: false };
       listeners.set(user, listener);
       const device: Device = { sink, rev, greeted: false, heldBack: false, asked: false };
       listener.devices.add(device);
@@ -249,21 +269,24 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions): 
         close: () => remove(listener, device),
       };
     },
-    touch(users) {
+    /** A hint that these users' inboxes may have changed. Users without a device cost one lookup. */
+    touch(users: Iterable<string>): void {
       if (listeners.size === 0) return;
       for (const user of users) {
         const listener = listeners.get(canonicalUser(user));
         if (listener) mark(listener);
       }
     },
-    touchAll() {
+    /** Hints were lost: reads for every user with a device. */
+    touchAll(): void {
       for (const listener of listeners.values()) mark(listener);
     },
-    connections: (user) => listeners.get(canonicalUser(user))?.devices.size ?? 0,
+    connections: (user: string): number => listeners.get(canonicalUser(user))?.devices.size ?? 0,
     get size() {
       return { users: listeners.size, connections };
     },
-    close() {
+    /** Tells every device to reconnect, at different times. */
+    close(): void {
       closed = true;
       clearTimeout(retry);
       for (const listener of [...listeners.values()])

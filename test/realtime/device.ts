@@ -1,5 +1,5 @@
-import type { Hub, Sink, Subscription } from "../../src/model/hub.ts";
 import { fromNow, type InboxChanges, type KeptItem } from "../../src/model/live.ts";
+import type { Hub, Sink, Subscription } from "../../src/realtime/hub.ts";
 
 export interface Known {
   rev: number;

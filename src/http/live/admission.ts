@@ -20,29 +20,13 @@ export interface AdmissionOptions {
   log: { error(details: object, message: string): void };
 }
 
-/** Checks new connections: origin, token and limits. */
-export interface Admission {
-  /** Throws `foreign_host` or `forbidden` for a page of another origin. */
-  checkPage(request: IncomingMessage): void;
-  /** Throws `too_many_connections` when the address is full, and `overloaded` while the service stops. */
-  checkAddress(request: IncomingMessage): void;
-  /** Counts a connection that has not shown a token yet. `dismiss` closes it when too many of its address wait. */
-  arrive(request: IncomingMessage, connection: Closing, dismiss: () => void): void;
-  /** Counts a connection of the user until it closes. Throws as `checkAddress` does, and when the user is full. */
-  enter(request: IncomingMessage, user: string, connection: Closing): void;
-  /** When the permission ends, in Unix milliseconds. Rejects with `unauthorized` or `forbidden`. */
-  authorize(request: IncomingMessage, user: string, token: string | undefined): Promise<number | undefined>;
-  /** The error to show to the client. A defect is logged. */
-  refusal(error: unknown): BelfryError;
-  release: Connections["release"];
-  /** Refuses new connections. Resolves when all have closed. */
-  shut(): Promise<void>;
-}
+export type Admission = ReturnType<typeof createAdmission>;
 
 /** Clients that have not sent a token yet may use a quarter of the connections of their address. */
 const waitingOf = (perAddress: number) => Math.min(perAddress, Math.max(100, Math.ceil(perAddress / 4)));
 
-export function createAdmission(options: AdmissionOptions): Admission {
+/** Checks new connections: origin, token and limits. */
+export function createAdmission(options: AdmissionOptions) {
   const { authorizer, isAllowedOrigin, checkHost, release = () => {} } = options;
   const { clientAddress, noticeProxy } = options.addresses;
   const addresses = createConnectionLimit(options.connectionsPerAddress);
@@ -53,7 +37,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     if (isShut) throw new BelfryError("overloaded", "This instance is stopping. Connect again.");
   };
   return {
-    checkPage(request) {
+    /** Throws `foreign_host`, or `forbidden` for a page of another origin. */
+    checkPage(request: IncomingMessage): void {
       const { origin, host } = request.headers;
       noticeProxy(request);
       checkHost?.(request);
@@ -63,32 +48,42 @@ export function createAdmission(options: AdmissionOptions): Admission {
           `Pages of ${origin} are not allowed to connect. Add the origin to ALLOWED_ORIGINS.`,
         );
     },
-    checkAddress(request) {
+    /** Throws `too_many_connections` when the address is full, and `overloaded` while the service stops. */
+    checkAddress(request: IncomingMessage): void {
       checkShut();
       addresses.check(clientAddress(request));
     },
-    arrive(request, connection, dismiss) {
+    /** Counts a connection that has not sent a token yet. `dismiss` closes it when too many of its address wait. */
+    arrive(request: IncomingMessage, connection: Closing, dismiss: () => void): void {
       waiting.enter(clientAddress(request), connection, dismiss);
     },
-    enter(request, user, connection) {
+    /** Counts a connection of the user until it closes. Throws as `checkAddress` does, and when the user is full. */
+    enter(request: IncomingMessage, user: string, connection: Closing): void {
       checkShut();
       const address = clientAddress(request);
       waiting.leave(address, connection);
       addresses.check(address);
-      users.hold(user, connection);
-      addresses.hold(address, connection);
+      users.count(user, connection);
+      addresses.count(address, connection);
     },
-    async authorize(request, user, token) {
+    /** When the permission ends, in Unix milliseconds. Rejects with `unauthorized` or `forbidden`. */
+    async authorize(
+      request: IncomingMessage,
+      user: string,
+      token: string | undefined,
+    ): Promise<number | undefined> {
       const bearer = bearerOf(request.headers.authorization) ?? token;
       return (await authorizer.authorize(bearer, user)).expiresAt;
     },
-    refusal(error) {
+    /** The error to show to the client. A defect is logged. */
+    refusal(error: unknown): BelfryError {
       const shown = publicError(error as Error);
       if (shown.code === "internal") options.log.error({ err: error }, "a connection failed");
       return shown;
     },
     release,
-    shut() {
+    /** Refuses new connections. Resolves when all have closed. */
+    shut(): Promise<void> {
       isShut = true;
       return addresses.emptied();
     },

@@ -91,8 +91,8 @@ interface Channel {
   description: string;
   query: TProperties;
   /** Names of the messages from the service to the client, and from the client. */
-  says: string[];
-  hears?: string[];
+  sends: string[];
+  receives?: string[];
 }
 
 const token = Type.Optional(
@@ -115,7 +115,7 @@ const channels: Record<string, Channel> = {
     title: "WebSocket",
     description: "Each message is one JSON text. The client sends nothing.",
     query: { rev, token },
-    says: Object.keys(own),
+    sends: Object.keys(own),
   },
   events: {
     server: "http",
@@ -124,7 +124,7 @@ const channels: Record<string, Channel> = {
     description:
       "The event's name is the message's `type`, its id the `rev`, its data the message. `state` has an id only when the client named no `rev`. A browser sends the last id as `Last-Event-ID` when it reconnects; that header overrides `rev`.",
     query: { rev, token },
-    says: Object.keys(own),
+    sends: Object.keys(own),
   },
   socketio: {
     server: "socketio",
@@ -133,7 +133,7 @@ const channels: Record<string, Channel> = {
     description:
       "Each message is an event of the same name. Put `user_id`, `rev` and `token` into `auth` or the query. A refused client gets a `connect_error`, with an error code in `data.code`.",
     query: { user_id: Type.Optional(Type.String()), rev, token },
-    says: [...Object.keys(own), ...Object.keys(ofQueueDialect)],
+    sends: [...Object.keys(own), ...Object.keys(ofQueueDialect)],
   },
   dialect: {
     server: "websocket",
@@ -141,8 +141,8 @@ const channels: Record<string, Channel> = {
     title: "WebSocket of the live API",
     description: "Notifications that arrive after connecting, and the client's own texts.",
     query: { token },
-    says: Object.keys(ofLiveDialect),
-    hears: ["echo"],
+    sends: Object.keys(ofLiveDialect),
+    receives: ["echo"],
   },
 };
 
@@ -195,7 +195,7 @@ function server(protocol: string) {
   };
 }
 
-function channelObject(_name: string, { server, address, title, description, query, says }: Channel) {
+function channelObject(_name: string, { server, address, title, description, query, sends }: Channel) {
   return {
     address,
     title,
@@ -204,25 +204,25 @@ function channelObject(_name: string, { server, address, title, description, que
     parameters: Object.fromEntries(
       [...address.matchAll(/{(\w+)}/g)].map(([, name]) => [name, { description: "The user's id." }]),
     ),
-    messages: Object.fromEntries(says.map((message) => [message, ref(`components/messages/${message}`)])),
+    messages: Object.fromEntries(sends.map((message) => [message, ref(`components/messages/${message}`)])),
     ...(server !== "http" && { bindings: { ws: { method: "GET", query: Type.Object(query) } } }),
     ...(server === "websocket" && { "x-close-codes": closeCodes }),
   };
 }
 
-function operations([name, { server, title, query, says, hears }]: [string, Channel]) {
+function operations([name, { server, title, query, sends, receives }]: [string, Channel]) {
   const channel = ref(`channels/${name}`);
   const inChannel = (messages: string[]) => messages.map((one) => ref(`channels/${name}/messages/${one}`));
   const said = {
     action: "send",
     title,
     channel,
-    messages: inChannel(says),
+    messages: inChannel(sends),
     ...(server === "http" && { bindings: { http: { method: "GET", query: Type.Object(query) } } }),
   };
-  if (!hears) return [[`${name}Says`, said]];
-  const reply = { channel, messages: inChannel(hears) };
-  const heard = { action: "receive", title: `${title}, echo`, channel, messages: inChannel(hears), reply };
+  if (!receives) return [[`${name}Says`, said]];
+  const reply = { channel, messages: inChannel(receives) };
+  const heard = { action: "receive", title: `${title}, echo`, channel, messages: inChannel(receives), reply };
   return [
     [`${name}Says`, said],
     [`${name}Hears`, heard],

@@ -1,29 +1,22 @@
 import { BelfryError } from "../../model/errors.ts";
 
-/** Anything that emits `close` when it is over: a socket, a response, a Socket.IO connection. */
+/** A socket, a response or a Socket.IO connection. */
 export interface Closing {
   on(event: "close", listener: () => void): unknown;
 }
 
-export interface ConnectionLimit {
-  /** Throws `too_many_connections` when the key has as many open as it may. */
-  check(key: string): void;
-  /** Counts `connection` for the key until it closes. Throws as `check` does. */
-  hold(key: string, connection: Closing): void;
-  /** Resolves when none is open. */
-  emptied(): Promise<void>;
-}
-
-/** Counts open connections by a key, such as an address or a user. */
-export function createConnectionLimit(most: number): ConnectionLimit {
+/** Limits the open connections of a key, such as an address or a user. */
+export function createConnectionLimit(max: number) {
   const open = new Map<string, number>();
   let onEmpty = () => {};
-  const check = (key: string) => {
-    if ((open.get(key) ?? 0) >= most) throw new BelfryError("too_many_connections");
+  /** Throws `too_many_connections`. */
+  const check = (key: string): void => {
+    if ((open.get(key) ?? 0) >= max) throw new BelfryError("too_many_connections");
   };
   return {
     check,
-    hold(key, connection) {
+    /** Counts the connection until it closes. Throws as `check` does. */
+    count(key: string, connection: Closing): void {
       check(key);
       open.set(key, (open.get(key) ?? 0) + 1);
       connection.on("close", () => {
@@ -33,7 +26,8 @@ export function createConnectionLimit(most: number): ConnectionLimit {
         if (open.size === 0) onEmpty();
       });
     },
-    emptied: () =>
+    /** Resolves when no connection is open. */
+    emptied: (): Promise<void> =>
       new Promise((resolve) => {
         onEmpty = resolve;
         if (open.size === 0) resolve();
@@ -42,10 +36,10 @@ export function createConnectionLimit(most: number): ConnectionLimit {
 }
 
 /**
- * Connections that have not shown a token yet, a few per key. When one more arrives the oldest is closed: a client that
- * goes on at once is never in the way of another, and one that stays silent keeps nobody out.
+ * Limits the connections of a key that have not sent a token yet. One more closes the oldest, so silent clients cannot
+ * block others.
  */
-export function createWaitingRoom(most: number) {
+export function createWaitingRoom(max: number) {
   const waiting = new Map<string, Map<Closing, () => void>>();
   function leave(key: string, connection: Closing): void {
     const ofKey = waiting.get(key);
@@ -59,7 +53,7 @@ export function createWaitingRoom(most: number) {
       waiting.set(key, ofKey.set(connection, dismiss));
       connection.on("close", () => leave(key, connection));
       const [oldest] = ofKey;
-      if (ofKey.size <= most || !oldest) return;
+      if (ofKey.size <= max || !oldest) return;
       leave(key, oldest[0]);
       oldest[1]();
     },

@@ -1,12 +1,12 @@
 import { changesOnWire, standingOf, type WireMessage } from "../../model/inbox-wire.ts";
 import type { InboxChanges } from "../../model/live.ts";
 
-/** An own message of more bytes becomes `resync`: by then a list is cheaper, and it comes in pages. */
+/** A larger message becomes `resync`: then reading the list is cheaper, and it comes in pages. */
 const maxBytes = 512 * 1024;
 
 export const textOf = (message: WireMessage): string => JSON.stringify(message);
 
-/** Made once for all devices that are given the same object: a fan-out to 1,000 encodes once. */
+/** Encodes once for all devices that get the same object, such as the 1,000 of a fan-out. */
 export function shared<Made>(make: (changes: InboxChanges) => Made): (changes: InboxChanges) => Made {
   const made = new WeakMap<InboxChanges, Made>();
   return (changes) => {

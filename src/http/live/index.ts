@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { BelfryError } from "../../model/errors.ts";
-import type { Hub } from "../../model/hub.ts";
+import type { Hub } from "../../realtime/hub.ts";
 import { privateHeaders } from "../errors.ts";
 import { type Admission, type AdmissionOptions, createAdmission } from "./admission.ts";
-import { createPulse, type Pulse } from "./pulse.ts";
+import { createHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { createSocketIo } from "./socketio.ts";
 import { sseRoute } from "./sse.ts";
 import { takeUpgrades } from "./upgrade.ts";
@@ -17,36 +17,35 @@ declare module "fastify" {
   }
 }
 
-/** What the server has for every route. */
+/** Parts that the server passes to every route. */
 type Edge = "authorizer" | "isAllowedOrigin" | "checkHost" | "release";
 
 export interface LivePartners extends Omit<AdmissionOptions, Edge | "log"> {
   hub: Hub;
   heartbeatMs: number;
-  /** Unix milliseconds, on the clock that tokens end by. */
+  /** Unix milliseconds, on the clock of the tokens. */
   now: () => number;
 }
 
-/** What each transport works with. */
 export interface LiveParts {
   hub: Hub;
-  pulse: Pulse;
+  heartbeat: Heartbeat;
   admission: Admission;
   heartbeatMs: number;
 }
 
-/** At a stop, a peer that does not answer the close is cut off after this. */
+/** At a stop, how long a peer may take to answer the close. */
 const leaveMs = 2_000;
 
-/** WebSocket, Socket.IO and server-sent events: three ways to the hub's one subscription. */
+/** WebSocket, Socket.IO and server-sent events: three encoders of the hub's one kind of subscription. */
 export async function liveRoutes(
   app: FastifyInstance,
   partners: LivePartners & Pick<AdmissionOptions, Edge> & { stripBasePath?: (url: string) => string },
 ): Promise<void> {
   const { hub, heartbeatMs } = partners;
   const admission = createAdmission({ ...partners, log: app.log });
-  const pulse = createPulse(heartbeatMs, partners.now);
-  const parts = { hub, pulse, admission, heartbeatMs };
+  const heartbeat = createHeartbeat(heartbeatMs, partners.now);
+  const parts = { hub, heartbeat, admission, heartbeatMs };
   const socketIo = createSocketIo(parts);
   const webSockets = createWebSockets(parts);
   const upgraded = takeUpgrades(app.server, {
@@ -96,6 +95,6 @@ export async function liveRoutes(
     await Promise.race([ended, sleep(leaveMs, undefined, { ref: false })]);
     upgraded.cutOff();
     await socketIo.close();
-    pulse.close();
+    heartbeat.close();
   });
 }

@@ -1,33 +1,33 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import type { Hub, Sink, Subscription } from "../../model/hub.ts";
 import type { InboxChanges, Standing } from "../../model/live.ts";
-import { createBucket } from "./bucket.ts";
-import { textBytes } from "./outlet.ts";
-import type { Peer, Pulse } from "./pulse.ts";
+import type { Hub, Sink, Subscription } from "../../realtime/hub.ts";
+import type { Heartbeat, Peer } from "./heartbeat.ts";
+import { createRateLimit } from "./rate-limit.ts";
+import { textBytes } from "./send-buffer.ts";
 
 export interface Listener {
   user: string;
   /** The `rev` that the device knows, or `fromNow`. */
   since: number;
-  /** Unix milliseconds; absent: its permission has no end. */
+  /** When the permission ends, in Unix milliseconds. Absent: never. */
   expiresAt?: number | undefined;
 }
 
 export const asText = { binary: false };
 
 /**
- * A device's connection. A class, since 10,000 of them are idle: with a closure for each thing to do a connection took
- * 5.2 KB of heap instead of 3.7; a bare one takes 2.8.
+ * A device's connection. 10,000 of them may be idle, so this is a class: with closures a connection takes 5.2 KB of heap
+ * instead of 3.7. A bare WebSocket takes 2.8 KB.
  */
 export abstract class LiveSocket extends WebSocket implements Peer, Sink {
   expiresAt?: number | undefined;
-  #pulse?: Pulse;
+  #heartbeat?: Heartbeat;
   #subscription?: Subscription | undefined;
   #mayReceive?: () => boolean;
   #answered = true;
   #backlog = 0;
-  /** Texts that the network has not taken, and who is told that it has taken one. */
+  /** Texts that the network has not taken, and the callback for each that it takes. */
   #waiting = 0;
   #onTaken?: () => void;
 
@@ -36,54 +36,54 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
   abstract resync(standing: Standing): void;
   abstract backlog(): number;
   abstract leave(retryMs: number): void;
-  /** The client has sent a text. */
-  abstract hear(text: Buffer): void;
-  /** Goes on with what is left to say; true when there is no more. */
+  /** Handles a text of the client. */
+  abstract receive(text: Buffer): void;
+  /** Sends what waits in this process; true when nothing is left. */
   abstract flush(): boolean;
 
   listen(
-    { hub, pulse }: { hub: Hub; pulse: Pulse },
+    { hub, heartbeat }: { hub: Hub; heartbeat: Heartbeat },
     socket: Duplex,
     { user, since, expiresAt }: Listener,
   ): void {
     this.expiresAt = expiresAt;
-    this.#pulse = pulse;
+    this.#heartbeat = heartbeat;
     this.on("message", this.#onMessage);
     this.on("ping", this.#onPing);
     this.on("pong", this.#onPong);
     this.on("close", this.#unsubscribe);
-    // What is no WebSocket frame, or too long: `ws` closes by itself.
+    // After an invalid or oversized frame `ws` closes the connection.
     this.on("error", this.#unsubscribe);
     socket.on("drain", () => {
       this.#answered = true;
-      this.#goOn();
+      this.#continue();
     });
-    pulse.add(this);
+    heartbeat.add(this);
     this.#subscription = hub.subscribe(user, since, this);
   }
 
-  /** Writes what may have to wait. Each is told of when it is taken: a few small ones are too little for a `drain`. */
-  protected tell(text: Buffer): void {
+  /** Sends a text and continues when the network has taken it: a few small texts cause no `drain`. */
+  protected sendTracked(text: Buffer): void {
     this.#waiting++;
     this.#onTaken ??= () => {
-      if (--this.#waiting === 0) this.#goOn();
+      if (--this.#waiting === 0) this.#continue();
     };
     this.send(text, asText, this.#onTaken);
   }
 
-  /** Bytes that hold what waits, told or sent besides. */
+  /** Memory of everything that waits in the network, in bytes. */
   protected waiting(): number {
     return this.bufferedAmount + this.#waiting * textBytes;
   }
 
-  #goOn(): void {
+  #continue(): void {
     if (this.flush()) this.#subscription?.drained();
   }
 
   beat(): void {
     const before = this.#backlog;
     this.#backlog = this.bufferedAmount;
-    // Its pong cannot come before what lies in front of the ping has been read: then reading is answer enough.
+    // The client must read everything before the ping first, so a shrinking backlog counts as an answer.
     if (!this.#answered && this.#backlog >= before) {
       this.terminate();
       return;
@@ -96,7 +96,7 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
     this.end(1008, "token_expired");
   }
 
-  /** Listens no more, and says why. */
+  /** Ends the subscription and closes with a reason. */
   end(code: number, reason: string): void {
     this.#unsubscribe();
     this.close(code, reason);
@@ -105,20 +105,20 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
   #unsubscribe(): void {
     this.#subscription?.close();
     this.#subscription = undefined;
-    this.#pulse?.remove(this);
+    this.#heartbeat?.remove(this);
   }
 
   #isFlood(): boolean {
-    this.#mayReceive ??= createBucket();
+    this.#mayReceive ??= createRateLimit();
     return !this.#mayReceive();
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    // It may have been ended by what came before.
+    // An earlier message may have ended the connection.
     if (!this.#subscription) return;
     if (isBinary) this.end(1003, "text_only");
     else if (this.#isFlood()) this.end(1008, "too_many_messages");
-    else this.hear(data);
+    else this.receive(data);
   }
 
   #onPing(): void {

@@ -1,9 +1,9 @@
 import type { Socket as Connection } from "engine.io";
-import type { Sink } from "../../model/hub.ts";
+import type { Sink } from "../../realtime/hub.ts";
 import { changesText, shared, textOf } from "./encode.ts";
-import { createOutlet } from "./outlet.ts";
+import { createSendBuffer } from "./send-buffer.ts";
 
-/** As Socket.IO's protocol writes an event (version 5), so that one text serves all connections. */
+/** An event in Socket.IO's protocol (version 5). Encoded here, one text serves all connections. */
 const packet = (event: string, json: string): string => `2["${event}",${json}]`;
 
 const changesPacket = shared((changes) => {
@@ -20,10 +20,10 @@ const newItems = shared(({ changes }) =>
   }),
 );
 
-/** `sent`: called when the network has taken what was written. `flush`: says what was left to say. */
+/** `sent` is called when the network has taken a text. `flush` sends what waits in this process. */
 export function eventSink(conn: Connection, sent: () => void): { sink: Sink; flush: () => boolean } {
   const write = (text: string) => conn.write(text, {}, sent);
-  const { push, flush, backlog } = createOutlet<string>(write, () => backlogOf(conn));
+  const { push, flush, backlog } = createSendBuffer<string>(write, () => backlogOf(conn));
   const sink: Sink = {
     state: (standing) => write(packet("state", textOf({ type: "state", ...standing }))),
     changes(changes) {
@@ -34,14 +34,14 @@ export function eventSink(conn: Connection, sent: () => void): { sink: Sink; flu
     backlog,
     leave(retryMs) {
       write(packet("bye", textOf({ type: "bye", retry_ms: retryMs })));
-      // Not `disconnect`: after that a client does not come back by itself.
+      // After `disconnect` a client would not reconnect.
       conn.close();
     },
   };
   return { sink, flush };
 }
 
-/** What the transport has not been given, in characters, and what its WebSocket has not sent. Both lack a type. */
+/** Characters that the transport has not got, and bytes that its WebSocket has not sent. Both lack a type. */
 function backlogOf(conn: Connection): number {
   const { writeBuffer, transport } = conn as unknown as {
     writeBuffer: Array<{ data?: { length: number } }>;

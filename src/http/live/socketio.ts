@@ -3,17 +3,17 @@ import type { Socket as Connection } from "engine.io";
 import type { Socket } from "socket.io";
 import { type ServerOptions, WebSocketServer } from "ws";
 import { BelfryError } from "../../model/errors.ts";
-import type { Subscription } from "../../model/hub.ts";
+import type { Subscription } from "../../realtime/hub.ts";
 import { invalidField } from "../errors.ts";
-import { createBucket } from "./bucket.ts";
 import { readRev, readToken, readUser } from "./handshake.ts";
+import type { Peer } from "./heartbeat.ts";
 import type { LiveParts } from "./index.ts";
 import type { Listener } from "./live-socket.ts";
-import type { Peer } from "./pulse.ts";
+import { createRateLimit } from "./rate-limit.ts";
 import { eventSink } from "./socketio-sink.ts";
 import { maxPayloadBytes, webSocketLimits } from "./websocket.ts";
 
-/** A client that connects and names no user is disconnected. */
+/** A client that names no user within this time is disconnected. */
 const connectTimeoutMs = 10_000;
 
 /**
@@ -24,7 +24,7 @@ export function createSocketIo(parts: LiveParts) {
   let loading: ReturnType<typeof load> | undefined;
   const loaded = () => {
     loading ??= load(parts).catch((error) => {
-      // The next one tries again.
+      // The next request tries again.
       loading = undefined;
       throw error;
     });
@@ -45,7 +45,7 @@ export function createSocketIo(parts: LiveParts) {
       if (!sid) parts.admission.checkAddress(request);
       return (await loaded()).engine;
     },
-    /** Closes the connections without a user, which the hub does not know. */
+    /** Closes the connections that have no user yet: the hub does not know them. */
     async leave(): Promise<void> {
       for (const connection of (await ifLoaded())?.open ?? []) connection.close();
     },
@@ -55,14 +55,14 @@ export function createSocketIo(parts: LiveParts) {
   };
 }
 
-async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
+async function load({ hub, heartbeat, admission, heartbeatMs }: LiveParts) {
   const [{ Server }, { Server: EngineServer }] = await Promise.all([
     import("socket.io"),
     import("engine.io"),
   ]);
   const engine = new EngineServer({
     pingInterval: heartbeatMs,
-    // A pong comes after all that was written before the ping has been read.
+    // A client answers a ping after it has read everything before it.
     pingTimeout: 2 * heartbeatMs,
     maxHttpBufferSize: maxPayloadBytes,
     httpCompression: false,
@@ -83,7 +83,7 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
       // The limit was reached, or the service began to stop, after the first check.
       return void connection.close(true);
     }
-    const mayReceive = createBucket();
+    const mayReceive = createRateLimit();
     connection.on("packet", ({ type }) => {
       if (type === "message" && !mayReceive()) connection.close(true);
     });
@@ -150,9 +150,9 @@ async function load({ hub, pulse, admission, heartbeatMs }: LiveParts) {
         sink.state(standing);
       },
     });
-    pulse.add(peer);
+    heartbeat.add(peer);
     socket.on("disconnect", () => {
-      pulse.remove(peer);
+      heartbeat.remove(peer);
       subscription?.close();
       conn.close();
     });

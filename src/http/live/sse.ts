@@ -2,17 +2,17 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { BelfryError } from "../../model/errors.ts";
-import type { Sink } from "../../model/hub.ts";
 import { fromNow } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
+import type { Sink } from "../../realtime/hub.ts";
 import { userInPath } from "../auth.ts";
 import { privateHeaders } from "../errors.ts";
 import { UserPath } from "../v1/schemas.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import { readRev } from "./handshake.ts";
+import type { Peer } from "./heartbeat.ts";
 import type { LiveParts } from "./index.ts";
-import { textBytes } from "./outlet.ts";
-import type { Peer } from "./pulse.ts";
+import { textBytes } from "./send-buffer.ts";
 import { closeTimeoutMs } from "./websocket.ts";
 
 const Query = Type.Object(
@@ -38,7 +38,7 @@ const Query = Type.Object(
 const retryMs = () => 1_000 + Math.floor(Math.random() * 2_000);
 
 /** `GET /v1/users/{id}/events`: our own messages as server-sent events (HTML, 9.2). */
-export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LiveParts): void {
+export function sseRoute(app: FastifyInstance, { hub, heartbeat, admission }: LiveParts): void {
   app.get<{ Params: { id: string }; Querystring: { rev?: string } }>(
     "/v1/users/:id/events",
     {
@@ -110,11 +110,11 @@ export function sseRoute(app: FastifyInstance, { hub, pulse, admission }: LivePa
         eventSink(raw, since, () => subscription.drained()),
       );
       const leave = () => {
-        pulse.remove(peer);
+        heartbeat.remove(peer);
         subscription.close();
         endSoon(raw);
       };
-      pulse.add(peer);
+      heartbeat.add(peer);
       raw.on("drain", () => {
         reads = true;
         subscription.drained();
@@ -138,7 +138,7 @@ function eventSink(raw: ServerResponse, since: number, drained: () => void): Sin
   };
   return {
     state(standing) {
-      // A client that named a rev is not up to date yet: with this id it would miss what lies between if it reconnected now.
+      // A client that named a rev is not up to date yet. With this id it would skip the changes in between if it reconnected now.
       const id = since === fromNow ? standing.rev : undefined;
       raw.write(event("state", textOf({ type: "state", ...standing }), id));
     },

@@ -12,28 +12,28 @@ import { type Listener, LiveSocket } from "./live-socket.ts";
 export type WebSocketListener = Listener & { protocol: "own" | "live" };
 
 export const maxPayloadBytes = 64 * 1024;
-/** How long a peer may take to answer a close, or to read what stands before it. */
+/** How long a peer may take to read what is left and to answer a close. */
 export const closeTimeoutMs = 5_000;
 
-/** Limits of every WebSocket, including Socket.IO's. The types lack these options. */
+/** Limits of every WebSocket, Socket.IO's as well. The types lack these options. */
 export const webSocketLimits = {
-  // Each costs as much as a message, and is not counted as one.
+  // A fragment costs as much as a message, and the rate limit does not count it.
   maxFragments: 128,
-  // In so many reads of the network a frame may come.
+  // Reads of the network that one frame may take.
   maxBufferedChunks: 1024,
   closeTimeout: closeTimeoutMs,
 };
 
 /** Our own WebSockets and those of the live dialect, from the upgrade on. */
-export function createWebSockets(parts: Pick<LiveParts, "hub" | "pulse">) {
+export function createWebSockets(parts: Pick<LiveParts, "hub" | "heartbeat">) {
   const options = {
     ...webSocketLimits,
     noServer: true,
     clientTracking: false,
-    // It would hold some 300 KB for each connection.
+    // Compression keeps about 300 KB for each connection.
     perMessageDeflate: false,
     maxPayload: maxPayloadBytes,
-    // Pings count as messages, and too many get a close code; this option would cut the connection.
+    // Pings count against the rate limit, which closes with a code. This option would cut the connection.
     maxPendingAutoPongs: 0,
   };
   const servers = {
@@ -71,7 +71,7 @@ class OwnSocket extends LiveSocket {
     this.send(textOf({ type: "state", ...standing }));
   }
   changes(changes: InboxChanges): void {
-    this.tell(changesBytes(changes));
+    this.sendTracked(changesBytes(changes));
   }
   resync(standing: Standing): void {
     this.send(textOf({ type: "resync", ...standing }));
@@ -83,7 +83,7 @@ class OwnSocket extends LiveSocket {
     this.send(textOf({ type: "bye", retry_ms: retryMs }));
     this.end(1001, "leaving");
   }
-  hear(): void {}
+  receive(): void {}
   flush(): boolean {
     return true;
   }

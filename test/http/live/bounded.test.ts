@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { fastify } from "fastify";
 import { afterEach, expect, test } from "vitest";
 import { liveRoutes } from "../../../src/http/live/index.ts";
-import type { Hub } from "../../../src/model/hub.ts";
+import type { Hub } from "../../../src/realtime/hub.ts";
 import { createHub } from "../../../src/realtime/hub.ts";
 import { createInboxes } from "../../realtime/inboxes.ts";
 import { eventually } from "../../support/eventually.ts";
