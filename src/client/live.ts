@@ -1,9 +1,9 @@
 import { pause } from "../lib/backoff.ts";
 import type { WireMessage } from "../model/inbox-wire.ts";
-import { atFirst, nextOf, type Outcome, transportOf } from "./course.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
 import { isOnline, watchNetwork } from "./platform.ts";
+import { afterTry, chooseTransport, initialState, type Outcome } from "./reconnect-policy.ts";
 import { applied, emptyReplica, isWhole, type Replica } from "./replica.ts";
 import type { Transport } from "./transports.ts";
 import type { InboxItem } from "./wire.ts";
@@ -51,7 +51,7 @@ export function openLive(partners: LivePartners): LiveConnection {
   let replica: Replica = emptyReplica;
   let isLoaded = false;
   let view = viewOf(replica, "connecting");
-  let course = atFirst;
+  let reconnect = initialState;
   /** Aborts the current try or pause: when the network comes or goes, and on `close`. */
   let current = new AbortController();
   let isPausing = false;
@@ -65,7 +65,7 @@ export function openLive(partners: LivePartners): LiveConnection {
     try {
       partners.onChange(view);
     } catch (thrown) {
-      // As in a platform event listener: the error surfaces without stopping us.
+      // Like an error in an event listener: it is reported and does not stop the connection.
       queueMicrotask(() => {
         throw thrown;
       });
@@ -81,7 +81,7 @@ export function openLive(partners: LivePartners): LiveConnection {
       }
       const outcome = await attempt();
       let { error } = outcome;
-      let next = nextOf(course, outcome);
+      let next = afterTry(reconnect, outcome);
       try {
         if (outcome.refused && (next.isOver || !(await credentials.renew(outcome.refused.bearer)))) {
           show("refused", { ...(error && { error }) });
@@ -93,10 +93,10 @@ export function openLive(partners: LivePartners): LiveConnection {
           show("refused", { error });
           return close();
         }
-        // There is no other bearer yet: try again with the next one.
-        next = nextOf(course, { ...outcome, refused: undefined });
+        // There is no new bearer yet. The next try asks again.
+        next = afterTry(reconnect, { ...outcome, refused: undefined });
       }
-      course = next.course;
+      reconnect = next.state;
       if (closed || !isOnline()) continue;
       // An error that is retried at once is not shown.
       const retryAt = Date.now() + next.pauseMs;
@@ -126,10 +126,10 @@ export function openLive(partners: LivePartners): LiveConnection {
       }
       bearer = await credentials.current();
       if (signal.aborted) return outcome;
-      outcome.transport = transportOf(course, transports.length);
+      outcome.transport = chooseTransport(reconnect, transports.length);
       const { open, url } = transports[outcome.transport] as LivePartners["transports"][number];
       const onMessage = (message: WireMessage) => {
-        // A late message of a connection that was given up.
+        // A late message of an aborted connection.
         if (signal.aborted) return;
         outcome.spoke = true;
         take(message, outcome);
@@ -140,7 +140,8 @@ export function openLive(partners: LivePartners): LiveConnection {
         outcome.refused = { bearer };
         outcome.spoke = true;
       } else if (!outcome.spoke && (!error || error.code === "unreachable") && !signal.aborted) {
-        // A browser hides the answer to a WebSocket handshake, so an ordinary request finds the reason. If that fails too, the transport is not to blame.
+        // A browser hides the answer to a WebSocket handshake, so an ordinary request finds the reason. If that fails as
+        // well, the transport is not at fault.
         const { transport } = outcome;
         outcome.transport = undefined;
         await partners.ask(signal);

@@ -1,9 +1,9 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryClientError } from "./error.ts";
 
-/** The result of the tries so far. */
-export interface Course {
-  /** Failures in a row; the pauses grow with them. */
+/** What the tries so far have shown. */
+export interface ReconnectState {
+  /** Failures in a row. The pauses grow with them. */
   failures: number;
   /** Tries in a row without any message from the service. */
   silent: number;
@@ -29,11 +29,11 @@ export interface Outcome {
   error?: Error;
 }
 
-export const atFirst: Course = { failures: 0, silent: 0 };
+export const initialState: ReconnectState = { failures: 0, silent: 0 };
 
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
-/** The longest `Retry-After` that is obeyed: a proxy's mistake must not disconnect an open page for a day. */
+/** The longest `Retry-After` that is obeyed, since a proxy's mistake must not disconnect a page for a day. */
 const longestAskedMs = 3_600_000;
 /** After a connection that lasted this long the next pause is short again. */
 const goodMs = 10_000;
@@ -43,29 +43,29 @@ const shortLived = 2;
 const patientTries = 3;
 
 /** The index of the transport to try next. */
-export const transportOf = ({ proven, silent }: Course, count: number): number =>
+export const chooseTransport = ({ proven, silent }: ReconnectState, count: number): number =>
   proven ?? (silent < patientTries ? 0 : silent % count);
 
 /**
- * What to do after a try. `isOver`: further tries are useless, because a new token was refused right after the one before, or
- * the same token twice. Otherwise a refused token is to be replaced before the pause.
+ * Decides what follows a try. `isOver`: more tries are useless, because a new token was refused right after the one before, or
+ * the same token twice. Otherwise the caller replaces a refused token before the pause.
  */
-export function nextOf(
-  course: Course,
+export function afterTry(
+  state: ReconnectState,
   { lastedMs, wasLive, transport, spoke, refused, retryMs, reload, error }: Outcome,
-): { course: Course; isOver: boolean; pauseMs: number } {
+): { state: ReconnectState; isOver: boolean; pauseMs: number } {
   const wasGood = wasLive && lastedMs > goodMs;
-  const failures = wasGood ? 0 : wasLive ? Math.min(course.failures, shortLived) : course.failures;
-  const silent = spoke ? 0 : course.silent + (transport === undefined ? 0 : 1);
-  const before = course.refused;
-  // A client that was accepted and then thrown out must wait. One that was never accepted may try its new token now.
+  const failures = wasGood ? 0 : wasLive ? Math.min(state.failures, shortLived) : state.failures;
+  const silent = spoke ? 0 : state.silent + (transport === undefined ? 0 : 1);
+  const before = state.refused;
+  // A client that was accepted and then disconnected must wait. One that was never accepted may try its new token now.
   const asked = error instanceof BelfryClientError ? (error.retryAfter ?? 0) * 1_000 : 0;
   const now = refused ? wasGood || !wasLive : reload && failures === 0;
   return {
-    course: {
+    state: {
       failures: failures + 1,
       silent,
-      proven: spoke ? transport : silent < patientTries ? course.proven : undefined,
+      proven: spoke ? transport : silent < patientTries ? state.proven : undefined,
       refused,
     },
     isOver: Boolean(refused && before && !wasGood && (!wasLive || refused.bearer === before.bearer)),
