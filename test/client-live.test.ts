@@ -122,7 +122,7 @@ function follow(server: string, options: Partial<ClientOptions> & Partial<LiveOp
 }
 
 describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport) => {
-  test("has what is there, and then every change as it happens", async () => {
+  test("loads the inbox, then follows every change", async () => {
     const { url } = await startService(variables);
     const first = await notify("first");
     const { live, client, views, agrees } = follow(url, { transport });
@@ -141,7 +141,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
   });
 
-  test("takes 250 items in pages, and lets the oldest go with the service", async () => {
+  test("loads 250 items in pages, and drops the oldest when the service does", async () => {
     const { url } = await startService({ ...variables, INBOX_LIMIT: "250" });
     const large = createBelfry({ client: mongo, inboxLimit: 250 });
     onTestFinished(() => large.close());
@@ -160,7 +160,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(live.view.total).toBe(250);
   });
 
-  test("the service restarts, with changes meanwhile: nothing is missed, and nothing doubled", async () => {
+  test("misses and doubles nothing when the service restarts", async () => {
     const port = await freePort();
     const before = await startService({ ...variables, PORT: port });
     const kept = await notify("kept");
@@ -181,7 +181,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(views.slice(told).every((one) => one.rev === rev || one.rev === live.view.rev)).toBe(true);
   });
 
-  test("more is deleted meanwhile than the service remembers: the list is read anew", async () => {
+  test("reloads the list when more was deleted than the service remembers", async () => {
     const port = await freePort();
     const variablesHere = { ...variables, PORT: port };
     const before = await startService(variablesHere);
@@ -196,7 +196,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
   });
 
-  test("the inbox is erased and begins anew, with smaller revs", async () => {
+  test("follows an inbox that was erased and starts again with smaller revs", async () => {
     const { url } = await startService(variables);
     await notify();
     await notify();
@@ -207,7 +207,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
   });
 
-  test("a network that drops its connections again and again: the same in the end", async () => {
+  test("ends up exact on a network that keeps dropping connections", async () => {
     const { url } = await startService(variables);
     const network = await shakyNetwork(url);
     const { live, reaches, agrees } = follow(network.url, { transport });
@@ -232,7 +232,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(live.view.items).toHaveLength(kept.length);
   });
 
-  test("a token that runs out while it listens is replaced, and nothing is missed", async () => {
+  test("replaces a token that expires during a connection, and misses nothing", async () => {
     const { url } = await startService(variables);
     // Good for two seconds more.
     const clocks = [Date.now() - 13_000, Date.now()];
@@ -253,7 +253,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
   });
 
-  test("a token that is refused is replaced; a user who may not listen is told", async () => {
+  test("replaces a refused token; reports `refused` for a forbidden user", async () => {
     const { url } = await startService(variables);
     const program = new BelfryClient({ server: url, apiKey, user });
     const tokens: string[] = [];
@@ -275,7 +275,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(expired.live.view.error).toMatchObject({ code: "unauthorized" });
   });
 
-  test("after close nothing is told any more", async () => {
+  test("does not call onChange after close", async () => {
     const { url } = await startService(variables);
     const { live, views, agrees } = follow(url, { transport });
     const other = follow(url, { transport });
@@ -288,7 +288,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     expect(views).toHaveLength(told);
   });
 
-  test("something before the service asks for a pause: it is kept, and told", async () => {
+  test("obeys a proxy's Retry-After, and shows it", async () => {
     const page = fakeNetwork();
     const { url } = await startService(variables);
     const network = await shakyNetwork(url);
@@ -314,7 +314,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
   });
 
-  test("the page goes offline and comes back: it waits, and catches up", async () => {
+  test("waits while the page is offline, then catches up", async () => {
     const network = fakeNetwork();
     const { url } = await startService(variables);
     const { views, reaches, agrees } = follow(url, { transport });
@@ -329,7 +329,7 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
   });
 });
 
-test("events that stop without an end are noticed by the missing heartbeat", async () => {
+test("notices a dead event stream by its missing heartbeat", async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "1" });
   const network = await shakyNetwork(url);
   const { agrees, reaches } = follow(network.url, { transport: "events", heartbeatSeconds: 1 });
@@ -340,7 +340,7 @@ test("events that stop without an end are noticed by the missing heartbeat", asy
   await agrees();
 });
 
-test("where no WebSocket gets through, events are tried", async () => {
+test("falls back to server-sent events where no WebSocket gets through", async () => {
   const { url } = await startService(variables);
   class Blocked extends WebSocket {
     constructor(_url: string) {
@@ -353,7 +353,7 @@ test("where no WebSocket gets through, events are tried", async () => {
   await agrees();
 });
 
-test("a service that was away for long is met again by WebSocket", async () => {
+test("returns to WebSocket after a long outage", async () => {
   const page = fakeNetwork();
   const port = await freePort();
   const before = await startService({ ...variables, PORT: port });
@@ -388,7 +388,7 @@ test("a service that was away for long is met again by WebSocket", async () => {
   expect(new Set(asked)).toEqual(new Set(["inbox", "live"]));
 });
 
-test("a page's own mistake in onChange is the page's, and the inbox goes on", async () => {
+test("an exception in onChange does not stop the connection", async () => {
   const { url } = await startService(variables);
   const thrown: unknown[] = [];
   const catching = (error: unknown) => void thrown.push(error);

@@ -21,7 +21,7 @@ const inbox = (rev: number, ...items: WireItem[]): Replica => ({
 });
 const idsOf = ({ items }: Replica) => items.map((one) => one.id).join("");
 
-test("what came and was read since takes its place by when it came, not by when it changed", () => {
+test("sorts changed items by when they were added", () => {
   const { items, ...standing } = inbox(4, item("a", 1), item("b", 2, 4, true), item("c", 3));
   const now = applied(inbox(1, item("a", 1)), [came(item("c", 3)), came(item("b", 2, 4, true))], standing);
   expect(now).toEqual({ ...standing, items });
@@ -30,7 +30,7 @@ test("what came and was read since takes its place by when it came, not by when 
   expect(idsOf(applied(inbox(1, item("a", 1)), pair, { rev: 2, unread: 3, total: 3 }))).toBe("abc");
 });
 
-test("a change moves nothing, and a deletion takes out what is there", () => {
+test("a change keeps the item's place, and a deletion removes it", () => {
   const before = inbox(3, item("a", 1), item("b", 2), item("c", 3));
   const changes: WireChange[] = [
     { change: "read", rev: 4, item: item("b", 2, 4, true) },
@@ -42,20 +42,20 @@ test("a change moves nothing, and a deletion takes out what is there", () => {
   expect(isWhole(now)).toBe(true);
 });
 
-test("beyond the total the oldest go, which the service has let go without a word", () => {
+test("drops the oldest items beyond the total", () => {
   const before = inbox(3, item("a", 1), item("b", 2), item("c", 3));
   const now = applied(before, [came(item("d", 4)), came(item("e", 5))], { rev: 5, unread: 3, total: 3 });
   expect(idsOf(now)).toBe("cde");
   expect(idsOf(applied(before, [], { rev: 4, unread: 0, total: 0 }))).toBe("");
 });
 
-test("what the list has already seen is not done again: what is gone does not come back", () => {
+test("ignores changes that the list already has, so a deleted item does not return", () => {
   const before = inbox(9, item("a", 1));
   const changes: WireChange[] = [came(item("b", 8)), came(item("c", 10))];
   expect(idsOf(applied(before, changes, { rev: 10, unread: 2, total: 2 }))).toBe("ac");
 });
 
-test("it knows when it has not what the service counted", () => {
+test("isWhole is false when the counts differ from the service's", () => {
   expect(isWhole(inbox(1, item("a", 1)))).toBe(true);
   expect(isWhole({ ...inbox(1, item("a", 1)), total: 2 })).toBe(false);
   expect(isWhole({ ...inbox(1, item("a", 1)), unread: 0 })).toBe(false);

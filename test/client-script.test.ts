@@ -67,7 +67,7 @@ const countingTokens = () => {
 };
 const refusing: [number, string] = [1008, "token_expired"];
 
-test("an outage that outlives two tokens is no refusal: it comes back", async () => {
+test("reconnects after an outage that outlives two tokens", async () => {
   const { tokens, reaches } = await play(
     {
       sockets: [
@@ -83,7 +83,7 @@ test("an outage that outlives two tokens is no refusal: it comes back", async ()
   expect(tokens).toEqual(["token-1", "token-2", "token-2", "token-3"]);
 });
 
-test("a bearer that is let in and thrown out, and given again by the page, is refused for good the second time", async () => {
+test("gives up when the same bearer is accepted and disconnected twice", async () => {
   const { live, tokens, reaches } = await play(
     { sockets: [{ says: [state], closes: refusing }] },
     { getToken: () => "the same" },
@@ -93,7 +93,7 @@ test("a bearer that is let in and thrown out, and given again by the page, is re
   expect(tokens).toEqual(["the same", "the same"]);
 });
 
-test("a page whose getToken fails once is asked again, and the inbox goes on", async () => {
+test("calls getToken again after it failed once", async () => {
   let asked = 0;
   const getToken = () => {
     if (++asked === 2) throw new Error("the page's own server is away");
@@ -108,7 +108,7 @@ test("a page whose getToken fails once is asked again, and the inbox goes on", a
   expect(views.map((one) => one.error?.message)).toContain("the page's own server is away");
 });
 
-test("a WebSocket that has worked, and then none that says anything: events are tried", async () => {
+test("tries server-sent events when WebSockets stop working", async () => {
   const { live, reaches } = await play(
     {
       sockets: [{ says: [state], closes: [1001, "leaving"] }, { closes: [1001, ""] }],
@@ -120,7 +120,7 @@ test("a WebSocket that has worked, and then none that says anything: events are 
   await reaches("live");
 }, 40_000);
 
-test("events after `resync` are of the list that was given up: they are not shown, and it is no error", async () => {
+test("ignores events after `resync`", async () => {
   const { views, reaches } = await play(
     {
       events(response, nth) {
@@ -135,7 +135,7 @@ test("events after `resync` are of the list that was given up: they are not show
   expect(views.filter((one) => one.error)).toEqual([]);
 });
 
-test("an event that cannot be read ends its connection", async () => {
+test("an unreadable event ends the connection", async () => {
   let closed = 0;
   const { reaches } = await play(
     {
@@ -150,7 +150,7 @@ test("an event that cannot be read ends its connection", async () => {
   await eventually(() => closed === 1, "the first one's end");
 });
 
-test("who follows nobody, or no heartbeat, is told at once", () => {
+test("throws for a missing user and an invalid heartbeat", () => {
   const client = new BelfryClient({ server: "http://127.0.0.1:1" });
   expect(() => client.live({ onChange() {} })).toThrow(expect.objectContaining({ code: "no_user" }));
   for (const heartbeatSeconds of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])

@@ -58,7 +58,7 @@ async function checkedClient(url: string, options: Partial<ClientOptions> = {}) 
   return { client: new BelfryClient({ server: url, fetch: checking, ...options }), seen, problems };
 }
 
-test("every call is one of the OpenAPI document's, and every answer what it says", async () => {
+test("every call and answer matches the OpenAPI document", async () => {
   const { url } = await startService(variables);
   const { client, seen, problems } = await checkedClient(url, { apiKey, user: "ann" });
   const { notifications } = await client.notify({
@@ -120,7 +120,7 @@ test("every call is one of the OpenAPI document's, and every answer what it says
   );
 });
 
-test("an error has its status, its code and where the problem is", async () => {
+test("an error has a status, a code and details", async () => {
   const { url } = await startService(variables);
   const client = new BelfryClient({ server: `${url}/`, apiKey, user: "ann", retries: 0 });
   await expect(client.notify({ recipients: [], type: "new_login" })).rejects.toMatchObject({
@@ -138,7 +138,7 @@ test("an error has its status, its code and where the problem is", async () => {
   expect(() => new BelfryClient({ server: url, apiKey, token: "x" })).toThrow("one of apiKey");
 });
 
-test("a notification whose answer is lost is asked for again, and stored once", async () => {
+test("retries a notification whose answer was lost, and it is stored once", async () => {
   const { url } = await startService(variables);
   let lost = 0;
   const losing: typeof fetch = async (input, init) => {
@@ -162,7 +162,7 @@ test("a notification whose answer is lost is asked for again, and stored once", 
   });
 });
 
-test("a service that is too busy is asked again when it says so; one that asks for minutes is not waited for", async () => {
+test("retries after Retry-After, and fails at once when it is minutes", async () => {
   let answers: Array<[status: number, headers: Record<string, string>, body: string]> = [];
   let asked = 0;
   const server = createServer((_request, response) => {
@@ -206,7 +206,7 @@ async function playing(answers: Array<[status: number, code: string]>, options: 
   return { keys, client: new BelfryClient({ server: url, ...options }) };
 }
 
-test("a request that is being worked on is no failure: it is asked for again more often than three times", async () => {
+test("retries idempotency_in_progress more than three times", async () => {
   const inProgress: [number, string] = [409, "idempotency_in_progress"];
   const overloaded: [number, string] = [503, "overloaded"];
   const body = { recipients: ["ann"], type: "new_login" };
@@ -225,7 +225,7 @@ test("a request that is being worked on is no failure: it is asked for again mor
   expect(impatient.keys).toHaveLength(1);
 });
 
-test("a notification that failed tells its key, under which the call can be repeated", async () => {
+test("a failed notify has its idempotency key for a repeat", async () => {
   const { client, keys } = await playing([[503, "overloaded"]], { retries: 1, user: "ann" });
   const body = { recipients: ["ann"], type: "new_login" };
   const error = await client.notify(body).catch((failed) => failed);
@@ -236,7 +236,7 @@ test("a notification that failed tells its key, under which the call can be repe
   expect(other.idempotencyKey).toBeUndefined();
 });
 
-test("a service that is killed over a notification: the client has its answer from the next one, and it is stored once", async () => {
+test("gets its answer from the next process after a kill, and the notification is stored once", async () => {
   const [one, next] = await Promise.all([spawnService({ DB_URI: uri }), startService({ DB_URI: uri })]);
   const recipients = [new ObjectId().toHexString(), new ObjectId().toHexString()];
   const session = mongo.startSession();
@@ -262,7 +262,7 @@ test("a service that is killed over a notification: the client has its answer fr
   expect(await db.collection("deliveries").countDocuments({ notification: { $in: begun.ids } })).toBe(2);
 }, 60_000);
 
-test("a token that has run out is asked for anew, once for all calls that wait for it", async () => {
+test("renews an expired token once for all waiting calls", async () => {
   const { url } = await startService(variables);
   const program = new BelfryClient({ server: url, apiKey, user: "ann" });
   let asked = 0;
@@ -277,7 +277,7 @@ test("a token that has run out is asked for anew, once for all calls that wait f
   await expect(page.as("bob").inbox.list()).rejects.toMatchObject({ status: 403, code: "forbidden" });
 });
 
-test("the types of bodies and answers are those of the schemas that the document is made of", () => {
+test("the types of bodies and answers match the schemas", () => {
   // The compiler checks it: `npm run typecheck`.
   type Item = Static<typeof schemas.Item>;
   expectTypeOf<keyof Item>().toEqualTypeOf<keyof InboxItem>();

@@ -32,7 +32,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constantFrom("MongoDB away", "refused", "touch all") }) },
 ) as fc.Arbitrary<{ what: string; user: string; nth: number; hint: string; knows: string }>;
 
-test("whatever happens in whatever order, every device ends with what the database holds", {
+test("every device ends with the database's inbox after any order of events", {
   timeout: 120_000,
 }, async () => {
   await fc.assert(

@@ -60,7 +60,7 @@ function recorder(): Sink & { got: unknown[] } {
   };
 }
 
-test("a device first hears where the inbox stands, then what it missed, then what happens", async () => {
+test("sends the state, then what was missed, then each change", async () => {
   const { hub, inboxes, reads } = start();
   inboxes.add("alex");
   inboxes.add("alex");
@@ -112,7 +112,7 @@ test("a device first hears where the inbox stands, then what it missed, then wha
   expect(reads).toEqual([["alex"], ["alex"]]);
 });
 
-test("devices that know equally much are given the same object, so that its text is made once", async () => {
+test("gives devices that are equally far behind the same object", async () => {
   const { hub, inboxes } = start();
   for (let n = 0; n < 4; n++) inboxes.add("alex");
   const given = [1, 1, 2, 3, 2, 3].map((rev) => {
@@ -133,7 +133,7 @@ test("devices that know equally much are given the same object, so that its text
   expect(new Set(objects).size).toBe(3);
 });
 
-test("a thousand changes during a read cause one more, and a thousand users five", async () => {
+test("a thousand changes during a read cause one more read, a thousand users five", async () => {
   let goOn = () => {};
   const inboxes = createInboxes();
   const { hub, device, shows, reads } = start(
@@ -165,7 +165,7 @@ test("a thousand changes during a read cause one more, and a thousand users five
   expect(hub.size).toEqual({ users: 1_001, connections: 1_001 });
 });
 
-test("nobody is read for who does not listen, or not any more", async () => {
+test("does not read for users without a device", async () => {
   const { hub, device, reads } = start();
   hub.touch(["alex"]);
   hub.touchAll();
@@ -185,7 +185,7 @@ test("nobody is read for who does not listen, or not any more", async () => {
   ]);
 });
 
-test("an ObjectId is the same user in capitals", async () => {
+test("an ObjectId in capitals is the same user", async () => {
   const { hub, inboxes, device, shows } = start();
   const id = "0123456789abcdef01234567";
   const [small, capitals] = [device(id), device(id.toUpperCase())];
@@ -199,7 +199,7 @@ test("an ObjectId is the same user in capitals", async () => {
   expect(hub.connections("alex")).toBe(0);
 });
 
-test("a device that stops reading during 20,000 changes holds little, misses nothing and delays nobody", async () => {
+test("a device that stops reading during 20,000 changes uses little memory, misses nothing and delays nobody", async () => {
   const { hub, inboxes, device, shows, asked } = start();
   const stalled = device("alex", undefined, 100 * 1024);
   const others = [device("alex"), device("alex"), device("bob")];
@@ -221,7 +221,7 @@ test("a device that stops reading during 20,000 changes holds little, misses not
   expect(stalled.heard).toEqual(["state", "changes", "changes", "changes", "changes"]);
 });
 
-test("while all of a user's devices are stalled, nobody reads for them", async () => {
+test("does not read for a user whose devices are all stalled", async () => {
   const { hub, inboxes, device, shows, reads } = start();
   const alex = device("alex", undefined, 300 * 1024);
   await shows("alex", alex);
@@ -240,7 +240,7 @@ test("while all of a user's devices are stalled, nobody reads for them", async (
   expect(alex.heard).toEqual(["state", "changes", "changes"]);
 });
 
-test("one that comes back after too long reads its list anew; the user's other devices notice nothing", async () => {
+test("sends resync to a device that was away too long, and only to that one", async () => {
   const { hub, inboxes, device, shows } = start();
   for (let n = 0; n < 6; n++) inboxes.add("alex");
   const here = device("alex");
@@ -256,7 +256,7 @@ test("one that comes back after too long reads its list anew; the user's other d
   expect(here.heard).toEqual(["state", "resync", "changes"]);
 });
 
-test("when the user is erased, every device knows", async () => {
+test("tells every device when the user is erased", async () => {
   const { hub, inboxes, device, shows } = start();
   inboxes.add("alex");
   const [there, another] = [device("alex"), device("alex", nothingYet)];
@@ -267,7 +267,7 @@ test("when the user is erased, every device knows", async () => {
   expect(there.heard).toEqual(["state", "resync"]);
 });
 
-test("a device of an inbox that was erased reads the new one anew, whoever else comes for it at that moment", async () => {
+test("sends resync to a device of an erased inbox, even when another device connects at that moment", async () => {
   const { inboxes, device, shows } = start();
   for (let n = 0; n < 3; n++) inboxes.add("alex");
   const known = inboxes.list("alex");
@@ -279,7 +279,7 @@ test("a device of an inbox that was erased reads the new one anew, whoever else 
   expect(back.heard).toEqual(["state", "resync"]);
 });
 
-test("what an older system left is told to who wants everything, once, and is no news to anybody else", async () => {
+test("sends items of an older system once to a device that wants everything, and to no other", async () => {
   const { hub, inboxes } = start();
   for (let n = 0; n < 2; n++) inboxes.inherit("alex");
   const [everything, news] = [recorder(), recorder()];
@@ -302,7 +302,7 @@ test("what an older system left is told to who wants everything, once, and is no
   expect(told(nobody)).toEqual([["state"], ["changes", "new"]]);
 });
 
-test("while MongoDB is away devices wait, the log has one line, and nothing is lost", async () => {
+test("devices wait while MongoDB is away, with one log line, and lose nothing", async () => {
   let away = true;
   const inboxes = createInboxes();
   const { hub, device, shows, logged, reads } = start(
@@ -326,7 +326,7 @@ test("while MongoDB is away devices wait, the log has one line, and nothing is l
   expect(logged).toEqual([expect.stringMatching(/cannot be read/), expect.stringMatching(/again/)]);
 });
 
-test("a user whose document cannot be read costs the others in the same read one more, and no more later", async () => {
+test("an unreadable document costs the other users of its read one more read, once", async () => {
   const inboxes = createInboxes();
   const { hub, device, shows, reads, logged } = start(
     {
@@ -352,7 +352,7 @@ test("a user whose document cannot be read costs the others in the same read one
   expect(logged).toHaveLength(1);
 });
 
-test("users that have too much to be told together are read one by one, and miss nothing", async () => {
+test("reads users with too many changes one by one, and they miss nothing", async () => {
   const inboxes = createInboxes();
   const much = new Set(["alex", "bob"]);
   const { device, shows, reads, hub } = start(
@@ -376,7 +376,7 @@ test("users that have too much to be told together are read one by one, and miss
   expect(reads.slice(3)).toEqual([users]);
 });
 
-test("a connection that fails in an unexpected way is sent away; the others hear", async () => {
+test("closes a connection that fails unexpectedly, and serves the others", async () => {
   const { hub, inboxes, device, shows } = start();
   const broken = recorder();
   hub.subscribe("alex", 0, {
@@ -403,7 +403,7 @@ test("a connection that fails in an unexpected way is sent away; the others hear
   expect(worse.got.at(-1)).toEqual(["leave", expect.any(Number)]);
 });
 
-test("at a stop everyone is sent away to come back at different moments, and nobody is let in", async () => {
+test("a stop sends every device away with different pauses, and accepts none", async () => {
   const { hub, device } = start({ jitterMs: 5_000 });
   const devices = Array.from({ length: 100 }, (_, n) => device(`user ${n % 10}`));
   await eventually(() => devices.every((one) => one.heard.length === 1), "all listen");

@@ -55,7 +55,7 @@ const knows = (changes: number, ...devices: SocketDevice[]) =>
 const metricOf = async (url: string, name: string) =>
   new RegExp(`^belfry_live_${name} (.*)$`, "m").exec(await (await fetch(`${url}/metrics`)).text())?.[1];
 
-test("with the change stream down an instance's own devices hear at once, the others' as soon as it is back", async () => {
+test("without a change stream an instance serves its own devices at once, others when it is back", async () => {
   const { a, b, user, here, there } = await two(uri);
   const id = await notify(a, user);
   await knows(1, here, there);
@@ -95,7 +95,7 @@ test("with the change stream down an instance's own devices hear at once, the ot
   await eventually(() => there.messages.at(-1)?.type === "resync", "the other's, too");
 });
 
-test("after the history was lost every device is brought where its inbox is", async () => {
+test("catches every device up after the stream's history was lost", async () => {
   const { a, user, here, there } = await two(uri);
   await notify(a, user);
   await knows(1, here, there);
@@ -115,7 +115,7 @@ test("after the history was lost every device is brought where its inbox is", as
   await knows(2, here, there);
 });
 
-test("while the inbox cannot be read devices wait, and then get everything", async () => {
+test("devices wait while the inbox cannot be read, then get everything", async () => {
   const { a, b, user, here, there } = await two(uri);
   // What creates a user looks for it.
   await notify(a, user);
@@ -138,7 +138,7 @@ test("while the inbox cannot be read devices wait, and then get everything", asy
   ]);
 });
 
-test("a killed primary costs devices seconds, and no change", { timeout: 120_000 }, async () => {
+test("a killed primary delays devices by seconds, and loses no change", { timeout: 120_000 }, async () => {
   const place = mkdtempSync(join(tmpdir(), "belfry-instances-set-"));
   const set = await startReplicaSet(place, 1_000);
   onTestFinished(async () => {
@@ -170,7 +170,7 @@ test("a killed primary costs devices seconds, and no change", { timeout: 120_000
   expect([ids(here), ids(there)]).toEqual([inbox, inbox]);
 });
 
-test("on a standalone server, which has no change streams, the other instance's devices hear a little later", async () => {
+test("on a standalone server the other instance's devices get changes a little later", async () => {
   const standalone = await startStandalone();
   onTestFinished(() => standalone.close());
   const { a, user, here, there } = await two(standalone.uri);

@@ -25,7 +25,7 @@ async function failed(many: number, user: string): Promise<void> {
   await db.collection<DeliveryDocument>("deliveries").insertMany(Array.from({ length: many }, one));
 }
 
-inBrowser("an answer of another shape is a sentence, too, and nothing waits for ever", async () => {
+inBrowser("shows a sentence for an answer of another shape instead of loading forever", async () => {
   const { url } = await startService({ DB_URI: uri });
   const page = await browser.page();
   const alert = page.getByRole("alert");
@@ -46,7 +46,7 @@ inBrowser("an answer of another shape is a sentence, too, and nothing waits for 
   expect(await alert.count()).toBe(0);
 });
 
-inBrowser("until its program is there the page says what to do", async () => {
+inBrowser("shows what to do until its script has loaded", async () => {
   const { url } = await startService({ DB_URI: uri });
   const page = await browser.page();
   await page.route("**/console.js", (route) => route.abort());
@@ -54,26 +54,23 @@ inBrowser("until its program is there the page says what to do", async () => {
   await page.getByText("check that Belfry is running, then reload the page").waitFor(shown);
 });
 
-inBrowser(
-  "a browser that stores nothing for sites shows the console, and keeps the key as long as the page",
-  async () => {
-    const key = "a-key-of-sixteen-or-more";
-    const { url } = await startService({ DB_URI: uri, API_KEYS: key });
-    const page = await browser.page();
-    await page.addInitScript(`for (const name of ["localStorage", "sessionStorage"])
+inBrowser("works in a browser that blocks storage, and keeps the key until the page closes", async () => {
+  const key = "a-key-of-sixteen-or-more";
+  const { url } = await startService({ DB_URI: uri, API_KEYS: key });
+  const page = await browser.page();
+  await page.addInitScript(`for (const name of ["localStorage", "sessionStorage"])
     Object.defineProperty(window, name, { get() { throw new DOMException("No", "SecurityError"); } });`);
-    await page.goto(`${url}/#/types`);
-    await page.getByLabel("API key", { exact: true }).fill(key);
-    await page.keyboard.press("Enter");
-    await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
-    await page.getByRole("button", { name: "Theme: system" }).click();
-    await page.getByRole("button", { name: "Theme: light" }).waitFor(shown);
-    await goTo(page, "#/simulator");
-    await page.getByText("Stopped.").waitFor(shown);
-  },
-);
+  await page.goto(`${url}/#/types`);
+  await page.getByLabel("API key", { exact: true }).fill(key);
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
+  await page.getByRole("button", { name: "Theme: system" }).click();
+  await page.getByRole("button", { name: "Theme: light" }).waitFor(shown);
+  await goTo(page, "#/simulator");
+  await page.getByText("Stopped.").waitFor(shown);
+});
 
-inBrowser("deliveries say that they are slow to come, and that no newer ones can be asked for", async () => {
+inBrowser("Deliveries shows a slow first page, and a failed check for newer ones", async () => {
   const { page } = await open({ at: "#/simulator" });
   await page.getByText("Stopped.").waitFor(shown);
   await page.clock.install();
@@ -106,7 +103,7 @@ inBrowser("deliveries say that they are slow to come, and that no newer ones can
   await db.collection("deliveries").deleteMany({});
 });
 
-inBrowser("what the server refuses for good is not asked again and again", async () => {
+inBrowser("does not retry a request that the server refuses for good", async () => {
   const { page } = await open({ at: "#/simulator" });
   await page.getByText("Stopped.").waitFor(shown);
   await page.clock.install();
@@ -122,7 +119,7 @@ inBrowser("what the server refuses for good is not asked again and again", async
   expect(asked).toBe(before);
 });
 
-inBrowser("a key that fits into no header is refused where it is typed", async () => {
+inBrowser("refuses an API key with characters that no header allows, in the dialog", async () => {
   const key = "a-key-of-sixteen-or-more";
   const { page } = await open({ variables: { API_KEYS: key }, at: "#/types" });
   const field = page.getByLabel("API key", { exact: true });
@@ -135,7 +132,7 @@ inBrowser("a key that fits into no header is refused where it is typed", async (
   await page.getByRole("link", { name: /^direct/ }).waitFor(shown);
 });
 
-inBrowser("a redrive stops with the view it was begun in, and sends what was counted", async () => {
+inBrowser("a redrive stops when its view closes, and sends exactly what was counted", async () => {
   const { page, ask } = await open({ at: "#/deliveries" });
   for (const user of ["ann", "ben"])
     await ask("PUT", `/v1/users/${user}`, { email: `${user}@users.example` });
@@ -177,7 +174,7 @@ inBrowser("a redrive stops with the view it was begun in, and sends what was cou
   expect(calls).toBe(2);
 });
 
-inBrowser("of two who change the simulator neither undoes what the other did", async () => {
+inBrowser("two operators who change different simulator settings keep both changes", async () => {
   const { page, ask, url } = await open({ at: "#/simulator" });
   await page.getByRole("button", { name: "Start" }).click();
   await page.getByText(/^Running/).waitFor(shown);
@@ -194,7 +191,7 @@ inBrowser("of two who change the simulator neither undoes what the other did", a
   expect((await ask("GET", "/v1/simulator")).body.running).toBe(false);
 });
 
-inBrowser("a process without a worker does not claim that nothing is sent", async () => {
+inBrowser("Live of a process without a worker makes no claim about sending", async () => {
   const { page } = await open({ variables: { ROLES: "api" }, at: "#/live" });
   await page.getByText("This process does not send").waitFor(shown);
   await page.getByRole("img", { name: /accepted: 0\/s now, .* sent: unknown now/ }).waitFor(shown);

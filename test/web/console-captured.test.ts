@@ -20,7 +20,7 @@ const mail = (subject: string, html = `<p>${subject}</p>`) => ({
   html,
 });
 
-inBrowser("a message is opened by its address however old it is, and none is fetched twice", async () => {
+inBrowser("opens an old captured message by its address, and fetches each message once", async () => {
   const { page, url } = await open();
   const mails = Array.from({ length: 120 }, (_, at) => mail(`Mail ${at}`));
   await capturedOf(db).insertMany(mails);
@@ -50,7 +50,7 @@ inBrowser("a message is opened by its address however old it is, and none is fet
   }
 });
 
-inBrowser("a link in a mail leads nowhere, and the mail stays", async () => {
+inBrowser("ignores a click on a link in a captured mail", async () => {
   const { url } = await startService({ DB_URI: uri });
   // Its own context: what the policy refuses here is meant to be.
   const page = await browser.page();
@@ -67,7 +67,7 @@ inBrowser("a link in a mail leads nowhere, and the mail stays", async () => {
   await mailIn(page).getByText("Seen").waitFor(shown);
 });
 
-inBrowser("a delivery that was captured leads to its message", async () => {
+inBrowser("a captured delivery links to its message", async () => {
   const { page, ask } = await open();
   await ask("POST", "/v1/notifications", { recipients: ["alex"], type: "new_login", title: "Hello" });
   const { id } = await eventually(

@@ -28,7 +28,7 @@ async function failed(many: number, user = "zoe"): Promise<void> {
   await deliveries.insertMany(Array.from({ length: many }, one));
 }
 
-inBrowser("rows on the screen stay true, and the list stays where it was scrolled to", async () => {
+inBrowser("updates the visible deliveries, and keeps the scroll position", async () => {
   await failed(200);
   const { page } = await open({ at: "#/deliveries?status=failed" });
   await page.getByText("200 deliveries", { exact: true }).waitFor(shown);
@@ -47,7 +47,7 @@ inBrowser("rows on the screen stay true, and the list stays where it was scrolle
   expect(await page.evaluate("document.querySelector('.rows-grid').scrollTop")).toBe(before);
 });
 
-inBrowser("ids can be selected and copied, in the list and in an open delivery", async () => {
+inBrowser("ids can be selected and copied in the list and in an open delivery", async () => {
   await failed(1, "user-with-an-id");
   const { page } = await open({ at: "#/deliveries" });
   const selected = () => page.evaluate("getSelection().toString().trim()");
@@ -66,47 +66,44 @@ inBrowser("ids can be selected and copied, in the list and in an open delivery",
   }
 });
 
-inBrowser(
-  "one field finds any id: a delivery, a notification, a user, and what is in an inbox alone",
-  async () => {
-    const { page, ask } = await open({ at: "#/deliveries" });
-    const notify = async (user: string, channels: string[]) => {
-      const body = { recipients: [user], type: "direct", title: `For ${user}`, channels };
-      return (await ask("POST", "/v1/notifications", body)).body.notifications[0].id as string;
-    };
-    const hexUser = new ObjectId().toHexString();
-    const mailed = await notify(hexUser, ["email"]);
-    const inboxOnly = await notify("ines", ["inbox"]);
-    await ask("PUT", "/v1/users/quiet", { email: "quiet@users.example" });
-    const [{ id }] = (await ask("GET", `/v1/deliveries?notification_id=${mailed}`)).body.data;
-    const find = async (text: string) => {
-      await page.getByRole("searchbox", { name: /^Find by id/ }).fill(text);
-      await page.getByRole("button", { name: "Find" }).click();
-    };
-    const at = (hash: string) => expect.poll(() => new URL(page.url()).hash).toBe(hash);
+inBrowser("finds a delivery, a notification, a user and an inbox-only item by id in one field", async () => {
+  const { page, ask } = await open({ at: "#/deliveries" });
+  const notify = async (user: string, channels: string[]) => {
+    const body = { recipients: [user], type: "direct", title: `For ${user}`, channels };
+    return (await ask("POST", "/v1/notifications", body)).body.notifications[0].id as string;
+  };
+  const hexUser = new ObjectId().toHexString();
+  const mailed = await notify(hexUser, ["email"]);
+  const inboxOnly = await notify("ines", ["inbox"]);
+  await ask("PUT", "/v1/users/quiet", { email: "quiet@users.example" });
+  const [{ id }] = (await ask("GET", `/v1/deliveries?notification_id=${mailed}`)).body.data;
+  const find = async (text: string) => {
+    await page.getByRole("searchbox", { name: /^Find by id/ }).fill(text);
+    await page.getByRole("button", { name: "Find" }).click();
+  };
+  const at = (hash: string) => expect.poll(() => new URL(page.url()).hash).toBe(hash);
 
-    await find(` ${id.toUpperCase()} `);
-    await at(`#/deliveries/${id}`);
-    await page.getByRole("heading", { name: `Delivery ${id}` }).waitFor(shown);
-    await find(mailed);
-    await at(`#/deliveries?notification_id=${mailed}`);
-    await page.locator(".row", { hasText: hexUser }).waitFor(shown);
-    await find(hexUser);
-    await at(`#/deliveries?user_id=${hexUser}`);
-    await find(inboxOnly);
-    await at(`#/deliveries?notification_id=${inboxOnly}`);
-    await page.getByText("This notification has no deliveries. It is in the inbox of ines.").waitFor(shown);
-    await page.locator(".item").getByText("For ines").waitFor(shown);
-    await page.locator(".item").getByText("unread").waitFor(shown);
-    await goTo(page, "#/deliveries");
-    await find("nobody-has-this");
-    await page.getByText("No delivery, notification or user has the id “nobody-has-this”.").waitFor(shown);
-    await find(new ObjectId().toHexString());
-    await page.getByText(/No delivery, notification or user has the id “[0-9a-f]{24}”/).waitFor(shown);
-    await find("quiet");
-    await at("#/users/quiet");
-  },
-);
+  await find(` ${id.toUpperCase()} `);
+  await at(`#/deliveries/${id}`);
+  await page.getByRole("heading", { name: `Delivery ${id}` }).waitFor(shown);
+  await find(mailed);
+  await at(`#/deliveries?notification_id=${mailed}`);
+  await page.locator(".row", { hasText: hexUser }).waitFor(shown);
+  await find(hexUser);
+  await at(`#/deliveries?user_id=${hexUser}`);
+  await find(inboxOnly);
+  await at(`#/deliveries?notification_id=${inboxOnly}`);
+  await page.getByText("This notification has no deliveries. It is in the inbox of ines.").waitFor(shown);
+  await page.locator(".item").getByText("For ines").waitFor(shown);
+  await page.locator(".item").getByText("unread").waitFor(shown);
+  await goTo(page, "#/deliveries");
+  await find("nobody-has-this");
+  await page.getByText("No delivery, notification or user has the id “nobody-has-this”.").waitFor(shown);
+  await find(new ObjectId().toHexString());
+  await page.getByText(/No delivery, notification or user has the id “[0-9a-f]{24}”/).waitFor(shown);
+  await find("quiet");
+  await at("#/users/quiet");
+});
 
 inBrowser(
   "an open delivery shows the address, the rendered message, the data and the inbox item",

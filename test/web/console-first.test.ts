@@ -7,7 +7,7 @@ const { open } = consoles();
 const inBrowser = test.skipIf(chromiumMissing());
 const shown = { state: "visible" } as const;
 
-inBrowser("where nothing is yet each view says what to do about it, and the way leads there", async () => {
+inBrowser("each empty view says what to do, with a link", async () => {
   const { page } = await open({ context: phone });
   await page.getByText("Press Send.").waitFor(shown);
   for (const [view, says] of [
@@ -29,7 +29,7 @@ inBrowser("where nothing is yet each view says what to do about it, and the way 
   expect(await page.getByText("Press Send.").isVisible()).toBe(false);
 });
 
-inBrowser("the form as a call says in a shell what the form sends, whatever is typed", async () => {
+inBrowser("Send shows a curl call that sends exactly the form's content", async () => {
   const { page } = await open();
   await page.getByRole("textbox", { name: /^To/ }).fill("alex, o'hara");
   await page.getByLabel("Title").fill(`It's "here": $HOME \`id\` \\ 'x'`);
@@ -47,7 +47,7 @@ inBrowser("the form as a call says in a shell what the form sends, whatever is t
   expect(JSON.parse(given.at(-1) as string)).toEqual(request.postDataJSON());
 });
 
-inBrowser("with a key the call names the variable that has it, and not the key", async () => {
+inBrowser("the curl call names a variable instead of the API key", async () => {
   const key = "key-of-sixteen-characters";
   const { page } = await open({ variables: { API_KEYS: key, TOKEN_SECRET: "s".repeat(32) } });
   await page.getByLabel("API key", { exact: true }).fill(key);
@@ -58,7 +58,7 @@ inBrowser("with a key the call names the variable that has it, and not the key",
   expect(await page.getByRole("main").textContent()).not.toContain(key);
 });
 
-inBrowser("what a notification is about is sent along, and held to its form before it is", async () => {
+inBrowser("Send sends the target id, and checks its format before", async () => {
   const { page, ask } = await open();
   const target = page.getByRole("textbox", { name: /^Target/ });
   const send = page.getByRole("button", { name: "Send", exact: true });
@@ -75,7 +75,7 @@ inBrowser("what a notification is about is sent along, and held to its form befo
   expect(items.map((one: { target_id: string }) => one.target_id)).toEqual(["638f394d4b7243fc0399ea67"]);
 });
 
-inBrowser("a user who cannot be erased stays, with a sentence and a way to try again", async () => {
+inBrowser("keeps a user whose erasure failed, with the reason and a retry", async () => {
   const { page, ask } = await open({ at: "#/users/una" });
   await ask("PUT", "/v1/users/una", { email: "una@example.com" });
   let isBroken = true;
@@ -99,7 +99,7 @@ inBrowser("a user who cannot be erased stays, with a sentence and a way to try a
   expect((await ask("GET", "/v1/users/una")).status).toBe(404);
 });
 
-inBrowser("a server that is gone is said to be once, however many parts of a view miss it", async () => {
+inBrowser("reports an unreachable server once per view", async () => {
   const { page } = await open();
   // By itself it would try again, too.
   await page.clock.install();

@@ -48,7 +48,7 @@ const press = (page: Page, ...keys: string[]) =>
   keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
 
 describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 }, () => {
-  test("each view is reached, and each of its controls, and it is seen where one is", async () => {
+  test("reaches every view and control, with visible focus", async () => {
     const { page, ask } = await open();
     await ask("POST", "/v1/notifications", {
       recipients: ["alex"],
@@ -70,7 +70,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     }
   });
 
-  test("a user is looked for, opened, kept, and erased", async () => {
+  test("finds, opens, keeps and erases a user", async () => {
     const { page, ask } = await open({ at: "#/users" });
     for (const id of ["kim", "kit"]) await ask("PUT", `/v1/users/${id}`, { email: `${id}@example.com` });
     await tabTo(page, "User id");
@@ -99,7 +99,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     await page.getByRole("link", { name: /^kim/ }).waitFor({ state: "detached" });
   });
 
-  test("a delivery is filtered for, opened and closed; a redrive is previewed and left", async () => {
+  test("filters, opens and closes a delivery; previews a redrive and leaves it", async () => {
     const { page, ask } = await open({ at: "#/deliveries" });
     for (const recipients of [["ann"], ["bob"]])
       await ask("POST", "/v1/notifications", { recipients, type: "registration" });
@@ -137,7 +137,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
     expect((await page.evaluate<Focus>(focused)).says).toBe("Redrive…");
   });
 
-  test("a captured mail is read, a template previewed, the simulator run", async () => {
+  test("reads a captured mail, previews a template, runs the simulator", async () => {
     const { page, ask } = await open({ at: "#/captured" });
     await ask("POST", "/v1/notifications", { recipients: ["eve"], type: "new_login", title: "For Eve" });
     await page.getByRole("link", { name: /^For Eve/ }).waitFor(shown);

@@ -34,7 +34,7 @@ async function stored(many: number, fields: Partial<DeliveryDocument>): Promise<
 const verdicts = ".verdicts li";
 
 inBrowser(
-  "Live counts what failed in the last hour, also before it started, and each number leads to the list",
+  "Live counts failures of the last hour, those before its start as well, and links each count to the list",
   async () => {
     await stored(12, { state: "failed", reason: "exhausted" });
     await stored(5, { state: "skipped", reason: "no_address" });
@@ -56,27 +56,30 @@ inBrowser(
   },
 );
 
-inBrowser("Live has a green tick only for what is true now: what is old is grey, with its time", async () => {
-  await stored(1, { state: "sent" });
-  const { page } = await open({ at: "#/live" });
-  await page.locator(verdicts, { hasText: "Nothing failed in the last hour" }).waitFor(shown);
-  await page.locator(verdicts, { hasText: "Nothing is waiting" }).waitFor(shown);
-  await page.locator(`${verdicts} .is-delivered`).first().waitFor(shown);
-  await page.route("**/v1/**", (route) => route.abort());
-  await page.getByText("Belfry does not answer.").waitFor(shown);
-  await page.getByText(/This page shows the state of \d\d:\d\d:\d\d\./).waitFor(shown);
-  await page.getByText(/Old: this is the state of \d\d:\d\d:\d\d\./).waitFor(shown);
-  expect(await page.locator(`${verdicts} .is-delivered`).count()).toBe(0);
-  expect(await page.evaluate("getComputedStyle(document.querySelector('main > bf-live')).filter")).toBe(
-    "grayscale(1)",
-  );
-  await page.unroute("**/v1/**");
-  await page.getByRole("button", { name: "Try again" }).click();
-  await page.locator(`${verdicts} .is-delivered`).first().waitFor(shown);
-  expect(await page.getByText(/Old: this is the state/).count()).toBe(0);
-});
+inBrowser(
+  "Live shows old figures in grey with their time, and a green tick only for current ones",
+  async () => {
+    await stored(1, { state: "sent" });
+    const { page } = await open({ at: "#/live" });
+    await page.locator(verdicts, { hasText: "Nothing failed in the last hour" }).waitFor(shown);
+    await page.locator(verdicts, { hasText: "Nothing is waiting" }).waitFor(shown);
+    await page.locator(`${verdicts} .is-delivered`).first().waitFor(shown);
+    await page.route("**/v1/**", (route) => route.abort());
+    await page.getByText("Belfry does not answer.").waitFor(shown);
+    await page.getByText(/This page shows the state of \d\d:\d\d:\d\d\./).waitFor(shown);
+    await page.getByText(/Old: this is the state of \d\d:\d\d:\d\d\./).waitFor(shown);
+    expect(await page.locator(`${verdicts} .is-delivered`).count()).toBe(0);
+    expect(await page.evaluate("getComputedStyle(document.querySelector('main > bf-live')).filter")).toBe(
+      "grayscale(1)",
+    );
+    await page.unroute("**/v1/**");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(`${verdicts} .is-delivered`).first().waitFor(shown);
+    expect(await page.getByText(/Old: this is the state/).count()).toBe(0);
+  },
+);
 
-inBrowser("a stuck delivery is an alarm in Live", async () => {
+inBrowser("Live shows an alarm for a stuck delivery", async () => {
   const { page } = await open({ at: "#/simulator" });
   await page.route("**/v1/stats", async (route) => {
     const answer = await (await route.fetch()).json();
@@ -87,7 +90,7 @@ inBrowser("a stuck delivery is an alarm in Live", async () => {
 });
 
 inBrowser(
-  "a provider that refuses us shows its words and the remedy in Live, Send, a delivery and a redrive",
+  "Live, Send, a delivery and a redrive show a failing provider's answer and the remedy",
   async () => {
     const smtp = await startSmtp({
       onRecipient: () => ({
@@ -117,7 +120,7 @@ inBrowser(
   },
 );
 
-inBrowser("a next try is never in the past, by the clock of the server", async () => {
+inBrowser("shows the next try by the server's clock, never in the past", async () => {
   const soon = new Date(Date.now() + 3_600_000);
   await stored(1, { state: "pending", tries: 1, due: new Date(Date.now() - 60_000), user: "late" });
   await stored(1, { state: "pending", tries: 1, due: soon, user: "soon" });
@@ -144,7 +147,7 @@ inBrowser("a next try is never in the past, by the clock of the server", async (
 });
 
 inBrowser.each([phone, { viewport: { width: 1024, height: 768 } }, desk])(
-  "the ledger's numbers are whole: grouped, and each on one line: %o",
+  "the ledger groups digits and keeps each number on one line: %o",
   async (context) => {
     const { page } = await open({ at: "#/simulator", context });
     const line = {
@@ -178,7 +181,7 @@ inBrowser.each([phone, { viewport: { width: 1024, height: 768 } }, desk])(
   },
 );
 
-inBrowser("the plots of what waits have data from the start, and their axis begins there", async () => {
+inBrowser("the plots of waiting deliveries start with data, and so does their axis", async () => {
   const { page } = await open({ at: "#/simulator" });
   const now = Date.now();
   await page.route("**/v1/stats", async (route) => {

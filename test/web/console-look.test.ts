@@ -18,7 +18,7 @@ const budgets: Record<string, number> = {
   "console-live.js": 26_900,
 };
 
-test("the console stays as small as it is", () => {
+test("the console's files stay within their size budgets", () => {
   const folder = new URL("../../dist/web/console/", import.meta.url);
   expect(readdirSync(folder).sort()).toEqual(Object.keys(budgets).sort());
   for (const [file, most] of Object.entries(budgets))
@@ -89,7 +89,7 @@ describe.skipIf(chromiumMissing()).each(Object.entries(looks))(
       });
     });
 
-    test("what comes of a press is accessible and fits: an outcome, what is unfolded, dialogs", async () => {
+    test("outcomes, expanded parts and dialogs are accessible and fit", async () => {
       const { page, ask } = await open({ context });
       await page.getByText("The same with curl").click();
       await press(page, "Send");
@@ -129,7 +129,7 @@ describe.skipIf(chromiumMissing()).each(Object.entries(looks))(
       await expectFine(page, "the menu");
     });
 
-    test("where nothing is yet it is accessible and fits", async () => {
+    test("empty views are accessible and fit", async () => {
       const { page } = await open({ context, variables: { DB_URI: emptyUri } });
       await expectEach(page, {
         "#/users": ".empty",
@@ -146,7 +146,7 @@ describe.skipIf(chromiumMissing()).each(Object.entries(looks))(
       });
     });
 
-    test("without a key, an answer or a server it is accessible and fits, and one sentence says so", async () => {
+    test("views without a key, an answer or a server are accessible, fit, and say so in one sentence", async () => {
       const { page } = await open({ context, variables: { API_KEYS: "key-of-sixteen-characters" } });
       await page.getByRole("dialog", { name: "API key required" }).waitFor();
       await expectFine(page, "the dialog for the key");

@@ -55,7 +55,7 @@ interface Scrolled {
 }
 
 test.skipIf(chromiumMissing())(
-  "100,000 deliveries are scrolled through in order, with as many rows in the document as are seen",
+  "scrolls through 100,000 deliveries in order, with only the visible rows in the document",
   { timeout: 120_000 },
   async () => {
     const { page } = await open({ at: "#/deliveries" });
@@ -84,7 +84,7 @@ test.skipIf(chromiumMissing())(
 );
 
 test.skipIf(chromiumMissing())(
-  "on a phone the list is where it was after one has been looked at",
+  "on a phone the list keeps its position after a delivery was opened",
   async () => {
     const { page } = await open({ at: "#/deliveries", context: phone });
     await page.locator(".row").first().waitFor();

@@ -6,31 +6,25 @@ const { open } = consoles();
 const inBrowser = test.skipIf(chromiumMissing());
 const shown = { state: "visible" } as const;
 
-inBrowser(
-  "data that is no JSON is told with its place, and a number that would be lost is not sent",
-  async () => {
-    const { page } = await open();
-    const asked: string[] = [];
-    page.on("request", (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
-    const data = page.getByRole("textbox", { name: /^Data/ });
-    for (const [text, says] of [
-      ['{"device": "phone",\n "at": noon}', "This is not valid JSON: see line 2, column 8."],
-      ['{"device": "phone"', "This is not valid JSON: it ends too early, at line 1, column 19."],
-      [
-        '{"device": {"weight": 1e999}}',
-        "“weight” is too large for a number: send it as a string, in quotes.",
-      ],
-    ] as const) {
-      await data.fill(text);
-      await page.getByText(says).waitFor(shown);
-      await page.getByRole("button", { name: "Send", exact: true }).click();
-      await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("TEXTAREA");
-    }
-    expect(asked).not.toContain("POST /v1/notifications");
-  },
-);
+inBrowser("shows where data is invalid JSON, and refuses a number that is too large", async () => {
+  const { page } = await open();
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  const data = page.getByRole("textbox", { name: /^Data/ });
+  for (const [text, says] of [
+    ['{"device": "phone",\n "at": noon}', "This is not valid JSON: see line 2, column 8."],
+    ['{"device": "phone"', "This is not valid JSON: it ends too early, at line 1, column 19."],
+    ['{"device": {"weight": 1e999}}', "“weight” is too large for a number: send it as a string, in quotes."],
+  ] as const) {
+    await data.fill(text);
+    await page.getByText(says).waitFor(shown);
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("TEXTAREA");
+  }
+  expect(asked).not.toContain("POST /v1/notifications");
+});
 
-inBrowser("nobody to send to, and nowhere to send it, are each a sentence", async () => {
+inBrowser("asks for a recipient and for a channel when none is given", async () => {
   const { page } = await open();
   const to = page.getByRole("textbox", { name: /^To/ });
   const send = page.getByRole("button", { name: "Send", exact: true });
@@ -44,7 +38,7 @@ inBrowser("nobody to send to, and nowhere to send it, are each a sentence", asyn
   await page.getByRole("alert").getByText("Choose the inbox or a channel.").waitFor(shown);
 });
 
-inBrowser("who presses Send before the types have come has sent it", async () => {
+inBrowser("sends before the types have loaded", async () => {
   const { page } = await open({ at: "#/simulator" });
   await page.route("**/v1/types", () => {});
   await goTo(page, "#/send");
@@ -52,7 +46,7 @@ inBrowser("who presses Send before the types have come has sent it", async () =>
   await page.locator(".steps").getByText("unread").waitFor(shown);
 });
 
-inBrowser("what failed says why, in the service's own words, where it was sent", async () => {
+inBrowser("shows the service's reason beside each failed channel", async () => {
   const { page } = await open();
   await page.getByRole("option", { name: "direct" }).waitFor({ state: "attached" });
   for (const name of ["SMS", "webhook"]) await page.getByRole("checkbox", { name }).check();
@@ -70,24 +64,21 @@ inBrowser("what failed says why, in the service's own words, where it was sent",
   ]);
 });
 
-inBrowser(
-  "ids are split at commas, blanks and lines, and the form says how many users that makes",
-  async () => {
-    const { page } = await open();
-    const to = page.getByRole("textbox", { name: /^To/ });
-    await to.fill("ann");
-    expect(await page.getByText(/This goes to/).count()).toBe(0);
-    await to.fill("ann, bob  carol\tdan\neve,,ann frank");
-    await page.getByText("This goes to 6 users:").waitFor(shown);
-    await page.getByText("ann, bob, carol, dan, eve and 1 more.").waitFor(shown);
-    await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.getByText("6 notifications stored.").waitFor(shown);
-    await to.fill(Array.from({ length: 1_001 }, (_, at) => `u${at}`).join(" "));
-    await page.getByText("One request takes at most 1,000.").waitFor(shown);
-  },
-);
+inBrowser("splits user ids at commas, blanks and lines, and shows the number of users", async () => {
+  const { page } = await open();
+  const to = page.getByRole("textbox", { name: /^To/ });
+  await to.fill("ann");
+  expect(await page.getByText(/This goes to/).count()).toBe(0);
+  await to.fill("ann, bob  carol\tdan\neve,,ann frank");
+  await page.getByText("This goes to 6 users:").waitFor(shown);
+  await page.getByText("ann, bob, carol, dan, eve and 1 more.").waitFor(shown);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.getByText("6 notifications stored.").waitFor(shown);
+  await to.fill(Array.from({ length: 1_001 }, (_, at) => `u${at}`).join(" "));
+  await page.getByText("One request takes at most 1,000.").waitFor(shown);
+});
 
-inBrowser.each([desk, phone])("the field for ids stays within the page: %o", async (context) => {
+inBrowser.each([desk, phone])("the field for ids does not overflow the page: %o", async (context) => {
   const { page } = await open({ context });
   const to = page.getByRole("textbox", { name: /^To/ });
   for (const text of ["x".repeat(600), "some-user-id ".repeat(500), "id\n".repeat(500)]) {
@@ -100,7 +91,7 @@ inBrowser.each([desk, phone])("the field for ids stays within the page: %o", asy
   }
 });
 
-inBrowser("the type direct goes to exactly one place, and the form says so", async () => {
+inBrowser("the type direct asks for exactly one channel", async () => {
   const { page } = await open();
   await page.getByRole("combobox", { name: "Type" }).selectOption("direct");
   await page.getByText("(direct goes to exactly one)").waitFor(shown);

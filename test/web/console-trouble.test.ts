@@ -19,7 +19,7 @@ const problem = (status: number, code: string, headers: Record<string, string> =
   body: JSON.stringify({ type: "about:blank", status, code, detail: "What the server says." }),
 });
 
-inBrowser("asks for the API key once a session, says why, and keeps it in the tab", async () => {
+inBrowser("asks for the API key once per session, with the reason, and keeps it in the tab", async () => {
   const key = "a key of the console's test".replaceAll(" ", "-");
   const { page } = await open({ variables: { API_KEYS: key, TOKEN_SECRET: "s".repeat(32) } });
   const dialog = page.getByRole("dialog", { name: "API key required" });
@@ -48,7 +48,7 @@ inBrowser("asks for the API key once a session, says why, and keeps it in the ta
   await dialog.waitFor(shown);
 });
 
-inBrowser("without a TOKEN_SECRET it says why there is no inbox", async () => {
+inBrowser("explains the missing inbox when TOKEN_SECRET is not set", async () => {
   const key = "another-key-of-the-console";
   const { page } = await open({ variables: { API_KEYS: key }, at: "#/users/alex" });
   await page.getByLabel("API key", { exact: true }).fill(key);
@@ -62,7 +62,7 @@ const hostile = {
   body: `\u202Ereversed ${"😀".repeat(1_500)} javascript:top.pwned=1 </p></div><script>top.pwned=1</script>`,
 };
 
-inBrowser("what is sent is shown as text, wherever it is shown", async () => {
+inBrowser("shows content as text everywhere, never as HTML", async () => {
   const { page, ask } = await open();
   const { user, title, body } = hostile;
   const at = encodeURIComponent(user);
@@ -101,7 +101,7 @@ inBrowser("what is sent is shown as text, wherever it is shown", async () => {
   expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
 });
 
-inBrowser("a mail's own HTML is shown and can do nothing", async () => {
+inBrowser("a mail's HTML is shown without scripts, forms or requests", async () => {
   const service = await startService({ DB_URI: uri });
   const page = await browser.page();
   const asked: Request[] = [];
@@ -151,7 +151,7 @@ inBrowser("a mail's own HTML is shown and can do nothing", async () => {
   expect(allowed.filter((url) => !url.startsWith(service.url) && !url.startsWith("data:"))).toEqual([]);
 });
 
-inBrowser("a server that goes is said to be gone, and what was seen stays until it is back", async () => {
+inBrowser("keeps what was loaded while the server is away, and says that it is", async () => {
   const port = await freePort();
   const { page, service, ask } = await open({ at: "#/users/quiet", variables: { PORT: port } });
   await ask("PUT", "/v1/users/quiet", {});
@@ -169,7 +169,7 @@ inBrowser("a server that goes is said to be gone, and what was seen stays until 
   await page.getByText("This device is offline.").first().waitFor({ state: "hidden" });
 });
 
-inBrowser("429, 500, 503, a proxy's answer and a slow one are each a sentence", async () => {
+inBrowser("429, 500, 503, a proxy's answer and a slow answer are each a sentence", async () => {
   const { page } = await open({ at: "#/simulator" });
   await page.getByText("Stopped.").waitFor(shown);
   const alert = page.getByRole("alert");

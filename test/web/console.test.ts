@@ -8,35 +8,32 @@ const { open } = consoles();
 const inBrowser = test.skipIf(chromiumMissing());
 const shown = { state: "visible" } as const;
 
-inBrowser(
-  "a newcomer's first minute: one press, and it is in the inbox and in the captured mail",
-  async () => {
-    const { page } = await open();
-    expect(await page.title()).toBe("Send · Belfry");
-    await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.locator(".steps").getByText("unread").waitFor(shown);
-    await page.locator(".steps").getByText("sent", { exact: true }).waitFor(shown);
-    await mailIn(page).getByRole("heading", { name: "New sign-in" }).waitFor(shown);
-    await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).waitFor(shown);
+inBrowser("one press of Send shows the inbox item and the captured mail", async () => {
+  const { page } = await open();
+  expect(await page.title()).toBe("Send · Belfry");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.locator(".steps").getByText("unread").waitFor(shown);
+  await page.locator(".steps").getByText("sent", { exact: true }).waitFor(shown);
+  await mailIn(page).getByRole("heading", { name: "New sign-in" }).waitFor(shown);
+  await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).waitFor(shown);
 
-    // Read there, it is read here.
-    await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).click();
-    await page.locator(".steps").getByText("read", { exact: true }).waitFor(shown);
+  // Read there, it is read here.
+  await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).click();
+  await page.locator(".steps").getByText("read", { exact: true }).waitFor(shown);
 
-    // The same mail, by itself; and back.
-    await page.locator(".steps").getByRole("link", { name: "captured" }).click();
-    await mailIn(page).getByText("A phone in Lisbon").waitFor(shown);
-    await page.getByRole("button", { name: "Text" }).click();
-    await page.locator("pre.text").getByText("A phone in Lisbon").waitFor(shown);
-    await page.getByRole("button", { name: "Headers" }).click();
-    await page.getByText("newcomer@belfry.invalid").last().waitFor(shown);
-    await page.goBack();
-    await page.locator(".steps").getByText("read", { exact: true }).waitFor(shown);
-  },
-);
+  // The same mail, by itself; and back.
+  await page.locator(".steps").getByRole("link", { name: "captured" }).click();
+  await mailIn(page).getByText("A phone in Lisbon").waitFor(shown);
+  await page.getByRole("button", { name: "Text" }).click();
+  await page.locator("pre.text").getByText("A phone in Lisbon").waitFor(shown);
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.getByText("newcomer@belfry.invalid").last().waitFor(shown);
+  await page.goBack();
+  await page.locator(".steps").getByText("read", { exact: true }).waitFor(shown);
+});
 
 inBrowser(
-  "a form that is wrong says so; a channel that is named is used; many recipients are each answered",
+  "reports an invalid form, uses the chosen channel, and shows a result for each recipient",
   async () => {
     const { page } = await open({ context: phone });
     const data = page.getByRole("textbox", { name: /^Data/ });
@@ -59,7 +56,7 @@ inBrowser(
   },
 );
 
-inBrowser("provider down: failed with each attempt, sent again one by one and by a redrive", async () => {
+inBrowser("a failed delivery shows each attempt, and is resent alone or by a redrive", async () => {
   let isDown = true;
   const smtp = await startSmtp({
     onData: () => (isDown ? { code: 451, text: "4.3.0 not now" } : undefined),
@@ -105,7 +102,7 @@ inBrowser("provider down: failed with each attempt, sent again one by one and by
   await smtp.close();
 });
 
-inBrowser("a user is found, changed, and tried again at an address that was given up", async () => {
+inBrowser("finds and changes a user, and resumes a suppressed address", async () => {
   const smtp = await startSmtp({ onRecipient: () => ({ code: 550, text: "5.1.1 no such user" }) });
   const { page, ask } = await open({ variables: smtp.variables, at: "#/users" });
   await ask("PUT", "/v1/users/zoe", { email: "zoe@gone.example" });
@@ -137,7 +134,7 @@ inBrowser("a user is found, changed, and tried again at an address that was give
   await smtp.close();
 });
 
-inBrowser("types are previewed with a sample that can be edited", async () => {
+inBrowser("previews a type with an editable sample", async () => {
   const { page } = await open({ at: "#/types/direct" });
   await mailIn(page).getByText("The text of the notification.").waitFor(shown);
   await page.getByLabel("Body").fill("Now this. ".repeat(20));
@@ -150,7 +147,7 @@ inBrowser("types are previewed with a sample that can be edited", async () => {
   await page.getByText("there is nothing to render").waitFor(shown);
 });
 
-inBrowser("the simulator is started and stopped, and what it does is seen live", async () => {
+inBrowser("starts and stops the simulator, and shows its effect in Live", async () => {
   const { page, ask } = await open({ at: "#/simulator" });
   await page.getByText("Stopped.").waitFor(shown);
   const speed = page.getByRole("slider", { name: "Speed" });
@@ -172,7 +169,7 @@ inBrowser("the simulator is started and stopped, and what it does is seen live",
   expect((await ask("GET", "/v1/simulator")).body.running).toBe(false);
 });
 
-inBrowser("with the keyboard alone: past the views, through the form, to what happened", async () => {
+inBrowser("sends by keyboard alone", async () => {
   const { page } = await open();
   const focused = () => page.evaluate<string>("document.activeElement.textContent.trim()");
   await page.getByRole("option", { name: "direct" }).waitFor({ state: "attached" });
@@ -191,7 +188,7 @@ inBrowser("with the keyboard alone: past the views, through the form, to what ha
   await page.locator("belfry-inbox").getByRole("button", { name: "Unread: New sign-in" }).waitFor(shown);
 });
 
-inBrowser("on a phone the views that have no room in the bar are behind More", async () => {
+inBrowser("on a phone the other views are behind More", async () => {
   const { page } = await open({ context: phone });
   const more = page.getByRole("button", { name: "More" });
   const types = page.getByRole("link", { name: "Types" });

@@ -6,13 +6,13 @@ import { textsFor } from "../../web/inbox/texts.ts";
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const guide = read("docs/inbox.md");
 
-test("the guide's pages are the examples that the browser tests open", () => {
+test("docs/inbox.md shows the examples that the browser tests open", () => {
   const blocks = [...guide.matchAll(/```(?:js|jsx|vue|svelte)\n([\s\S]*?)```/g)].map(([, code]) => code);
   for (const file of ["html/page.js", "react/App.jsx", "vue/App.vue", "svelte/App.svelte"])
     expect(blocks).toContain(read(`examples/inbox-${file}`));
 });
 
-test("the guide has every attribute, event, part, slot and word of the tag", () => {
+test("docs/inbox.md lists every attribute, event, part, slot and text of the tag", () => {
   const source = ["attributes", "bell", "element", "panel", "row"]
     .map((name) => read(`web/inbox/${name}.ts`))
     .join("");
@@ -71,7 +71,7 @@ test.each([
   );
 });
 
-test("an invalid locale is English; a language without built-in texts has English ones, with English plurals", () => {
+test("falls back to English texts and plurals for an invalid locale and for other languages", () => {
   for (const tag of ["", "x", "nonsense!", "12"]) expect(createLocale(tag).texts.title).toBe("Notifications");
   const japanese = createLocale("ja");
   expect([1, 2].map((n) => japanese.plural(japanese.texts.arrived, n))).toEqual([

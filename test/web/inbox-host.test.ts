@@ -28,8 +28,8 @@ const listen = (page: Page) =>
     }`);
 const said = (page: Page) => page.evaluate("said.filter(([, text]) => text)");
 
-describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
-  test("rules for everything there change nothing of it but the bell's colour", async () => {
+describe.skipIf(chromiumMissing())("the tag in a foreign page", () => {
+  test("the page's global styles change only the bell's colour", async () => {
     await notify("One", { body: "Its body" });
     const { page, tag } = await start();
     const looks = () =>
@@ -53,7 +53,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     expect(await page.evaluate(colour)).toBe("rgb(255, 0, 0)");
   });
 
-  test("with letters twice as large, on the smallest screen, all of it can be reached", async () => {
+  test("everything is reachable at 200 % text size on the smallest screen", async () => {
     await notify("One");
     const { page, tag } = await start({
       attributes: { locale: "ru" },
@@ -68,7 +68,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     }
   });
 
-  test("in forced colours the chosen filter is still told from the others", async () => {
+  test("forced colours still mark the chosen filter", async () => {
     const { page, tag } = await start({ context: { forcedColors: "active" } });
     await tag.open();
     await tag.choose("unread");
@@ -77,7 +77,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     expect(underlined).toEqual(["none", "solid", "none"]);
   });
 
-  test("`server` may be relative, as addresses in a page are", async () => {
+  test("`server` may be a relative address", async () => {
     const { url } = await startService({ DB_URI: variables.DB_URI });
     const page = await browser.page();
     const sockets: string[] = [];
@@ -92,7 +92,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await tagOn(page).becomes("the socket", async () => sockets.some((one) => one.startsWith(live)), true);
   });
 
-  test("a script from a sub-path asks the service there", async () => {
+  test("a script from a sub-path calls the service at that path", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { site, page, tag } = await visit(url);
@@ -122,7 +122,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     expect(asked.filter((one) => !one.startsWith("/belfry/"))).toEqual([]);
   });
 
-  test("in another tag's shadow root it has the language of the page", async () => {
+  test("uses the page's language inside another tag's shadow root", async () => {
     await notify("One");
     const { page } = await start({
       body: (tag) => `<div></div><template>${tag}</template>`,
@@ -132,7 +132,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await page.getByRole("button", { name: "Уведомления, 1 новое" }).waitFor();
   });
 
-  test("one that is hidden leaves it to another to say what is new", async () => {
+  test("a hidden tag leaves the announcement to a visible one", async () => {
     await notify("Before");
     const { page } = await start({
       body: (tag) => `<div hidden>${tag}</div>${tag.replace(" ", " id=seen ")}`,
@@ -144,7 +144,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await seen.becomes("what is said", () => said(page), [["seen", "1 new notification: One"]]);
   });
 
-  test("another user is not told the news of the one before", async () => {
+  test("does not announce the previous user's items after a change of user", async () => {
     const { page, tag } = await start();
     await tag.open();
     await tag.says("No notifications yet.");
@@ -160,7 +160,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await tag.becomes("what is said", () => said(page), [["", "1 new notification: For the other"]]);
   });
 
-  test("taken out and put back it tells what came meanwhile, and nothing old", async () => {
+  test("a tag that is removed and put back announces only what arrived meanwhile", async () => {
     await notify("Before");
     const { page, tag } = await start({
       script: `globalThis.told = [];
@@ -176,7 +176,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     expect(await page.evaluate("told")).toEqual(["Meanwhile", "After"]);
   });
 
-  test("opened while it is taken out, it is open when it is back", async () => {
+  test("a tag that is opened while removed is open when it is back", async () => {
     await notify("One");
     const { page, tag } = await start();
     await tag.counts("1");
@@ -190,7 +190,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await tag.lists("One");
   });
 
-  test("the open list goes where the bell goes", async () => {
+  test("the open list follows the bell", async () => {
     await notify("One");
     const { page, tag } = await start();
     await tag.open();
@@ -206,7 +206,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     await tag.becomes("how far below the bell it is", gap, 52);
   });
 
-  test("tags that came and went leave nothing behind", async () => {
+  test("removed tags leave no listeners or connections", async () => {
     await notify("One");
     const { context, page, tag } = await start();
     await tag.counts("1");
@@ -237,7 +237,7 @@ describe.skipIf(chromiumMissing())("the tag in somebody's page", () => {
     }, [true, true]);
   });
 
-  test("a word of the page's that is none is passed over", async () => {
+  test("ignores a text of the page that is no text", async () => {
     await notify("One");
     const texts = { title: "Post", unread: { one: 7, other: "{n} ?" }, arrived: null, retry: ["x"] };
     const { tag } = await start({ attributes: { texts: JSON.stringify(texts) } });

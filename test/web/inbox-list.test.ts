@@ -18,7 +18,7 @@ const several = async (count: number) => {
 };
 
 describe.skipIf(chromiumMissing())("the list", () => {
-  test("what does not fit has a button for the rest, whatever its letters and the room for it", async () => {
+  test("a cut text has a button that shows the rest, in any script and width", async () => {
     await notify("Short", { body: "and sweet" });
     await notify("Lines", { body: "one\ntwo\nthree\nfour" });
     await notify("Body", { body: "word ".repeat(40) });
@@ -43,7 +43,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
     expect([await isCut(), await more.textContent()]).toEqual([true, "Show more"]);
   });
 
-  test("Tab comes to the list wherever its reader has been, and what is new takes nobody's place", async () => {
+  test("Tab reaches the first row of a reopened list, and a new item does not move the focus", async () => {
     await several(60);
     const { page, tag } = await start();
     await tag.open();
@@ -64,7 +64,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
     }
   });
 
-  test("what is in sight stays there when something comes above it, and another filter begins at its top", async () => {
+  test("keeps the scroll position when items arrive, and starts another filter at its top", async () => {
     await several(60);
     const { tag } = await start();
     await tag.open();
@@ -81,7 +81,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
     await tag.becomes("how far it is scrolled", () => body.evaluate((one) => one.scrollTop), 0);
   });
 
-  test("what comes and goes leaves nothing behind in the page", async () => {
+  test("items that come and go leave no nodes behind", async () => {
     await several(3);
     const { tag } = await start();
     await tag.open();
@@ -97,7 +97,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
     expect(await nodes()).toBeLessThan(before + 3);
   });
 
-  test("with Ctrl all of a row opens its link in another tab", async () => {
+  test("a Ctrl-click anywhere in a row opens its link in another tab", async () => {
     await notify("One", { body: "Its body", data: { url: "/next" } });
     const { site, context, page, tag } = await start();
     await tag.open();
@@ -110,14 +110,14 @@ describe.skipIf(chromiumMissing())("the list", () => {
     await tag.counts("");
   });
 
-  test("a title that shows nothing is that of its type", async () => {
+  test("shows the type instead of an invisible title", async () => {
     for (const title of ["\u202e", "\u200b\u2066", " \u00a0 "]) await notify(title);
     const { tag } = await start();
     await tag.open();
     await tag.lists("New message", "New message", "New message");
   });
 
-  test("the focus stays in the panel when what had it goes", async () => {
+  test("keeps the focus in the panel when the focused element goes", async () => {
     await notify("One");
     const { page, tag } = await start();
     await page.route("**/read", (route) => route.abort());
@@ -130,7 +130,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
   });
 });
 
-test("a text for a line is short, whatever its characters are", () => {
+test("shortens a text to a line without splitting characters", () => {
   for (const one of ["x", "😀", "👩‍👩‍👧"]) expect([...shortened(one.repeat(500))].length).toBe(120);
   expect(shortened("😀".repeat(120))).toBe("😀".repeat(120));
 });

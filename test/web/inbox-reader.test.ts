@@ -14,7 +14,7 @@ async function start(given: Parameters<typeof visit>[1] = {}) {
 }
 
 describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
-  test("by keyboard alone: open, choose, go through the list, act, close", async () => {
+  test("opens, filters, moves, acts and closes by keyboard alone", async () => {
     for (const title of ["One", "Two", "Three"]) await notify(title, { data: { url: `#${title}` } });
     const { page, tag } = await start();
     await tag.counts("3");
@@ -71,7 +71,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     ]);
   });
 
-  test("the last of the list goes under the focus: it stays in the panel", async () => {
+  test("keeps the focus in the panel when its only item goes", async () => {
     const id = await notify("One");
     const { page, tag } = await start();
     await tag.open();
@@ -83,7 +83,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await tag.becomes("the focus", () => focused(page), "panel");
   });
 
-  test("names, roles and states are those that a screen reader needs", async () => {
+  test("has the names, roles and states that a screen reader needs", async () => {
     await notify("One", { body: "Its body" });
     const { tag } = await start();
     await tag.counts("1");
@@ -106,7 +106,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
       expect(snapshot).toContain(line);
   });
 
-  test("news is said once and in one, whatever comes in whatever tags", async () => {
+  test("announces a burst once, however many tags there are", async () => {
     await notify("Before");
     const { page, tag } = await start({ body: (one) => one + one });
     await tag.counts("1");
@@ -123,7 +123,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await eventually(async () => (await said.allTextContents()).join("") === "", "it to be quiet again");
   });
 
-  test.each(["light", "dark"] as const)("axe-core finds nothing to object to: %s", async (theme) => {
+  test.each(["light", "dark"] as const)("axe-core finds no problems: %s", async (theme) => {
     await notify("One", { data: { url: "/one" }, body: "Its body. ".repeat(60) });
     await notify(undefined);
     const { context, page, tag } = await start({
@@ -157,7 +157,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await expectAccessible(page, "nothing but a sentence");
   });
 
-  test("Russian, with its plurals, times and all its words", async () => {
+  test("Russian has its plurals, times and all texts", async () => {
     const { tag } = await start({ attributes: { locale: "ru" } });
     await tag.bell.waitFor();
     for (const [count, says] of [
@@ -184,7 +184,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     expect(names.join(" ")).not.toMatch(/[a-z]/i);
   });
 
-  test("the page's lang decides when no locale is given, and the page's own words come before ours", async () => {
+  test("uses the page's lang without a locale, and the page's own texts first", async () => {
     await notify("One");
     const texts = {
       title: "Benachrichtigungen",
@@ -208,7 +208,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await tag.becomes("the bell", () => tag.bell.getAttribute("aria-label"), "Уведомления, 1 новое");
   });
 
-  test("right-to-left: everything is mirrored, and texts keep their own direction", async () => {
+  test("mirrors everything right-to-left, and keeps each text's own direction", async () => {
     await notify("مرحبا");
     await notify("Hello!");
     const { page, tag } = await start({
@@ -225,7 +225,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     expect(directions).toEqual(["ltr", "rtl"]);
   });
 
-  test("a sentence that is not in the locale's language ends with its full stop", async () => {
+  test("an English sentence in a right-to-left page ends with its full stop", async () => {
     const { page, tag } = await start({ attributes: { locale: "ar" } });
     await tag.open();
     await tag.says("No notifications yet.");
@@ -241,7 +241,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     expect(stop).toBeGreaterThan(last);
   });
 
-  test("hostile content is text: nothing runs, nothing breaks out, nothing is lost", async () => {
+  test("shows hostile content as text, complete and without running it", async () => {
     const titles = [
       "one",
       "two",
@@ -274,7 +274,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     expect((await tag.item("long long").boundingBox())?.height).toBeGreaterThan(1_000);
   });
 
-  test("the browser's notifications: asked for by a click alone, for a hidden page, once for all tabs", async () => {
+  test("asks for browser notifications on a click only, and shows one for all hidden tabs", async () => {
     const { context, site, page, tag } = await start();
     await context.grantPermissions([]);
     await context.addInitScript(`globalThis.shown = []; globalThis.asked = 0;
@@ -318,7 +318,7 @@ describe.skipIf(chromiumMissing())("the tag, for every reader", () => {
     await tag.listsUnread("Seen there", "Unseen", "Seen");
   });
 
-  test("on a phone the list is a sheet as wide as the screen; a bell elsewhere has it within the window", async () => {
+  test("shows the list as a full-width sheet on a phone, and within the window elsewhere", async () => {
     await notify("One");
     const phone = await start({
       context: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },

@@ -85,7 +85,7 @@ describe.skipIf(chromiumMissing())("rows that the page draws", () => {
     await tag.counts("");
   });
 
-  test("renderItem may give text, or leave a row to the tag, and one that throws costs only its own row", async () => {
+  test("renderItem may return text or nothing, and an exception affects only its row", async () => {
     for (const title of ["Broken", "Ours", "<b>Text</b>"]) await notify(title);
     const { page, tag } = await start(`addEventListener("error", (event) => event.preventDefault());
       tag.renderItem = ({ title }) => {
@@ -103,7 +103,7 @@ describe.skipIf(chromiumMissing())("rows that the page draws", () => {
     await tag.lists("<b>Text</b>", "Ours", "Broken");
   });
 
-  test("items and belfry-items follow the list: its filter, what comes, and what is deleted", async () => {
+  test("items and belfry-items follow the filter, new items and deletions", async () => {
     await notify("One");
     await notify("Two");
     const { page, tag, told } = await start(listen);

@@ -18,7 +18,7 @@ const requestsOf = (page: Page, path: string) => {
 };
 
 describe.skipIf(chromiumMissing())("token-url", () => {
-  test("the tag gets its token from the page's server, with the page's cookies, and asks nothing before", async () => {
+  test("gets its token from the page's server, with cookies, before any other request", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, context, site, tag, go } = await visit(url, {
@@ -34,7 +34,7 @@ describe.skipIf(chromiumMissing())("token-url", () => {
     expect(said).toEqual([]);
   });
 
-  test("the answer may be the JSON of POST /v1/users/{id}/token", async () => {
+  test("accepts the JSON of POST /v1/users/{id}/token", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url, { attributes: { token: undefined, "token-url": "/token" } });
@@ -44,7 +44,7 @@ describe.skipIf(chromiumMissing())("token-url", () => {
     await tag.counts("1");
   });
 
-  test("a token that ends is replaced unnoticed", async () => {
+  test("replaces an expiring token without an interruption", async () => {
     const { url } = await startService(variables);
     const old = await sign(user(), () => Date.now() - 897_000);
     const { page, tag, go } = await visit(url, { attributes: { token: old, "token-url": "/token" } });
@@ -79,7 +79,7 @@ describe.skipIf(chromiumMissing())("token-url", () => {
 });
 
 describe.skipIf(chromiumMissing())("before there is a token", () => {
-  test("nothing is asked until the page's own script has set getToken", async () => {
+  test("waits for the page's script to set getToken", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url, {
@@ -94,7 +94,7 @@ describe.skipIf(chromiumMissing())("before there is a token", () => {
 });
 
 describe.skipIf(chromiumMissing())("a page of an origin that the service refuses", () => {
-  test("has a sentence and one warning that says what to do, and asks no more", async () => {
+  test("shows a sentence, logs one warning, and stops", async () => {
     const { url } = await startService({ ...variables, ALLOWED_ORIGINS: "https://elsewhere.example" });
     const { page, site, tag, go } = await visit(url);
     const said = consoleOf(page);
@@ -114,7 +114,7 @@ describe.skipIf(chromiumMissing())("a page of an origin that the service refuses
   });
 });
 
-test("a token is renewed before it expires, whatever the device's clock says", async () => {
+test("renews a token before it expires, even with a wrong device clock", async () => {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   let made = 0;
   // Issued and expired long ago by this device's clock.

@@ -46,8 +46,8 @@ const notDone = "That did not work. Try again in a moment.";
 const signedOut = "Your session has expired. Reload the page or sign in again.";
 const broken = "The service has a problem. Nothing is lost. Trying again…";
 
-describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do", () => {
-  test("offline: keeps what it has, and catches up when the network is back", async () => {
+describe.skipIf(chromiumMissing())("the tag shows what is wrong and what to do", () => {
+  test("keeps its list offline, and catches up when the network is back", async () => {
     const { url } = await startService(variables);
     await notify("Before");
     const { context, page, tag, go } = await visit(url);
@@ -66,7 +66,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await page.getByText(offline).waitFor({ state: "detached" });
   });
 
-  test("the service goes and comes back: nothing is missed, and told apart from what is new", async () => {
+  test("misses nothing while the service restarts, and announces only new items", async () => {
     const port = await freePort();
     const before = await startService({ ...variables, PORT: port });
     await notify("Before");
@@ -88,7 +88,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     expect(await page.locator('[part~="notice"]').count()).toBe(0);
   });
 
-  test("no service at all: a sentence, and a button that finds it once it is there", async () => {
+  test("shows a sentence without a service, and a button that reconnects", async () => {
     const { url } = await startService(variables);
     await notify("There");
     const port = await freePort();
@@ -112,7 +112,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.lists("There");
   });
 
-  test("a token that runs out is renewed by getToken, unnoticed", async () => {
+  test("renews an expired token by getToken without an interruption", async () => {
     const { url } = await startService(variables);
     // Good for two seconds more.
     const old = await sign(user(), () => Date.now() - 898_000);
@@ -133,7 +133,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     expect(await tag.part("notice").count()).toBe(0);
   });
 
-  test("without getToken it says that the sign-in has ended, keeps what it has, and takes the next token", async () => {
+  test("without getToken shows that the sign-in ended, keeps its list, and takes the next token", async () => {
     const { url } = await startService(variables);
     await notify("Before");
     const old = await sign(user(), () => Date.now() - 897_000);
@@ -153,7 +153,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     expect(await page.evaluate("told")).toEqual(["Later"]);
   });
 
-  test("another user's token, one that is none, and no user at all", async () => {
+  test("shows a sentence for another user's token, an invalid token and a missing user", async () => {
     const { url } = await startService(variables);
     const { page, tag, go } = await visit(url, { attributes: { token: await sign("somebody else") } });
     await go();
@@ -193,7 +193,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.lists("One");
   });
 
-  test("too many pages: the list is there, with what helps", async () => {
+  test("shows the list and what to do when there are too many connections", async () => {
     const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_USER: "1" });
     await notify("One");
     const { context, site, tag, go } = await visit(url);
@@ -239,7 +239,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     },
   );
 
-  test("a slow answer: a sentence instead of an endless wait, and the list when it comes", async () => {
+  test("shows a sentence while an answer is slow, and then the list", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url);
@@ -256,7 +256,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.lists("One");
   });
 
-  test("what is done shows at once; what the service refuses is taken back, with the reason", async () => {
+  test("shows an action at once, and reverts it with the reason when the service refuses", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url);
@@ -287,7 +287,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.part("failure").waitFor({ state: "detached" });
   });
 
-  test("an item that is gone by the time it is clicked is no trouble", async () => {
+  test("ignores a click on an item that is already deleted", async () => {
     const { url } = await startService(variables);
     const id = await notify("One");
     const { page, tag, go } = await visit(url);
@@ -303,7 +303,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     expect(await tag.part("failure").count()).toBe(0);
   });
 
-  test("a clock that is three hours ahead changes no time, and is told", async () => {
+  test("shows correct times with a clock three hours ahead, and says so", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url);
@@ -314,7 +314,7 @@ describe.skipIf(chromiumMissing())("the tag says what is wrong, and what to do",
     await tag.says("This device’s clock is off by 3 hours. The times shown are the service’s.");
   });
 
-  test("times go on", async () => {
+  test("updates relative times", async () => {
     const { url } = await startService(variables);
     await notify("One");
     const { page, tag, go } = await visit(url);

@@ -43,7 +43,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     expect([await titles(), deletes]).toEqual([["Three", "Two", "One"], []]);
   });
 
-  test("when the time is over the delete is sent; the last of several is the first to come back", async () => {
+  test("sends the delete after the time; Undo brings the last of several back first", async () => {
     const { deletes, page, tag } = await start();
     await tag.act("One", "remove");
     await tag.act("Two", "remove");
@@ -63,7 +63,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     expect(deletes).toHaveLength(1);
   });
 
-  test("all tags of the page agree, and each can undo; another page shows the item until the delete is sent", async () => {
+  test("all tags of a page hide the item and can undo; another page shows it until the delete is sent", async () => {
     const { context, site, page, tag } = await start({
       body: (one) => one + one.replace(" user", " inline user"),
     });
@@ -83,7 +83,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     await inline.lists("Three", "Two");
   });
 
-  test("leaving the page sends it at once", async () => {
+  test("leaving the page sends the delete at once", async () => {
     const { page, tag } = await start();
     await tag.act("Two", "remove");
     await tag.lists("Three", "One");
@@ -92,7 +92,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     expect(await titles()).toEqual(["Three", "One"]);
   });
 
-  test("a tag that is removed sends it at once", async () => {
+  test("removing the tag sends the delete at once", async () => {
     const { page, tag } = await start();
     await tag.act("Two", "remove");
     await tag.lists("Three", "One");
@@ -100,7 +100,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     await eventually(async () => (await stored()).total === 2, "it to be deleted");
   });
 
-  test("a delete that fails brings the item back, with a sentence", async () => {
+  test("a failed delete brings the item back, with a sentence", async () => {
     const { context, page, tag } = await start();
     await tag.act("Two", "remove");
     await tag.lists("Three", "One");
@@ -112,7 +112,7 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     expect(await titles()).toEqual(["Three", "Two", "One"]);
   });
 
-  test("an item that another device deletes meanwhile cannot be undone", async () => {
+  test("Undo goes when another device deletes the item", async () => {
     const { deletes, page, tag } = await start();
     await tag.act("Two", "remove");
     await tag.says("Deleted: Two");

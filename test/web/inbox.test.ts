@@ -18,7 +18,7 @@ async function start(given: Parameters<typeof visit>[1] = {}) {
   return { service, ...visited, told: () => visited.page.evaluate<unknown[]>("told") };
 }
 
-test("/inbox.js is one module of at most 27 kB gzipped, for pages everywhere, sent again only when it is another", async () => {
+test("/inbox.js is one module of at most 27 kB gzipped, open to all origins, with an ETag", async () => {
   const { url } = await startService({ DB_URI: variables.DB_URI });
   const answer = await fetch(`${url}/inbox.js`, { headers: { origin: "https://elsewhere.example" } });
   const text = await answer.text();
@@ -39,7 +39,7 @@ test("/inbox.js is one module of at most 27 kB gzipped, for pages everywhere, se
 });
 
 describe.skipIf(chromiumMissing())("the tag in a page", () => {
-  test("shows the exact count and the list, and what comes and changes, in every tag and tab", async () => {
+  test("shows the exact count and list in every tag and tab, as they change", async () => {
     await notify("One");
     const { site, page, tag } = await start({ body: (tag) => tag + tag });
     const second = await page.context().newPage();
@@ -59,7 +59,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     expect((await stored()).items.map((one) => one.read)).toEqual([true, false]);
   });
 
-  test("both tags of a page have one connection", async () => {
+  test("the tags of a page share one connection", async () => {
     await notify("One");
     const { url } = await startService(variables);
     const { page, go } = await visit(url, { body: (tag) => tag + tag });
@@ -71,7 +71,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test("reads, unreads, archives, takes back, deletes and reads all, each where it belongs", async () => {
+  test("reads, unreads, archives, unarchives, deletes and reads all", async () => {
     for (const title of ["One", "Two", "Three", "Four"]) await notify(title);
     const { page, tag } = await start();
     await tag.counts("4");
@@ -105,7 +105,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     ]);
   });
 
-  test("a click reads, and an item that was read by it stays in sight among the unread ones", async () => {
+  test("a click marks as read, and keeps the item in the unread list for now", async () => {
     await notify("One");
     await notify("Two", { body: "A code: 4711" });
     const { page, tag, told } = await start();
@@ -129,7 +129,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     expect(await told()).toContainEqual(["belfry-click", "Two"]);
   });
 
-  test('read-on="open": what the list shows is read, and can still be told from the rest', async () => {
+  test('read-on="open" marks the shown items as read, and still marks them as new', async () => {
     await notify("One");
     const { tag } = await start({ attributes: { "read-on": "open" } });
     await tag.counts("1");
@@ -145,7 +145,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     await tag.listsUnread();
   });
 
-  test("tells the page what has come, what was clicked, and the counts", async () => {
+  test("fires events for new items, clicks and counts", async () => {
     const { tag, told } = await start();
     await tag.becomes("the counts", told, [["belfry-count", { unread: 0, total: 0 }]]);
     await notify("One");
@@ -162,7 +162,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     ]);
   });
 
-  test("a link is followed unless the page prevents it, and what is no link to the web never", async () => {
+  test("follows a link unless the page prevents it, and only to the web", async () => {
     const links = {
       Relative: "/orders/7?a=b#c",
       Elsewhere: "https://elsewhere.example/x",
@@ -194,7 +194,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     await page.waitForURL("**/orders/7?a=b#c");
   });
 
-  test("a click on a link is read even though the page is left at once", async () => {
+  test("a click on a link marks as read even though the page unloads", async () => {
     await notify("One", { data: { url: "/next" } });
     const { tag, page } = await start();
     await tag.open();
@@ -203,7 +203,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     await eventually(async () => (await stored()).unread === 0, "it to be read");
   });
 
-  test("a full inbox is scrolled to its end, without drawing it all at once", async () => {
+  test("scrolls a full inbox to its end, drawing it in parts", async () => {
     await Promise.all(Array.from({ length: 100 }, (_, n) => notify(`No. ${n}`)));
     const { tag } = await start();
     await tag.open();
@@ -219,7 +219,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     }, "the end of the list");
   });
 
-  test("without a bell, in the page itself", async () => {
+  test("`inline` shows the list without a bell", async () => {
     await notify("One");
     const { tag } = await start({ attributes: { inline: "" } });
     await tag.lists("One");
@@ -228,7 +228,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     await tag.lists("Two", "One");
   });
 
-  test("slots take the page's own content in place of ours, as it is", async () => {
+  test("slots replace the tag's content with the page's", async () => {
     const id = await notify("One");
     const { tag, page } = await start({
       body: (tag) =>
@@ -244,7 +244,7 @@ describe.skipIf(chromiumMissing())("the tag in a page", () => {
     expect(await page.getByText("One").isVisible()).toBe(false);
   });
 
-  test("another user's inbox takes this one's place at once, and removed it lets its connection go", async () => {
+  test("switches to another user at once, and closes the connection when removed", async () => {
     await notify("Ann's");
     const { tag, page, service } = await start();
     await tag.open();

@@ -21,7 +21,7 @@ test.each([
   expect(faultIn(text)).toBe(at);
 });
 
-test("there is a fault in a text where JSON.parse sees one, and only there", () => {
+test("finds a fault in exactly the texts that JSON.parse refuses", () => {
   const words = fc.constantFrom("{", "}", "[", "]", ",", ":", '"a"', '"', "1", "-", "true", "nul", " ", "\n");
   const texts = fc.oneof(
     fc.array(words, { maxLength: 12 }).map((all) => all.join("")),

@@ -50,6 +50,12 @@ export interface BelfryInboxEvents {
   "belfry-items": CustomEvent<{ items: readonly InboxItem[] }>;
 }
 
+/** The tag in a template: properties, attributes and listeners such as `onbelfry-click`. */
+export type BelfryInboxProps<Prefix extends string = "on"> = BelfryInboxProperties &
+  BelfryInboxAttributes & {
+    [Name in keyof BelfryInboxEvents as `${Prefix}${Name}`]?: (event: BelfryInboxEvents[Name]) => void;
+  };
+
 export interface BelfryInbox extends BelfryInboxProperties {
   addEventListener<Name extends keyof BelfryInboxEvents>(
     type: Name,

@@ -54,7 +54,7 @@ async function start() {
 
 // The old clients are not told where they stand: that they are connected has to mean that they miss nothing from then on.
 
-test("the live dialect's socket is not open before all that comes then is told", async () => {
+test("a live-dialect socket opens only when no later item can be missed", async () => {
   const { url, hub, letRead, isAsked, add } = await start();
   const device = openSocket(url, dialectPath("alex"));
   await eventually(isAsked, "the inbox is asked for");
@@ -68,7 +68,7 @@ test("the live dialect's socket is not open before all that comes then is told",
   expect(hub.connections("alex")).toBe(1);
 });
 
-test("the queue dialect's client is not greeted before all that comes then is told", async () => {
+test("a queue-dialect client is greeted only when no later item can be missed", async () => {
   const { url, letRead, isAsked, add } = await start();
   const device = openIo(url, { auth: { user_id: "alex" } });
   device.socket.on("message", () => add("after"));
@@ -82,7 +82,7 @@ test("the queue dialect's client is not greeted before all that comes then is to
   expect(device.notifications[0]?.message).toBe("after");
 });
 
-test("while an inbox cannot be read the live dialect's socket opens after some seconds all the same", async () => {
+test("a live-dialect socket opens after some seconds even if the inbox cannot be read", async () => {
   const { url, hub, letRead, isAsked, add } = await start();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
@@ -100,7 +100,7 @@ test("while an inbox cannot be read the live dialect's socket opens after some s
   await eventually(() => device.texts.length === 1, "what comes then is told");
 });
 
-test("at a stop Socket.IO's last word leaves before its connection is cut off", async () => {
+test("a stop sends Socket.IO's last packet before it cuts the connection", async () => {
   const { url, sockets, close, letRead } = await start();
   letRead();
   const device = openIo(url, { auth: { user_id: "alex" }, reconnection: false });

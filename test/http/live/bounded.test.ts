@@ -71,7 +71,7 @@ async function start() {
   return { url, hub, inboxes, seen };
 }
 
-test("devices that stop reading during 20,000 changes hold less than 1 MiB each, and then show the newest", {
+test("devices that stop reading during 20,000 changes use less than 1 MiB each, then show the newest", {
   timeout: 120_000,
 }, async () => {
   const { url, hub, inboxes, seen } = await start();

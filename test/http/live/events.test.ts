@@ -11,7 +11,7 @@ import { key, secret, token } from "./tokens.ts";
 const { uri } = freshDatabase();
 const variables = { DB_URI: uri, EMAIL: "live@example.com" };
 
-test("an EventSource is told where it stands, then each change, each with its rev as id", async () => {
+test("an EventSource gets the state, then each change, with its rev as id", async () => {
   const { url } = await startService(variables);
   const user = someone();
   const device = await openEvents(url, eventsPath(user));
@@ -46,7 +46,7 @@ test("an EventSource is told where it stands, then each change, each with its re
   ]);
 });
 
-test("it comes back with its last id, which counts more than the rev in the path, and is told what it missed", async () => {
+test("Last-Event-ID overrides rev on a reconnect, and brings what was missed", async () => {
   const { url } = await startService(variables);
   const user = someone();
   for (const title of ["1", "2", "3"]) await notify(url, user, title);
@@ -63,7 +63,7 @@ test("it comes back with its last id, which counts more than the rev in the path
   expect(await told(`?rev=${began + 99}`)).toBe("resync");
 });
 
-test("one that breaks off between where it stands and what it missed comes back, and is told it all the same", async () => {
+test("a stream that breaks between state and changes gets the changes on its reconnect", async () => {
   const { url } = await startService(variables);
   const user = someone();
   await notify(url, user, "1");
@@ -90,7 +90,7 @@ test("one that breaks off between where it stands and what it missed comes back,
   expect(await told(await comeBackFresh())).toEqual([meanwhile]);
 });
 
-test("what is wrong is a problem answer before any stream", async () => {
+test("an invalid request gets a problem answer instead of a stream", async () => {
   const { url } = await startService(variables);
   const refused = async (path: string, headers?: Record<string, string>) => {
     const device = await openEvents(url, path, headers);
@@ -122,7 +122,7 @@ test("what is wrong is a problem answer before any stream", async () => {
   expect((await fetch(url + eventsPath("a"), { method: "HEAD" })).status).toBe(405);
 });
 
-test("with keys on, a token of the user's in query or header listens; none, another's and an ended one do not", async () => {
+test("with keys, accepts the user's token in query or header; refuses a missing, foreign or expired one", async () => {
   const { url } = await startService({ ...variables, API_KEYS: key, TOKEN_SECRET: secret });
   const status = async (query: string, headers?: Record<string, string>) =>
     (await openEvents(url, eventsPath("alex", query), headers)).status;
@@ -139,7 +139,7 @@ test("with keys on, a token of the user's in query or header listens; none, anot
   await short.ended;
 });
 
-test("a page of an allowed origin may read the stream, its preflight included; our own pages need no leave", async () => {
+test("pages of allowed origins and our own may read the stream", async () => {
   const origin = "https://app.example";
   const { url } = await startService({ ...variables, ALLOWED_ORIGINS: origin });
   const device = await openEvents(url, eventsPath("a"), { origin });
@@ -154,7 +154,7 @@ test("a page of an allowed origin may read the stream, its preflight included; o
   expect(preflight.status).toBe(204);
 });
 
-test("its connections are counted with all others; a closed one makes room", async () => {
+test("event streams count against the connection limits until they close", async () => {
   const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_USER: "2" });
   const socket = openSocket(url, livePath("alex"));
   await eventually(() => socket.messages.length === 1, "a socket listens");
@@ -168,7 +168,7 @@ test("its connections are counted with all others; a closed one makes room", asy
   await eventually(async () => (await openEvents(url, eventsPath("alex"))).status === 200, "there is room");
 });
 
-test("connections that break off while their token is looked at take no seat for good", async () => {
+test("a connection that breaks during the token check is not counted", async () => {
   const { url } = await startService({
     ...variables,
     API_KEYS: key,
@@ -212,7 +212,7 @@ test("connections that break off while their token is looked at take no seat for
   }, "both seats are free");
 });
 
-test("a pipelined request for a stream takes no seat: it could never be answered, nor end", async () => {
+test("refuses a pipelined request for a stream, and does not count it", async () => {
   const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_USER: "2" });
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -230,7 +230,7 @@ test("a pipelined request for a stream takes no seat: it could never be answered
   await eventually(async () => (await listening(url)) === 0, "nobody is left");
 });
 
-test("a comment tells now and then that the connection lives", async () => {
+test("sends a comment as heartbeat", async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "1" });
   const device = await openEvents(url, eventsPath("a"));
   await eventually(() => device.blocks.filter((block) => block === ":").length >= 2, "two of them");
@@ -251,7 +251,7 @@ async function isUpToDate(url: string, user: string, messages: unknown[]): Promi
   return last.rev === rev && last.unread === unread && last.total === total;
 }
 
-test("a reader that takes nothing for two heartbeats is cut off, and its neighbour is not", {
+test("cuts off a client that reads nothing for two heartbeats", {
   timeout: 120_000,
 }, async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "1", INBOX_LIMIT: "1000" });
@@ -264,7 +264,7 @@ test("a reader that takes nothing for two heartbeats is cut off, and its neighbo
   await eventually(() => isUpToDate(url, user, well.messages), "its neighbour has the last one");
 });
 
-test("a reader that takes nothing until its token ends gives its seat back all the same", {
+test("frees the connection of a client that reads nothing when its token expires", {
   timeout: 120_000,
 }, async () => {
   const { url } = await startService({
@@ -288,7 +288,7 @@ test("a reader that takes nothing until its token ends gives its seat back all t
   );
 });
 
-test("a reader that comes to it late has missed nothing", { timeout: 120_000 }, async () => {
+test("a client that reads late misses nothing", { timeout: 120_000 }, async () => {
   const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
   const user = someone();
   const late = await openEvents(url, eventsPath(user));
@@ -301,7 +301,7 @@ test("a reader that comes to it late has missed nothing", { timeout: 120_000 }, 
   await eventually(() => isUpToDate(url, user, late.messages), "and goes on");
 });
 
-test("a stop ends the stream with bye and does not wait for its reader", async () => {
+test("a stop ends the stream with bye, without waiting for the client", async () => {
   const service = await startService(variables);
   const devices = [
     await openEvents(service.url, eventsPath("a")),

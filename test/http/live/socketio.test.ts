@@ -14,7 +14,7 @@ const transports = [["websocket"], ["polling"], ["polling", "websocket"]];
 const kinds = transports.map((list) => [list.join(" then "), list] as const);
 
 test.each(kinds)(
-  "by %s: greeted, told where it stands, then each change, and each new item by the old event",
+  "by %s: sends the greeting, the state, each change, and each new item as the old event",
   async (_name, transports) => {
     const { url } = await startService(variables);
     const user = someone();
@@ -52,7 +52,7 @@ test.each(kinds)(
   },
 );
 
-test("it comes back with its rev and is told what it missed, by auth or by query", async () => {
+test("a reconnect with rev in auth or query brings what was missed", async () => {
   const { url } = await startService(variables);
   const user = someone();
   for (const title of ["1", "2", "3"]) await notify(url, user, title);
@@ -69,7 +69,7 @@ test("it comes back with its rev and is told what it missed, by auth or by query
   expect(await told({ auth: { user_id: user, rev: began + 99 } })).toBe("resync");
 });
 
-test("a client that is dropped comes back by itself and has missed nothing", async () => {
+test("a dropped client reconnects and misses nothing", async () => {
   const { url } = await startService(variables);
   const user = someone();
   let rev: number | undefined;
@@ -86,7 +86,7 @@ test("a client that is dropped comes back by itself and has missed nothing", asy
   expect(device.messages.at(-1)).toMatchObject({ type: "changes", rev: await revBefore(url, user, 0) });
 });
 
-test("who does not say well who it is, is told why", async () => {
+test("an invalid user, rev or token gets a connect_error with the reason", async () => {
   const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_USER: "1" });
   const refused = async (auth: Record<string, unknown>, options = {}) => {
     const device = openIo(url, { auth, reconnection: false, ...options });
@@ -124,7 +124,7 @@ test("who does not say well who it is, is told why", async () => {
   expect(elsewhere.errors[0]?.message).toBe("Invalid namespace");
 });
 
-test("with keys on, a token of the user's or a key listens; none, another's and an ended one do not", async () => {
+test("with keys, accepts the user's token or a key; refuses a missing, foreign or expired one", async () => {
   const { url } = await startService({ ...variables, API_KEYS: key, TOKEN_SECRET: secret });
   const outcome = async (auth: object, options = {}) => {
     const device = openIo(url, { auth: { user_id: "alex", ...auth }, reconnection: false, ...options });
@@ -154,7 +154,7 @@ test("with keys on, a token of the user's or a key listens; none, another's and 
   );
 });
 
-test("messages that are too long or too many end the connection of who sends them", async () => {
+test("closes a connection that sends too long or too many messages", async () => {
   const { url } = await startService(variables);
   for (const transports of [["websocket"], ["polling"]]) {
     const ended = async (act: (device: ReturnType<typeof openIo>) => void) => {
@@ -186,7 +186,7 @@ test("messages that are too long or too many end the connection of who sends the
   expect(await pieces.ended).toMatchObject({ code: 1008 });
 });
 
-test("an address's connections are counted before anything is known of them", async () => {
+test("counts an address's connections before they name a user", async () => {
   const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_ADDRESS: "3" });
   const devices = [1, 2, 3].map((user) => openIo(url, { transports: ["polling"], auth: { user_id: user } }));
   await eventually(() => devices.every(({ messages }) => messages.length === 1), "three are served");
@@ -206,7 +206,7 @@ test("an address's connections are counted before anything is known of them", as
   }, "there is room");
 });
 
-test("a thousand connections that show no token keep nobody out, and few of them stay open", {
+test("a thousand connections without a token block nobody, and few stay open", {
   timeout: 120_000,
 }, async () => {
   const { url } = await startService({ ...variables, API_KEYS: key, TOKEN_SECRET: secret });
@@ -227,7 +227,7 @@ test("a thousand connections that show no token keep nobody out, and few of them
   await Promise.all(devices);
 });
 
-test("a page of another origin is refused unless it is listed; then it may poll, too", async () => {
+test("refuses pages of other origins unless listed, polling included", async () => {
   const origin = "https://app.example";
   const { url } = await startService({ ...variables, ALLOWED_ORIGINS: origin });
   const poll = (headers: Record<string, string>) =>
@@ -243,7 +243,7 @@ test("a page of another origin is refused unless it is listed; then it may poll,
   expect((await poll({})).status).toBe(200);
 });
 
-test("what is no Socket.IO at its path is an error, never a crash", async () => {
+test("answers invalid Socket.IO requests with an error", async () => {
   const { url } = await startService(variables);
   for (const query of [
     "",
@@ -265,7 +265,7 @@ test("what is no Socket.IO at its path is an error, never a crash", async () => 
   await eventually(() => device.messages.length === 1, "the next one is served");
 });
 
-test("a connection that asks many times at once listens once; one that was refused may ask again", async () => {
+test("a connection that sends CONNECT many times subscribes once; a refused one may retry", async () => {
   const { url } = await startService(variables);
   const user = someone();
   const path = `${url}/socket.io/?EIO=4&transport=polling`;
@@ -293,7 +293,7 @@ test("a connection that asks many times at once listens once; one that was refus
   expect([heard('42["changes"'), heard('42["notification"')]).toEqual([2, 2]);
 });
 
-test("who reads slowly has the time of two heartbeats to come to the ping", async () => {
+test("a slow client has two heartbeats to answer the ping", async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "7" });
   const device = openSocket(url, "/socket.io/?EIO=4&transport=websocket");
   await eventually(() => device.texts.length === 1, "it is open");
@@ -301,7 +301,7 @@ test("who reads slowly has the time of two heartbeats to come to the ping", asyn
   expect({ pingInterval, pingTimeout }).toEqual({ pingInterval: 7_000, pingTimeout: 14_000 });
 });
 
-test("who answers no ping, and who never says who it is, are cut off", async () => {
+test("cuts off a client that answers no ping, and one that names no user", async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "2" });
   const raw = (answer: (text: string) => string | undefined) => {
     const device = openSocket(url, "/socket.io/?EIO=4&transport=websocket");
@@ -322,7 +322,7 @@ test("who answers no ping, and who never says who it is, are cut off", async () 
   expect(well.socket.connected).toBe(true);
 });
 
-test("a client that reads late gets every single notification, though they are many MB", {
+test("a client that reads late gets every notification, many MB of them", {
   timeout: 120_000,
 }, async () => {
   const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
@@ -341,7 +341,7 @@ test("a client that reads late gets every single notification, though they are m
   await eventually(() => (device.messages.at(-1) as { total: number }).total === 300, "the counts, too");
 });
 
-test("a stop says bye and drops the connection, so that clients come back by themselves", async () => {
+test("a stop sends bye and drops the connection, so that clients reconnect", async () => {
   const service = await startService(variables);
   const devices = kinds.map(([, transports]) => {
     const device = openIo(service.url, { transports, auth: { user_id: "a" }, reconnection: false });

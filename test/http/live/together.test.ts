@@ -58,7 +58,7 @@ test("devices on all transports, on two instances, see the same sequence of chan
   expect(dialect[1]?.texts).toEqual(dialect[0]?.texts);
 });
 
-test("devices that are dropped again and again, coming back to either instance by their rev, end up where the inbox is", async () => {
+test("devices that keep reconnecting to either instance end up exact", async () => {
   const [{ url: a }, { url: b }] = [await startService(variables), await startService(variables)];
   const user = someone();
   const openers = [
@@ -117,8 +117,8 @@ test("devices that are dropped again and again, coming back to either instance b
   }
 }, 60_000);
 
-describe("the program as it is run", () => {
-  test("SIGTERM sends every device home with bye and 1001, and the process ends at once", async () => {
+describe("the program", () => {
+  test("SIGTERM closes every device with bye and 1001, and the process ends at once", async () => {
     const service = await spawnService(variables);
     const user = someone();
     const devices = await openAll(service.url, user);
@@ -136,7 +136,7 @@ describe("the program as it is run", () => {
     expect(await dialect.ended).toEqual({ code: 1001, reason: "leaving" });
   });
 
-  test("an instance that only keeps devices live tells them what another one stores", async () => {
+  test("an instance with only the role realtime sends what another one stores", async () => {
     const live = await spawnService({ ...variables, ROLES: "realtime" });
     const api = await spawnService({ ...variables, ROLES: "api" });
     const user = someone();

@@ -13,8 +13,8 @@ const variables = { DB_URI: uri, EMAIL: "live@example.com" };
 
 const withKeys = { ...variables, API_KEYS: key, TOKEN_SECRET: secret };
 
-describe("what a device is told", () => {
-  test("first where it stands, then each change with its rev and the counts after it", async () => {
+describe("messages to a device", () => {
+  test("sends the state first, then each change with its rev and the counts", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const device = openSocket(url, livePath(user));
@@ -66,7 +66,7 @@ describe("what a device is told", () => {
     expect(counted(device.messages.slice(1), await revBefore(url, user, 6))).toEqual(expected);
   });
 
-  test("a device that comes back with its rev gets exactly what it missed; one that is up to date, nothing", async () => {
+  test("a reconnect with rev brings exactly what was missed", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const [first, second] = [await notify(url, user, "1"), await notify(url, user, "2")];
@@ -101,7 +101,7 @@ describe("what a device is told", () => {
     expect(await missed(0, 2)).toMatchObject([state, { changes: [{ rev: 3 }, { rev: 4 }, { rev: 5 }] }]);
   });
 
-  test("a rev that never was is answered with resync, and what comes after it arrives", async () => {
+  test("answers an unknown rev with resync, then sends later changes", async () => {
     const { url } = await startService(variables);
     const user = someone();
     await notify(url, user);
@@ -122,7 +122,7 @@ describe("what a device is told", () => {
     });
   });
 
-  test("a device that was away while its user was erased reads anew, however much has come since", async () => {
+  test("sends resync to a device that was away while its user was erased", async () => {
     const { url } = await startService(variables);
     const user = someone();
     for (const title of ["1", "2", "3"]) await notify(url, user, title);
@@ -140,7 +140,7 @@ describe("what a device is told", () => {
     });
   });
 
-  test("more than 512 KiB at once is a resync, and what comes after it arrives", async () => {
+  test("sends resync instead of more than 512 KiB, then later changes", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const long = "é".repeat(10_000);
@@ -157,7 +157,7 @@ describe("what a device is told", () => {
     expect(device.messages[2]).toMatchObject({ type: "changes", rev: rev + 1 });
   });
 
-  test("a client of the live dialect that reads late gets every single notification, though they are many MB", {
+  test("a live-dialect client that reads late gets every notification, many MB of them", {
     timeout: 120_000,
   }, async () => {
     const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
@@ -175,8 +175,8 @@ describe("what a device is told", () => {
   });
 });
 
-describe("what a client sends", () => {
-  test("the live dialect's texts come back unchanged, up to 64 KiB; our own socket's are not answered", async () => {
+describe("messages of a client", () => {
+  test("echoes texts up to 64 KiB on the live dialect's socket, and not on our own", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const [dialect, own] = [openSocket(url, dialectPath(user)), openSocket(url, livePath(user))];
@@ -200,7 +200,7 @@ describe("what a client sends", () => {
     ["our own", livePath],
     ["the live dialect's", dialectPath],
   ])(
-    "%s socket: too long, binary, a flood, and what is no WebSocket are each closed for what they are",
+    "%s socket: closes with a code for a long, binary or invalid message and for a flood",
     async (_name, path) => {
       const { url } = await startService(variables);
       const user = someone();
@@ -237,7 +237,7 @@ describe("what a client sends", () => {
     },
   );
 
-  test("a client that sends and never reads what comes back is sent away", async () => {
+  test("closes a client that sends and never reads the echo", async () => {
     const { url } = await startService(variables);
     const device = openSocket(url, dialectPath(someone()));
     device.ws.removeAllListeners("message");
@@ -254,8 +254,8 @@ describe("what a client sends", () => {
   });
 });
 
-describe("who may listen", () => {
-  test("a path that is none is 404, one that is a socket's asked without an upgrade says so", async () => {
+describe("who may connect", () => {
+  test("answers 404 for an unknown path, and 400 for a request without an upgrade", async () => {
     const { url } = await startService(variables);
     for (const path of ["/", "/v1/users/a", "/v1/users/a/b/live", "/v1/users//live", "/ws", "/list", "/docs"])
       expect(await openSocket(url, path).ended, path).toMatchObject({ code: 404 });
@@ -267,7 +267,7 @@ describe("who may listen", () => {
     expect((await call(url, "POST", livePath("a"), {})).status).toBe(405);
   });
 
-  test("a user's id or a rev that is none is told by the close", async () => {
+  test("closes with invalid_request for an invalid user id or rev", async () => {
     const { url } = await startService(variables);
     const wrong = { code: 1008, reason: "invalid_request" };
     for (const path of [
@@ -287,7 +287,7 @@ describe("who may listen", () => {
     }
   });
 
-  test("pages of other origins get a 403 unless they are listed; programs, our own pages and listed ones come in", async () => {
+  test("answers 403 to pages of unlisted origins; accepts programs, our own and listed pages", async () => {
     const { url } = await startService({ ...variables, ALLOWED_ORIGINS: "https://app.example" });
     const host = new URL(url).host;
     const outcome = async (headers: Record<string, string>, path = livePath("a")) => {
@@ -312,7 +312,7 @@ describe("who may listen", () => {
     }
   });
 
-  test("with keys on: no token, a bad one, another user's and an expired one are refused by name; good ones listen", async () => {
+  test("with keys, refuses a missing, bad, foreign or expired token by its code; accepts a good one", async () => {
     const { url } = await startService(withKeys);
     const refused = (reason: string) => ({ code: 1008, reason });
     for (const path of [livePath("alex"), dialectPath("alex")]) {
@@ -338,7 +338,7 @@ describe("who may listen", () => {
     }
   });
 
-  test("a socket whose token ends is closed then, and its neighbour with a key stays", async () => {
+  test("closes a socket when its token expires; one with a key stays", async () => {
     const { url } = await startService(withKeys);
     // Five seconds are forgiven.
     const short = openSocket(url, livePath("alex", `?token=${await token("alex", -1)}`));
@@ -356,7 +356,7 @@ describe("who may listen", () => {
     expect(short.messages).toHaveLength(1);
   });
 
-  test("a replaced secret no longer lets its tokens in", async () => {
+  test("refuses tokens of a replaced secret", async () => {
     const service = await startService(withKeys);
     const good = await token("alex");
     const before = openSocket(service.url, livePath("alex", `?token=${good}`));
@@ -370,7 +370,7 @@ describe("who may listen", () => {
     });
   });
 
-  test("a user's and an address's connections are counted, whatever the transport; who leaves makes room", async () => {
+  test("limits the connections of a user and of an address across all transports", async () => {
     const { url } = await startService({
       ...variables,
       LIVE_CONNECTIONS_PER_USER: "2",
@@ -407,8 +407,8 @@ describe("who may listen", () => {
   });
 });
 
-describe("connections that are none any more, or not yet", () => {
-  test("a peer that answers no ping is cut off; one that does stays", async () => {
+describe("dead and half-open connections", () => {
+  test("cuts off a peer that answers no ping", async () => {
     const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "2" });
     const user = someone();
     const dead = [livePath(user), dialectPath(user)].map((path) =>
@@ -424,7 +424,7 @@ describe("connections that are none any more, or not yet", () => {
     await eventually(() => alive.messages.length === 2, "and is told");
   });
 
-  test("an upgrade to something else is a plain request, with its body (Java's client offers h2c each time)", async () => {
+  test("treats an upgrade to another protocol as a plain request, with its body (Java's client offers h2c)", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const body = JSON.stringify({ title: "by h2c", receiver_user_id: user });
@@ -448,7 +448,7 @@ describe("connections that are none any more, or not yet", () => {
     socket.destroy();
   });
 
-  test("requests sent together are all answered in their order, whichever of them offers an upgrade", async () => {
+  test("answers pipelined requests in order, whichever offers an upgrade", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const { hostname, port } = new URL(url);
@@ -476,7 +476,7 @@ describe("connections that are none any more, or not yet", () => {
     socket.destroy();
   });
 
-  test("a handshake that is broken off or wrong costs nothing: the address keeps its seats", async () => {
+  test("does not count a broken or invalid handshake", async () => {
     const { url } = await startService({ ...variables, LIVE_CONNECTIONS_PER_ADDRESS: "3" });
     const { hostname, port } = new URL(url);
     const upgrade = (path: string, more: string) =>
@@ -505,7 +505,7 @@ describe("connections that are none any more, or not yet", () => {
     await eventually(() => devices.every(({ messages }) => messages.length === 1), "all three are served");
   });
 
-  test("a thousand idle connections: each is served, told of its own, asked if it is there, and sent home", async () => {
+  test("serves, pings and closes a thousand idle connections", async () => {
     const service = await startService({
       ...variables,
       LIVE_CONNECTIONS_PER_ADDRESS: "2000",
