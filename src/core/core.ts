@@ -1,7 +1,7 @@
 import type { Engine } from "../delivery/engine.ts";
-import type { Hub } from "../realtime/hub.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Queue } from "../queue/rabbitmq.ts";
+import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
 import type { Catalog } from "./catalog.ts";
 import { createDeliveries } from "./deliveries.ts";
