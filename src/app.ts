@@ -45,7 +45,6 @@ const comeBackMs = 5_000;
 const pollMs = 1_000;
 /** The engine's deadline comes after the provider's own time-out, which gives a better error. */
 const deadlineSlackMs = 5_000;
-const abandonedMs = 1_000;
 
 /** Builds every part, hands each the parts that it uses, and starts them. Each opened part pushes its closer. */
 export async function startApp(
@@ -63,14 +62,12 @@ export async function startApp(
   try {
     const catalog = openCatalog(config);
     const database = await openDatabase(config, log, signal, (closer) => closers.push(closer));
-    const store = createStore(database.connection, storeSettings(config));
+    const store = createStore(database.connection, {
+      ...storeSettings(config),
+      onAbandoned: (ended) => log.warn({ ended }, "ended open transactions of a process that died"),
+    });
     closers.push(store.close);
     await store.open();
-    const ending = setInterval(async () => {
-      const ended = await store.endAbandoned().catch(() => 0);
-      if (ended > 0) log.warn({ ended }, "ended open transactions of a process that died");
-    }, abandonedMs);
-    closers.push(() => clearInterval(ending));
     const { now } = store;
     const metrics = createMetrics(now);
     metrics.watchQueue(store.deliveries.depth);

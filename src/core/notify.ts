@@ -6,14 +6,14 @@ import { secondsOfId } from "../model/ids.ts";
 import {
   AlreadyStored,
   type Channel,
+  Contended,
   type InboxItem,
   type NotifyCommand,
   type PlannedNotification,
-  Unsettled,
 } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 import type { Catalog } from "./catalog.ts";
-import { createLanes } from "./lanes.ts";
+import { createCommitQueue } from "./commit-queue.ts";
 
 type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 const noLeases: Leases = new Map();
@@ -53,12 +53,15 @@ export function createNotifier(
 ) {
   const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
   const plan = createPlanner(store, catalog);
-  const lanes = createLanes({ commit, maxItems: maxBatch, answerMs });
+  const queue = createCommitQueue({ commit, maxItems: maxBatch, answerMs });
 
-  async function commit(batch: PlannedNotification[], patient: boolean): Promise<Array<undefined | Error>> {
+  async function commit(
+    batch: PlannedNotification[],
+    waitForLock: boolean,
+  ): Promise<Array<undefined | Error>> {
     const deliveries = batch.flatMap((one) => one.deliveries);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
-    const results = await store.commit(batch, leases, patient);
+    const results = await store.commit(batch, leases, waitForLock);
     const stored = batch.filter((_, index) => results[index] === undefined);
     touch?.(stored.flatMap(({ user, item }) => (item ? [user] : [])));
     engine?.accept(
@@ -67,14 +70,14 @@ export function createNotifier(
     );
     const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
     if (free.length > 0) announce?.(free);
-    const later = results.filter((one) => one instanceof Unsettled).length;
+    const later = results.filter((one) => one instanceof Contended).length;
     onBatch?.(batch.length - later, stored.length);
     return results;
   }
 
   /** Accepts all or none, since a part would be half a request. An empty queue accepts any number. */
   function refuseWhenFull(count: number): void {
-    const { waiting } = lanes;
+    const { waiting } = queue;
     if (waiting > 0 && waiting + count > maxWaiting) throw new BelfryError("overloaded");
   }
 
@@ -88,7 +91,7 @@ export function createNotifier(
     async notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }> {
       const planned = plan(command);
       refuseWhenFull(1);
-      await lanes.submit(planned);
+      await queue.submit(planned);
       const timestamp = planned.item?.timestamp ?? Math.floor(store.now() / 1000);
       return { id: planned.id, timestamp };
     },
@@ -100,14 +103,14 @@ export function createNotifier(
       const planned = plan({ ...command, user: "" });
       refuseWhenFull(targets.length);
       const results = await Promise.allSettled(
-        targets.map((target) => lanes.submit(addressed(planned, target, store), targets)),
+        targets.map((target) => queue.submit(addressed(planned, target, store), targets)),
       );
       return targets.map((target, at) => {
         const error = errorOf(results[at] as PromiseSettledResult<unknown>);
         return { ...target, ...(error && { error }) };
       });
     },
-    drained: lanes.drained,
+    drained: queue.drained,
   };
 }
 

@@ -1,8 +1,8 @@
 export interface Semaphore {
   /** Waits for a place, in order, and resolves with the function that gives it back. Rejects with the signal's reason when it aborts first. */
   acquire(signal?: AbortSignal): Promise<() => void>;
-  /** Runs a task in a place. */
-  run<T>(task: () => Promise<T>): Promise<T>;
+  /** Runs a task in a place; rejects as `acquire` does when the signal aborts before. */
+  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /** Lets at most `count` tasks run at the same time. */
@@ -16,6 +16,7 @@ export function createSemaphore(count: number): Semaphore {
   };
   const acquire = (signal?: AbortSignal) =>
     new Promise<() => void>((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
       if (free > 0) {
         free--;
         return resolve(release);
@@ -34,8 +35,8 @@ export function createSemaphore(count: number): Semaphore {
     });
   return {
     acquire,
-    async run(task) {
-      const leave = await acquire();
+    async run(task, signal) {
+      const leave = await acquire(signal);
       try {
         return await task();
       } finally {

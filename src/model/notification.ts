@@ -64,11 +64,11 @@ export interface PlannedNotification {
   once?: true;
 }
 
-/** Of a notification to be stored once: it has been stored before. */
+/** A repeated notification has been stored before. */
 export class AlreadyStored extends Error {}
 
-/** Not stored, since something stands in this user's way: what is asked for again, apart from others, may be. */
-export class Unsettled extends Error {}
+/** Not stored, because another transaction locks the user: commit it again, apart from others. */
+export class Contended extends Error {}
 
 export interface PlannedDelivery {
   /** 24 hex characters; the provider sees it on each attempt, so that a duplicate can be recognised. */

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { ClientSession, Db, Document, ObjectId } from "mongodb";
 import { MongoServerError } from "mongodb";
-import { type InboxItem, type PlannedNotification, Unsettled } from "../model/notification.ts";
+import { backoffMs, pause } from "../lib/backoff.ts";
+import type { InboxItem, PlannedNotification } from "../model/notification.ts";
 import { duplicateKey, isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
@@ -9,30 +9,30 @@ import { given, nextRev, removedBefore } from "./inbox-items.ts";
 
 export interface AppendOptions {
   db: Db;
-  /** Items that a reader sees; the array is let grow 25 % beyond before it is trimmed. */
+  /** Items that a reader sees. The array grows 25 % beyond it before it is trimmed. */
   inboxLimit: number;
-  /** Where a user that does not exist yet is reached. */
+  /** The addresses of a user who does not exist yet. */
   newUser: { email?: string; phone?: string };
   now: () => number;
-  /** What MongoDB has not confirmed by then is given up. */
+  /** Gives up what MongoDB has not confirmed by then. */
   patienceMs: number;
-  /** Runs it in a transaction of its own, where there are any, and once. */
+  /** Runs the work in a transaction of its own, once; absent on a standalone server. */
   transact?: (work: (session: ClientSession) => Promise<void>) => Promise<void>;
 }
 
-/** So long a transaction that holds one user holds up the others of a batch, too: many times what a batch takes. */
+/** How long a transaction that locks one user delays the others of a batch: many times what a batch takes. */
 export const soonMs = 200;
 
-/** One entry a notification, in order: nothing when it is stored, or why it is not. */
+/** One entry per notification, in order: undefined when it is stored, or the reason why it is not. */
 export type CommitResults = Array<undefined | Error>;
 
-/** What a batch brings one user. */
+/** One user's part of a batch. */
 interface Share {
   user: ObjectId | string;
-  /** Where in the batch its notifications are. */
+  /** The places of its notifications in the batch. */
   positions: number[];
   items: InboxItem[];
-  /** Some of them may be there already. */
+  /** Some of them may be stored already. */
   once: boolean;
 }
 
@@ -43,9 +43,9 @@ interface WriteError {
 }
 
 /**
- * Brings a batch of notifications into the inboxes of their users, which are created when missing.
+ * Appends a batch of notifications to the inboxes of their users. Creates missing users.
  *
- * All users share one statement, so that MongoDB parses one pipeline a batch. Measured at a batch of 64: 33 µs of
+ * All users share one statement, so that MongoDB parses one pipeline per batch. Measured at a batch of 64: 33 µs of
  * mongod an item, against 48 µs with a statement for each user and 138 µs for a single `updateOne`.
  */
 export function createAppender(options: AppendOptions) {
@@ -54,15 +54,39 @@ export function createAppender(options: AppendOptions) {
   const writeConcern = { w: "majority", wtimeout: patienceMs };
 
   return {
-    /** As part of a transaction. Throws when anything is in the way. `once`: some of it may be there already. */
-    async within(session: ClientSession, batch: PlannedNotification[], once = false): Promise<void> {
-      throwIf(await attempt(sharesOf(batch, once), session));
+    /** As part of a transaction. Throws the first error. `repeated`: some of it may be stored already. */
+    async within(session: ClientSession, batch: PlannedNotification[], repeated = false): Promise<void> {
+      throwIf(await attempt(sharesOf(batch, repeated), session));
     },
 
     /**
-     * By itself. After an error nobody knows what was applied, so the repetition first looks which users have their
-     * items, and guards each statement against those that get them meanwhile. Where there are transactions it leaves the
-     * repetition to them: what is not there is `Unsettled`, soon, whatever holds it.
+     * One try outside of a transaction. Returns the notifications that are not stored. After an error nobody knows what was
+     * applied, so it looks which users have their items.
+     */
+    async tryAlone(batch: PlannedNotification[]): Promise<PlannedNotification[]> {
+      const deadline = now() + patienceMs;
+      const shares = sharesOf(batch);
+      try {
+        if (!(await attempt(shares))) return [];
+      } catch (error) {
+        // Without an answer the statement may still run for as long as it was given.
+        if (!(error instanceof MongoServerError)) await pause(soonMs);
+      }
+      for (let failures = 1; ; failures++) {
+        try {
+          const open = await notStored(shares);
+          await confirm(db, deadline - now());
+          return open.flatMap(({ positions }) => positions.map((at) => batch[at] as PlannedNotification));
+        } catch (error) {
+          if (isRefusal(error) || now() > deadline) throw error;
+          await pause(backoffMs(failures, 100, 1_600));
+        }
+      }
+    },
+
+    /**
+     * On a standalone server. Each repetition first looks which users have their items, and guards each statement against
+     * those that get them meanwhile.
      */
     async alone(batch: PlannedNotification[]): Promise<CommitResults> {
       const deadline = now() + patienceMs;
@@ -74,28 +98,22 @@ export function createAppender(options: AppendOptions) {
             if (!(await attempt(shares))) break;
           } else {
             const open = (await notStored(shares)).filter((share) => !failures.has(share));
-            if (transact) {
-              await confirm(db, deadline - now());
-              for (const share of open) failures.set(share, new Unsettled());
-            }
-            if (transact || open.length === 0) break;
-            if (round > 1) await pause(50 * 2 ** Math.min(round, 5));
-            for (const { index, code, errmsg } of await repeat(open)) {
+            if (open.length === 0) break;
+            if (round > 1) await pause(backoffMs(round, 50, 1_600));
+            for (const { index, code, errmsg } of (await update(open, open.map(creation))).errors) {
               const error = new MongoServerError({ message: errmsg, code });
-              // Neither says whose fault it is: another process was there first, or the primary is changing.
+              // Neither is the document's fault: another process was first, or the primary is changing.
               if (code !== duplicateKey && isRefusal(error))
                 failures.set(open[index] as Share, storeError(error));
             }
           }
         } catch (error) {
-          // Even a refusal may have come in the middle of the one statement for all: what follows is guarded.
+          // Even a refusal may have come in the middle of the one statement for all, so the repetition is guarded.
           if (now() > deadline || (round > 0 && isRefusal(error))) {
             for (const share of shares) if (!failures.has(share)) failures.set(share, storeError(error));
             break;
           }
-          if (round > 0 || !transact) await pause(50 * 2 ** Math.min(round, 5));
-          // Without an answer it may be under way for as long as it was given.
-          else if (!(error instanceof MongoServerError)) await pause(soonMs);
+          await pause(backoffMs(round + 1, 50, 1_600));
         }
         if (now() > deadline)
           throw new MongoServerError({ message: "no end of conflicts", code: writeConflict });
@@ -107,7 +125,7 @@ export function createAppender(options: AppendOptions) {
     },
   };
 
-  /** One command for everyone, and one more for those that do not exist yet. The first thing in the way, if any. */
+  /** One command for all users, and one more for those who do not exist yet. Returns the first error, if any. */
   async function attempt(shares: Share[], session?: ClientSession): Promise<WriteError | undefined> {
     const withItems = shares.filter((share) => share.items.length > 0);
     const appended = await update(
@@ -129,22 +147,18 @@ export function createAppender(options: AppendOptions) {
       .toArray();
     const existing = new Set(found.map((one) => wireUserId(one._id)));
     const missing = withItems.filter((share) => !existing.has(wireUserId(share.user)));
-    // Somebody created a user between the two: it exists, and has not got its items.
+    // Another process created a user between the two commands: the user exists without the items.
     if (appended.n + missing.length !== withItems.length)
       return { index: 0, code: writeConflict, errmsg: "a user was created meanwhile" };
     const created = [...missing, ...without.filter((share) => !existing.has(wireUserId(share.user)))];
     const make = async (own?: ClientSession) => (await update(created, created.map(creation), own)).failed;
     if (session || !transact) return make(session);
-    // By itself an upsert would wait for whoever else is about to create the user, whatever `maxTimeMS` says (8.2).
+    // Outside of a transaction an upsert waits for another's uncommitted insert, whatever `maxTimeMS` says (8.2).
     await transact(async (own) => throwIf(await make(own)));
     return undefined;
   }
 
-  async function repeat(shares: Share[]): Promise<WriteError[]> {
-    return (await update(shares, shares.map(creation))).errors;
-  }
-
-  /** Creates the user, or appends to it unless it has the items already; then the creation collides on `_id`. */
+  /** Creates the user, or appends unless the items are stored already; then the upsert collides on `_id`. */
   function creation({ user, items, once }: Share): Document {
     if (items.length === 0) return { q: { _id: user }, u: [{ $set: create }], upsert: true };
     const ids = { $nin: items.map((item) => item.id) };
@@ -160,7 +174,7 @@ export function createAppender(options: AppendOptions) {
   async function update(shares: Share[], updates: Document[], session?: ClientSession) {
     if (shares.length === 0) return { n: 0, errors: [], failed: undefined };
     const ids = shares.map((share) => share.user);
-    // Caller data stands in `$literal`, or a string such as "$email" would become a field path.
+    // Caller data is wrapped in `$literal`, or a string such as "$email" would become a field path.
     const variables = { ids: { $literal: ids }, items: { $literal: shares.map((share) => share.items) } };
     const command = { update: "users", updates, let: variables, ordered: false };
     const reply = await (session
@@ -192,7 +206,7 @@ export function createAppender(options: AppendOptions) {
   }
 }
 
-/** Changes nothing; what was found stored is by then stored for the majority, which `maxTimeMS` did not wait for. */
+/** Waits, by an update that changes nothing, until what was read is stored by the majority: `maxTimeMS` ended that wait. */
 export async function confirm(db: Db, patienceMs: number): Promise<void> {
   const updates = [{ q: { _id: { $in: [] } }, u: { $unset: { rev: 1 } } }];
   const wtimeout = Math.max(1, patienceMs);
@@ -205,12 +219,12 @@ function throwIf(failed: WriteError | undefined): void {
 
 const idsOf = (shares: Share[]) => ({ $in: shares.map((share) => share.user) });
 
-/** The document is the product team's own: what is no array holds no items. */
+/** The document belongs to the product team, and the field may not be an array. */
 const itemIds = (array: unknown): unknown[] => (Array.isArray(array) ? array.map((item) => item?.id) : []);
 
 /**
- * `append`: adds the user's items, trims with slack, counts `rev`; `appendOnce`: those that are not there. `create`: what a
- * document that this very update creates is given; an existing user without an address stays without one.
+ * `append` adds the user's items, trims with slack and counts `rev`; `appendOnce` adds only missing ones. `create` sets the
+ * addresses of a document that this very update creates; an existing user without an address stays without one.
  *
  * Why slack: trimming shifts every element, so the oplog gets the whole array. Once in 26 appends instead of at each
  * one, that is 717 B a create, 1.1 × a plain append, instead of 8.5 × (a full inbox of 100, measured).
@@ -218,7 +232,7 @@ const itemIds = (array: unknown): unknown[] => (Array.isArray(array) ? array.map
 function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   const most = inboxLimit + Math.ceil(inboxLimit / 4);
   const items = { $arrayElemAt: ["$$items", { $indexOfArray: ["$$ids", "$_id"] }] };
-  // A fifth of an append's cost (measured, 100 kept), so it is asked where it matters.
+  // It costs a fifth of an append (measured, 100 kept), so only repeated appends check.
   const there = { $in: ["$$this.id", { $ifNull: ["$notifications.id", []] }] };
   const missing = { $filter: { input: items, cond: { $not: [there] } } };
   const trimmed = given(
@@ -240,7 +254,7 @@ function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   return { append: appending(items), appendOnce: appending(missing), create };
 }
 
-/** Above it a document's inbox is weighed at each append; below, one look at the document's own length is enough. */
+/** Above this the inbox is measured at each append; below, the length of the document is enough. */
 const largeBytes = 8 * 1024 * 1024;
 /** MongoDB's limit for a document. */
 const mostBytes = 16 * 1024 * 1024;
@@ -292,7 +306,7 @@ function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
     share.once ||= once;
     if (item && !(once && share.items.some((one) => one.id === item.id))) share.items.push(item);
   }
-  // They get one `rev`, within which an inbox is ordered by id; the ids need not come in that order.
+  // They share one `rev`, and an inbox orders equal `rev`s by id; the batch need not be in that order.
   for (const { items } of shares.values()) items.sort((a, b) => (a.id < b.id ? -1 : 1));
   return [...shares.values()];
 }

@@ -1,15 +1,18 @@
 import type { ClientSession, Document, MongoClient } from "mongodb";
 import { MongoError, MongoServerError } from "mongodb";
-import { AlreadyStored, type Channel, type PlannedNotification, Unsettled } from "../model/notification.ts";
+import { createSemaphore } from "../lib/semaphore.ts";
+import { AlreadyStored, type Channel, Contended, type PlannedNotification } from "../model/notification.ts";
 import { type AppendOptions, type CommitResults, createAppender, soonMs } from "./append.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
 import { duplicateKey, isRefusal, storeError } from "./failures.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
-import { createTransactions, createTurns, type Effort, isConflict } from "./transactions.ts";
+import { createTransactions, isConflict, type RetryBudget } from "./transactions.ts";
 
 export interface CommitOptions extends Omit<AppendOptions, "patienceMs" | "transact"> {
   client: MongoClient;
   transactions: boolean;
+  /** Called with the number of open transactions of dead processes that were ended. */
+  onAbandoned?: ((ended: number) => void) | undefined;
   /** Counts what is accepted. */
   tally: Tally;
   /** Whether the server has the `bulkWrite` command: `prepareCollections` knows. */
@@ -20,20 +23,25 @@ export interface CommitOptions extends Omit<AppendOptions, "patienceMs" | "trans
 export type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 
 /**
- * A commit that MongoDB has not confirmed by then is answered with 503. A request can wait for the batch before its own
- * as well, and must be answered within 20 s.
+ * A commit that MongoDB has not confirmed by then fails with 503. A request can also wait for the batch before its own,
+ * and must have its answer within 20 s.
  */
 export const patienceMs = 8_000;
 
-/** When it has taken so long to find who is locked, all in doubt are taken for locked: alone they are stored soon, too. */
+/** So many transactions look for locked users, and so many wait for locks, at the same time: a pool has 20 connections. */
+const atOnce = 4;
+/** After so long all that are in doubt count as locked: apart from others they are stored soon, too. */
 const searchMs = 500;
+/** Into so many parts a batch is divided whose transaction failed: one of 300 users takes two or three steps. */
+const partsOfBatch = 16;
 
 /**
  * Stores a batch: the inboxes of its users, and its deliveries, in one transaction. A batch without deliveries needs no
  * transaction. One bad item never fails its neighbours.
  *
- * Nor does a user whom another's open transaction has locked hold them up: what is that user's comes back `Unsettled`,
- * soon. Asked for again alone and `patient`, it is stored once the lock is gone, or ends as `database_unavailable`.
+ * A user whom another open transaction locks does not delay the others: that user's notifications return as `Contended`
+ * after `soonMs`. Committed again apart from others, with `waitForLock`, they are stored once the lock is gone, or fail with
+ * `database_unavailable`.
  */
 export function createCommitter(options: CommitOptions) {
   const { transactions, now } = options;
@@ -45,28 +53,29 @@ export function createCommitter(options: CommitOptions) {
       transact: (work) => inTransaction(work, { conflicts: 0, deadline: now() + patienceMs }),
     }),
   });
-  const searching = createTurns();
-  const waiting = createTurns();
+  const searching = createSemaphore(atOnce);
+  const waiting = createSemaphore(atOnce);
 
   return async function commit(
     batch: PlannedNotification[],
     leases: Leases,
-    patient = false,
+    waitForLock = false,
   ): Promise<CommitResults> {
     if (!transactions) return commitApart(batch, leases);
     const deadline = now() + patienceMs;
-    const failed = new Map<PlannedNotification, Error>();
-    if (patient)
-      await commitTogether(batch, leases, { conflicts: deadline, deadline, turns: waiting }, failed);
-    else if (batch.some((one) => one.deliveries.length > 0))
-      await commitTogether(batch, leases, { conflicts: now() + soonMs, deadline }, failed);
-    else {
-      const results = await inboxes.alone(batch).catch((error) => batch.map(() => storeError(error)));
-      const rest = batch.filter((_, at) => results[at] instanceof Unsettled);
-      if (rest.length === 0) return results;
-      await commitTogether(rest, leases, { conflicts: 0, deadline, turns: searching }, failed);
+    if (waitForLock)
+      return commitTogether(batch, leases, { conflicts: deadline, deadline, places: waiting }, true);
+    if (batch.some((one) => one.deliveries.length > 0))
+      return commitTogether(batch, leases, { conflicts: now() + soonMs, deadline }, false);
+    try {
+      const rest = await inboxes.tryAlone(batch);
+      if (rest.length === 0) return batch.map(() => undefined);
+      const results = await commitTogether(rest, leases, { conflicts: 0, deadline, places: searching }, true);
+      const failed = new Map(rest.map((one, at) => [one, results[at]]));
+      return batch.map((one) => failed.get(one));
+    } catch (error) {
+      return batch.map(() => storeError(error));
     }
-    return batch.map((one) => failed.get(one));
   };
 
   async function commitApart(batch: PlannedNotification[], leases: Leases): Promise<CommitResults> {
@@ -74,7 +83,7 @@ export function createCommitter(options: CommitOptions) {
       // A mail without a record is better than a record without its mail.
       const there = batch.some((one) => one.deliveries.length > 0) && (await areThere());
       const results = await inboxes.alone(batch);
-      // Whoever stored its deliveries sends them, and may have ended before the item.
+      // The process that stored the deliveries sends them, and may have ended before it stored the item.
       return there ? results.map((result) => result ?? new AlreadyStored()) : results;
     } catch (error) {
       if (batch.length === 1 || isPassing(error)) return batch.map((one) => failureOf(one, error));
@@ -83,7 +92,7 @@ export function createCommitter(options: CommitOptions) {
       return alone;
     }
 
-    /** Stores the deliveries. Of one that may have been stored before: whether they were. */
+    /** Stores the deliveries. True when those of a repeated notification were stored before. */
     async function areThere(): Promise<boolean> {
       try {
         await insertDeliveries(options, batch, leases, 0);
@@ -96,49 +105,55 @@ export function createCommitter(options: CommitOptions) {
   }
 
   /**
-   * What cannot be stored is looked for by quarters of the users, side by side, then by halves of one user's notifications,
-   * in their order.
+   * In one transaction. If it fails, the batch is divided by users, and one user's notifications are then stored singly, in
+   * order. `repeated`: some of it may be stored already.
    */
   async function commitTogether(
     batch: PlannedNotification[],
     leases: Leases,
-    effort: Effort,
-    failed: Map<PlannedNotification, Error>,
-  ): Promise<void> {
+    budget: RetryBudget,
+    repeated: boolean,
+  ): Promise<CommitResults> {
     try {
       await inTransaction(async (session, slot) => {
         if (batch.some((one) => one.deliveries.length > 0))
           await insertDeliveries(options, batch, leases, slot, session);
-        // Only before the first try has nothing of it been tried.
-        await inboxes.within(session, batch, effort.turns !== undefined);
-      }, effort);
+        await inboxes.within(session, batch, repeated);
+      }, budget);
+      return batch.map(() => undefined);
     } catch (error) {
-      const isLocked = isConflict(error) && effort.conflicts < effort.deadline;
+      const contended = isConflict(error) && budget.conflicts < budget.deadline;
       const users = [...new Set(batch.map((one) => one.user))];
-      const isLate = now() > effort.deadline - patienceMs + searchMs;
-      if (isLocked ? users.length === 1 || isLate : batch.length === 1 || isPassing(error)) {
-        for (const one of batch) failed.set(one, isLocked ? new Unsettled() : failureOf(one, error));
-        return;
-      }
-      const next = effort.turns ? effort : { ...effort, conflicts: 0, turns: searching };
+      const late = now() > budget.deadline - patienceMs + searchMs;
+      if (contended && (late || users.length === 1)) return batch.map(() => new Contended());
+      if (!contended && (batch.length === 1 || isPassing(error)))
+        return batch.map((one) => failureOf(one, error));
+      const next = budget.places ? budget : { ...budget, conflicts: 0, places: searching };
+      const settled = new Map<PlannedNotification, undefined | Error>();
+      const store = async (part: PlannedNotification[]) => {
+        const results = await commitTogether(part, leases, next, true);
+        for (const [at, one] of part.entries()) settled.set(one, results[at]);
+      };
       if (users.length > 1) {
-        const parts = Array.from({ length: Math.min(4, users.length) }, (_, nth) => {
-          const some = new Set(users.filter((_user, at) => at % 4 === nth));
-          return batch.filter((one) => some.has(one.user));
-        });
-        await Promise.all(parts.map((part) => commitTogether(part, leases, next, failed)));
-        return;
+        const partOf = new Map(users.map((user, at) => [user, at % partsOfBatch]));
+        const parts = Array.from({ length: Math.min(partsOfBatch, users.length) }, (_, part) =>
+          batch.filter((one) => partOf.get(one.user) === part),
+        );
+        await Promise.all(parts.map(store));
+      } else {
+        for (const one of batch) {
+          // The user's later notifications stay behind one that waits for the lock.
+          if ([...settled.values()].some((result) => result instanceof Contended))
+            settled.set(one, new Contended());
+          else await store([one]);
+        }
       }
-      const rest = batch.slice(batch.length / 2);
-      await commitTogether(batch.slice(0, -rest.length), leases, next, failed);
-      if (!batch.some((one) => failed.get(one) instanceof Unsettled))
-        await commitTogether(rest, leases, next, failed);
-      else for (const one of rest) failed.set(one, new Unsettled());
+      return batch.map((one) => settled.get(one));
     }
   }
 }
 
-/** When the database is away it is away for all of a batch; a refusal, or a command too large to be sent, is not. */
+/** The database is away for all of a batch; a refusal, or a command that is too large, concerns a part of it. */
 const isPassing = (error: unknown): boolean => error instanceof MongoError && !isRefusal(error);
 
 const failureOf = ({ once }: PlannedNotification, error: unknown): Error =>
@@ -151,9 +166,9 @@ const isDelivered = (error: unknown): boolean =>
   (error.keyPattern?.notification === 1 || error.keyPattern?._id === 1);
 
 /**
- * The deliveries and their number, apart from them, so that the books can be checked against each other. In one command
- * where the server has it: as a round trip of its own the count took 12 to 15 % of the creates (32 clients); so it takes
- * nothing that stands out of the noise.
+ * Stores the deliveries, and their number in the ledger, so that each can be checked against the other. One command does
+ * both where the server has it: as a round trip of its own the count cost 12 to 15 % of the creates (32 clients), and so
+ * nothing beyond the noise. The driver's own `client.bulkWrite` costs 40 % more processor time (decision 012).
  */
 export async function insertDeliveries(
   options: Pick<CommitOptions, "db" | "now" | "tally" | "bulkWrites">,

@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Db, type Document, MongoClient, type MongoClientOptions, ReadConcern } from "mongodb";
-import { createUserWrites, type UserWrites } from "./user-writes.ts";
 
 export interface Connection {
   client: MongoClient;
   db: Db;
   /** False on a standalone mongod: there a commit cannot be atomic over two collections. */
   transactions: boolean;
-  /** How documents of users are written. */
-  writes: UserWrites;
   serverVersion: string;
 }
 
@@ -61,7 +58,7 @@ export async function connect(uri: string, signal?: AbortSignal): Promise<Connec
 export async function connectionOn(client: MongoClient, db: Db): Promise<Omit<Connection, "serverVersion">> {
   const hello = await db.admin().command({ hello: 1 });
   const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
-  return { client, db, transactions, writes: createUserWrites(db, transactions) };
+  return { client, db, transactions };
 }
 
 /** MongoDB cannot be used. The message is a sentence for an operator, without any part of a login. */

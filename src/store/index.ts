@@ -1,6 +1,5 @@
 import type { Recipient } from "../model/channel.ts";
 import type { Channel } from "../model/notification.ts";
-import { endAbandonedTransactions } from "./abandoned.ts";
 import { createDeliveryBooks } from "./books.ts";
 import { createCapturedStore } from "./captured.ts";
 import { createServerClock } from "./clock.ts";
@@ -22,6 +21,7 @@ import { createReceiptStore } from "./receipts.ts";
 import { createSuppressionStore } from "./suppressions.ts";
 import { createTally } from "./tally.ts";
 import { createUserSearch } from "./user-search.ts";
+import { createUserWrites } from "./user-writes.ts";
 import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
 
 export interface StoreSettings {
@@ -35,6 +35,8 @@ export interface StoreSettings {
   retentionDays: number;
   /** The addresses of users who have none of their own. */
   everyone?: Recipient;
+  /** Called with the number of open transactions of dead processes that were ended. */
+  onAbandoned?: (ended: number) => void;
 }
 
 const clockSyncMs = 30_000;
@@ -42,12 +44,13 @@ const pingMs = 1_000;
 
 /** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
 export function createStore(
-  { client, db, transactions, writes }: Omit<Connection, "serverVersion">,
-  { channels, inboxLimit, newUser, retentionDays, everyone = {} }: StoreSettings,
+  { client, db, transactions }: Omit<Connection, "serverVersion">,
+  { channels, inboxLimit, newUser, retentionDays, everyone = {}, onAbandoned }: StoreSettings,
 ) {
   const clock = createServerClock(db);
   const { now } = clock;
-  const storing = { client, db, transactions, inboxLimit, newUser, now, bulkWrites: false };
+  const storing = { client, db, transactions, inboxLimit, newUser, now, onAbandoned, bulkWrites: false };
+  const writes = createUserWrites(db, transactions, onAbandoned);
   // Each counts in documents of its own, so that no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
@@ -98,7 +101,6 @@ export function createStore(
 
     /** Follows changes of users' documents. A standalone server has no change streams. */
     watch: (options: WatchOptions) => (transactions ? watchUsers(options) : pollUsers(options)),
-    endAbandoned: () => (transactions ? endAbandonedTransactions(client) : Promise.resolve(0)),
   };
 }
 

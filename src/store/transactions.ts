@@ -1,22 +1,20 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { type ClientSession, type MongoClient, MongoError, type TransactionOptions } from "mongodb";
-import { createBatcher } from "../lib/batcher.ts";
-import { BelfryError } from "../model/errors.ts";
+import { backoffMs, pause } from "../lib/backoff.ts";
+import type { Semaphore } from "../lib/semaphore.ts";
+import { createAbandonedCheck } from "./abandoned.ts";
 import { interrupted, writeConflict } from "./failures.ts";
 
-/** What a transaction does about what is in its way. */
-export interface Effort {
+/** How long a transaction is tried again. */
+export interface RetryBudget {
   /** Until when it begins again after a write conflict, in Unix milliseconds. */
   conflicts: number;
-  /** Until when it does so after anything else that passes. */
+  /** Until when it begins again after any other transient error. */
   deadline: number;
-  /** What each round waits for; without it none waits. */
-  turns?: Turns;
+  /** Each try takes a place; a pause between two tries takes none, and no connection. */
+  places?: Semaphore;
 }
 
-export type Turns = <Result>(round: () => Promise<Result>) => Promise<Result>;
-
-/** `slot`: a number that no other one under way has: two that count in the same document would conflict. */
+/** `slot`: a number that no other transaction under way has: two that count in the same document would conflict. */
 type Work = (session: ClientSession, slot: number) => Promise<void>;
 
 /** Set here and not left to the client, which may be a caller's own: a 2xx must survive a lost primary. */
@@ -26,28 +24,40 @@ const transactionOptions: TransactionOptions = {
   readPreference: "primary",
 };
 
+/** Conflicts between live processes last for milliseconds. */
+const longConflictMs = 1_000;
+
 /**
  * The loop of the driver's `withTransaction`, which would go on for 120 s whatever its options say: the whole again
- * after a write conflict or a lost primary, the commit alone again while nobody knows whether it was applied.
+ * after a write conflict or a lost primary, the commit alone again while nobody knows whether it was applied. A conflict
+ * that lasts may be a dead process's transaction, which is then looked for and ended.
  */
-export function createTransactions({ client, now }: { client: MongoClient; now: () => number }) {
+export function createTransactions(options: {
+  client: MongoClient;
+  now: () => number;
+  onAbandoned?: ((ended: number) => void) | undefined;
+}) {
+  const { client, now } = options;
   const slots = new Set<number>();
+  const endAbandoned = createAbandonedCheck(options);
 
   return async function inTransaction(
     work: Work,
-    { conflicts, deadline, turns = atOnce }: Effort,
+    { conflicts, deadline, places }: RetryBudget,
   ): Promise<void> {
+    const begun = now();
     const mayRepeat = (error: unknown, label: string) =>
       error instanceof MongoError &&
       (error.hasErrorLabel(label) || isConflict(error) || error.code === interrupted) &&
       now() < (isConflict(error) ? conflicts : deadline);
     await client.withSession(async (session) => {
-      for (let round = 0; ; round++) {
+      for (let failures = 1; ; failures++) {
         try {
-          return await turns(() => once(session));
+          return await (places ? places.run(() => once(session)) : once(session));
         } catch (error) {
           if (!mayRepeat(error, "TransientTransactionError")) throw error;
-          await pause(Math.random() * Math.min(5 * 1.5 ** round, 500));
+          if (isConflict(error) && now() - begun > longConflictMs) await endAbandoned();
+          await pause(backoffMs(failures, 5, 400));
         }
       }
     });
@@ -69,33 +79,16 @@ export function createTransactions({ client, now }: { client: MongoClient; now: 
     }
 
     async function commitKnown(session: ClientSession): Promise<void> {
-      for (;;) {
+      for (let failures = 1; ; failures++) {
         try {
           return await session.commitTransaction();
         } catch (error) {
           if (!mayRepeat(error, "UnknownTransactionCommitResult")) throw error;
-          await pause(50);
+          await pause(backoffMs(failures, 50, 400));
         }
       }
     }
   };
-}
-
-const atOnce: Turns = (round) => round();
-
-/**
- * So many at a time, in the order in which they ask: a pool has 20 connections, and everything else needs some. Rejects
- * with `overloaded` what would wait behind `maxWaiting`.
- */
-export function createTurns(inFlight = 4, maxWaiting = Number.POSITIVE_INFINITY): Turns {
-  const rounds = createBatcher<() => Promise<unknown>, unknown>({
-    run: ([round]) => Promise.all([round?.()]),
-    maxItems: 1,
-    maxWaiting,
-    whenFull: () => new BelfryError("overloaded"),
-    inFlight,
-  });
-  return rounds.submit as Turns;
 }
 
 export const isConflict = (error: unknown): boolean =>

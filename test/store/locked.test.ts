@@ -61,9 +61,9 @@ async function lock(...users: string[]) {
   return { commit: () => session.commitTransaction(), abort: () => session.abortTransaction() };
 }
 
-/** Users of both lanes. */
+/** Users of both batchers. */
 const several = (count: number): string[] => Array.from({ length: count }, newId);
-/** A user whose lane is that of others of `several`, in the middle of them. */
+/** A user in the middle of `several`, who shares a batcher with others. */
 const middle = (users: string[]): string => users[users.length >> 1] as string;
 const others = (all: string[], ...but: string[]) => all.filter((user) => !but.includes(user));
 
@@ -248,12 +248,12 @@ test("a document that can take nothing fails alone beside a locked user", async 
   expect(await itemsOf(held)).toHaveLength(2);
 });
 
-test("what waits for a lock counts as waiting, and a stop waits for it", async () => {
+test("notifications that wait for a lock count as waiting, and a stop waits for them", async () => {
   const { notify, notifyEach, drained } = notifier({ maxWaiting: 10 });
   const held = newId();
   const holder = await lock(held);
   const own = Array.from({ length: 8 }, () => notify({ user: held, type: "new_message" }));
-  // Through the same lane, behind them.
+  // Through the same batcher, behind them.
   const same = `0${held.slice(1)}`;
   await notify({ user: same, type: "new_message" });
   const three = several(3).map((user) => ({ user, id: newId() }));
@@ -271,7 +271,7 @@ test("what waits for a lock counts as waiting, and a stop waits for it", async (
 
 const maxTimeExpired = 50;
 
-test("our own two lanes never get into each other's way", async () => {
+test("the two batches under way never conflict with each other", async () => {
   const own = new MongoClient(uri, { ...clientOptions, monitorCommands: true });
   onTestFinished(() => own.close());
   const aborted: unknown[] = [];
