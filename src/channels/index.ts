@@ -13,7 +13,7 @@ const emailChannel = {
   ...email,
   providers: [smtp, mailgun],
   variables: {
-    EMAIL_PROVIDERS: orderOf("E-mail", [smtp, mailgun], {
+    EMAIL_PROVIDERS: orderOf(email.label, [smtp, mailgun], {
       description:
         "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
     }),
@@ -36,7 +36,7 @@ const smsChannel = {
   ...sms,
   providers: [twilio],
   variables: {
-    SMS_PROVIDERS: orderOf("SMS", [twilio], {
+    SMS_PROVIDERS: orderOf(sms.label, [twilio], {
       description: "Order in which SMS providers are tried. The default is every configured one.",
     }),
   },

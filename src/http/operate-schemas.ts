@@ -93,6 +93,9 @@ const Attempt = Type.Object(
   {
     at: Time(),
     provider: Type.String(),
+    target: Type.Optional(
+      Type.String({ description: "Which of the user's addresses, on a channel that has several." }),
+    ),
     outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
     code: Type.Optional(Type.String()),
     text: Type.Optional(Type.String({ description: "The provider's answer." })),

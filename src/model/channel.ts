@@ -72,7 +72,7 @@ export interface Rendered {
 /** The rules of a channel: pure, so the core, the engine and the console can read them. */
 export interface ChannelRules<M extends Message = Message> {
   readonly name: Channel;
-  /** For people. */
+  /** For people: the title of its group of variables. */
   label: string;
   /** The JSON Schema of its entry in a notification type. */
   schema: object;

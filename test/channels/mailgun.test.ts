@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { createMailgunProvider } from "../../src/channels/email/mailgun.ts";
 import type { DeliveryDocument } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
@@ -323,4 +324,21 @@ test.each([
   { given: { MAILGUN_SIGNING_KEY: "s" }, missing: "MAILGUN_API_KEY" },
 ])("half of the configuration is a problem at start: $missing is missing", async ({ given, missing }) => {
   await expect(startService({ DB_URI: database.uri, ...given })).rejects.toThrow(`${missing}: is missing`);
+});
+
+test("further headers of a message are passed on", async () => {
+  const server = await startProvider(() => taken());
+  const from = { address: "belfry@mg.example", name: "Belfry" };
+  const options = {
+    apiKey,
+    domain: "mg.example",
+    baseUrl: server.url,
+    from,
+    timeoutMs: 5_000,
+    now: Date.now,
+  };
+  const headers = { "List-Unsubscribe": "<https://belfry.example/u/1>" };
+  const message = { id: "a".repeat(24), user: "u", to: "ann@example.org", subject: "s", text: "t", headers };
+  await createMailgunProvider(options).send(message);
+  expect(server.calls[0]?.form["h:List-Unsubscribe"]).toBe(headers["List-Unsubscribe"]);
 });

@@ -55,6 +55,14 @@ describe("a mail on the wire", () => {
     expect(readMail(hostile).text).toContain("\r\n.\r\n");
   });
 
+  test("has the message's further headers", async () => {
+    const { sink, send } = await pair();
+    await send({ headers: { "List-Unsubscribe": "<https://belfry.example/u/1>" } });
+    const raw = sink.mails[0]?.raw as string;
+    expect(headerOf(raw, "List-Unsubscribe")).toBe("<https://belfry.example/u/1>");
+    expect(headerOf(raw, "Auto-Submitted")).toBe("auto-generated");
+  });
+
   test("has a boundary that nobody can guess", async () => {
     const { sink, send } = await pair();
     for (let n = 0; n < 3; n++) await send();

@@ -5,6 +5,8 @@ import type { InboxItem } from "../../src/client/wire.ts";
 export interface Attempt {
   at: string;
   provider: string;
+  /** Which of the user's addresses, on a channel that has several. */
+  target?: string;
   outcome: "sent" | "retry" | "unknown" | "rejected" | "misconfigured";
   code?: string;
   /** The provider's answer. */

@@ -5,11 +5,12 @@ import { isMailbox, messageIdOf, notOneMailbox } from "../../model/mailbox.ts";
 import { postForm } from "../http-answer.ts";
 import { missingParts } from "../missing-parts.ts";
 import type { Check, ProviderModule, ProviderPartners, ServiceSettings } from "../module.ts";
+import { email } from "./channel.ts";
 import { mailgunCallback } from "./mailgun-callback.ts";
 import { mailgunOutcome } from "./mailgun-outcome.ts";
 import { type SmtpSettings, senderOf } from "./smtp.ts";
 
-const mail = inGroup("E-mail");
+const mail = inGroup(email.label);
 
 const variables = {
   MAILGUN_API_KEY: mail.token({ description: "Mailgun API key that may send.", secret: true }),

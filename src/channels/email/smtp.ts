@@ -3,8 +3,9 @@ import { inGroup, type SettingsOf } from "../../config/variable.ts";
 import { needsSmtpUtf8 } from "../../model/mailbox.ts";
 import { missingParts } from "../missing-parts.ts";
 import type { Check, ProviderModule, Sender } from "../module.ts";
+import { email } from "./channel.ts";
 
-const mail = inGroup("E-mail");
+const mail = inGroup(email.label);
 
 const variables = {
   SMTP_HOST: mail.host(

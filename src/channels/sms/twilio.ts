@@ -5,11 +5,12 @@ import { phoneForm, phoneNumber } from "../../model/phone.ts";
 import { postForm } from "../http-answer.ts";
 import { missingParts } from "../missing-parts.ts";
 import type { Check, ProviderModule, ServiceSettings } from "../module.ts";
+import { sms as rules } from "./channel.ts";
 import { smsSegments } from "./segments.ts";
 import { twilioCallback } from "./twilio-callback.ts";
 import { twilioOutcome } from "./twilio-outcome.ts";
 
-const sms = inGroup("SMS");
+const sms = inGroup(rules.label);
 
 const variables = {
   TWILIO_SID: sms.token(

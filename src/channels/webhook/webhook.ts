@@ -1,10 +1,11 @@
 import { inGroup, type SettingsOf } from "../../config/variable.ts";
 import type { Check, ProviderModule, ProviderPartners, ServiceSettings } from "../module.ts";
+import { webhook as rules } from "./channel.ts";
 import { createUrlCheck, type GuardOptions, parseNetwork } from "./guard.ts";
 import { createWebhookProvider } from "./send.ts";
 import { webhookKey } from "./signature.ts";
 
-const webhook = inGroup("Webhook");
+const webhook = inGroup(rules.label);
 
 const variables = {
   WEBHOOK_URL: webhook.url(
