@@ -116,7 +116,7 @@ export async function startApp(
           rules,
           slots: (providers[rules.name] ?? []).map((one) => createSlot(one, { now, log })),
         })),
-        books: store.claims,
+        claims: store.claims,
         policy: catalog.policy,
         render: catalog.render,
         recipient: recipients.submit,

@@ -2,13 +2,14 @@ import type { ChannelRules, Recipient } from "../model/channel.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { Channel, PlannedDelivery } from "../model/notification.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
+import type { Claims } from "../store/claims.ts";
 import { type DeliverPartners, deliver } from "./deliver.ts";
 import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
-import { giveUpPoison, type PoisonBooks } from "./poison.ts";
+import { giveUpPoison } from "./poison.ts";
 import { channelAvailability, type ProviderSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
-import { createWorker, type DeliveryBooks, type Worker, type WorkerOptions } from "./worker.ts";
+import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
 
@@ -43,10 +44,7 @@ export interface EngineOptions
   noteFailing: EndpointPartners["noteFailing"];
   /** Each channel with its providers. */
   channels: Array<{ rules: ChannelRules; slots: ProviderSlot[] }>;
-  books: (
-    channel: Channel,
-  ) => DeliveryBooks &
-    PoisonBooks & { begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> };
+  claims: (channel: Channel) => Claims;
   policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
 }
 
@@ -54,10 +52,10 @@ export interface EngineOptions
 export function createEngine(options: EngineOptions): Engine {
   const { channels, policy, now } = options;
   const workers = new Map<Channel, Worker>();
-  const booksOf = new Map<Channel, PoisonBooks>();
+  const claimsOf = new Map<Channel, Claims>();
   for (const { rules, slots } of channels) {
     const channel = rules.name;
-    const books = options.books(channel);
+    const claims = options.claims(channel);
     const ahead = readAhead(options.recipient, now);
     const suppress: DeliverPartners["suppress"] = (...entry) =>
       options.suppress(...entry).finally(ahead.forget);
@@ -78,14 +76,14 @@ export function createEngine(options: EngineOptions): Engine {
       return {
         ...partners,
         resendUnknown: !once,
-        begin: (delivery) => books.begin(delivery, once ? "once" : "again"),
+        begin: (delivery) => claims.begin(delivery, once ? "once" : "again"),
       };
     };
     const worker = createWorker({
       ...options,
       ...targets,
       onTaken: ahead.read,
-      books,
+      claims,
       // One turn may use every provider; the rest of the time is for the database.
       overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
@@ -93,7 +91,7 @@ export function createEngine(options: EngineOptions): Engine {
       turn: (delivery) => deliver(delivery, partnersFor(delivery)),
     });
     workers.set(channel, worker);
-    booksOf.set(channel, books);
+    claimsOf.set(channel, claims);
   }
   const workerOf = (channel: Channel) => workers.get(channel) as Worker;
 
@@ -116,7 +114,7 @@ export function createEngine(options: EngineOptions): Engine {
     wake: (channel) => workerOf(channel).wake(),
     offer: (channel, ids) => workerOf(channel).offer(ids),
     async bury(channel, ids, repeated) {
-      await giveUpPoison(ids, repeated, booksOf.get(channel) as PoisonBooks, options);
+      await giveUpPoison(ids, repeated, claimsOf.get(channel) as Claims, options);
       workerOf(channel).wake();
     },
     health: () =>

@@ -1,10 +1,6 @@
 import type { Settlement } from "../model/delivery.ts";
-import type { DeliveryBooks, WorkerOptions } from "./worker.ts";
-
-export interface PoisonBooks extends Pick<DeliveryBooks, "claimById" | "settle"> {
-  /** With `count`, counts an interruption of each pending and due delivery. Returns the ids that reached the limit. */
-  interrupt(ids: string[], now: number, count: boolean): Promise<string[]>;
-}
+import type { Claims } from "../store/claims.ts";
+import type { WorkerOptions } from "./worker.ts";
 
 /**
  * Counts that the worker processes that took these deliveries ended. Deliveries with too many such interruptions are
@@ -13,20 +9,20 @@ export interface PoisonBooks extends Pick<DeliveryBooks, "claimById" | "settle">
 export async function giveUpPoison(
   ids: string[],
   repeated: boolean,
-  books: PoisonBooks,
+  claims: Pick<Claims, "interrupt" | "claimById" | "settle">,
   options: Pick<WorkerOptions, "leaseMs" | "now" | "newToken" | "onSettled" | "log">,
 ): Promise<void> {
   const { now, log } = options;
-  const enough = await books.interrupt(ids, now(), !repeated);
+  const enough = await claims.interrupt(ids, now(), !repeated);
   if (enough.length === 0) return;
   const lease = { token: options.newToken(), until: now() + options.leaseMs };
-  const held = await books.claimById(enough, lease, now());
+  const held = await claims.claimById(enough, lease, now());
   if (held.length === 0) return;
   const settlements = held.map((delivery): Settlement => {
     const detail = "each worker process that took it ended";
     return { delivery, attempts: [], state: "failed", tries: delivery.tries, reason: "poison", detail };
   });
-  await books.settle(settlements, now());
+  await claims.settle(settlements, now());
   for (const settlement of settlements) options.onSettled(settlement);
   log.warn(
     { count: held.length },

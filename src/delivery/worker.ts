@@ -1,30 +1,19 @@
 import { type Batcher, createBatcher } from "../lib/batcher.ts";
 import type { DeliveryRun, HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/schedule.ts";
+import type { Claims } from "../store/claims.ts";
 import type { Availability } from "./health.ts";
 import { settlementOf } from "./settle.ts";
 import type { Targets } from "./targets.ts";
 
-/** The deliveries of one channel in the database. Every call is conditional on a lease, so it may be repeated. */
-export interface DeliveryBooks {
-  /** Takes up to `limit` due deliveries; the lease runs until `until` (Unix ms). */
-  claim(limit: number, lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
-  /** Takes those of `ids` that are due. */
-  claimById(ids: string[], lease: { token: string; until: number }, now: number): Promise<HeldDelivery[]>;
-  /** Extends the leases of those still held; answers with their ids. */
-  renew(held: HeldDelivery[], until: number): Promise<Set<string>>;
-  /** Back to `pending`, unsent. */
-  release(held: HeldDelivery[], due: number): Promise<void>;
-  /** Writes outcomes; a delivery whose lease was lost keeps its state and counts as `lost`. */
-  settle(settlements: Settlement[], now: number): Promise<{ lost: number }>;
-  /** Expired leases go back to `pending`; how many. */
-  sweep(now: number): Promise<number>;
-  /** When the earliest pending delivery is due; undefined when none waits. */
-  nextDue(): Promise<number | undefined>;
-}
+/** The queries of one channel. Every call is conditional on a lease, so it may be repeated. */
+export type WorkerClaims = Pick<
+  Claims,
+  "claim" | "claimById" | "renew" | "release" | "settle" | "sweep" | "nextDue"
+>;
 
 export interface WorkerOptions {
-  books: DeliveryBooks;
+  claims: WorkerClaims;
   /** Asks the providers; never throws. */
   turn: (delivery: HeldDelivery) => Promise<DeliveryRun>;
   /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
@@ -75,7 +64,7 @@ export interface Worker {
  * drops what it held instead of sending it beside its successor.
  */
 export function createWorker(options: WorkerOptions): Worker {
-  const { books, concurrency, leaseMs, now, log } = options;
+  const { claims, concurrency, leaseMs, now, log } = options;
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
   const queue: HeldDelivery[] = [];
@@ -98,7 +87,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   const settlements: Batcher<Settlement, void> = createBatcher({
     async run(batch) {
-      const { lost } = await books.settle(batch, now());
+      const { lost } = await claims.settle(batch, now());
       if (lost > 0) log.warn({ lost }, "late outcomes refused: another worker holds the leases");
       return batch.map(() => undefined);
     },
@@ -199,7 +188,7 @@ export function createWorker(options: WorkerOptions): Worker {
   async function giveBack(deliveries: HeldDelivery[], due: number): Promise<void> {
     if (deliveries.length === 0) return;
     for (const delivery of deliveries) heldUntil.delete(delivery);
-    await books.release(deliveries, due).catch((error: unknown) => {
+    await claims.release(deliveries, due).catch((error: unknown) => {
       log.warn(
         { err: error, count: deliveries.length },
         "could not release deliveries; they are pending again when their leases expire",
@@ -211,10 +200,10 @@ export function createWorker(options: WorkerOptions): Worker {
     mayBeDue = false;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
-      const claimed = await books.claim(wanted, lease, now());
+      const claimed = await claims.claim(wanted, lease, now());
       await take(claimed, lease.until);
       if (claimed.length === wanted) mayBeDue = true;
-      else schedulePoll(((await books.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
+      else schedulePoll(((await claims.nextDue()) ?? Number.POSITIVE_INFINITY) - now());
     } catch (error) {
       log.warn({ err: error }, "could not look for due deliveries");
     }
@@ -228,7 +217,7 @@ export function createWorker(options: WorkerOptions): Worker {
     offered += wanted.length;
     try {
       const lease = { token: options.newToken(), until: now() + leaseMs };
-      const claimed = wanted.length > 0 ? await books.claimById(wanted, lease, now()) : [];
+      const claimed = wanted.length > 0 ? await claims.claimById(wanted, lease, now()) : [];
       await take(claimed, lease.until);
       // Another worker has them, or they are not due yet because of a clock difference.
       if (claimed.length < wanted.length) schedulePoll(100);
@@ -262,10 +251,10 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   /** A stop waits for running claims; else their deliveries would stay locked until the lease expires. */
-  const claims = new Set<Promise<void>>();
+  const running = new Set<Promise<void>>();
   function awaited(claim: Promise<void>): Promise<void> {
-    claims.add(claim);
-    return claim.finally(() => claims.delete(claim));
+    running.add(claim);
+    return claim.finally(() => running.delete(claim));
   }
 
   /** At most one poll is scheduled: the earlier of the two wins. */
@@ -287,13 +276,13 @@ export function createWorker(options: WorkerOptions): Worker {
     const held = [...heldUntil.keys()];
     if (held.length === 0) return;
     const until = now() + leaseMs;
-    const kept = await books.renew(held, until);
+    const kept = await claims.renew(held, until);
     for (const delivery of held)
       if (kept.has(delivery.id) && heldUntil.has(delivery)) heldUntil.set(delivery, until);
   }
 
   async function sweep(): Promise<void> {
-    const returned = await books.sweep(now());
+    const returned = await claims.sweep(now());
     if (returned === 0) return;
     log.info({ returned }, "leases expired; their deliveries are pending again");
     mayBeDue = true;
@@ -357,7 +346,7 @@ export function createWorker(options: WorkerOptions): Worker {
         activeDone = resolve;
       });
       const patience = new Promise((resolve) => timers.add(setTimeout(resolve, graceMs)));
-      const done = [giveBack(queue.splice(0), now()), ...claims, ...(active.size > 0 ? [finished] : [])];
+      const done = [giveBack(queue.splice(0), now()), ...running, ...(active.size > 0 ? [finished] : [])];
       await Promise.race([Promise.all(done), patience]);
       for (const timer of timers) clearInterval(timer);
     },

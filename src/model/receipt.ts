@@ -17,11 +17,11 @@ export interface Receipt {
   suppress?: Pick<Suppression, "address" | "reason">;
 }
 
-/** What our books say of the delivery that a report is about. */
+/** What is stored of the delivery that a report is about. */
 export interface KnownDelivery {
   user: string;
   state: DeliveryState;
-  /** The provider's ids of copies before the one in the books. */
+  /** The provider's ids of copies before the stored one. */
   former: string[];
   /** When an operator last had it sent again; Unix milliseconds. */
   againAt: number | undefined;

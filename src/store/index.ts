@@ -1,7 +1,7 @@
 import type { Recipient } from "../model/channel.ts";
 import type { Channel } from "../model/notification.ts";
-import { createDeliveryBooks } from "./books.ts";
 import { createCapturedStore } from "./captured.ts";
+import { createClaims } from "./claims.ts";
 import { createServerClock } from "./clock.ts";
 import { createCommitter } from "./commit.ts";
 import type { Connection } from "./connect.ts";
@@ -93,7 +93,7 @@ export function createStore(
       pendingDue: () => pendingDue(db, channels, now()),
     },
     /** The delivery engine's queries of one channel. */
-    claims: (channel: Channel) => createDeliveryBooks(db, channel, retentionDays),
+    claims: (channel: Channel) => createClaims(db, channel, retentionDays),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),

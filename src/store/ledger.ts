@@ -34,7 +34,7 @@ export function createLedgerReader(options: {
 }) {
   const { client, db, transactions, channels, retentionDays, now } = options;
 
-  /** `from` and `to` in Unix ms are widened to whole minutes and cut to what the books reach back to. */
+  /** `from` and `to` in Unix ms are widened to whole minutes and cut to what the ledger reaches back to. */
   return function read(from: number, to: number): Promise<LedgerFacts> {
     return orUnavailable(() =>
       client.withSession({ snapshot: transactions }, async (session) => {

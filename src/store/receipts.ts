@@ -30,15 +30,15 @@ export function createReceiptStore(db: Db, retentionDays: number) {
 
     /**
      * Moves a delivery forward along unanswered < sent < delivered < failed, never back, so that any order of reports
-     * ends in the same state. The report may come before our own books say `sent`: while the delivery is `sending` (its
+     * ends in the same state. The report may come before `sent` is stored: while the delivery is `sending` (its
      * lease stays, and `settle` adds the attempt without taking the state back), or `pending` or `uncertain` after an
      * attempt whose answer was lost; then it also spares the second copy. Of several copies one that arrives is enough,
-     * even after we had given up without an answer, but only the failure of the copy in the books is the delivery's.
+     * even after we had given up without an answer, but only the failure of the stored copy is the delivery's.
      */
     async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
       if (!outcome) return;
       const before: DeliveryState[] = ["pending", "sending", "uncertain"];
-      // The books know no id when the provider's answer had none.
+      // No id is stored when the provider's answer had none.
       const copy =
         providerId === undefined ? {} : { providerId: { $in: [providerId, null as unknown as string] } };
       const movable: Array<Filter<DeliveryDocument>> =

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createTargets } from "../../src/delivery/targets.ts";
-import { createWorker, type DeliveryBooks, type WorkerOptions } from "../../src/delivery/worker.ts";
+import { createWorker, type WorkerClaims, type WorkerOptions } from "../../src/delivery/worker.ts";
 import type { DeliveryRun, HeldDelivery, Settlement } from "../../src/model/delivery.ts";
 
 const leaseMs = 3_000;
@@ -66,7 +66,7 @@ function ledger(count: number) {
     if (control.claimMs > 0) await new Promise((resolve) => setTimeout(resolve, control.claimMs));
     return won;
   }
-  const books: DeliveryBooks = {
+  const claims: WorkerClaims = {
     async claim(limit, lease, now) {
       await ask("claim");
       return take(entries.keys(), limit, lease, now);
@@ -113,7 +113,7 @@ function ledger(count: number) {
     entries,
     calls,
     control,
-    books,
+    claims,
     states: () => {
       const count: Record<string, number> = {};
       for (const { state } of entries.values()) count[state] = (count[state] ?? 0) + 1;
@@ -131,7 +131,7 @@ let tokens = 0;
 
 /** A worker whose sends are `send`; counts how many run at once and tells every line it logs. */
 function worker(
-  books: DeliveryBooks,
+  claims: WorkerClaims,
   send: (delivery: HeldDelivery) => Result | Promise<Result> = () => sent,
   options: Partial<WorkerOptions> = {},
 ) {
@@ -140,7 +140,7 @@ function worker(
   const lines: string[] = [];
   const running = { now: 0, most: 0 };
   const made = createWorker({
-    books,
+    claims,
     async turn(delivery) {
       sends.push(delivery.id);
       running.most = Math.max(running.most, ++running.now);
@@ -201,8 +201,8 @@ function answering() {
 }
 
 test("everything due is sent once, never more than `concurrency` at a time", async () => {
-  const { books, states } = ledger(50);
-  const one = worker(books, () => after(20));
+  const { claims, states } = ledger(50);
+  const one = worker(claims, () => after(20));
   one.start();
   await pass(2_000);
   expect(states()).toEqual({ sent: 50 });
@@ -214,9 +214,9 @@ test("everything due is sent once, never more than `concurrency` at a time", asy
 });
 
 test("a slot stays taken until the outcome is stored: a crash can repeat no more than `concurrency` sends", async () => {
-  const { books, states, control } = ledger(10);
+  const { claims, states, control } = ledger(10);
   control.settleMs = 500;
-  const one = worker(books);
+  const one = worker(claims);
   one.start();
   await pass(400);
   expect(one.sends).toHaveLength(3);
@@ -227,8 +227,8 @@ test("a slot stays taken until the outcome is stored: a crash can repeat no more
 });
 
 test("an idle worker looks once a poll; deliveries handed to it cost no look at all", async () => {
-  const { books, calls, commit, states } = ledger(0);
-  const one = worker(books);
+  const { claims, calls, commit, states } = ledger(0);
+  const one = worker(claims);
   one.start();
   await pass(10 * pollMs);
   expect(calls.claim).toBeGreaterThanOrEqual(9);
@@ -248,8 +248,8 @@ test("an idle worker looks once a poll; deliveries handed to it cost no look at 
 });
 
 test("a backlog is taken in claims of four times the concurrency, not one by one", async () => {
-  const { books, calls, states } = ledger(120);
-  const one = worker(books, () => after(5));
+  const { claims, calls, states } = ledger(120);
+  const one = worker(claims, () => after(5));
   one.start();
   await pass(900);
   expect(states()).toEqual({ sent: 120 });
@@ -258,8 +258,8 @@ test("a backlog is taken in claims of four times the concurrency, not one by one
 });
 
 test("a hint is followed within a hundredth of a second", async () => {
-  const { books, entries, states } = ledger(0);
-  const one = worker(books);
+  const { claims, entries, states } = ledger(0);
+  const one = worker(claims);
   one.start();
   await pass(1_500);
   entries.set("new", { state: "pending", due: Date.now(), tries: 0 });
@@ -270,8 +270,8 @@ test("a hint is followed within a hundredth of a second", async () => {
 });
 
 test("what is due between two polls is sent when it is due", async () => {
-  const { books, entries, states } = ledger(0);
-  const one = worker(books);
+  const { claims, entries, states } = ledger(0);
+  const one = worker(claims);
   entries.set("soon", { state: "pending", due: Date.now() + 350, tries: 0 });
   one.start();
   await pass(340);
@@ -282,9 +282,9 @@ test("what is due between two polls is sent when it is due", async () => {
 });
 
 test("a transient failure comes back at its due time and counts its tries", async () => {
-  const { books, states } = ledger(1);
+  const { claims, states } = ledger(1);
   const times: number[] = [];
-  const one = worker(books, () => {
+  const one = worker(claims, () => {
     times.push(Date.now());
     return times.length < 3 ? { kind: "retry", code: "451", text: "later" } : sent;
   });
@@ -302,9 +302,9 @@ test("a transient failure comes back at its due time and counts its tries", asyn
 });
 
 test("a send that outlasts its lease ten times keeps it, and no other worker gets it", async () => {
-  const { books, states, calls } = ledger(2);
-  const slow = worker(books, () => after(10 * leaseMs));
-  const other = worker(books);
+  const { claims, states, calls } = ledger(2);
+  const slow = worker(claims, () => after(10 * leaseMs));
+  const other = worker(claims);
   slow.start();
   await pass(50);
   other.start();
@@ -317,17 +317,17 @@ test("a send that outlasts its lease ten times keeps it, and no other worker get
 });
 
 test("a process stopped for two leases drops what it had not begun, and its late outcomes are refused", async () => {
-  const { books, entries, calls, states } = ledger(9);
+  const { claims, entries, calls, states } = ledger(9);
   const hand = answering();
-  const stopped = worker(books, hand.send);
+  const stopped = worker(claims, hand.send);
   stopped.start();
   await pass(50);
   expect([...hand.open.keys()]).toEqual(["d0", "d1", "d2"]);
 
   freeze(2 * leaseMs);
-  const successor = await books
+  const successor = await claims
     .sweep(Date.now())
-    .then(() => books.claim(9, { token: "next", until: Date.now() + leaseMs }, Date.now()));
+    .then(() => claims.claim(9, { token: "next", until: Date.now() + leaseMs }, Date.now()));
   expect(successor).toHaveLength(9);
   for (const id of ["d0", "d1", "d2"]) hand.answer(id);
   await pass(100);
@@ -341,8 +341,8 @@ test("a process stopped for two leases drops what it had not begun, and its late
 });
 
 test("without a successor the same process sweeps and sends what it dropped, once", async () => {
-  const { books, states } = ledger(9);
-  const one = worker(books, () => after(20));
+  const { claims, states } = ledger(9);
+  const one = worker(claims, () => after(20));
   one.start();
   await pass(15);
   freeze(2 * leaseMs);
@@ -354,8 +354,8 @@ test("without a successor the same process sweeps and sends what it dropped, onc
 });
 
 test("when renewing fails for long, nothing is begun on the last third of a lease", async () => {
-  const { books, control, states } = ledger(6);
-  const one = worker(books, () => after(2 * leaseMs));
+  const { claims, control, states } = ledger(6);
+  const one = worker(claims, () => after(2 * leaseMs));
   one.start();
   await pass(50);
   control.away = true;
@@ -368,8 +368,8 @@ test("when renewing fails for long, nothing is begun on the last third of a leas
 });
 
 test("a stop gives back what has not begun and waits for what has", async () => {
-  const { books, entries, states } = ledger(12);
-  const one = worker(books, () => after(700));
+  const { claims, entries, states } = ledger(12);
+  const one = worker(claims, () => after(700));
   one.start();
   await pass(50);
   let stopped = false;
@@ -390,9 +390,9 @@ test("a stop gives back what has not begun and waits for what has", async () => 
 });
 
 test("a claim that is answered during the stop is given back before the stop ends", async () => {
-  const { books, control, states } = ledger(5);
+  const { claims, control, states } = ledger(5);
   control.claimMs = 300;
-  const one = worker(books);
+  const one = worker(claims);
   one.start();
   await pass(50);
   expect(states()).toEqual({ sending: 5 });
@@ -403,8 +403,8 @@ test("a claim that is answered during the stop is given back before the stop end
 });
 
 test("a stop does not wait longer than its grace for a provider that hangs", async () => {
-  const { books } = ledger(1);
-  const one = worker(books, () => new Promise(() => {}));
+  const { claims } = ledger(1);
+  const one = worker(claims, () => new Promise(() => {}));
   one.start();
   await pass(50);
   const begun = Date.now();
@@ -430,10 +430,10 @@ function providers() {
 }
 
 test("a channel whose providers refuse gets one round of tries, then rests for a minute and is asked again", async () => {
-  const { books, entries, calls, states } = ledger(10);
+  const { claims, entries, calls, states } = ledger(10);
   const all = providers();
   let repaired = false;
-  const one = worker(books, () => (repaired ? sent : all.rest(60_000)), all);
+  const one = worker(claims, () => (repaired ? sent : all.rest(60_000)), all);
   one.start();
   await pass(100);
   expect(one.sends.length).toBeLessThanOrEqual(3);
@@ -456,10 +456,10 @@ test("a channel whose providers refuse gets one round of tries, then rests for a
 });
 
 test("while nobody can be asked nothing is claimed, and what waits is sent soon after somebody can", async () => {
-  const { books, calls, states } = ledger(5);
+  const { claims, calls, states } = ledger(5);
   const all = providers();
   all.rest(30_000);
-  const one = worker(books, () => sent, all);
+  const one = worker(claims, () => sent, all);
   one.start();
   for (let n = 0; n < 5; n++) {
     one.wake();
@@ -474,10 +474,10 @@ test("while nobody can be asked nothing is claimed, and what waits is sent soon 
 
 test("what was announced, or claimed, before the providers were found to rest goes back unsent", async () => {
   for (const announced of [false, true]) {
-    const { books, control, entries } = ledger(4);
+    const { claims, control, entries } = ledger(4);
     control.claimMs = 200;
     const all = providers();
-    const one = worker(books, () => sent, all);
+    const one = worker(claims, () => sent, all);
     if (announced) void one.offer(["d0", "d1", "d2", "d3"]);
     else one.start();
     await pass(100);
@@ -492,10 +492,10 @@ test("what was announced, or claimed, before the providers were found to rest go
 });
 
 test("what was committed for us while the providers were found to rest goes back unsent", async () => {
-  const { books, commit, entries } = ledger(0);
+  const { claims, commit, entries } = ledger(0);
   const hand = answering();
   const all = providers();
-  const one = worker(books, hand.send, all);
+  const one = worker(claims, hand.send, all);
   one.start();
   const first = one.reserve(1) as { token: string; until: number };
   const second = one.reserve(3) as { token: string; until: number };
@@ -511,10 +511,10 @@ test("what was committed for us while the providers were found to rest goes back
 });
 
 test("one delivery that nobody can be asked for takes those behind it back with it, to the same moment", async () => {
-  const { books, entries, states } = ledger(12);
+  const { claims, entries, states } = ledger(12);
   const hand = answering();
   // The rate of this channel is used up, say: its providers are well.
-  const one = worker(books, hand.send);
+  const one = worker(claims, hand.send);
   one.start();
   await pass(50);
   expect([...hand.open.keys()]).toEqual(["d0", "d1", "d2"]);
@@ -535,10 +535,10 @@ test("one delivery that nobody can be asked for takes those behind it back with 
 });
 
 test("a provider that is probed gets one delivery at a time, however many wait", async () => {
-  const { books, calls, entries, states } = ledger(10);
+  const { claims, calls, entries, states } = ledger(10);
   const hand = answering();
   let ailing = true;
-  const one = worker(books, hand.send, {
+  const one = worker(claims, hand.send, {
     availability() {
       if (!ailing) return { limit: Number.POSITIVE_INFINITY };
       return hand.open.size > 0 ? { limit: 0, until: Date.now() + 1_000 } : { limit: 1 };
@@ -575,8 +575,8 @@ test("a provider that is probed gets one delivery at a time, however many wait",
 });
 
 test("what is announced by id is sent at once without a look at all that waits", async () => {
-  const { books, calls, entries, states } = ledger(0);
-  const one = worker(books);
+  const { claims, calls, entries, states } = ledger(0);
+  const one = worker(claims);
   one.start();
   await pass(100);
   const before = calls.claim;
@@ -597,9 +597,9 @@ test("what is announced by id is sent at once without a look at all that waits",
 });
 
 test("of what is announced it takes what it has room for; the rest is found by the next look", async () => {
-  const { books, states } = ledger(40);
+  const { claims, states } = ledger(40);
   const hand = answering();
-  const one = worker(books, hand.send);
+  const one = worker(claims, hand.send);
   one.start();
   await pass(15);
   expect(states()).toEqual({ sending: 12, pending: 28 });
@@ -617,10 +617,10 @@ test("of what is announced it takes what it has room for; the rest is found by t
 });
 
 test("announcements that fill the queue do not make it take all that waits", async () => {
-  const { books, control, states } = ledger(60);
+  const { claims, control, states } = ledger(60);
   control.claimMs = 50;
   const hand = answering();
-  const one = worker(books, hand.send);
+  const one = worker(claims, hand.send);
   const ids = (from: number) => Array.from({ length: 10 }, (_, n) => `d${from + n}`);
   for (const from of [0, 10, 20, 30]) void one.offer(ids(from));
   await pass(200);
@@ -642,9 +642,9 @@ test("announcements that fill the queue do not make it take all that waits", asy
 });
 
 test("an announcement while the database is away does no harm, and the delivery is found later", async () => {
-  const { books, control, states } = ledger(2);
+  const { claims, control, states } = ledger(2);
   control.away = true;
-  const one = worker(books);
+  const one = worker(claims);
   await one.offer(["d0", "d1"]);
   expect(one.lines).toContain("could not claim announced deliveries; the next poll finds them");
   one.start();
@@ -656,9 +656,9 @@ test("an announcement while the database is away does no harm, and the delivery 
 });
 
 test("a stop waits for announced deliveries that are being claimed, and gives them back", async () => {
-  const { books, control, states } = ledger(3);
+  const { claims, control, states } = ledger(3);
   control.claimMs = 300;
-  const one = worker(books);
+  const one = worker(claims);
   void one.offer(["d0", "d1", "d2"]);
   await pass(50);
   expect(states()).toEqual({ sending: 3 });
@@ -671,9 +671,9 @@ test("a stop waits for announced deliveries that are being claimed, and gives th
 });
 
 test("an outcome is stored when the database is back, and the mail is not sent again", async () => {
-  const { books, control, states } = ledger(1);
+  const { claims, control, states } = ledger(1);
   const hand = answering();
-  const one = worker(books, hand.send);
+  const one = worker(claims, hand.send);
   one.start();
   await pass(50);
   control.away = true;
@@ -691,9 +691,9 @@ test("an outcome is stored when the database is back, and the mail is not sent a
 });
 
 test("an outcome that cannot be stored within the lease frees its slot for others", async () => {
-  const { books, control, states } = ledger(6);
+  const { claims, control, states } = ledger(6);
   const hand = answering();
-  const one = worker(books, hand.send);
+  const one = worker(claims, hand.send);
   one.start();
   await pass(50);
   control.away = true;
@@ -711,9 +711,9 @@ test("an outcome that cannot be stored within the lease frees its slot for other
 });
 
 test("a database that is away at the start is asked again until it answers", async () => {
-  const { books, control, states } = ledger(3);
+  const { claims, control, states } = ledger(3);
   control.away = true;
-  const one = worker(books);
+  const one = worker(claims);
   one.start();
   await pass(5_000);
   expect(one.sends).toEqual([]);
@@ -724,8 +724,8 @@ test("a database that is away at the start is asked again until it answers", asy
 });
 
 test("a process reserves no more than it will soon send", async () => {
-  const { books, commit } = ledger(0);
-  const one = worker(books, () => new Promise(() => {}));
+  const { claims, commit } = ledger(0);
+  const one = worker(claims, () => new Promise(() => {}));
   one.start();
   expect(one.reserve(13)).toBeUndefined();
   const lease = one.reserve(12);
@@ -742,9 +742,9 @@ test("a process reserves no more than it will soon send", async () => {
 });
 
 test("a delivery that does not end is counted as overdue and logged once, until it ends", async () => {
-  const { books } = ledger(2);
+  const { claims } = ledger(2);
   const { send, answer } = answering();
-  const one = worker(books, send, { overdueMs: 10_000 });
+  const one = worker(claims, send, { overdueMs: 10_000 });
   one.start();
   await pass(9_000);
   expect(one.overdue()).toBe(0);
@@ -762,12 +762,12 @@ test("a delivery that does not end is counted as overdue and logged once, until 
 });
 
 test("a silent target keeps no other target waiting, loses nothing, and costs waiting deliveries no try", async () => {
-  const { books, entries, states } = ledger(160);
+  const { claims, entries, states } = ledger(160);
   const other = 159;
   let silent = true;
   const now = () => Date.now();
   const one = worker(
-    books,
+    claims,
     async ({ id }): Promise<Result> => {
       if (!silent || id === `d${other}`) return after(20);
       return after(15_000, { kind: "unknown", code: "TIMEOUT", text: "", ailing: false });

@@ -1,12 +1,12 @@
 import { ObjectId } from "mongodb";
 import { beforeEach, expect, test } from "vitest";
-import { createDeliveryBooks } from "../../src/store/books.ts";
+import { createClaims } from "../../src/store/claims.ts";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();
 const deliveries = deliveriesOf(db);
-const books = createDeliveryBooks(db, "email", 90);
+const books = createClaims(db, "email", 90);
 const now = Date.now();
 const leaseMs = 1_000;
 let id: string;

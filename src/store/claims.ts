@@ -8,7 +8,7 @@ import { wireUserId } from "./ids.ts";
 /** More than `MAX_RETRIES` and the pauses of a bad week; a bound all the same. */
 const keptAttempts = 200;
 const dayMs = 24 * 60 * 60_000;
-/** A delivery whose workers end this often is what ends them. */
+/** A delivery whose workers ended this often ended them. */
 const maxInterruptions = 3;
 
 const heldFields = {
@@ -36,11 +36,11 @@ function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery,
  * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
  * `retentionDays`: how long a finished delivery is kept.
  */
-export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: number) {
+export function createClaims(db: Db, channel: Channel, retentionDays: number) {
   const deliveries = deliveriesOf(db);
   const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
 
-  /** Those of ours among `held`: the id and the token must both match. */
+  /** Matches those of `held` that are still ours: id and token must both match. */
   const stillHeld = (held: HeldDelivery[]) => ({
     _id: { $in: held.map((one) => new ObjectId(one.id)) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
@@ -68,7 +68,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
         { hint: { _id: 1 } },
       )
       .catch((error: unknown) => {
-        // Its answer may be lost and it applied all the same: the read knows.
+        // The update may be applied although its answer is lost: the read shows it.
         if (isRefusal(error)) throw error;
       });
     const won = await deliveries.find({ _id, "lease.token": token }, { projection: heldFields }).toArray();
@@ -88,8 +88,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
   return {
     /**
      * Three round trips for a whole batch instead of one each: candidates (index `due`), a conditional update in
-     * which the loser of a race matches nothing, and a read of what was won by its token. When the update's answer
-     * is lost the read still finds it.
+     * which the loser of a race matches nothing, and a read of what was won, by its token.
      */
     async claim(
       limit: number,
@@ -111,7 +110,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
           );
     },
 
-    /** Takes those of `ids` that are due; a queue's message names them. */
+    /** Claims those of `ids` that are due; a queue's message names them. */
     async claimById(
       ids: string[],
       lease: { token: string; until: number },
@@ -124,7 +123,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       );
     },
 
-    /** Those of `ids` that have now been interrupted as often as a delivery may be. */
+    /** With `count`, counts an interruption of each pending and due delivery. Returns the ids that reached the limit. */
     async interrupt(ids: string[], now: number, count: boolean): Promise<string[]> {
       const due = { $lte: new Date(now) };
       const waiting = {
@@ -158,7 +157,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
 
     /**
      * A provider's report may have been faster and moved the state on (`store/receipts.ts`): then a second, rare round
-     * trip adds the attempt and leaves the state. What was held under a lost lease matches neither.
+     * trip adds the attempt and leaves the state. A delivery whose lease was lost matches neither, and counts as `lost`.
      */
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
       const held = ({ delivery }: Settlement) => ({
@@ -201,7 +200,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
       return { lost: settlements.length - matchedCount - late.matchedCount };
     },
 
-    /** Before a send whose end must be known: true while the lease is ours. */
+    /** Marks that a send begins. False when the lease was lost. */
     async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
       const { matchedCount } = await deliveries.updateOne(
         { _id: new ObjectId(delivery.id), state: "sending", "lease.token": new ObjectId(delivery.token) },
@@ -211,9 +210,9 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
     },
 
     /**
-     * Index `lease`. What had begun and must not be repeated is `uncertain`; what ends its worker each time it is sent
-     * is given up; the rest is pending again. Only a send that had begun counts against a delivery: what merely waited
-     * in a worker that died is innocent.
+     * Index `lease`. Handles expired leases and returns how many. A send that had begun and must not be repeated becomes
+     * `uncertain`; a delivery that ended its worker at each send fails; the others are pending again. Only a send that had
+     * begun counts against a delivery, not its wait in a worker that died.
      */
     async sweep(now: number): Promise<number> {
       const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
@@ -251,7 +250,7 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
             state: "pending",
             due: at,
             updatedAt: at,
-            // The first time nothing says whether it had begun; from then on only a send does count.
+            // The first time nothing shows whether the send had begun; from then on only a send counts.
             interruptions: {
               $cond: [
                 { $eq: ["$lease.begun", "again"] },
@@ -269,3 +268,5 @@ export function createDeliveryBooks(db: Db, channel: Channel, retentionDays: num
     nextDue: () => nextDue(db, channel),
   };
 }
+
+export type Claims = ReturnType<typeof createClaims>;
