@@ -2,14 +2,14 @@ import { get } from "node:http";
 
 export interface Size {
   path: string;
-  /** As it goes over the line. */
+  /** As it is sent. */
   gzipped: number;
   bytes: number;
 }
 
 const paths = ["/inbox.js", "/", "/console.js", "/console.css", "/console-live.js"];
 
-/** What browsers get, weighed at the service's door. */
+/** The sizes of the files that the service sends to browsers. */
 export const sizes = (url: string): Promise<Size[]> =>
   Promise.all(
     paths.map(async (path) => ({

@@ -56,7 +56,7 @@ export async function askForKey(refused = key.get()): Promise<boolean> {
   return !declined;
 }
 
-/** Views and loops retry by themselves, so that they can show the error in the meantime. */
+/** Without retries: views and loops retry themselves, and show the error in the meantime. */
 const request = createRequester({
   server: home,
   fetch: async (url, init) => {

@@ -214,7 +214,7 @@ class Shell extends Part {
       <p>There is no view “<bdi>${this.#place.view}</bdi>”. Go to <a href="#/send">Send</a>.</p>`;
   }
 
-  /** What is on the page is no longer true: say from when it is. */
+  /** While the server is away: the time of the data on the page. */
   get #age(): string {
     const at = lastAnswer();
     return at === undefined ? "" : `This page shows the state of ${timeOf(at)}.`;

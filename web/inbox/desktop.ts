@@ -5,7 +5,7 @@ import { shortened } from "./shortened.ts";
 /** The browser's own notifications, for a hidden page. */
 
 const storageKey = "belfry-inbox-notify";
-/** After a long absence the reader is not flooded. */
+/** Limits the notifications after a long absence. */
 const mostAtOnce = 3;
 
 /** Browsers have them only over TLS. */

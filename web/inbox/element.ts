@@ -33,7 +33,7 @@ export class BelfryInbox extends Attributes {
       isShown: () => this.checkVisibility(),
       isUndoInUse: () => this.renderRoot.querySelector("[part=undo]:is(:hover, :focus)") !== null,
     },
-    (arrived) => this.#hear(arrived),
+    (arrived) => this.#announce(arrived),
   );
   #told: { unread: number; total: number } | undefined;
   readonly #popover = new Popover(this);
@@ -74,7 +74,7 @@ export class BelfryInbox extends Attributes {
       this.#told = undefined;
       this.#browsing.choose("all");
     } else if (changed.has("token") || changed.has("tokenUrl")) this.#following.end();
-    else if (changed.has("getToken")) this.#following.renewBy(getToken);
+    else if (changed.has("getToken")) this.#following.setGetToken(getToken);
     if (user && this.isConnected) {
       if (token || getToken || tokenUrl || isParsed())
         this.#following.begin({ user, server, token, getToken, tokenUrl });
@@ -94,7 +94,7 @@ export class BelfryInbox extends Attributes {
     return this.inline || this.open;
   }
 
-  #hear(arrived: InboxItem[]): void {
+  #announce(arrived: InboxItem[]): void {
     const { view } = this.#following;
     if (!view?.isLoaded || !this.user) {
       this.requestUpdate();
@@ -149,7 +149,7 @@ export class BelfryInbox extends Attributes {
           @slotchange=${() => this.requestUpdate()}>
           ${shown ? panel(shown) : nothing}
         </section>
-        <div class="sr" role="status">${this.#speaker.says(this.words)}</div>
+        <div class="sr" role="status">${this.#speaker.text(this.words)}</div>
       </div>`;
   }
 

@@ -1,7 +1,7 @@
 import type { InboxItem, LiveView } from "../../src/client/index.ts";
 import { showPresence } from "./desktop.ts";
 import type { InboxView, Session, Target } from "./session.ts";
-import { join, type Listener, type Seat } from "./share.ts";
+import { join, type Listener, type SessionShare } from "./share.ts";
 
 /**
  * The service that this module came from: `https://host/belfry` for `https://host/belfry/inbox.js`. A bundle that is named
@@ -23,64 +23,64 @@ const whole = (server: string): string =>
 /** The inbox that a tag follows, and its last view of it. */
 export class Following {
   readonly #listener: Listener;
-  #seat: Seat | undefined;
+  #share: SessionShare | undefined;
   /** The last loaded view. It stays in sight while the tag connects again, or with another token. */
   #seen: InboxView | undefined;
   #endPresence = () => {};
 
   /** `onNews` gets the items that have arrived since its last call, newest first. */
-  constructor(partners: Omit<Listener, "hear">, onNews: (arrived: InboxItem[]) => void) {
-    const hear = () => {
+  constructor(partners: Omit<Listener, "onChange">, onNews: (arrived: InboxItem[]) => void) {
+    const onChange = () => {
       const { view } = this;
       const arrived = view && this.#seen ? itemsSince(this.#seen.rev, view) : [];
       if (view?.isLoaded) this.#seen = view;
       onNews(arrived);
     };
-    this.#listener = { ...partners, hear };
+    this.#listener = { ...partners, onChange };
   }
 
   /** Undefined before `begin`. */
   get view(): InboxView | undefined {
-    const view = this.#seat?.session.view;
+    const view = this.#share?.session.view;
     if (!view || view.isLoaded || !this.#seen) return view;
     const { items, unread, total, rev, isLoaded, clockAhead } = this.#seen;
     return { ...view, items, unread, total, rev, isLoaded, clockAhead };
   }
 
   get session(): Session | undefined {
-    return this.#seat?.session;
+    return this.#share?.session;
   }
 
   /** True for one of the tags with this inbox: that one announces news. */
   get leads(): boolean {
-    return this.#seat?.leads() ?? false;
+    return this.#share?.leads() ?? false;
   }
 
   begin(target: Omit<Target, "server"> & { server: string | undefined }): void {
-    if (this.#seat) return;
-    this.#seat = join({ ...target, server: whole(target.server || home()) }, this.#listener);
+    if (this.#share) return;
+    this.#share = join({ ...target, server: whole(target.server || home()) }, this.#listener);
     this.#endPresence = showPresence(target.user);
-    this.#listener.hear();
+    this.#listener.onChange();
   }
 
-  renewBy(getToken: Target["getToken"]): void {
-    this.#seat?.renewBy(getToken);
+  setGetToken(getToken: Target["getToken"]): void {
+    this.#share?.setGetToken(getToken);
   }
 
   end(): void {
-    this.#seat?.leave();
-    this.#seat = undefined;
+    this.#share?.leave();
+    this.#share = undefined;
     this.#endPresence();
   }
 
-  /** Shows nothing of it any more. */
+  /** Removes the view. */
   forget(): void {
     this.end();
     this.#seen = undefined;
   }
 }
 
-/** Items are in the order in which they came. A smaller `rev` means that the inbox was erased: then nothing is news. */
+/** Items are in the order in which they were added. A smaller `rev` means that the inbox was erased: then no item is new. */
 function itemsSince(rev: number, { items, rev: now }: LiveView): InboxItem[] {
   if (now < rev) return [];
   const end = items.findIndex((one) => one.created_rev <= rev);

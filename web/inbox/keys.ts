@@ -29,7 +29,7 @@ export function isFrom(event: Event, selector: string): boolean {
   return inside.some((one) => one instanceof Element && one.matches(selector));
 }
 
-/** They need their keys and clicks themselves. */
+/** Elements that handle keys and clicks themselves. */
 export const fields = "input, select, textarea, [contenteditable]";
 
 /** Where in the panel the focus is before something changes: in a row, or elsewhere with an index of -1. */

@@ -6,8 +6,8 @@ type RenderItem = BelfryInboxProperties["renderItem"];
 export const slotOf = ({ id }: InboxItem): string => `item-${id}`;
 
 /**
- * Rows whose content is the page's: children of the tag, so that the page's styles reach them. The page puts them there
- * itself, or `renderItem` makes them.
+ * Rows that the page draws. They are children of the tag, so that the page's styles apply. The page adds them itself, or
+ * `renderItem` makes them.
  */
 export class OwnRows {
   readonly #host: Element;
@@ -47,7 +47,7 @@ export class OwnRows {
   }
 }
 
-/** Undefined: the page leaves this row to us, or failed. */
+/** Undefined: the page does not draw this row, or its function failed. */
 function wrapped(item: InboxItem, by: NonNullable<RenderItem>): HTMLElement | undefined {
   try {
     const made = by(item);

@@ -92,7 +92,7 @@ function notices(given: Panel) {
     ${
       status
         ? html`<div class="notice ${status.kind}" part="notice ${status.kind}">
-            <slot name=${status.kind}>${status.says}</slot>
+            <slot name=${status.kind}>${status.text}</slot>
             ${status.canRetry ? html`<button class="plain" part="retry" type="button" @click=${onRetry}>${texts.retry}</button>` : nothing}
           </div>`
         : nothing
@@ -117,12 +117,12 @@ function notices(given: Panel) {
 function waiting({ status, locale: { texts }, onRetry }: Panel) {
   if (!status) return nothing;
   if (status.kind === "loading")
-    return html`<div class="loading" part="loading" role="status"><slot name="loading"><span class="sr">${status.says}</span>
+    return html`<div class="loading" part="loading" role="status"><slot name="loading"><span class="sr">${status.text}</span>
       ${[0, 1, 2].map(() => html`<div class="ghost"><i></i><i></i></div>`)}</slot></div>`;
   return html`
     <div class="empty" part="empty ${status.kind}" role="status">
       ${icons.bell}
-      <slot name=${status.kind}><p>${status.says}</p></slot>
+      <slot name=${status.kind}><p>${status.text}</p></slot>
       ${status.canRetry ? html`<button class="button" part="retry" type="button" @click=${onRetry}>${texts.retry}</button>` : nothing}
     </div>`;
 }

@@ -21,7 +21,7 @@ export class Popover {
     else this.end();
   }
 
-  /** The content must be drawn before it shows, and stay until it is hidden. */
+  /** The content must be drawn before the popover shows, and stay until it is hidden. */
   readonly onToggle = ({ type, newState }: ToggleEvent): void => {
     const isOpen = newState === "open";
     this.#isToggling = type === "beforetoggle";

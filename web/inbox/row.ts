@@ -27,22 +27,22 @@ export interface Row {
   onExpand: (item: InboxItem) => void;
 }
 
-/** Where the pointer went down. A drag selects text, and inside a shadow root browsers do not tell what is selected. */
+/** Where the pointer went down. A drag selects text, but inside a shadow root browsers hide the selection. */
 let down = { clientX: 0, clientY: 0 };
 const isDragged = ({ clientX, clientY }: MouseEvent) =>
   Math.hypot(clientX - down.clientX, clientY - down.clientY) > 4;
 const press = (event: PointerEvent) => {
   down = event;
 };
-/** A click anywhere in the row is a click on its title, so Ctrl opens another tab. Buttons and links keep theirs. */
+/** A click anywhere in the row, except on its buttons and links, clicks the title, so a Ctrl-click opens another tab. */
 const clickRow = (event: MouseEvent) => {
   if (isFrom(event, `a, button, label, .foot, ${fields}`) || isDragged(event)) return;
   (event.currentTarget as Element).querySelector(".main")?.dispatchEvent(new MouseEvent("click", event));
 };
 
 /**
- * Text from elsewhere stands in a `bdi`, so it changes the direction of nothing but itself. When the content is the page's,
- * our title lies under it without text: it takes the focus, the clicks and the link.
+ * Foreign text is in a `bdi`, so that its direction does not affect the rest. When the page draws the content, our title lies
+ * below it without text, for the focus, the clicks and the link.
  */
 export function row(given: Row) {
   const { item, locale, now, index, count, isNew, isCurrent, isExpanded, isOwn } = given;
@@ -56,8 +56,8 @@ export function row(given: Row) {
     ? nothing
     : html`${isNew ? html`<span class="sr">${texts.isUnread} </span>` : nothing}<bdi>${title}</bdi>`;
   const about = isOwn ? `time-${index}` : `body-${index} time-${index}`;
-  const action = (change: Change, says: string, icon: unknown) => html`
-    <button class="icon" part="action ${change}" type="button" tabindex=${tabindex} title=${says} aria-label=${says}
+  const action = (change: Change, label: string, icon: unknown) => html`
+    <button class="icon" part="action ${change}" type="button" tabindex=${tabindex} title=${label} aria-label=${label}
       @click=${() => given.onChange(change, item)}>${icon}</button>`;
   return html`
     <li part="item ${isNew ? "item-unread" : "item-read"}" class="item ${isNew ? "new" : ""} ${isExpanded ? "whole" : ""} ${isOwn ? "own" : ""}"

@@ -31,13 +31,13 @@ export interface InboxView extends LiveView {
 /** One user's inbox, kept live, with the actions that are under way. */
 export interface Session {
   readonly view: InboxView;
-  /** Shows at once, and is taken back when the service refuses it. A delete is sent after some seconds. */
+  /** The view changes at once, and back when the service refuses. A delete is sent after some seconds. */
   change(change: Change, id: string): Promise<void>;
   /** Takes the last delete back, if it has not been sent; returns the item's id. */
   undo(): string | undefined;
-  /** Sends at once what could still be undone. */
+  /** Sends all deletes that could still be undone. */
   flush(): void;
-  /** Reads what is shown; what arrives meanwhile stays unread. */
+  /** Marks the shown items as read. Items that arrive meanwhile stay unread. */
   readAll(): Promise<void>;
   /** Starts again at once: after a refusal, or instead of waiting for the next try. */
   retry(): void;
@@ -45,7 +45,7 @@ export interface Session {
   close(): void;
 }
 
-/** `onChange`: the view has changed. `isUndoInUse`: somebody is about to press Undo. */
+/** `onChange` is called after each change of the view. `isUndoInUse`: the pointer or the focus is on Undo. */
 export function openSession(target: Target, onChange: () => void, isUndoInUse: () => boolean): Session {
   const { server, user } = target;
   let clockAhead = 0;
@@ -54,7 +54,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
     server,
     user,
     getToken: tokensOf(target),
-    // Somebody is waiting: tell them soon what is wrong. `live` tries again anyway.
+    // A reader is waiting, so errors must show soon. `live` retries anyway.
     retries: 1,
     async fetch(address, init) {
       // An action started by a click on a link must outlive the page.
@@ -84,7 +84,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
   function take(next: LiveView): void {
     const { connection } = next;
     troubledSince = connection === "live" ? undefined : (troubledSince ?? Date.now());
-    // While the list is read again there is nothing new to show, so the old one stays.
+    // The old list stays until the new one is loaded.
     const hasList = connection === "live" || next.rev > 0;
     if (hasList) base = next;
     else {
@@ -93,7 +93,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
     }
     isLoaded ||= hasList;
     for (const one of pending) if (one.settled <= base.rev) pending.delete(one);
-    // Another device was faster.
+    // Another device has done it already.
     undo.keepOnly(base.items);
     show();
   }
@@ -117,7 +117,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
   async function act(doing: Doing, call: () => Promise<{ rev: number }>): Promise<void> {
     const mine = { doing, settled: Number.POSITIVE_INFINITY };
     pending.add(mine);
-    // Before it shows, so that the view has what can be undone.
+    // Before the view changes, so that it has the item that can be undone.
     const calling = call();
     show();
     try {

@@ -1,76 +1,76 @@
 import { openSession, type Session, type Target } from "./session.ts";
 
-/** A tag's part of a session. Tags of a page that want the same share one. */
-export interface Seat {
+/** A tag's share of a session. Tags of a page with the same target share one session. */
+export interface SessionShare {
   session: Session;
-  /** True for one of the tags: news is announced once. */
+  /** True for exactly one of the tags, which announces new items. */
   leads(): boolean;
-  /** Gets tokens in this way from now on. */
-  renewBy(getToken: Target["getToken"]): void;
+  /** Replaces the session's `getToken`. */
+  setGetToken(getToken: Target["getToken"]): void;
   leave(): void;
 }
 
 export interface Listener {
-  hear(): void;
-  /** Whether somebody can see it, or hear of it. */
+  onChange(): void;
+  /** Whether a reader can see the tag or hear its announcements. */
   isShown(): boolean;
   /** Whether the pointer or the focus is on Undo. */
   isUndoInUse(): boolean;
 }
-interface Table {
+interface Shared {
   target: Target;
   session: Session;
   listeners: Set<Listener>;
   closing?: ReturnType<typeof setTimeout>;
 }
 
-/** A tag that is moved, or drawn again by a router, comes back within this time and misses nothing. */
+/** A tag that is moved, or drawn again by a router, comes back within this time. */
 const lingerMs = 2_000;
-const tables = new Set<Table>();
+const sessions = new Set<Shared>();
 
-export function join(target: Target, listener: Listener): Seat {
-  const table = [...tables].find((one) => isSame(one.target, target)) ?? open(target);
-  clearTimeout(table.closing);
-  table.listeners.add(listener);
-  const renewBy = (getToken: Target["getToken"]) => {
-    if (!getToken || getToken === table.target.getToken) return;
-    table.target.getToken = getToken;
-    if (table.session.view.connection === "refused") table.session.retry();
+export function join(target: Target, listener: Listener): SessionShare {
+  const shared = [...sessions].find((one) => isSame(one.target, target)) ?? open(target);
+  clearTimeout(shared.closing);
+  shared.listeners.add(listener);
+  const setGetToken = (getToken: Target["getToken"]) => {
+    if (!getToken || getToken === shared.target.getToken) return;
+    shared.target.getToken = getToken;
+    if (shared.session.view.connection === "refused") shared.session.retry();
   };
-  renewBy(target.getToken);
+  setGetToken(target.getToken);
   return {
-    session: table.session,
-    renewBy,
+    session: shared.session,
+    setGetToken,
     leads() {
-      const all = [...table.listeners];
+      const all = [...shared.listeners];
       return (all.find((one) => one.isShown()) ?? all[0]) === listener;
     },
     leave() {
-      table.listeners.delete(listener);
-      if (table.listeners.size > 0) return;
-      // Nobody is left who could undo it.
-      table.session.flush();
-      table.closing = setTimeout(() => {
-        tables.delete(table);
-        table.session.close();
+      shared.listeners.delete(listener);
+      if (shared.listeners.size > 0) return;
+      // No tag is left in which a delete could be undone.
+      shared.session.flush();
+      shared.closing = setTimeout(() => {
+        sessions.delete(shared);
+        shared.session.close();
       }, lingerMs);
     },
   };
 }
 
-function open(target: Target): Table {
+function open(target: Target): Shared {
   const listeners = new Set<Listener>();
   const all = () => [...listeners];
   const session = openSession(
     target,
     () => {
-      for (const one of all()) one.hear();
+      for (const one of all()) one.onChange();
     },
     () => all().some((one) => one.isUndoInUse()),
   );
-  const table = { target, session, listeners };
-  tables.add(table);
-  return table;
+  const shared = { target, session, listeners };
+  sessions.add(shared);
+  return shared;
 }
 
 const isSame = (a: Target, b: Target): boolean =>

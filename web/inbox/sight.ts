@@ -1,4 +1,4 @@
-/** What only the browser knows of the list: when its end comes into sight, and which texts do not fit. */
+/** Observes the list: when its end comes into sight, and which texts do not fit. */
 export class Sight {
   readonly #end: IntersectionObserver;
   readonly #size = new ResizeObserver(([list]) => list && markCut(list.target));
@@ -25,14 +25,14 @@ export class Sight {
   }
 }
 
-/** Some letters are a little higher than their line, so a few pixels more are no cut. */
+/** Some letters are a little higher than their line, so a few pixels are tolerated. */
 const isCut = (text: Element): boolean => text.scrollHeight > text.clientHeight + 8;
 
-/** The state of a row when its texts were measured: they are measured again only after it has changed. */
+/** The state of each row when it was measured. An unchanged row is not measured again. */
 const measured = new WeakMap<Element, string>();
 const looks = (row: Element): string => `${row.clientWidth} ${row.clientHeight} ${row.className}`;
 
-/** Marks the rows whose text is cut: they get the button for the rest. */
+/** Marks the rows whose text is cut. They have a button that shows the rest. */
 function markCut(list: Element): void {
   const rows = [...list.children].filter(
     (row) => !row.matches(".whole, .own") && measured.get(row) !== looks(row),
@@ -45,8 +45,8 @@ function markCut(list: Element): void {
 const isComment = (node: Node | null | undefined): boolean => node?.nodeType === Node.COMMENT_NODE;
 
 /**
- * Lit's `repeat` leaves a comment behind for each row that goes (github.com/lit/lit/issues/5298). It needs two between rows:
- * the end of one, the start of the next. What is between those is refuse.
+ * Removes the comment nodes that Lit's `repeat` leaves behind for each removed row (github.com/lit/lit/issues/5298). It needs
+ * two between rows: the end of one and the start of the next.
  */
 function sweep(list: Element): void {
   for (let at = list.firstChild; at; at = at.nextSibling)

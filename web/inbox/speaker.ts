@@ -3,12 +3,12 @@ import { titleOf } from "./item.ts";
 import type { Locale } from "./locale.ts";
 import { shortened } from "./shortened.ts";
 
-/** The pause between two announcements. Everything that comes meanwhile is one. */
+/** The pause between two announcements. Items that arrive meanwhile share the next one. */
 const pauseMs = 8_000;
-/** A burst is one announcement. */
+/** Items that arrive within this time share one announcement. */
 const gatherMs = 800;
 
-/** Announcements for screen readers: how many items have come, and the title if it is one. */
+/** Announcements for screen readers: the number of new items, and the title of a single one. */
 export function createSpeaker(onChange: () => void) {
   let waiting: InboxItem[] = [];
   let spoken: InboxItem[] = [];
@@ -25,8 +25,8 @@ export function createSpeaker(onChange: () => void) {
       waiting.push(...items);
       timer ??= setTimeout(speak, gatherMs);
     },
-    /** Empty again after a while, so that nobody meets it later as news. */
-    says({ texts, plural }: Locale): string {
+    /** The current announcement. It is empty after a while, so that a reader does not find an old one later. */
+    text({ texts, plural }: Locale): string {
       const [first] = spoken;
       if (!first) return "";
       const much = plural(texts.arrived, spoken.length);

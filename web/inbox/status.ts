@@ -6,46 +6,46 @@ import { filled, type Texts } from "./texts.ts";
 /** What is wrong and what to do about it. There is always a sentence, never an endless spinner. */
 export interface Status {
   kind: "loading" | "offline" | "trouble";
-  says: string;
+  text: string;
   /** A button offers to try again at once. */
   canRetry: boolean;
 }
 
 /** A shorter interruption is not shown. */
-const worthAWordMs = 3_000;
+const reconnectNoticeMs = 3_000;
 /** After this long without an answer the reader is told. */
 const slowMs = 5_000;
-/** When the service asks for a longer pause, the sentence says until when. */
+/** For a longer pause of the service, the sentence has the time of the next try. */
 const pauseSeconds = 5;
 /** Closing another tab helps more than waiting. */
 const tooMany = "too_many_connections";
 
-/** Undefined: all is well. `hasUser`: without one there is no inbox. */
+/** Undefined: nothing is wrong. */
 export function statusOf(
   view: InboxView | undefined,
   { texts, clock }: Locale,
   now: number,
   hasUser: boolean,
 ): Status | undefined {
-  if (!hasUser) return { kind: "trouble", says: texts.noUser, canRetry: false };
-  if (!view) return { kind: "loading", says: texts.loading, canRetry: false };
+  if (!hasUser) return { kind: "trouble", text: texts.noUser, canRetry: false };
+  if (!view) return { kind: "loading", text: texts.loading, canRetry: false };
   const { connection, isLoaded, troubledSince = now, error, retryAt = 0 } = view;
   const waited = now - troubledSince;
   if (connection === "live") return undefined;
-  if (connection === "offline") return { kind: "offline", says: texts.offline, canRetry: false };
-  if (connection === "refused") return { kind: "trouble", says: sentenceFor(error, texts), canRetry: true };
-  if (error && (!isLoaded || waited > worthAWordMs)) {
+  if (connection === "offline") return { kind: "offline", text: texts.offline, canRetry: false };
+  if (connection === "refused") return { kind: "trouble", text: sentenceFor(error, texts), canRetry: true };
+  if (error && (!isLoaded || waited > reconnectNoticeMs)) {
     const wasAsked =
       error instanceof BelfryClientError && error.code !== tooMany && (error.retryAfter ?? 0) > pauseSeconds;
-    const says =
+    const text =
       wasAsked && retryAt > now ? filled(texts.later, { time: clock(retryAt) }) : sentenceFor(error, texts);
-    return { kind: "trouble", says, canRetry: true };
+    return { kind: "trouble", text, canRetry: true };
   }
   if (!isLoaded)
     return waited > slowMs
-      ? { kind: "trouble", says: texts.slow, canRetry: true }
-      : { kind: "loading", says: texts.loading, canRetry: false };
-  if (waited > worthAWordMs) return { kind: "trouble", says: texts.reconnecting, canRetry: true };
+      ? { kind: "trouble", text: texts.slow, canRetry: true }
+      : { kind: "loading", text: texts.loading, canRetry: false };
+  if (waited > reconnectNoticeMs) return { kind: "trouble", text: texts.reconnecting, canRetry: true };
   return undefined;
 }
 
@@ -69,14 +69,14 @@ const byStatus: Record<number, keyof Texts> = {
   429: "busy",
 };
 
-/** For an action that failed. It is not repeated automatically, so a passing reason asks the reader to do it. */
+/** The sentence for a failed action. Actions are not retried, so after a temporary failure it asks the reader to repeat. */
 export function failureFor(error: Error, texts: Texts): string {
   const passes = error instanceof BelfryClientError && !error.isFinal;
   return `${texts.notDone} ${passes ? texts.again : sentenceFor(error, texts)}`;
 }
 
 export function sentenceFor(error: Error | undefined, texts: Texts): string {
-  // Everything else is thrown by the page's `getToken` or `token-url`.
+  // Only the page's `getToken` or `token-url` throws other errors.
   if (!(error instanceof BelfryClientError)) return texts.noToken;
   const { code, status } = error;
   const name =

@@ -1,6 +1,6 @@
 /** How long a delete waits before it is sent. */
 const undoMs = 8_000;
-/** Nobody loses the button while they point at it or have it focused. */
+/** The button stays while it is focused or under the pointer. */
 const againMs = 1_000;
 
 /**
@@ -15,7 +15,7 @@ export function createUndo(isInUse: () => boolean) {
   const flush = () => {
     for (const id of [...waiting.keys()]) decide(id, true);
   };
-  // A hidden page may be frozen or closed without another word.
+  // A browser may freeze or close a hidden page without an event.
   const onHide = () => document.hidden && flush();
   document.addEventListener("visibilitychange", onHide);
   addEventListener("pagehide", flush);
@@ -24,7 +24,7 @@ export function createUndo(isInUse: () => boolean) {
     get last() {
       return last();
     },
-    /** Resolves with whether the delete is to be sent. */
+    /** Resolves with true to send the delete, or false to drop it. */
     wait: (id: string): Promise<boolean> =>
       new Promise((resolve) => {
         const tick = () => {

@@ -8,7 +8,7 @@ import { createInboxes } from "../../realtime/inboxes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { dialectPath, livePath } from "./calls.ts";
 import { openIo, openSocket } from "./clients.ts";
-import { openDoor } from "./open-door.ts";
+import { openAdmission } from "./open-admission.ts";
 
 /** The transports over an inbox in memory, which cannot be read until `letRead` is called. */
 async function start() {
@@ -34,7 +34,7 @@ async function start() {
   app.server.on("connection", (socket) => sockets.push(socket));
   await liveRoutes(app, {
     hub,
-    ...openDoor,
+    ...openAdmission,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());

@@ -8,7 +8,7 @@ import { createInboxes } from "../../realtime/inboxes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { dialectPath, eventsPath, livePath } from "./calls.ts";
 import { openEvents, openIo, openSocket } from "./clients.ts";
-import { openDoor } from "./open-door.ts";
+import { openAdmission } from "./open-admission.ts";
 
 // Real sockets on every transport; the inbox is in memory, so that 20,000 changes take seconds.
 
@@ -64,7 +64,7 @@ async function start() {
   app.server.on("connection", (socket) => sockets.push(socket));
   await liveRoutes(app, {
     hub: Object.assign(Object.create(hub) as Hub, { subscribe: watched }),
-    ...openDoor,
+    ...openAdmission,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   closers.push(() => app.close());

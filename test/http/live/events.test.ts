@@ -209,7 +209,7 @@ test("a connection that breaks during the token check is not counted", async () 
     const served = both.every(({ messages }) => messages.length === 1);
     for (const device of both) device.close();
     return served;
-  }, "both seats are free");
+  }, "both connections are free");
 });
 
 test("refuses a pipelined request for a stream, and does not count it", async () => {
@@ -283,7 +283,7 @@ test("frees the connection of a client that reads nothing when its token expires
       next.close();
       return next.status === 200;
     },
-    "its seat is free",
+    "its connection is free",
     30,
   );
 });

@@ -17,7 +17,7 @@ export function readObject(text: string): { value?: Record<string, unknown>; wro
   } catch {
     return { wrong: `This is not valid JSON: ${placeIn(text, faultIn(text))}.` };
   }
-  // It would be sent as null.
+  // JSON.stringify would send it as null.
   if (tooLarge !== undefined)
     return { wrong: `“${tooLarge}” is too large for a number: send it as a string, in quotes.` };
   if (typeof value !== "object" || value === null || Array.isArray(value))

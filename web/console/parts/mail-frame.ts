@@ -20,7 +20,7 @@ export class MailFrame extends Part {
     inner.setAttribute("sandbox", "");
     inner.title = this.label;
     inner.srcdoc = this.content;
-    // A link was followed, to where nothing may be shown: show the e-mail again.
+    // The reader followed a link, which the policy blocks: show the e-mail again.
     inner.addEventListener("load", () => inner.addEventListener("load", this.#fill), { once: true });
     page.body.replaceChildren(inner);
   };

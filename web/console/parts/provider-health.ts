@@ -9,7 +9,7 @@ import { due } from "./due.ts";
 
 const againMs = 5_000;
 
-/** A provider that fails: since when, its last words, and what to do. */
+/** A failing provider: since when, its last answer, and what to do. */
 export function providerProblem(one: ProviderHealth): TemplateResult {
   const { channel, name, state, code, text, remedy, since, until } = one;
   return html`<p>
@@ -45,7 +45,7 @@ class ProviderAlert extends Part {
 
   override render(): TemplateResult {
     const shown = this.#failing.filter(({ channel }) => this.channels?.includes(channel) ?? true);
-    // What is not known now is not claimed: another part of the page tells why.
+    // Without a current answer there is no claim. Another part of the page shows the error.
     if (this.#loop.error || shown.length === 0) return html``;
     return html`<div class="provider-alert" role="alert">
       ${shown.map((one) => html`<div class="provider">${providerProblem(one)}</div>`)}

@@ -124,7 +124,7 @@ export class Rows<Row> extends Part {
     event.preventDefault();
   };
 
-  /** With a mouse the user's id is there to be selected, so it opens nothing. */
+  /** A mouse can select the user's id, so a click on it does not open the row. */
   #click = (event: PointerEvent): void => {
     const target = event.target as HTMLElement;
     const at = this.#drawn.find(({ element }) => element.contains(target))?.index;
@@ -184,7 +184,7 @@ export class Rows<Row> extends Part {
     const [first, last] = [this.#first, this.#last];
     const kept = this.#drawn.filter(({ index }) => index >= first && index < last);
     const spare = this.#drawn.filter(({ index }) => index < first || index >= last);
-    // When none stays, all are reused where they are.
+    // If no row stays in the window, all are reused in place.
     if (kept.length > 0) for (const { element } of spare) element.remove();
     let next = into.firstElementChild;
     this.#drawn = this.rows.slice(first, last).map((row, at) => {

@@ -7,7 +7,7 @@ import { mail } from "../parts/mail.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import type { DeliveryMessage } from "../wire.ts";
 
-/** What a delivery says: address, message and data. */
+/** A delivery's address, message and data. */
 class MessageView extends Part {
   static override properties = { delivery: { attribute: false } };
   /** Its id. */

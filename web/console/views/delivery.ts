@@ -17,7 +17,7 @@ import "./delivery-message.ts";
 
 const watchedMs = 1_000;
 
-/** One delivery: its state, what it says, and every attempt. */
+/** One delivery: its state, its message and every attempt. */
 class DeliveryView extends Part {
   static override properties = { delivery: { attribute: false }, back: { attribute: false } };
   /** Its id. */

@@ -57,7 +57,7 @@ class Find extends Part {
   }
 }
 
-/** The address of what has this id. */
+/** The address of the delivery, notification or user with this id. */
 async function placeOfId(id: string, signal: AbortSignal): Promise<string | undefined> {
   const isHex = /^[0-9a-f]{24}$/i.test(id);
   const some = async (query: Record<string, string>) =>
@@ -78,7 +78,7 @@ async function placeOfId(id: string, signal: AbortSignal): Promise<string | unde
   }
   if (await some({ user_id: id })) return addressOf("deliveries", undefined, { user_id: id });
   if (await exists(`/v1/users/${encodeURIComponent(id)}`)) return addressOf("users", id);
-  // This looks through every inbox, so it comes last.
+  // This searches every inbox, so it comes last.
   if (isHex && (await exists(`/v1/notifications/${id}`)))
     return addressOf("deliveries", undefined, { notification_id: id });
   return undefined;

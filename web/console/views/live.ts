@@ -74,11 +74,11 @@ class Live extends Part {
   }
 }
 
-/** A ledger that failed to load is not judged by. Away, all of the page is marked as old. */
+/** A ledger that failed to load does not count. While the server is away the whole page is marked as old. */
 const ok = (loop: Loop, ledger: Ledger | undefined): Ledger | undefined =>
   loop.error !== undefined && !isAway(loop.error) ? undefined : ledger;
 
-/** Is all well? Answers before any plot. What is old has no mark that says so. */
+/** One sentence above the plots: whether everything works. Old figures get no mark. */
 function verdicts(
   { samples, providers, overdue }: Stats,
   hour: Ledger | undefined,
@@ -113,7 +113,7 @@ function verdicts(
     ${isIdle ? empty("Nothing was sent in the last hour.", getStarted) : nothing}`;
 }
 
-/** This must never happen: each send has a deadline. */
+/** A bug: every send has a deadline. */
 const stuckText = (amount: number): TemplateResult => html`<a
     href=${addressOf("deliveries", undefined, { status: "sending" })}
     >${plural(amount, "delivery is", "deliveries are")} stuck</a

@@ -29,7 +29,7 @@ class Outcome extends Part {
   declare user: string;
   declare notification: string | undefined;
   declare refusal: string | undefined;
-  /** The only recipient: then the messages are shown too. */
+  /** True for a single recipient: then the messages are shown as well. */
   declare alone: boolean;
   #item: Item["item"] | undefined;
   #deliveries: Delivery[] = [];
@@ -87,7 +87,7 @@ class Outcome extends Part {
   }
 }
 
-/** The order of their ids means nothing. */
+/** Ids are in no useful order. */
 const placeOf = ({ channel }: Delivery): number => channels.indexOf(channel);
 
 function inboxStep({ read, archived, updated_at }: Item["item"]): TemplateResult {

@@ -36,7 +36,7 @@ export function outcomes({ type, each }: Sent): TemplateResult {
     )}`;
 }
 
-/** By the server's clock, which the id contains: this device's may be wrong. */
+/** The id contains the time by the server's clock. This device's clock may be wrong. */
 const minuteBefore = (id: string): string =>
   new Date(Number.parseInt(id.slice(0, 8), 16) * 1_000 - 60_000).toISOString();
 
