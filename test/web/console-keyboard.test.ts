@@ -56,7 +56,7 @@ describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 
       title: "Hello",
       body: "x",
     });
-    await page.locator("belfry-inbox").getByText("Hello").waitFor(shown);
+    await page.locator("belfry-inbox").getByText("Hello").first().waitFor(shown);
     for (const view of ["Users", "Deliveries", "Live", "Captured", "Types", "Simulator"]) {
       await goTo(page, "#/send");
       await page.getByRole("heading", { name: "Send", level: 1 }).waitFor(shown);
