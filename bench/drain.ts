@@ -206,9 +206,9 @@ async function startAnnouncer() {
 
 /** What Belfry makes of the backlog's deliveries. */
 async function renderedMail(): Promise<Mail> {
-  const { createCatalog } = await import(new URL("../core/catalog.js", import.meta.url).href);
-  const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 1 });
-  return catalog.render.email(newDelivery(randomUser(), new ObjectId().toHexString()).content);
+  const { createTypeRegistry } = await import(new URL("../core/notification-types.js", import.meta.url).href);
+  const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 1 });
+  return registry.render.email(newDelivery(randomUser(), new ObjectId().toHexString()).content);
 }
 
 function numbered(name: string, processes: Array<{ pid: number }>): Record<string, number> {

@@ -1,6 +1,6 @@
 import { io } from "socket.io-client";
 import { WebSocket } from "ws";
-import type { WireMessage } from "../src/model/inbox-wire.ts";
+import type { WireMessage } from "../src/model/inbox-dto.ts";
 
 export interface Connection {
   /** Resolves when it has ended, for whatever reason. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { WireItem, WireMessage } from "../src/model/inbox-wire.ts";
+import type { InboxItemDto, WireMessage } from "../src/model/inbox-dto.ts";
 import { type Connection, type TransportName, transports } from "./device-transports.ts";
 
 /*
@@ -12,7 +12,7 @@ export interface Inbox {
   unread: number;
   total: number;
   /** Newest first, the archived ones too. */
-  items: WireItem[];
+  items: InboxItemDto[];
 }
 
 export interface Device {
@@ -39,7 +39,7 @@ const awayMs = 300;
 
 /** `urls`: where the service can be reached now; each connection goes to any of them. */
 export function openDevice(user: string, transport: TransportName, urls: () => string[]): Device {
-  const items = new Map<string, WireItem>();
+  const items = new Map<string, InboxItemDto>();
   const counts = { drops: 0, messages: 0, resyncs: 0 };
   const problems: string[] = [];
   let standing: Omit<Inbox, "items"> | undefined;
@@ -169,7 +169,7 @@ export function openDevice(user: string, transport: TransportName, urls: () => s
 
 export type Changes = WireMessage & { type: "changes" };
 
-export function apply({ changes, total }: Changes, items: Map<string, WireItem>): void {
+export function apply({ changes, total }: Changes, items: Map<string, InboxItemDto>): void {
   for (const one of changes) {
     if (one.change === "deleted") items.delete(one.id);
     else items.set(one.item.id, one.item);
@@ -177,7 +177,7 @@ export function apply({ changes, total }: Changes, items: Map<string, WireItem>)
   for (const { id } of newestFirst(items).slice(total)) items.delete(id);
 }
 
-export const newestFirst = (items: Map<string, WireItem>): WireItem[] =>
+export const newestFirst = (items: Map<string, InboxItemDto>): InboxItemDto[] =>
   [...items.values()].sort((a, b) => b.created_rev - a.created_rev || (a.id < b.id ? 1 : -1));
 
 const oneOf = <T>(all: T[]): T | undefined => all[Math.floor(Math.random() * all.length)];

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { WireItem } from "../src/model/inbox-wire.ts";
+import type { InboxItemDto } from "../src/model/inbox-dto.ts";
 import { oneOf } from "./random.ts";
 
 /** People who are notified and use their inboxes, through whichever instance. */
@@ -22,7 +22,7 @@ interface Change {
   /** Of a hundred. */
   share: number;
   /** Which items can be changed so. */
-  able?: (item: WireItem) => boolean;
+  able?: (item: InboxItemDto) => boolean;
 }
 
 const hundred = (
@@ -46,7 +46,7 @@ const inFlight = 16;
 export function startInboxUsers(options: {
   urls: () => string[];
   users: string[];
-  itemsOf: (user: string) => WireItem[];
+  itemsOf: (user: string) => InboxItemDto[];
   changes: number;
   perSecond: number;
 }): InboxUsers {
@@ -125,7 +125,7 @@ export function startInboxUsers(options: {
 interface Answer {
   status: number;
   headers: Headers;
-  body: { rev?: number; item?: WireItem; changed?: number };
+  body: { rev?: number; item?: InboxItemDto; changed?: number };
 }
 
 export const notify = (url: string, recipients: string[], data = {}): Promise<Answer> =>

@@ -32,7 +32,7 @@ const clientTypes = [
   "ProfileAnswer",
   "TokenAnswer",
   "InboxItem",
-  "Standing",
+  "InboxState",
 ];
 
 /** An operator may define more notification types than the document lists. */

@@ -21,7 +21,7 @@ import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createHub } from "./realtime/hub.ts";
-import { openCatalog, storeSettings } from "./settings.ts";
+import { openRegistry, storeSettings } from "./settings.ts";
 import { createStore } from "./store/index.ts";
 import { version } from "./version.ts";
 
@@ -60,7 +60,7 @@ export async function startApp(
   };
 
   try {
-    const catalog = openCatalog(config);
+    const registry = openRegistry(config);
     const database = await openDatabase(config, log, signal, (closer) => closers.push(closer));
     const store = createStore(database.connection, {
       ...storeSettings(config),
@@ -117,8 +117,8 @@ export async function startApp(
           slots: (providers[rules.name] ?? []).map((one) => createSlot(one, { now, log })),
         })),
         claims: store.claims,
-        policy: catalog.policy,
-        render: catalog.render,
+        policy: registry.policy,
+        render: registry.render,
         recipient: recipients.submit,
         noteFailing: store.users.noteFailing,
         suppress: (user, channel, address, reason) =>
@@ -178,7 +178,7 @@ export async function startApp(
     }
 
     function openApi(): ApiParts {
-      const core = createCore(store, catalog, {
+      const core = createCore(store, registry, {
         engine,
         queue,
         hub,
@@ -208,7 +208,7 @@ export async function startApp(
           newSecret: newWebhookSecret,
           urlProblem: createUrlCheck(webhookRules(config)),
         }),
-        deliveryMessage: createDeliveryMessage(store, catalog.render),
+        deliveryMessage: createDeliveryMessage(store, registry.render),
         callbacks: {
           callbacks: callbacksOf(config),
           receive: (receipt) => core.receive(receipt).then(() => metrics.received(receipt)),

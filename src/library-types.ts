@@ -1,7 +1,7 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { NotificationType } from "./core/types.ts";
-import type { WireItem } from "./model/inbox-wire.ts";
-import type { InboxQuery, Standing } from "./model/live.ts";
+import type { InboxItemDto } from "./model/inbox-dto.ts";
+import type { InboxQuery, InboxState } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 
 export interface BelfryOptions {
@@ -42,9 +42,9 @@ export interface Belfry {
     /** Also marks it as read. */
     archive(user: string, id: string): Promise<ItemAnswer>;
     unarchive(user: string, id: string): Promise<ItemAnswer>;
-    remove(user: string, id: string): Promise<Standing>;
+    remove(user: string, id: string): Promise<InboxState>;
     /** Marks as read all items whose last change is at the rev `upTo` or before; all items by default. `changed`: how many. */
-    readAll(user: string, upTo?: number): Promise<Standing & { changed: number }>;
+    readAll(user: string, upTo?: number): Promise<InboxState & { changed: number }>;
   };
   /**
    * Creates missing collections and indexes. The first other call does it too. Call it at the start of a program whose first
@@ -65,13 +65,13 @@ export interface ListQuery extends Partial<Omit<InboxQuery, "archived">> {
   archived?: boolean | "any";
 }
 
-export interface ListAnswer extends Standing {
-  items: WireItem[];
+export interface ListAnswer extends InboxState {
+  items: InboxItemDto[];
   /** Absent on the last page. */
   next?: { created_rev: number; id: string };
 }
 
 /** The item, and the state of the inbox after the call. */
-export interface ItemAnswer extends Standing {
-  item: WireItem;
+export interface ItemAnswer extends InboxState {
+  item: InboxItemDto;
 }

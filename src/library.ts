@@ -1,12 +1,12 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
 import { channelNames } from "./channels/index.ts";
-import { createCatalog } from "./core/catalog.ts";
 import { createCore } from "./core/core.ts";
+import { createTypeRegistry } from "./core/notification-types.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
-import { itemOnWire } from "./model/inbox-wire.ts";
-import type { InboxListing, ItemChange, KeptItem, Standing } from "./model/live.ts";
+import { inboxItemDto } from "./model/inbox-dto.ts";
+import type { InboxItem, InboxListing, InboxState, ItemChange } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 import { connectionOn, databaseOn } from "./store/connect.ts";
 import { orUnavailable } from "./store/failures.ts";
@@ -16,8 +16,8 @@ import { inTime } from "./store/join.ts";
 export type { NotificationType } from "./core/types.ts";
 export type { Belfry, BelfryOptions, ItemAnswer, ListAnswer, ListQuery } from "./library-types.ts";
 export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts";
-export type { WireItem as InboxItem } from "./model/inbox-wire.ts";
-export type { Standing } from "./model/live.ts";
+export type { InboxItemDto as InboxItem } from "./model/inbox-dto.ts";
+export type { InboxState } from "./model/live.ts";
 export type { Channel, NotifyCommand } from "./model/notification.ts";
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
@@ -28,11 +28,11 @@ export function createBelfry(options: BelfryOptions): Belfry {
       "invalid_request",
       "`client` is not a MongoClient, or it comes from another copy of the package mongodb than the one Belfry uses. `npm ls mongodb` shows all copies.",
     );
-  const { catalog, problems } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  const { registry, problems } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
   if (problems.length > 0) throw new BelfryError("invalid_request", `types: ${problems.join("; ")}`);
   const { database, inboxLimit, newUser, retentionDays } = readSettings(settings);
   const db = databaseOn(client, database);
-  const input = createLibraryInput(catalog.keys);
+  const input = createLibraryInput(registry.keys);
   let opening: ReturnType<typeof open> | undefined;
   let closed = false;
 
@@ -45,7 +45,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
     });
     await store.open();
     // The service learns of changes through its change stream.
-    return { store, ...createCore(store, catalog) };
+    return { store, ...createCore(store, registry) };
   }
 
   /** Opens once. After a failure the next call tries again. */
@@ -127,9 +127,9 @@ export function createBelfry(options: BelfryOptions): Belfry {
 
 const listAnswer = ({ items, ...rest }: InboxListing): ListAnswer => ({
   ...rest,
-  items: items.map(itemOnWire),
+  items: items.map(inboxItemDto),
 });
-const itemAnswer = ({ item, ...rest }: Standing & { item: KeptItem }): ItemAnswer => ({
+const itemAnswer = ({ item, ...rest }: InboxState & { item: InboxItem }): ItemAnswer => ({
   ...rest,
-  item: itemOnWire(item),
+  item: inboxItemDto(item),
 });

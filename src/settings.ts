@@ -2,7 +2,7 @@ import { canSend, channelNames, channels } from "./channels/index.ts";
 import type { Settings } from "./channels/module.ts";
 import { readText } from "./config/read-text.ts";
 import { type Config, ConfigError } from "./config/table.ts";
-import { type Catalog, createCatalog } from "./core/catalog.ts";
+import { createTypeRegistry, type TypeRegistry } from "./core/notification-types.ts";
 import type { StoreSettings } from "./store/index.ts";
 
 // The configuration as the store and the core take it, for the service and the command line.
@@ -30,16 +30,16 @@ function newUserOf(config: Config): { email?: string; phone?: string } {
 }
 
 /** The registry of types. Throws `ConfigError` with every problem of the operator's file. */
-export function openCatalog(config: Config): Catalog {
+export function openRegistry(config: Config): TypeRegistry {
   const general = {
     delayMs: config.RETRY_DELAY_MS,
     factor: config.RETRY_FACTOR,
     maxRetries: config.MAX_RETRIES,
   };
-  const { catalog, problems } = createCatalog(general, readTypes(config.NOTIFICATION_TYPES_FILE));
+  const { registry, problems } = createTypeRegistry(general, readTypes(config.NOTIFICATION_TYPES_FILE));
   if (problems.length > 0)
     throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
-  return catalog;
+  return registry;
 }
 
 function readTypes(file: string | undefined): unknown {

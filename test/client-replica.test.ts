@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { applied, isWhole, type Replica } from "../src/client/replica.ts";
-import type { WireChange, WireItem } from "../src/model/inbox-wire.ts";
+import type { InboxItemDto, WireChange } from "../src/model/inbox-dto.ts";
 
-const item = (id: string, created_rev: number, rev = created_rev, read = false): WireItem => ({
+const item = (id: string, created_rev: number, rev = created_rev, read = false): InboxItemDto => ({
   id,
   type: "new_message",
   created_at: "2026-01-31T12:00:00.000Z",
@@ -12,8 +12,8 @@ const item = (id: string, created_rev: number, rev = created_rev, read = false):
   rev,
   created_rev,
 });
-const came = (one: WireItem): WireChange => ({ change: "new", rev: one.rev, item: one });
-const inbox = (rev: number, ...items: WireItem[]): Replica => ({
+const came = (one: InboxItemDto): WireChange => ({ change: "new", rev: one.rev, item: one });
+const inbox = (rev: number, ...items: InboxItemDto[]): Replica => ({
   rev,
   unread: items.filter((one) => !one.read).length,
   total: items.length,

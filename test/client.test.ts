@@ -7,6 +7,7 @@ import { expect, expectTypeOf, onTestFinished, test } from "vitest";
 import { BelfryClient, type ClientOptions, type InboxItem } from "../src/client/index.ts";
 import type * as wire from "../src/client/wire.ts";
 import type * as schemas from "../src/http/v1/schemas.ts";
+import type { InboxItemDto } from "../src/model/inbox-dto.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
 import { eventually, spawnService, startService } from "./support/service.ts";
@@ -279,7 +280,7 @@ test("renews an expired token once for all waiting calls", async () => {
 
 test("the types of bodies and answers match the schemas", () => {
   // The compiler checks it: `npm run typecheck`.
-  type Item = Static<typeof schemas.Item>;
+  type Item = InboxItemDto;
   expectTypeOf<keyof Item>().toEqualTypeOf<keyof InboxItem>();
   // Of `data` the schema says no more than that it is an object.
   expectTypeOf<Omit<Item, "data">>().toExtend<Omit<InboxItem, "data">>();

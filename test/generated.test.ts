@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { wireTypes } from "../scripts/wire-types.ts";
 import { callbacksOf, channelNames } from "../src/channels/index.ts";
 import { exampleFile } from "../src/config/table.ts";
-import { createCatalog } from "../src/core/catalog.ts";
 import { createCore } from "../src/core/core.ts";
+import { createTypeRegistry } from "../src/core/notification-types.ts";
 import { createAuthorizer } from "../src/http/auth.ts";
 import { asyncApiDocument } from "../src/http/live/asyncapi.ts";
 import { buildServer } from "../src/http/server.ts";
@@ -51,7 +51,7 @@ beforeAll(async () => {
     fastify.addHook("onRoute", (route) => void routes.push(route));
   };
   channel.subscribe(listen);
-  const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+  const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
   // It connects with the first command, and none is sent.
   const client = new MongoClient("mongodb://belfry.invalid");
   const db = client.db("unused");
@@ -64,7 +64,7 @@ beforeAll(async () => {
   });
   server = await buildServer({
     api: {
-      core: createCore(store, catalog),
+      core: createCore(store, registry),
       store,
       tokens: { sign: unused },
       profiles: { show: unused, replace: unused, merge: unused },

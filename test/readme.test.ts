@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { createCatalog } from "../src/core/catalog.ts";
+import { createTypeRegistry } from "../src/core/notification-types.ts";
 import { builtInTypes } from "../src/core/types.ts";
 import { errorCodes } from "../src/model/errors.ts";
 import { freshDatabase } from "./support/database.ts";
@@ -58,7 +58,7 @@ test("docs/types.md names every built-in type, and its example loads", () => {
   for (const key of Object.keys(builtInTypes)) expect(page).toContain(`\`${key}\``);
   const example = /```json\n(\{\n {2}"invoice"[\s\S]*?)```/.exec(page)?.[1] ?? "";
   const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
-  expect(createCatalog(general, JSON.parse(example)).problems).toEqual([]);
+  expect(createTypeRegistry(general, JSON.parse(example)).problems).toEqual([]);
 });
 
 test("each figure of the README is the one in the newest results", () => {

@@ -1,8 +1,8 @@
 import { createDeliveries } from "../core/deliveries.ts";
+import { deliveryDto, deliveryRecordDto } from "../core/delivery-dto.ts";
 import { readFilters, type WrittenFilters } from "../core/filters.ts";
 import type { DeliveryState } from "../model/delivery.ts";
-import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/operate.ts";
-import { recordOnWire, summaryOnWire } from "../model/operate-wire.ts";
+import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/delivery-record.ts";
 import { type Given, integer, type Options, UsageError } from "./arguments.ts";
 import { follow } from "./follow.ts";
 import { withSession } from "./session.ts";
@@ -65,7 +65,7 @@ export const deliveries = {
       for (let left = limit; left > 0; ) {
         const cursor = next === undefined ? undefined : { text: next, pointer: "cursor" };
         const page = await watched("searching", list(filter, Math.min(left, 100), cursor));
-        if (asJson) for (const one of page.data) terminal.print(JSON.stringify(summaryOnWire(one)));
+        if (asJson) for (const one of page.data) terminal.print(JSON.stringify(deliveryDto(one)));
         else rows.push(...page.data);
         left -= page.data.length;
         next = page.next;
@@ -100,7 +100,7 @@ export const retry = {
   async run(given: Given): Promise<void> {
     await withSession(async ({ store }) => {
       const delivery = await createDeliveries(store).retry(idOf(given));
-      if (given.flags.has("json")) terminal.print(JSON.stringify(recordOnWire(delivery)));
+      if (given.flags.has("json")) terminal.print(JSON.stringify(deliveryRecordDto(delivery)));
       else terminal.print(`${delivery.id} is pending again and due now.`);
     });
   },
@@ -113,7 +113,7 @@ async function followed(filter: DeliveryFilter, limit: number, asJson: boolean):
     process.once("SIGINT", end).once("SIGTERM", end);
     terminal.note("Press Ctrl-C to stop.");
     const line = (one: DeliverySummary) =>
-      terminal.print(asJson ? JSON.stringify(summaryOnWire(one)) : lineOf(one));
+      terminal.print(asJson ? JSON.stringify(deliveryDto(one)) : lineOf(one));
     await follow(createDeliveries(store).list, filter, limit, line, ending.signal);
     process.off("SIGINT", end).off("SIGTERM", end);
   });
@@ -185,7 +185,7 @@ function lineOf(one: DeliverySummary): string {
 
 function print(one: DeliveryRecord, asJson: boolean): void {
   if (asJson) {
-    terminal.print(JSON.stringify(recordOnWire(one)));
+    terminal.print(JSON.stringify(deliveryRecordDto(one)));
     return;
   }
   const facts: Array<[string, string | undefined]> = [

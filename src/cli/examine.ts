@@ -1,5 +1,5 @@
 import { type Config, ConfigError, readConfig } from "../config/table.ts";
-import { openCatalog } from "../settings.ts";
+import { openRegistry } from "../settings.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";
 import { examineBroker, examineProviders } from "./examine-providers.ts";
@@ -33,7 +33,7 @@ export async function* examine(): AsyncGenerator<Finding> {
     return;
   }
   try {
-    const { keys } = openCatalog(config);
+    const { keys } = openRegistry(config);
     yield { verdict: "ok", what: "types", text: keys.join(", ") };
   } catch (error) {
     yield* problemsOf(error, "Correct the file. The service does not start with it.");

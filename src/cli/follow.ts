@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Deliveries } from "../core/deliveries.ts";
-import type { DeliveryFilter, DeliverySummary } from "../model/operate.ts";
+import type { DeliveryFilter, DeliverySummary } from "../model/delivery-record.ts";
 
 const pageSize = 100;
 const everyMs = 1_000;

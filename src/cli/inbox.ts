@@ -1,4 +1,4 @@
-import { itemOnWire } from "../model/inbox-wire.ts";
+import { inboxItemDto } from "../model/inbox-dto.ts";
 import { type Given, integer, userId } from "./arguments.ts";
 import { withSession } from "./session.ts";
 import { table } from "./table.ts";
@@ -22,7 +22,8 @@ export const inbox = {
       const archived = given.flags.has("archived");
       const query = { user, limit, skip: 0, archived, ...(given.flags.has("unread") && { unread: true }) };
       const { items, unread, total } = await watched("reading", store.inbox.read(query));
-      if (given.flags.has("json")) for (const item of items) terminal.print(JSON.stringify(itemOnWire(item)));
+      if (given.flags.has("json"))
+        for (const item of items) terminal.print(JSON.stringify(inboxItemDto(item)));
       else if (items.length === 0) terminal.print("No items.");
       else {
         const rows = items.map((item) => [

@@ -1,6 +1,6 @@
 import { readPeriod } from "../core/filters.ts";
 import { readLedger } from "../core/ledger.ts";
-import { ledgerOnWire } from "../model/operate-wire.ts";
+import { ledgerDto } from "../core/ledger-dto.ts";
 import { type Given, UsageError } from "./arguments.ts";
 import { CommandError, withSession } from "./session.ts";
 import { table } from "./table.ts";
@@ -35,7 +35,7 @@ export const ledger = {
     });
     await withSession(async ({ store }) => {
       const found = await watched("counting", readLedger(store, period.from, period.to));
-      const shown = ledgerOnWire(found);
+      const shown = ledgerDto(found);
       if (given.flags.has("json")) terminal.print(JSON.stringify(shown));
       else {
         const lines = [...Object.entries(found.channels), ["all", found.total] as const];

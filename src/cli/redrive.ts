@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { createRedrive, type Redrive, type RedriveRequest } from "../core/redrive.ts";
-import type { DeliveryFilter } from "../model/operate.ts";
+import type { DeliveryFilter } from "../model/delivery-record.ts";
 import type { Given } from "./arguments.ts";
 import { filterOf, filterOptions } from "./deliveries.ts";
 import { withSession } from "./session.ts";

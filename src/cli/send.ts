@@ -37,10 +37,10 @@ export const send = {
     if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
     await withSession(async (session) => {
-      const { catalog, notify } = await openCore(session);
-      if (!catalog.get(type))
+      const { registry, notify } = await openCore(session);
+      if (!registry.get(type))
         throw new UsageError(
-          `there is no type ${JSON.stringify(type)}${suggestion(type, catalog.keys)}\nThe types are ${catalog.keys.join(", ")}`,
+          `there is no type ${JSON.stringify(type)}${suggestion(type, registry.keys)}\nThe types are ${registry.keys.join(", ")}`,
         );
       const stored = notify({
         user,

@@ -50,11 +50,11 @@ export async function withSession<T>(work: (session: Session) => Promise<T>): Pr
 
 /** For commands that notify, without the service. Its workers send the deliveries. */
 export async function openCore({ config, store }: Session) {
-  const [{ createCore }, { openCatalog }] = await Promise.all([
+  const [{ createCore }, { openRegistry }] = await Promise.all([
     import("../core/core.ts"),
     import("../settings.ts"),
   ]);
-  const catalog = openCatalog(config);
+  const registry = openRegistry(config);
   await store.open();
-  return createCore(store, catalog);
+  return createCore(store, registry);
 }

@@ -1,9 +1,9 @@
 import { createInterface } from "node:readline/promises";
 import { channelNames } from "../channels/index.ts";
 import { readSuppressionFilters } from "../core/filters.ts";
+import { suppressionDto } from "../core/suppression-dto.ts";
 import { createSuppressions, type Suppressions } from "../core/suppressions.ts";
 import { suppressionReasons } from "../model/channel.ts";
-import { suppressionOnWire } from "../model/operate-wire.ts";
 import { type Given, integer, UsageError } from "./arguments.ts";
 import { withSession } from "./session.ts";
 import { table } from "./table.ts";
@@ -47,7 +47,7 @@ export const suppressions = {
       if (removing) return remove(removeAll, filter, given);
       const page = await watched("searching", list(filter, limit));
       if (given.flags.has("json"))
-        for (const one of page.data) terminal.print(JSON.stringify(suppressionOnWire(one)));
+        for (const one of page.data) terminal.print(JSON.stringify(suppressionDto(one)));
       else if (page.data.length === 0) terminal.print("No suppressed addresses match.");
       else {
         const rows = page.data.map((one) => [

@@ -9,11 +9,11 @@ export const types = {
   options: { json: { description: "print JSON, one type per line, with its templates" } },
   examples: ["belfry types", "belfry types --json"],
   async run(given: Given): Promise<void> {
-    const [{ describeTypes }, { openCatalog }] = await Promise.all([
+    const [{ describeTypes }, { openRegistry }] = await Promise.all([
       import("../core/preview.ts"),
       import("../settings.ts"),
     ]);
-    const all = describeTypes(openCatalog(readConfig().config));
+    const all = describeTypes(openRegistry(readConfig().config));
     if (given.flags.has("json")) for (const one of all) terminal.print(JSON.stringify(one));
     else {
       const rows = all.map(({ key, inbox, channels, description = "" }) => [

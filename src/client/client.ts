@@ -8,6 +8,7 @@ import { eventStreamTransport, type WebSocketClass, webSocketTransport } from ".
 import type {
   InboxAnswer,
   InboxQuery,
+  InboxState,
   ItemAnswer,
   NotificationAnswer,
   NotificationBody,
@@ -15,7 +16,6 @@ import type {
   ProfileBody,
   ProfilePatch,
   ReadAllAnswer,
-  Standing,
   TokenAnswer,
 } from "./wire.ts";
 
@@ -107,7 +107,7 @@ export class BelfryClient {
     archive: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/archive"),
     unarchive: (id: string): Promise<ItemAnswer> => this.#item("POST", id, "/unarchive"),
     /** Rejects with `not_found` when it does not exist. */
-    remove: (id: string): Promise<Standing> => this.#item("DELETE", id),
+    remove: (id: string): Promise<InboxState> => this.#item("DELETE", id),
     /** Marks as read all items that were created or changed up to that `rev`; all items by default. */
     readAll: (upToRev?: number): Promise<ReadAllAnswer> =>
       this.#call({ method: "POST", path: "/inbox/read-all", body: { up_to_rev: upToRev } }),

@@ -1,8 +1,8 @@
-import type { WireChange } from "../model/inbox-wire.ts";
-import type { InboxItem, Standing } from "./wire.ts";
+import type { WireChange } from "../model/inbox-dto.ts";
+import type { InboxItem, InboxState } from "./wire.ts";
 
 /** A device's copy of a user's whole inbox, exactly as the service had it at `rev`. */
-export interface Replica extends Standing {
+export interface Replica extends InboxState {
   /** Oldest first. */
   items: readonly InboxItem[];
 }
@@ -13,7 +13,7 @@ export const emptyReplica: Replica = { rev: 0, unread: 0, total: 0, items: [] };
  * Applies changes. Those with a `rev` that it already has are ignored, so a list that was read while changes happened can be
  * completed with all changes since the first page.
  */
-export function applied(replica: Replica, changes: readonly WireChange[], standing: Standing): Replica {
+export function applied(replica: Replica, changes: readonly WireChange[], standing: InboxState): Replica {
   const items = [...replica.items];
   for (const change of changes) {
     if (change.rev <= replica.rev) continue;

@@ -1,4 +1,4 @@
-import type { WireMessage } from "../model/inbox-wire.ts";
+import type { WireMessage } from "../model/inbox-dto.ts";
 import { BelfryClientError, errorOf } from "./error.ts";
 
 /** How a connection ended. */

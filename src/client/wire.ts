@@ -41,18 +41,18 @@ export interface NotificationAnswer {
   }>;
 }
 
-export interface InboxAnswer extends Standing {
+export interface InboxAnswer extends InboxState {
   /** Newest first. */
   items: InboxItem[];
   /** Absent on the last page. */
   next_cursor?: string;
 }
 
-export interface ItemAnswer extends Standing {
+export interface ItemAnswer extends InboxState {
   item: InboxItem;
 }
 
-export interface ReadAllAnswer extends Standing {
+export interface ReadAllAnswer extends InboxState {
   /** How many items were marked as read. */
   changed: number;
 }
@@ -142,7 +142,7 @@ export interface InboxItem {
   created_rev: number;
 }
 
-export interface Standing {
+export interface InboxState {
   /** The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one. */
   rev: number;
   /** Unread items. */

@@ -3,12 +3,12 @@ import type { Channel } from "../model/notification.ts";
 import type { Queue } from "../queue/rabbitmq.ts";
 import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
-import type { Catalog } from "./catalog.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createFindUsers } from "./find-users.ts";
 import { createHistory } from "./history.ts";
 import { createInbox } from "./inbox.ts";
 import { readLedger } from "./ledger.ts";
+import type { TypeRegistry } from "./notification-types.ts";
 import { createNotifier } from "./notify.ts";
 import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
@@ -31,7 +31,7 @@ export interface CoreOptions {
 }
 
 /** All use cases on one store: for HTTP, the library and the command line. */
-export function createCore(store: Store, catalog: Catalog, options: CoreOptions = {}) {
+export function createCore(store: Store, registry: TypeRegistry, options: CoreOptions = {}) {
   const { engine, queue, hub, maxWaiting, onBatch } = options;
 
   /** Tells workers of deliveries that any of them may take. */
@@ -41,7 +41,7 @@ export function createCore(store: Store, catalog: Catalog, options: CoreOptions 
   }
   const touch = (users: string[]) => hub?.touch(users);
 
-  const notifier = createNotifier(store, catalog, {
+  const notifier = createNotifier(store, registry, {
     engine,
     announce,
     touch,
@@ -51,7 +51,7 @@ export function createCore(store: Store, catalog: Catalog, options: CoreOptions 
   const sendMany = createSendMany(store, notifier);
   const inbox = createInbox(store.inbox, touch, maxWaiting);
   return {
-    catalog,
+    registry,
     ...notifier,
     sendMany,
     send: createSendOne(notifier, sendMany),
@@ -63,7 +63,7 @@ export function createCore(store: Store, catalog: Catalog, options: CoreOptions 
     suppressions: createSuppressions(store),
     receive: createReceiver(store),
     findUsers: createFindUsers(store.search),
-    preview: createPreview(catalog, store.now),
+    preview: createPreview(registry, store.now),
     /** The hub is told even after a failure, because the inbox is erased first. */
     erase: (user: string) => store.erase(user).finally(() => touch([user])),
   };

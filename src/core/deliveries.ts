@@ -1,7 +1,7 @@
 import { nobody } from "../model/delivery.ts";
+import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/delivery-record.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
-import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/operate.ts";
 import type { Store } from "../store/index.ts";
 import { type CursorText, decodeCursor, encodeCursor, type Page, pageOf } from "./cursor.ts";
 

@@ -2,7 +2,7 @@ import { channelOf } from "../channels/index.ts";
 import { type DeliveryContent, nobody } from "../model/delivery.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
-import type { Catalog } from "./catalog.ts";
+import type { TypeRegistry } from "./notification-types.ts";
 
 /** A delivery's content and its message, rendered now. */
 export interface DeliveryMessage {
@@ -20,7 +20,7 @@ export type DeliveryMessages = ReturnType<typeof createDeliveryMessage>;
 /** Deliveries store their content, not the message: it is rendered again with the current templates and profile. */
 export function createDeliveryMessage(
   { deliveries, users }: Pick<Store, "deliveries" | "users">,
-  render: Catalog["render"],
+  render: TypeRegistry["render"],
 ) {
   return async (id: string): Promise<DeliveryMessage> => {
     const found = await deliveries.source(id);

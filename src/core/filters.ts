@@ -1,8 +1,9 @@
 import { channelNames } from "../channels/index.ts";
 import { type Suppression, suppressionReasons } from "../model/channel.ts";
 import { type DeliveryState, deliveryStates, reasons } from "../model/delivery.ts";
+import type { DeliveryFilter } from "../model/delivery-record.ts";
 import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
-import type { DeliveryFilter, SuppressionFilter } from "../model/operate.ts";
+import type { SuppressionFilter } from "../model/suppression.ts";
 import { isUserId } from "../model/user-id.ts";
 
 /** Filters as a query, a body or a command line has them. */

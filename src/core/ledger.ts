@@ -1,6 +1,6 @@
 import { channelNames } from "../channels/index.ts";
+import type { Ledger, LedgerCounts, LedgerLine } from "../model/ledger.ts";
 import type { Channel } from "../model/notification.ts";
-import type { Ledger, LedgerCounts, LedgerLine } from "../model/operate.ts";
 import type { Store } from "../store/index.ts";
 
 /** Counts deliveries twice, and compares. `from`, `to`: Unix milliseconds; by default the last 24 hours, this minute included. */

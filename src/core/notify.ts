@@ -1,19 +1,19 @@
 import type { Engine } from "../delivery/engine.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
-import { measureData, problemInText } from "../model/free-data.ts";
 import { secondsOfId } from "../model/ids.ts";
+import { measureData, problemInText } from "../model/json-limits.ts";
 import {
   AlreadyStored,
   type Channel,
   Contended,
-  type InboxItem,
   type NotifyCommand,
   type PlannedNotification,
+  type StoredInboxItem,
 } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
-import type { Catalog } from "./catalog.ts";
 import { createCommitQueue } from "./commit-queue.ts";
+import type { TypeRegistry } from "./notification-types.ts";
 
 type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 const noLeases: Leases = new Map();
@@ -48,11 +48,11 @@ export interface Outcome extends Target {
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
   store: Pick<Store, "commit" | "newId" | "now">,
-  catalog: Pick<Catalog, "get" | "keys">,
+  registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {
   const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
-  const plan = createPlanner(store, catalog);
+  const plan = createPlanner(store, registry);
   const queue = createCommitQueue({ commit, maxItems: maxBatch, answerMs });
 
   async function commit(
@@ -119,12 +119,12 @@ export type Notifier = ReturnType<typeof createNotifier>;
 /** Turns a command into the records to store. Throws `invalid_request`. */
 export function createPlanner(
   { newId, now }: Pick<Store, "newId" | "now">,
-  catalog: Pick<Catalog, "get" | "keys">,
+  registry: Pick<TypeRegistry, "get" | "keys">,
 ) {
   return function plan(command: NotifyCommand): PlannedNotification {
-    const type = catalog.get(command.type);
+    const type = registry.get(command.type);
     if (!type)
-      throw invalidRequest([{ pointer: "/type", detail: `must be one of ${catalog.keys.join(", ")}` }]);
+      throw invalidRequest([{ pointer: "/type", detail: `must be one of ${registry.keys.join(", ")}` }]);
     const size = measure(command);
     if (typeof size !== "number") throw invalidRequest([size]);
     const id = newId();
@@ -132,7 +132,7 @@ export function createPlanner(
     const user = command.user;
     const { title, body, targetId, data } = command;
     const words = { ...(title !== undefined && { title }), ...(body !== undefined && { body }) };
-    const item: InboxItem = {
+    const item: StoredInboxItem = {
       id,
       timestamp: Math.floor(at / 1000),
       is_new: true,

@@ -1,7 +1,7 @@
 import { channelOf, channels } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel, NotifyCommand } from "../model/notification.ts";
-import { type Catalog, templatesOf } from "./catalog.ts";
+import { type TypeRegistry, templatesOf } from "./notification-types.ts";
 import { createPlanner } from "./notify.ts";
 
 /** A type for operators, with the defaults filled in. */
@@ -19,7 +19,7 @@ export interface TypeDescription {
 /** What an operator is shown of each channel's message. */
 type Preview = Record<Channel, object>;
 
-export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
+export function describeTypes({ types, policy }: TypeRegistry): TypeDescription[] {
   return [...types].map(([key, { description, inbox, channels: own }]) => {
     const used = channels.filter(({ name }) => own[name] !== undefined);
     const templates = used.map((one) => [one.name, templatesOf(one, own[one.name] ?? {})] as const);
@@ -37,11 +37,11 @@ export function describeTypes({ types, policy }: Catalog): TypeDescription[] {
 }
 
 /** Renders a notification's messages on its type's channels. Stores nothing. */
-export function createPreview(catalog: Catalog, now: () => number) {
+export function createPreview(registry: TypeRegistry, now: () => number) {
   // Has the same checks as a real notification.
-  const plan = createPlanner({ newId: () => "", now }, catalog);
+  const plan = createPlanner({ newId: () => "", now }, registry);
   return (command: Omit<NotifyCommand, "user">): Preview => {
-    if (!catalog.get(command.type))
+    if (!registry.get(command.type))
       throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);
     const shown: Preview = {};
     const { id: notification, user, deliveries } = plan({ ...command, user: "preview" });
@@ -50,7 +50,7 @@ export function createPreview(catalog: Catalog, now: () => number) {
       // A channel without templates says the same of every type.
       if (Object.keys(rules.templates).length === 0) continue;
       try {
-        const rendered = catalog.render(channel, content);
+        const rendered = registry.render(channel, content);
         shown[channel] = rules.shown(rules.message(rendered, { notification, user, content }, "", {}));
       } catch (error) {
         const detail = `template cannot be rendered with this data: ${(error as Error).message}`;

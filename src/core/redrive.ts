@@ -1,12 +1,12 @@
 import { channelOf } from "../channels/index.ts";
 import type { Recipient } from "../model/channel.ts";
-import type { Channel } from "../model/notification.ts";
 import {
   type DeliveryFilter,
   type RedriveCandidate,
   type RedriveCounts,
   redrivableStates,
-} from "../model/operate.ts";
+} from "../model/delivery-record.ts";
+import type { Channel } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 import { type CursorText, decodeCursor, encodeCursor } from "./cursor.ts";
 import { idForm } from "./deliveries.ts";

@@ -1,7 +1,7 @@
 import { channelNames } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
-import type { SuppressionEntry, SuppressionFilter } from "../model/operate.ts";
+import type { SuppressionEntry, SuppressionFilter } from "../model/suppression.ts";
 import type { Store } from "../store/index.ts";
 import { type CursorText, decodeCursor, encodeCursor, type Page, pageOf } from "./cursor.ts";
 

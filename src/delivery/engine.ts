@@ -1,7 +1,7 @@
 import type { ChannelRules, Recipient } from "../model/channel.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { Channel, PlannedDelivery } from "../model/notification.ts";
-import type { RetryPolicy } from "../model/schedule.ts";
+import type { RetryPolicy } from "../model/retry-policy.ts";
 import type { Claims } from "../store/claims.ts";
 import { type DeliverPartners, deliver } from "./deliver.ts";
 import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";

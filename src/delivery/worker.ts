@@ -1,6 +1,6 @@
 import { type Batcher, createBatcher } from "../lib/batcher.ts";
 import type { DeliveryRun, HeldDelivery, Settlement } from "../model/delivery.ts";
-import type { RetryPolicy } from "../model/schedule.ts";
+import type { RetryPolicy } from "../model/retry-policy.ts";
 import type { Claims } from "../store/claims.ts";
 import type { Availability } from "./health.ts";
 import { settlementOf } from "./settle.ts";

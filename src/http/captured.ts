@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { channelNames } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
-import { Id } from "./operate-schemas.ts";
+import { Id } from "./v1/delivery-schemas.ts";
 
 const Message = Type.Object(
   {

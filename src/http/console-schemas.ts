@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import { channelNames } from "../channels/index.ts";
+import { InboxItemDto } from "../model/inbox-dto.ts";
 import { plainText, typeKey } from "./patterns.ts";
-import { Exactly, Hex24, Item, Time } from "./v1/schemas.ts";
+import { Exactly, Hex24, Time } from "./v1/schemas.ts";
 
 const Count = (description?: string) => Type.Integer({ minimum: 0, ...(description && { description }) });
 const Amount = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
@@ -77,7 +78,7 @@ export const DeliveryMessageReply = Type.Object(
 );
 
 export const FoundNotification = Type.Object(
-  { user_id: Type.String(), item: Item },
+  { user_id: Type.String(), item: InboxItemDto },
   { title: "FoundNotification" },
 );
 

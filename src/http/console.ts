@@ -7,14 +7,14 @@ import type { SimulatorSwitch } from "../core/simulator-switch.ts";
 import type { Stats } from "../core/stats.ts";
 import type { Engine } from "../delivery/engine.ts";
 import { BelfryError } from "../model/errors.ts";
-import { itemOnWire } from "../model/inbox-wire.ts";
+import { inboxItemDto } from "../model/inbox-dto.ts";
 import type { Store } from "../store/index.ts";
 import * as schemas from "./console-schemas.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
-import { Id } from "./operate-schemas.ts";
+import { Id } from "./v1/delivery-schemas.ts";
 
 export interface ConsoleParts {
-  core: Pick<Core, "catalog" | "preview" | "findUsers">;
+  core: Pick<Core, "registry" | "preview" | "findUsers">;
   store: Pick<Store, "search">;
   /** The delivery engine, in a process that sends. */
   engine?: Engine | undefined;
@@ -30,7 +30,7 @@ export function consoleRoutes(
   app: FastifyInstance,
   { core, store, engine, deliveryMessage, stats, simulator }: ConsoleParts,
 ): void {
-  const types = describeTypes(core.catalog);
+  const types = describeTypes(core.registry);
 
   app.get(
     "/v1/types",
@@ -96,7 +96,7 @@ export function consoleRoutes(
       const id = request.params.id.toLowerCase();
       const found = await store.search.withNotification(id);
       if (!found) throw new BelfryError("not_found", `No inbox has a notification ${id}.`);
-      return { user_id: found.user, item: itemOnWire(found.item) };
+      return { user_id: found.user, item: inboxItemDto(found.item) };
     },
   );
 

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance } from "fastify";
 import { BelfryError, invalidRequest, shortPointer } from "../model/errors.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
-import { escapePointer } from "../model/free-data.ts";
+import { escapePointer } from "../model/json-limits.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {

@@ -14,3 +14,11 @@ export function linkNextPage(request: FastifyRequest, reply: FastifyReply, curso
 /** The same for the body. */
 export const nextCursor = (cursor: string | undefined) =>
   cursor === undefined ? {} : { next_cursor: cursor };
+
+/** Where a field stands, for error details. */
+export const inQuery = (name: string) => `?${name}`;
+export const inBody = (name: string) => `/${name}`;
+
+/** A cursor that the caller sent. */
+export const cursorIn = (text: string | undefined, pointer: (name: string) => string) =>
+  text === undefined ? undefined : { text, pointer: pointer("cursor") };

@@ -28,12 +28,14 @@ import { type HealthParts, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
 import { readJsonExactly } from "./json-body.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
-import { operateRoutes } from "./operate.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { deliveryRoutes } from "./v1/deliveries.ts";
 import { inboxRoutes } from "./v1/inbox.ts";
+import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
+import { suppressionRoutes } from "./v1/suppressions.ts";
 import { userRoutes } from "./v1/users.ts";
 import { bodyCheck, type Schema, textCheck } from "./validation.ts";
 
@@ -169,7 +171,9 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     healthRoutes(own, health);
     if (!api) return;
     capturedRoutes(own, api.store.captured);
-    operateRoutes(own, api.core);
+    deliveryRoutes(own, api.core);
+    ledgerRoutes(own, api.core);
+    suppressionRoutes(own, api.core.suppressions);
     tokenRoutes(own, api.tokens);
     notificationRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);

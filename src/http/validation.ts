@@ -1,6 +1,6 @@
 import { Ajv, type ValidateFunction } from "ajv";
 import { type BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
-import { escapePointer } from "../model/free-data.ts";
+import { escapePointer } from "../model/json-limits.ts";
 import { patternSentences } from "./patterns.ts";
 
 /** What of JSON Schema our schemas use. */

@@ -1,7 +1,7 @@
-import type { InboxItem } from "./notification.ts";
+import type { StoredInboxItem } from "./notification.ts";
 
 /** An inbox item as its owner's devices need it. */
-export interface KeptItem extends InboxItem {
+export interface InboxItem extends StoredInboxItem {
   /** The user's `rev` at its last change. */
   rev: number;
   /** The user's `rev` when it came; items are kept in this order, and by id where it is equal. */
@@ -13,7 +13,7 @@ export interface KeptItem extends InboxItem {
 }
 
 /** Where an inbox stands. */
-export interface Standing {
+export interface InboxState {
   /** Begins at the clock (Unix milliseconds), then grows by one with each change of the inbox; 0 before the first. */
   rev: number;
   unread: number;
@@ -23,10 +23,10 @@ export interface Standing {
 
 /** What became of one item: `new` when it came since, else its state now. */
 export type InboxChange =
-  | { change: "new" | "read" | "unread" | "archived"; item: KeptItem }
+  | { change: "new" | "read" | "unread" | "archived"; item: InboxItem }
   | { change: "deleted"; id: string; rev: number };
 
-export function changeSince(since: number, item: KeptItem): InboxChange {
+export function changeSince(since: number, item: InboxItem): InboxChange {
   const { created_rev, archived, is_new } = item;
   return { change: created_rev > since ? "new" : archived ? "archived" : is_new ? "unread" : "read", item };
 }
@@ -35,7 +35,7 @@ export function changeSince(since: number, item: KeptItem): InboxChange {
  * All that differs from what a device knew at `since`, in one consistent view: applying `changes` and dropping its oldest
  * items beyond `total` gives exactly the inbox at `rev`.
  */
-export interface InboxChanges extends Standing {
+export interface InboxChanges extends InboxState {
   /** What the question named. */
   since: number;
   /** Ordered by `rev`, then as the inbox is. */
@@ -62,8 +62,8 @@ export interface InboxQuery {
   targetId?: string;
 }
 
-export interface InboxListing extends Standing {
-  items: KeptItem[];
+export interface InboxListing extends InboxState {
+  items: InboxItem[];
   /** Where the next page begins; absent on the last one. */
   next?: { created_rev: number; id: string };
 }

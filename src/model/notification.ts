@@ -19,9 +19,9 @@ export interface NotifyCommand {
 
 /**
  * A notification as it lies in the `notifications` array of its user's document, oldest first.
- * The names are the inbox dialect's; `rev` is added by the store at each change.
+ * The names are the inbox dialect's; the store adds the fields from `rev` on.
  */
-export interface InboxItem {
+export interface StoredInboxItem {
   id: string;
   /** Unix seconds. */
   timestamp: number;
@@ -33,6 +33,12 @@ export interface InboxItem {
   body?: string;
   target_id?: string;
   data?: Record<string, unknown>;
+  /** The user's `rev` at the item's last change, and when it was added. Absent in items that an older system stored. */
+  rev?: number;
+  created_rev?: number;
+  archived?: boolean;
+  /** Unix seconds of its last change, once it has changed. */
+  changed?: number;
 }
 
 /** `skip` newest ones are passed over; `limit` 0 asks for the counts alone. */
@@ -47,7 +53,7 @@ export interface InboxView {
   total: number;
   unread: number;
   /** Newest first. */
-  items: InboxItem[];
+  items: StoredInboxItem[];
 }
 
 /** One notification, planned: what one commit must store whole or not at all. */
@@ -56,7 +62,7 @@ export interface PlannedNotification {
   id: string;
   user: string;
   /** Absent when the type keeps no record in the inbox. */
-  item?: InboxItem;
+  item?: StoredInboxItem;
   deliveries: PlannedDelivery[];
   /** About so many to store, all of it; absent: few. */
   bytes?: number;

@@ -1,5 +1,5 @@
 import type { ErrorDetail } from "./errors.ts";
-import { escapePointer } from "./free-data.ts";
+import { escapePointer } from "./json-limits.ts";
 
 const maxHeaders = 10;
 const maxValueCharacters = 2_048;

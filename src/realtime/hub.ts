@@ -1,17 +1,17 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
-import { standingOf } from "../model/inbox-wire.ts";
-import { fromNothing, fromNow, type InboxChanges, type Standing } from "../model/live.ts";
+import { stateOf } from "../model/inbox-dto.ts";
+import { fromNothing, fromNow, type InboxChanges, type InboxState } from "../model/live.ts";
 import { canonicalUser } from "../model/user-id.ts";
 import { changesAfter } from "./view.ts";
 
 /** One device's connection: the encoder of a transport. Its methods return at once and do not throw. */
 export interface Sink {
   /** Always the first call: the inbox's `rev` and counts. */
-  state(standing: Standing): void;
+  state(standing: InboxState): void;
   /** Devices that are equally far behind get the same object, so an encoder can encode it once. */
   changes(changes: InboxChanges): void;
-  resync(standing: Standing): void;
+  resync(standing: InboxState): void;
   /** Bytes of memory that hold messages which the network has not taken. */
   backlog(): number;
   /** The server stops: tells the device when to reconnect, and closes. */
@@ -176,7 +176,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
     const { sink } = device;
     if (!device.greeted) {
       device.greeted = true;
-      sink.state(standingOf(view));
+      sink.state(stateOf(view));
       const isEmpty = view.rev === 0 && view.total === 0;
       if (device.rev === fromNow || (device.rev === fromNothing && isEmpty)) device.rev = view.rev;
     }
@@ -184,7 +184,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
     device.heldBack = sink.backlog() > maxBacklog;
     if (device.heldBack) return true;
     // The device knows more than the database: the user was erased, or the database restored.
-    if (device.rev > view.rev || (view.resync && device.rev === since)) sink.resync(standingOf(view));
+    if (device.rev > view.rev || (view.resync && device.rev === since)) sink.resync(stateOf(view));
     // A view from the beginning has no deletions, which a device with a later `rev` needs.
     else if (view.resync || (since <= 0 && device.rev > 0)) return false;
     else sink.changes(copyFor(device.rev));

@@ -1,7 +1,7 @@
 import type { ClientSession, Db, Document, ObjectId } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { backoffMs, pause } from "../lib/backoff.ts";
-import type { InboxItem, PlannedNotification } from "../model/notification.ts";
+import type { PlannedNotification, StoredInboxItem } from "../model/notification.ts";
 import { duplicateKey, isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
@@ -31,7 +31,7 @@ interface Share {
   user: ObjectId | string;
   /** The places of its notifications in the batch. */
   positions: number[];
-  items: InboxItem[];
+  items: StoredInboxItem[];
   /** Some of them may be stored already. */
   once: boolean;
 }

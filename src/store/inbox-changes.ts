@@ -1,5 +1,6 @@
 import type { Db, ObjectId } from "mongodb";
-import { changeSince, fromNow, type InboxChange, type InboxChanges, type Standing } from "../model/live.ts";
+import { changeSince, fromNow, type InboxChange, type InboxChanges, type InboxState } from "../model/live.ts";
+import type { StoredInboxItem } from "../model/notification.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
@@ -12,13 +13,12 @@ import {
   numberIn,
   numberOf,
   removalsKept,
-  type StoredItem,
   standing,
 } from "./inbox-items.ts";
 
-interface Found extends Standing {
+interface Found extends InboxState {
   /** Null: they are too many for an answer that is shared. */
-  items: StoredItem[] | null;
+  items: StoredInboxItem[] | null;
   removals: Array<{ id: string; rev: number }>;
   removedBefore: number;
 }

@@ -1,15 +1,6 @@
 import type { Document } from "mongodb";
-import { fromNow, type KeptItem, type Standing } from "../model/live.ts";
-import type { InboxItem } from "../model/notification.ts";
-
-/** An element of `notifications`. What has not happened to it is not written in it. */
-export interface StoredItem extends InboxItem {
-  /** Absent in what an older system stored. */
-  rev?: number;
-  created_rev?: number;
-  archived?: true;
-  changed?: number;
-}
+import { fromNow, type InboxItem, type InboxState } from "../model/live.ts";
+import type { StoredInboxItem } from "../model/notification.ts";
 
 /*
  * Expressions over the array, for projections and pipeline updates. The document is the product team's own: what does not
@@ -65,7 +56,7 @@ export const countsOf = (items: unknown) => ({
 export const standing: Document = { rev: numberIn("$rev"), ...countsOf("$$items") };
 
 /** An unknown user's. */
-export const nothing: Standing = { rev: 0, unread: 0, total: 0 };
+export const nothing: InboxState = { rev: 0, unread: 0, total: 0 };
 
 /** The same moment wherever one command asks; a double, which every client takes for a plain number. */
 const clock: Document = { $toDouble: "$$NOW" };
@@ -108,7 +99,7 @@ export function keptItem({
   timestamp,
   key,
   ...item
-}: StoredItem): KeptItem {
+}: StoredInboxItem): InboxItem {
   const came = isTime(timestamp) ? timestamp : 0;
   return {
     timestamp: came,

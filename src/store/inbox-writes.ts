@@ -1,6 +1,7 @@
 import { type Db, type Document, type Filter, MongoError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
-import { fromNow, type ItemChange, type Standing } from "../model/live.ts";
+import { fromNow, type InboxState, type ItemChange } from "../model/live.ts";
+import type { StoredInboxItem } from "../model/notification.ts";
 import { storeError } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
@@ -19,7 +20,6 @@ import {
   numberIn,
   removalsKept,
   removedBefore,
-  type StoredItem,
   some,
   standing,
   windowOf,
@@ -51,7 +51,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
     },
 
     /** Reads what is unread and was last changed at `upTo` or before. */
-    async readAll(user: string, upTo = fromNow): Promise<Standing & { changed: number }> {
+    async readAll(user: string, upTo = fromNow): Promise<InboxState & { changed: number }> {
       const view = await mark(user, { $lte: [numberIn("$$this.rev"), upTo] }, effects.read);
       return view ?? { ...nothing, changed: 0 };
     },
@@ -61,13 +61,13 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
      * again. The oplog gets what lies behind the item: of a full inbox of 100 (33 KB) 0.5 KB for the newest, 11 for the
      * middle one, 22 for the oldest; a `$pull` would log all of it.
      */
-    async remove(user: string, id: string): Promise<Standing | undefined> {
+    async remove(user: string, id: string): Promise<InboxState | undefined> {
       const removals = {
         $concatArrays: [arrayIn("$removedNotifications"), [{ id: { $literal: id }, rev: nextRev }]],
       };
       const forgotten = { $arrayElemAt: [removals, -removalsKept - 1] };
       const it = { $and: [hasId(id), isItem] };
-      return update<Standing>(
+      return update<InboxState>(
         user,
         { $expr: some(window, it) },
         {
@@ -97,7 +97,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
     which: Document,
     effect: { is_new?: boolean; archived?: boolean },
     more: Document = {},
-  ): Promise<(Standing & { changed: number; item?: StoredItem }) | undefined> {
+  ): Promise<(InboxState & { changed: number; item?: StoredInboxItem }) | undefined> {
     const { is_new, archived } = effect;
     const differs = {
       $or: [

@@ -1,7 +1,7 @@
 import type { Collection, Db, Document, ObjectId } from "mongodb";
 import type { Suppression } from "../model/channel.ts";
-import type { InboxListing, InboxQuery, KeptItem, Standing } from "../model/live.ts";
-import type { Channel, InboxItem, InboxPage, InboxView } from "../model/notification.ts";
+import type { InboxItem, InboxListing, InboxQuery, InboxState } from "../model/live.ts";
+import type { Channel, InboxPage, InboxView, StoredInboxItem } from "../model/notification.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import {
@@ -13,7 +13,6 @@ import {
   keptItem,
   nothing,
   numberIn,
-  type StoredItem,
   standing,
   windowOf,
 } from "./inbox-items.ts";
@@ -32,7 +31,7 @@ export interface UserDocument {
    */
   rev?: number;
   /** Oldest first; up to `INBOX_LIMIT` + 25 %, of which readers see the newest `INBOX_LIMIT`. */
-  notifications?: StoredItem[];
+  notifications?: StoredInboxItem[];
   /** Oldest first, the newest 100. */
   removedNotifications?: Array<{ id: string; rev: number }>;
   /** Who knows less cannot be told all: where `rev` began, or that of the newest removal that is no longer among them. */
@@ -74,7 +73,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
       const page = {
         $slice: [{ $reverseArray: matching }, Math.min(query.skip, inboxLimit), limit + 1],
       };
-      const { page: found, ...view } = (await look<{ page: StoredItem[] }>(query.user, { page })) ?? {
+      const { page: found, ...view } = (await look<{ page: StoredInboxItem[] }>(query.user, { page })) ?? {
         ...nothing,
         page: [],
       };
@@ -88,8 +87,8 @@ export function createInboxReader(db: Db, inboxLimit: number) {
     },
 
     /** Nothing when the user has no such item. */
-    async get(user: string, id: string): Promise<(Standing & { item: KeptItem }) | undefined> {
-      const view = await look<{ item?: StoredItem }>(user, { item: itemOf("$$items", id) });
+    async get(user: string, id: string): Promise<(InboxState & { item: InboxItem }) | undefined> {
+      const view = await look<{ item?: StoredInboxItem }>(user, { item: itemOf("$$items", id) });
       return view?.item && { ...view, item: keptItem(view.item) };
     },
   };
@@ -98,10 +97,10 @@ export function createInboxReader(db: Db, inboxLimit: number) {
    * Nothing for an unknown user. What is told of an inbox must last, or a device would take the `rev` of something rolled
    * back for that of what came instead.
    */
-  async function look<More>(user: string, more: Document): Promise<(Standing & More) | undefined> {
+  async function look<More>(user: string, more: Document): Promise<(InboxState & More) | undefined> {
     const projection = { _id: 0, view: given({ items }, { ...standing, ...more }) };
     const found = await orUnavailable(() =>
-      users.findOne<{ view: Standing & More }>(
+      users.findOne<{ view: InboxState & More }>(
         { _id: storedUserId(user) },
         { projection, readConcern: "majority" },
       ),
@@ -132,7 +131,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
 }
 
 /** The dialects' answers leave nothing out. */
-const isWhole = (item: Partial<InboxItem> | null): boolean =>
+const isWhole = (item: Partial<StoredInboxItem> | null): boolean =>
   typeof item?.id === "string" &&
   typeof item.timestamp === "number" &&
   typeof item.is_new === "boolean" &&

@@ -8,7 +8,7 @@ import {
   type RedriveCandidate,
   redrivableStates,
   retryableStates,
-} from "../model/operate.ts";
+} from "../model/delivery-record.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";

@@ -1,6 +1,6 @@
 import { type Db, type Document, type Filter, ObjectId } from "mongodb";
 import type { Channel } from "../model/notification.ts";
-import type { SuppressionEntry, SuppressionFilter } from "../model/operate.ts";
+import type { SuppressionEntry, SuppressionFilter } from "../model/suppression.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";

@@ -1,6 +1,6 @@
 import { type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
-import type { KeptItem } from "../model/live.ts";
+import type { InboxItem } from "../model/live.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
@@ -55,7 +55,7 @@ export function createUserSearch(db: Db) {
     },
 
     /** The user whose inbox has the notification, and the item. Scans all users, so it rejects when that takes too long. */
-    async withNotification(id: string): Promise<{ user: string; item: KeptItem } | undefined> {
+    async withNotification(id: string): Promise<{ user: string; item: InboxItem } | undefined> {
       const item = { notifications: { $elemMatch: { id } } };
       try {
         const found = await users.findOne(item, { projection: item, maxTimeMS: patienceMs });

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { type SimulatorPartners, simulatedUsers, startSimulator } from "../../src/core/simulator.ts";
 import type { NotifyCommand } from "../../src/model/notification.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -49,9 +49,9 @@ test("each of the three use cases has its title, and a text that says what happe
       body: "Congratulations, dan! Your profile is complete.",
     },
   ]);
-  const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+  const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
   for (const { type } of [...first.sent, ...second.sent, ...third.sent])
-    expect(catalog.get(type)).toMatchObject({ inbox: true });
+    expect(registry.get(type)).toMatchObject({ inbox: true });
 });
 
 test("everybody gets everything in the end, the first at once and each other after the interval", async () => {

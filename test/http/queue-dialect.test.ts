@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
@@ -57,8 +57,8 @@ test("an in-app notification lies in the user's inbox under the decimal id; the 
 });
 
 test("a failed send is tried again every 10 s, five times more; the wait does not grow", () => {
-  const { catalog } = createCatalog({ delayMs: 10_000, factor: 2, maxRetries: 5 });
-  expect(catalog.policy("direct")).toEqual({
+  const { registry } = createTypeRegistry({ delayMs: 10_000, factor: 2, maxRetries: 5 });
+  expect(registry.policy("direct")).toEqual({
     delayMs: 10_000,
     factor: 1,
     maxRetries: 5,

@@ -1,9 +1,9 @@
-import { fromNow, type InboxChanges, type KeptItem } from "../../src/model/live.ts";
+import { fromNow, type InboxChanges, type InboxItem } from "../../src/model/live.ts";
 import type { Hub, Sink, Subscription } from "../../src/realtime/hub.ts";
 
 export interface Known {
   rev: number;
-  items: KeptItem[];
+  items: InboxItem[];
 }
 
 /** What was never read of an inbox. */

@@ -1,8 +1,8 @@
-import { fromNow, type InboxChange, type InboxChanges, type KeptItem } from "../../src/model/live.ts";
+import { fromNow, type InboxChange, type InboxChanges, type InboxItem } from "../../src/model/live.ts";
 
 interface Inbox {
   rev: number;
-  items: KeptItem[];
+  items: InboxItem[];
   removed: Array<{ id: string; rev: number }>;
   removedBefore: number;
 }
@@ -62,7 +62,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
       inboxes.delete(user);
       clocks.set(user, (clocks.get(user) ?? 0) + 1_000);
     },
-    list(user: string): { rev: number; items: KeptItem[] } {
+    list(user: string): { rev: number; items: InboxItem[] } {
       const { rev, items } = of(user);
       return { rev, items: [...items] };
     },

@@ -6,10 +6,10 @@ import {
   fromNothing,
   fromNow,
   type InboxChanges,
+  type InboxItem,
   type InboxListing,
+  type InboxState,
   type ItemChange,
-  type KeptItem,
-  type Standing,
 } from "../../src/model/live.ts";
 import { createEraser } from "../../src/store/erase.ts";
 import { type UserDocument, usersOf } from "../../src/store/inbox.ts";
@@ -23,7 +23,7 @@ const { db, uri } = freshDatabase();
 const open = (limit: number) => openInboxes(db, limit);
 const changesOf = ({ changes }: { changes: object[] }) =>
   changes.map((one) => {
-    const { change, item, id } = one as { change: string; item?: KeptItem; id?: string };
+    const { change, item, id } = one as { change: string; item?: InboxItem; id?: string };
     return `${change} ${item?.id ?? id}`;
   });
 
@@ -159,7 +159,7 @@ describe("what a device missed", () => {
         () => writer.change(user, "a", "archive"),
         () => writer.readAll(user),
         () => writer.remove(user, "a"),
-      ][n % 3] as () => Promise<Standing>;
+      ][n % 3] as () => Promise<InboxState>;
       const { localTime: from } = await db.command({ hello: 1 });
       const told = await begin();
       const { localTime: to } = await db.command({ hello: 1 });
@@ -222,7 +222,7 @@ describe("many users at once", () => {
     const changed = new Map<string, string>();
     for (const user of users.slice(0, 30)) {
       const { items } = await inbox.list(user);
-      const { id } = items[7] as KeptItem;
+      const { id } = items[7] as InboxItem;
       await inbox.change(user, id, "read");
       changed.set(user, id);
     }
@@ -309,7 +309,7 @@ test("whatever happens, every answer is the model's, and every device of any age
         const model = modelInbox(user, limit);
         const ever: string[] = [];
         /** What a device shows that left at each `rev`. */
-        const left = new Map<number, KeptItem[]>([[0, []]]);
+        const left = new Map<number, InboxItem[]>([[0, []]]);
         for (const one of steps) {
           const target = "at" in one ? (model.items()[one.at]?.id ?? ever[one.at] ?? nextId()) : "";
           if (one.kind === "notify") {
@@ -349,7 +349,7 @@ test("many at once: nothing that came is lost or doubled, the counts are exact, 
   let ended = false;
 
   const device = (async () => {
-    let shown: KeptItem[] = [];
+    let shown: InboxItem[] = [];
     let rev = 0;
     for (;;) {
       // Asked before the look: what happens after the end of all others is not missed.

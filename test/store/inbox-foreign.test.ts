@@ -1,6 +1,6 @@
 import type { Document } from "mongodb";
 import { describe, expect, test } from "vitest";
-import { itemOnWire } from "../../src/model/inbox-wire.ts";
+import { inboxItemDto } from "../../src/model/inbox-dto.ts";
 import { fromNothing, type InboxQuery } from "../../src/model/live.ts";
 import { freshDatabase } from "../support/database.ts";
 import { idsOf, openInboxes, storedAt } from "../support/inbox.ts";
@@ -103,7 +103,7 @@ describe("documents that are the product team's own", () => {
       { id: "1", timestamp: 0, key: "" },
       { id: "0", timestamp: 0, changed: 0 },
     ]);
-    expect(items.map(itemOnWire).map((one) => one.created_at)).toEqual(
+    expect(items.map(inboxItemDto).map((one) => one.created_at)).toEqual(
       odd.map(() => "1970-01-01T00:00:00.000Z"),
     );
     expect(await inbox.readAll("odd")).toEqual({ rev: 1, unread: 0, total: 4, changed: 4 });

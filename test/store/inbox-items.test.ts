@@ -1,7 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { BSON } from "mongodb";
 import { expect, test } from "vitest";
-import { keptItem, type StoredItem } from "../../src/store/inbox-items.ts";
+import type { StoredInboxItem } from "../../src/model/notification.ts";
+import { keptItem } from "../../src/store/inbox-items.ts";
 
 setFlagsFromString("--allow-natives-syntax");
 const haveOneClass = new Function("a", "b", "return %HaveSameMap(a, b)") as (a: object, b: object) => boolean;
@@ -16,7 +17,7 @@ test("items of one form share a hidden class: one each would fill the old genera
     data: { n: 1 },
     rev: 1_790_000_000_001,
   });
-  const read = () => keptItem(BSON.deserialize(answer) as StoredItem);
+  const read = () => keptItem(BSON.deserialize(answer) as StoredInboxItem);
   const items = Array.from({ length: 100 }, read);
   expect(items.at(-1)).toMatchObject({
     created_rev: 1_790_000_000_001,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { InboxQuery, KeptItem } from "../../src/model/live.ts";
+import type { InboxItem, InboxQuery } from "../../src/model/live.ts";
 import { freshDatabase } from "../support/database.ts";
 import { idsOf, openInboxes, several, storedAt } from "../support/inbox.ts";
 
@@ -9,7 +9,7 @@ const users = db.collection<{ _id: string; [field: string]: unknown }>("users");
 
 /** All pages, one after the other. */
 async function walk(inbox: ReturnType<typeof open>, query: Omit<InboxQuery, "skip" | "after">) {
-  const found: KeptItem[] = [];
+  const found: InboxItem[] = [];
   let after: InboxQuery["after"];
   for (let page = 0; ; page++) {
     expect(page).toBeLessThan(50);
@@ -36,7 +36,7 @@ test("pages together are the list, for every filter and page size, also through 
   }
   const listed = (await inbox.list("paged")).items;
   expect(idsOf(listed)).toEqual(idsOf(all));
-  const filters: Array<[Partial<InboxQuery>, (item: KeptItem) => boolean]> = [
+  const filters: Array<[Partial<InboxQuery>, (item: InboxItem) => boolean]> = [
     [{}, () => true],
     [{ unread: true }, (one) => one.is_new],
     [{ unread: false }, (one) => !one.is_new],

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { KeptItem } from "../../src/model/live.ts";
+import type { InboxItem } from "../../src/model/live.ts";
 import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
 import { createInboxReader, usersOf } from "../../src/store/inbox.ts";
 import { createChangesReader } from "../../src/store/inbox-changes.ts";
@@ -57,7 +57,7 @@ test("an answer that is lost on its way is asked for again: one change, and the 
     });
     return change();
   };
-  const { item: before } = (await inbox.get("lost", a)) as { item: KeptItem };
+  const { item: before } = (await inbox.get("lost", a)) as { item: InboxItem };
   expect(await losing(() => writer.change("lost", a, "archive"))).toEqual({
     rev: 2,
     unread: 3,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ItemChange, KeptItem } from "../../src/model/live.ts";
+import type { InboxItem, ItemChange } from "../../src/model/live.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -25,7 +25,7 @@ describe("one item", () => {
     ];
     let rev = 1;
     for (const [change, state, unread] of steps) {
-      const before = (await inbox.get(user, id))?.item as KeptItem;
+      const before = (await inbox.get(user, id))?.item as InboxItem;
       const changes = before.is_new !== state.is_new || before.archived !== state.archived;
       if (changes) rev++;
       const item = { ...before, ...state, rev, created_rev: 1, changed: storedAt };

@@ -1,6 +1,6 @@
 import { type ClientSession, MongoClient, type MongoError, ObjectId } from "mongodb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { createNotifier, type NotifierOptions } from "../../src/core/notify.ts";
 import { createBelfry } from "../../src/library.ts";
 import { createCommitter } from "../../src/store/commit.ts";
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => connection.client.close());
 
-const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
 /** As a process has it. `away`: lets its clock run ahead. */
 function notifier(options: NotifierOptions = {}, own: MongoClient = connection.client) {
   let ahead = 0;
@@ -38,7 +38,7 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
     tally: createTally(newId(), 90),
     now: () => Date.now() + ahead,
   });
-  const made = createNotifier({ commit, newId, now: Date.now }, catalog, options);
+  const made = createNotifier({ commit, newId, now: Date.now }, registry, options);
   return {
     ...made,
     skip: (ms: number) => {

@@ -1,6 +1,6 @@
 import { ObjectId } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { createNotifier, type Notifier, type NotifierOptions, type Target } from "../../src/core/notify.ts";
 import type { HeldDelivery } from "../../src/model/delivery.ts";
 import { createCommitter } from "../../src/store/commit.ts";
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => connection.client.close());
 
-const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
 /** As a process has it; `held`: what its workers were given to send. */
 function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
   const held: HeldDelivery[] = [];
@@ -35,7 +35,7 @@ function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
     now: Date.now,
   });
   const store = { commit, newId, now: Date.now };
-  const made: Notifier = createNotifier(store, catalog, {
+  const made: Notifier = createNotifier(store, registry, {
     engine: {
       reserve: (deliveries) =>
         new Map(deliveries.map((one) => [one.channel, { token: newId(), until: Date.now() + 60_000 }])),

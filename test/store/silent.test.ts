@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ObjectId } from "mongodb";
 import { afterAll, expect, test } from "vitest";
-import { createCatalog } from "../../src/core/catalog.ts";
+import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { createNotifier } from "../../src/core/notify.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { connect } from "../../src/store/connect.ts";
@@ -16,7 +16,7 @@ const { uri, client, db } = await ownDatabase();
 const connection = await connect(uri);
 afterAll(() => connection.client.close());
 const { bulkWrites } = await prepareCollections(connection.db);
-const { catalog } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 });
+const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
 
 test("when MongoDB is silent everyone has an answer in time, and what only waited is not stored after all", async () => {
   let begun = 0;
@@ -33,7 +33,7 @@ test("when MongoDB is silent everyone has an answer in time, and what only waite
     return commit(...batch);
   };
   const store = { commit: counted, newId, now: Date.now };
-  const { notify, drained } = createNotifier(store, catalog, { answerMs: 1_000 });
+  const { notify, drained } = createNotifier(store, registry, { answerMs: 1_000 });
   const [first, second, third] = Array.from({ length: 3 }, () => `${randomBytes(11).toString("hex")}a0`);
   const silent = await failCommands(
     client,

@@ -3,10 +3,10 @@ import { expect } from "vitest";
 import {
   fromNow,
   type InboxChanges,
+  type InboxItem,
   type InboxQuery,
+  type InboxState,
   type ItemChange,
-  type KeptItem,
-  type Standing,
 } from "../../src/model/live.ts";
 import { createAppender } from "../../src/store/append.ts";
 import { storedUserId } from "../../src/store/ids.ts";
@@ -114,16 +114,16 @@ export function openInboxes(db: Db, inboxLimit: number) {
 /** What an inbox must be, told without a database. Items lie newest first, as they are listed. */
 export function modelInbox(user: string, limit: number) {
   let rev = 0;
-  let items: KeptItem[] = [];
+  let items: InboxItem[] = [];
 
-  const standing = (): Standing => ({
+  const standing = (): InboxState => ({
     rev,
     unread: items.filter((one) => one.is_new).length,
     total: items.length,
   });
   /** Gives the item a new state; the same state changes nothing. */
-  function put(item: KeptItem, state: Partial<KeptItem>, at: number): boolean {
-    if (Object.entries(state).every(([key, value]) => item[key as keyof KeptItem] === value)) return false;
+  function put(item: InboxItem, state: Partial<InboxItem>, at: number): boolean {
+    if (Object.entries(state).every(([key, value]) => item[key as keyof InboxItem] === value)) return false;
     rev = at;
     items = items.map((one) => (one === item ? { ...item, ...state, rev: at } : one));
     return true;
@@ -148,25 +148,25 @@ export function modelInbox(user: string, limit: number) {
         });
       items = items.slice(0, limit);
     },
-    change(id: string, change: ItemChange): (Standing & { item: KeptItem; changed: number }) | undefined {
+    change(id: string, change: ItemChange): (InboxState & { item: InboxItem; changed: number }) | undefined {
       const found = items.find((one) => one.id === id);
       if (!found) return undefined;
-      const states: Record<ItemChange, Partial<KeptItem>> = {
+      const states: Record<ItemChange, Partial<InboxItem>> = {
         read: { is_new: false },
         unread: { is_new: true, archived: false },
         archive: { is_new: false, archived: true },
         unarchive: { archived: false },
       };
       const changed = put(found, states[change], rev + 1) ? 1 : 0;
-      return { ...standing(), changed, item: items.find((one) => one.id === id) as KeptItem };
+      return { ...standing(), changed, item: items.find((one) => one.id === id) as InboxItem };
     },
-    remove(id: string): Standing | undefined {
+    remove(id: string): InboxState | undefined {
       if (!items.some((one) => one.id === id)) return undefined;
       rev++;
       items = items.filter((one) => one.id !== id);
       return standing();
     },
-    readAll(upTo: number): Standing & { changed: number } {
+    readAll(upTo: number): InboxState & { changed: number } {
       const at = rev + 1;
       const unread = items.filter((one) => one.is_new && one.rev <= upTo);
       for (const one of unread) put(one, { is_new: false }, at);
@@ -176,7 +176,7 @@ export function modelInbox(user: string, limit: number) {
 }
 
 /** What a device shows after `changes`; it knows the order of items and how many there are, nothing else. */
-export function applied(shown: KeptItem[], { changes, total }: InboxChanges): KeptItem[] {
+export function applied(shown: InboxItem[], { changes, total }: InboxChanges): InboxItem[] {
   const byId = new Map(shown.map((one) => [one.id, one]));
   for (const one of changes) {
     if (one.change === "deleted") byId.delete(one.id);

@@ -66,7 +66,7 @@ interface CreateBody {
 /** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, on the same core as all routes. */
 export async function inboxDialect(
   app: FastifyInstance,
-  { catalog, send, inbox }: Pick<Core, "catalog" | "send" | "inbox">,
+  { registry, send, inbox }: Pick<Core, "registry" | "send" | "inbox">,
 ): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
@@ -77,7 +77,7 @@ export async function inboxDialect(
     {
       user_id: Hex24,
       key: Type.String({
-        enum: catalog.keys.filter((key) => key !== directType),
+        enum: registry.keys.filter((key) => key !== directType),
         description: "A notification type.",
       }),
       target_id: Type.Optional(Hex24),

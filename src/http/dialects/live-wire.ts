@@ -1,4 +1,4 @@
-import type { KeptItem } from "../../model/live.ts";
+import type { InboxItem } from "../../model/live.ts";
 import { canonicalUser, isUserId } from "../../model/user-id.ts";
 
 export const identifiers = ["MESSAGE", "SUBSCRIPTION_EXPIRY", "PROFILE_SETUP"] as const;
@@ -16,7 +16,10 @@ export interface LiveNotification {
   updated_at: number;
 }
 
-type Shown = Pick<KeptItem, "id" | "user_id" | "key" | "title" | "body" | "is_new" | "timestamp" | "changed">;
+type Shown = Pick<
+  InboxItem,
+  "id" | "user_id" | "key" | "title" | "body" | "is_new" | "timestamp" | "changed"
+>;
 
 export function notificationOnWire(item: Shown): LiveNotification {
   return {

@@ -1,6 +1,6 @@
 import { type TProperties, type TSchema, Type } from "typebox";
+import { InboxItemDto, inboxState } from "../../model/inbox-dto.ts";
 import { Notification } from "../dialects/live.ts";
-import { Item, standing } from "../v1/schemas.ts";
 
 /** Why a WebSocket was closed, and what the client should do; `docs/live.md` lists the same codes. */
 export const closeCodes: Record<number, string> = {
@@ -37,18 +37,18 @@ const ofABurst =
 const own: Record<string, Message> = {
   state: {
     summary: "The inbox's counts and `rev`; always the first message",
-    payload: Type.Object({ type: Type.Literal("state"), ...standing }),
+    payload: Type.Object({ type: Type.Literal("state"), ...inboxState }),
   },
   changes: {
     summary: "Changes since the last message, and the counts after them",
     description:
       "Replace the item with the same id, then drop the oldest items (by `created_rev`, then `id`) beyond `total`. A burst comes as one message, and a slow client gets its missed changes combined.",
-    payload: Type.Object({ type: Type.Literal("changes"), ...standing, changes: Type.Array(Change) }),
+    payload: Type.Object({ type: Type.Literal("changes"), ...inboxState, changes: Type.Array(Change) }),
   },
   resync: {
     summary: "The changes are no longer known: read the list again",
     description: "Read it with `GET /v1/users/{id}/inbox`.",
-    payload: Type.Object({ type: Type.Literal("resync"), ...standing }),
+    payload: Type.Object({ type: Type.Literal("resync"), ...inboxState }),
   },
   bye: {
     summary: "The server is stopping; always the last message",
@@ -166,7 +166,7 @@ export function asyncApiDocument(version: string): object {
         name,
         ...message,
       })),
-      schemas: { Item },
+      schemas: { Item: InboxItemDto },
       securitySchemes: {
         bearer: {
           type: "http",

@@ -1,4 +1,4 @@
-import { changesOnWire, standingOf, type WireMessage } from "../../model/inbox-wire.ts";
+import { changesOnWire, stateOf, type WireMessage } from "../../model/inbox-dto.ts";
 import type { InboxChanges } from "../../model/live.ts";
 
 /** A larger message becomes `resync`: then reading the list is cheaper, and it comes in pages. */
@@ -23,5 +23,5 @@ export function shared<Made>(make: (changes: InboxChanges) => Made): (changes: I
 export const changesText = shared((changes): { type: "changes" | "resync"; text: string } => {
   const text = textOf(changesOnWire(changes));
   if (Buffer.byteLength(text) <= maxBytes) return { type: "changes", text };
-  return { type: "resync", text: textOf({ type: "resync", ...standingOf(changes) }) };
+  return { type: "resync", text: textOf({ type: "resync", ...stateOf(changes) }) };
 });

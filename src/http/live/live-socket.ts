@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import type { InboxChanges, Standing } from "../../model/live.ts";
+import type { InboxChanges, InboxState } from "../../model/live.ts";
 import type { Hub, Sink, Subscription } from "../../realtime/hub.ts";
 import type { Heartbeat, Peer } from "./heartbeat.ts";
 import { createRateLimit } from "./rate-limit.ts";
@@ -31,9 +31,9 @@ export abstract class LiveSocket extends WebSocket implements Peer, Sink {
   #waiting = 0;
   #onTaken?: () => void;
 
-  abstract state(standing: Standing): void;
+  abstract state(standing: InboxState): void;
   abstract changes(changes: InboxChanges): void;
-  abstract resync(standing: Standing): void;
+  abstract resync(standing: InboxState): void;
   abstract backlog(): number;
   abstract leave(retryMs: number): void;
   /** Handles a text of the client. */

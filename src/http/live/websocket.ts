@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { BelfryError } from "../../model/errors.ts";
-import type { InboxChanges, Standing } from "../../model/live.ts";
+import type { InboxChanges, InboxState } from "../../model/live.ts";
 import { DialectSocket } from "./dialect-socket.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import type { LiveParts } from "./index.ts";
@@ -67,13 +67,13 @@ function closeCodeOf({ status }: BelfryError): number {
 const changesBytes = shared((changes) => Buffer.from(changesText(changes).text));
 
 class OwnSocket extends LiveSocket {
-  state(standing: Standing): void {
+  state(standing: InboxState): void {
     this.send(textOf({ type: "state", ...standing }));
   }
   changes(changes: InboxChanges): void {
     this.sendTracked(changesBytes(changes));
   }
-  resync(standing: Standing): void {
+  resync(standing: InboxState): void {
     this.send(textOf({ type: "resync", ...standing }));
   }
   backlog(): number {

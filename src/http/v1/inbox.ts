@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { decodeCursor, encodeCursor } from "../../core/cursor.ts";
 import type { Inbox } from "../../core/inbox.ts";
-import { itemOnWire, standingOf } from "../../model/inbox-wire.ts";
-import type { InboxQuery, ItemChange, KeptItem, Standing } from "../../model/live.ts";
+import { inboxItemDto, stateOf } from "../../model/inbox-dto.ts";
+import type { InboxItem, InboxQuery, InboxState, ItemChange } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField } from "../errors.ts";
@@ -44,7 +44,7 @@ export async function inboxRoutes(app: FastifyInstance, inbox: Inbox): Promise<v
       const { items, next, ...view } = await inbox.read(query);
       const cursor = next && encodeCursor(question, `${next.created_rev}/${next.id}`);
       linkNextPage(request, reply, cursor);
-      return { ...standingOf(view), items: items.map(itemOnWire), ...nextCursor(cursor) };
+      return { ...stateOf(view), items: items.map(inboxItemDto), ...nextCursor(cursor) };
     },
   );
 
@@ -97,7 +97,7 @@ export async function inboxRoutes(app: FastifyInstance, inbox: Inbox): Promise<v
           tags,
           summary: "Delete an item",
           params: schemas.ItemPath,
-          response: { 200: schemas.StandingReply },
+          response: { 200: schemas.StateReply },
         },
       },
       async ({ params }) => inbox.remove(...named(params)),
@@ -110,9 +110,9 @@ const named = ({ id, item }: ItemParams["Params"]): [user: string, item: string]
   canonicalUser(item),
 ];
 
-const answer = ({ item, ...view }: Standing & { item: KeptItem }) => ({
-  ...standingOf(view),
-  item: itemOnWire(item),
+const answer = ({ item, ...view }: InboxState & { item: InboxItem }) => ({
+  ...stateOf(view),
+  item: inboxItemDto(item),
 });
 
 const placeForm = /^\d{1,16}\/.{1,128}$/s;

@@ -28,7 +28,7 @@ const Reply = Type.Object(
 /** `POST /v1/notifications`: one notification for each of up to 1,000 users. Needs an API key. */
 export function notificationRoutes(
   app: FastifyInstance,
-  { catalog, sendMany }: Pick<Core, "catalog" | "sendMany">,
+  { registry, sendMany }: Pick<Core, "registry" | "sendMany">,
 ): void {
   const Body = Exactly(
     {
@@ -37,7 +37,7 @@ export function notificationRoutes(
         maxItems: 1_000,
         description: "Users to notify, each once.",
       }),
-      ...notificationFields(catalog.keys),
+      ...notificationFields(registry.keys),
       target_id: Type.Optional(Hex24),
     },
     { title: "NotificationBody" },

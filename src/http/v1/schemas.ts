@@ -1,5 +1,6 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { channelNames } from "../../channels/index.ts";
+import { InboxItemDto, inboxState } from "../../model/inbox-dto.ts";
 import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
 import { hex24 } from "../patterns.ts";
 
@@ -43,36 +44,6 @@ export const notificationFields = (types: string[]) => ({
   ),
 });
 
-/** The `rev` and counts of an inbox, in every response. */
-export const standing = {
-  rev: Type.Integer({
-    description:
-      "The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one.",
-  }),
-  unread: Type.Integer({ description: "Unread items." }),
-  total: Type.Integer({ description: "All items, including archived ones." }),
-};
-
-export const Item = Type.Object(
-  {
-    id: Type.String(),
-    type: Type.String(),
-    title: Type.Optional(Type.String()),
-    body: Type.Optional(Type.String()),
-    target_id: Type.Optional(Type.String()),
-    data: Type.Optional(Type.Object({}, { additionalProperties: true })),
-    created_at: Time,
-    updated_at: Time,
-    read: Type.Boolean(),
-    archived: Type.Boolean(),
-    rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
-    created_rev: Type.Integer({
-      description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
-    }),
-  },
-  { title: "InboxItem" },
-);
-
 export const ListQuery = Exactly({
   limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
   skip: Type.Optional(
@@ -95,14 +66,14 @@ export const ListQuery = Exactly({
 });
 export const ListReply = Type.Object(
   {
-    ...standing,
-    items: Type.Array(Item, { description: "Newest first." }),
+    ...inboxState,
+    items: Type.Array(InboxItemDto, { description: "Newest first." }),
     next_cursor: Type.Optional(Type.String({ description: "Absent on the last page." })),
   },
   { title: "InboxAnswer" },
 );
-export const ItemReply = Type.Object({ ...standing, item: Item }, { title: "ItemAnswer" });
-export const StandingReply = Type.Object(standing, { title: "Standing" });
+export const ItemReply = Type.Object({ ...inboxState, item: InboxItemDto }, { title: "ItemAnswer" });
+export const StateReply = Type.Object(inboxState, { title: "InboxState" });
 export const ReadAllBody = Exactly({
   up_to_rev: Type.Optional(
     Type.Integer({
@@ -114,7 +85,7 @@ export const ReadAllBody = Exactly({
   ),
 });
 export const ReadAllReply = Type.Object(
-  { ...standing, changed: Type.Integer({ description: "How many items were marked as read." }) },
+  { ...inboxState, changed: Type.Integer({ description: "How many items were marked as read." }) },
   { title: "ReadAllAnswer" },
 );
 

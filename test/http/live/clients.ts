@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from "node:http";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 import { afterEach } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
-import type { WireMessage } from "../../../src/model/inbox-wire.ts";
+import type { WireMessage } from "../../../src/model/inbox-dto.ts";
 
 /** Devices as programs on the other side of the network have them; all are closed after the test. */
 const open = new Set<() => void>();

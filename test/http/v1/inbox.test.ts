@@ -40,7 +40,7 @@ const idsOf = (answer: Answer): string[] => {
   expect(answer.status, JSON.stringify(answer.body)).toBe(200);
   return answer.body.items.map((item: { id: string }) => item.id);
 };
-const standingOf = ({ body: { rev, unread, total } }: Answer) => ({ rev, unread, total });
+const stateOf = ({ body: { rev, unread, total } }: Answer) => ({ rev, unread, total });
 
 async function problem(answer: Answer | Promise<Answer>, status: number, code: string, pointers?: string[]) {
   const { body, headers, ...rest } = await answer;
@@ -99,9 +99,9 @@ describe("an inbox", () => {
     const outcome = async (what: string) => {
       const answer = await act(what);
       expect(answer.status).toBe(200);
-      expect(standingOf(await act(what))).toStrictEqual(standingOf(answer));
+      expect(stateOf(await act(what))).toStrictEqual(stateOf(answer));
       const { read, archived, rev } = answer.body.item;
-      return { ...standingOf(answer), read, archived, item: rev };
+      return { ...stateOf(answer), read, archived, item: rev };
     };
     expect(await outcome("read")).toStrictEqual({
       rev: began + 1,
@@ -231,7 +231,7 @@ describe("a list", () => {
     expect(await of("?type=never_heard_of")).toStrictEqual([]);
     expect(await of(`?target_id=${target}`)).toStrictEqual([aimed]);
     // The counts are the inbox's, not the page's.
-    expect(standingOf(await list(user, "?type=new_post"))).toMatchObject({ unread: 1, total: 3 });
+    expect(stateOf(await list(user, "?type=new_post"))).toMatchObject({ unread: 1, total: 3 });
   });
 
   test("a target is found in either case, also beside what an older system wrote there; its cursor fits both", async () => {
@@ -341,7 +341,7 @@ describe("what cannot be answered", () => {
     const [user, other] = [newUser(), newUser()];
     const [foreign] = await notified(other, 1);
     await notified(user, 1);
-    const before = [standingOf(await list(user)), standingOf(await list(other))];
+    const before = [stateOf(await list(user)), stateOf(await list(other))];
     for (const item of [new ObjectId().toHexString(), foreign, "xyz", "$_id", "a".repeat(128)]) {
       const path = `${inboxOf(user)}/${item}`;
       await problem(call(url, "GET", path), 404, "not_found");
@@ -349,7 +349,7 @@ describe("what cannot be answered", () => {
       for (const what of ["read", "unread", "archive", "unarchive"])
         await problem(call(url, "POST", `${path}/${what}`), 404, "not_found");
     }
-    expect([standingOf(await list(user)), standingOf(await list(other))]).toStrictEqual(before);
+    expect([stateOf(await list(user)), stateOf(await list(other))]).toStrictEqual(before);
   });
 
   test("a cursor of another user, of other filters, or of nobody is refused", async () => {

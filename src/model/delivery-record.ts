@@ -1,4 +1,3 @@
-import type { Suppression } from "./channel.ts";
 import type { Attempt, DeliveryContent, DeliveryState, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
 
@@ -84,45 +83,4 @@ export interface RedriveCounts {
   expired: number;
   /** Another call had moved it meanwhile. */
   changed: number;
-}
-
-/** Deliveries by where they are now. `pending` counts those under way too. */
-export interface LedgerCounts {
-  sent: number;
-  delivered: number;
-  failed: number;
-  skipped: number;
-  canceled: number;
-  uncertain: number;
-  pending: number;
-}
-
-export interface LedgerLine extends LedgerCounts {
-  /** Counted by the commits that stored them, apart from the deliveries themselves. */
-  accepted: number;
-  balanced: boolean;
-}
-
-export interface Ledger {
-  /** What was looked at, in Unix milliseconds: whole minutes, and no earlier than the books reach. */
-  from: number;
-  to: number;
-  total: LedgerLine;
-  channels: Record<Channel, LedgerLine>;
-}
-
-/** Which suppressions an operator means; every field narrows. `from`, `to`: Unix milliseconds of the suppression. */
-export interface SuppressionFilter {
-  user?: string;
-  channel?: Channel;
-  reason?: Suppression["reason"];
-  /** Not before. */
-  from?: number;
-  /** Before. */
-  to?: number;
-}
-
-export interface SuppressionEntry extends Suppression {
-  user: string;
-  channel: Channel;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { maxDataBytes, maxDataDepth, measureData, problemInText } from "../../src/model/free-data.ts";
+import { maxDataBytes, maxDataDepth, measureData, problemInText } from "../../src/model/json-limits.ts";
 
 const problem = (data: Record<string, unknown>) => {
   const found = measureData(data, "/data");

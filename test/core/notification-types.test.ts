@@ -1,28 +1,29 @@
 import { describe, expect, test } from "vitest";
 import { channelOf } from "../../src/channels/index.ts";
-import { type Catalog, createCatalog, type TemplateUser } from "../../src/core/catalog.ts";
+import { createTypeRegistry, type TypeRegistry } from "../../src/core/notification-types.ts";
+import type { TemplateUser } from "../../src/core/templates.ts";
 import type { EmailMessage, SmsMessage } from "../../src/model/channel.ts";
 import type { DeliveryContent } from "../../src/model/delivery.ts";
 
 const general = { delayMs: 10_000, factor: 2, maxRetries: 5 };
 
-function catalogOf(file?: unknown) {
-  const { catalog, problems } = createCatalog(general, file);
+function registryOf(file?: unknown) {
+  const { registry, problems } = createTypeRegistry(general, file);
   expect(problems).toStrictEqual([]);
-  return withMessages(catalog);
+  return withMessages(registry);
 }
 
-function withMessages(catalog: Catalog) {
+function withMessages(registry: TypeRegistry) {
   /** The message of a channel, as it makes it of the rendered templates. */
   const message = (name: string, content: DeliveryContent, user?: TemplateUser) =>
     channelOf(name).message(
-      catalog.render(name, content, user),
+      registry.render(name, content, user),
       { notification: "", user: "", content },
       "",
       {},
     );
   return {
-    ...catalog,
+    ...registry,
     render: {
       email(content: DeliveryContent, user?: TemplateUser) {
         const { to: _to, ...shown } = message("email", content, user) as EmailMessage;
@@ -38,13 +39,13 @@ const email = (templates: object) => ({ inbox: true, channels: { email: template
 const sms = (templates: object) => ({ inbox: true, channels: { sms: templates } });
 
 function render(templates: object, content: Partial<DeliveryContent> = {}) {
-  return catalogOf({ sample: email(templates) }).render.email({ key: "sample", at: 0, ...content });
+  return registryOf({ sample: email(templates) }).render.email({ key: "sample", at: 0, ...content });
 }
 
 describe("notification types", () => {
   test("without a file there are the four of the inbox dialect, the three of the live one, and the queue dialect's", () => {
-    const catalog = catalogOf();
-    const types = Object.fromEntries(catalog.keys.map((key) => [key, catalog.get(key)]));
+    const registry = registryOf();
+    const types = Object.fromEntries(registry.keys.map((key) => [key, registry.get(key)]));
     expect(types).toStrictEqual({
       registration: { inbox: false, channels: ["email"] },
       new_message: { inbox: true, channels: [] },
@@ -58,12 +59,12 @@ describe("notification types", () => {
   });
 
   test("a file adds types and replaces built-in ones by their key", () => {
-    const catalog = catalogOf({
+    const registry = registryOf({
       invoice: { description: "A bill", ...email({ subject: "Bill" }) },
       new_message: { inbox: false, channels: { email: {} } },
       alarm: { inbox: false, channels: { webhook: {}, sms: {} } },
     });
-    expect(catalog.keys.sort()).toStrictEqual([
+    expect(registry.keys.sort()).toStrictEqual([
       "MESSAGE",
       "PROFILE_SETUP",
       "SUBSCRIPTION_EXPIRY",
@@ -75,18 +76,18 @@ describe("notification types", () => {
       "new_post",
       "registration",
     ]);
-    expect(catalog.get("invoice")).toStrictEqual({ inbox: true, channels: ["email"] });
-    expect(catalog.get("new_message")).toStrictEqual({ inbox: false, channels: ["email"] });
-    expect(catalog.get("alarm")).toStrictEqual({ inbox: false, channels: ["webhook", "sms"] });
-    expect(catalog.get("new_post")).toStrictEqual({ inbox: true, channels: [] });
+    expect(registry.get("invoice")).toStrictEqual({ inbox: true, channels: ["email"] });
+    expect(registry.get("new_message")).toStrictEqual({ inbox: false, channels: ["email"] });
+    expect(registry.get("alarm")).toStrictEqual({ inbox: false, channels: ["webhook", "sms"] });
+    expect(registry.get("new_post")).toStrictEqual({ inbox: true, channels: [] });
   });
 
   test.each(["no_such_key", "", "__proto__", "constructor", "toString"])("%j is no type", (key) => {
-    expect(catalogOf().get(key)).toBeUndefined();
-    expect(() => catalogOf().render.email({ key, at: 0 })).toThrow(
+    expect(registryOf().get(key)).toBeUndefined();
+    expect(() => registryOf().render.email({ key, at: 0 })).toThrow(
       `the notification type ${key} no longer exists`,
     );
-    expect(() => catalogOf().render.sms({ key, at: 0 })).toThrow(
+    expect(() => registryOf().render.sms({ key, at: 0 })).toThrow(
       `the notification type ${key} no longer exists`,
     );
   });
@@ -160,13 +161,13 @@ describe("notification types", () => {
       /^type one, .*text: /,
     ],
   ])("%s is told as a problem", (_what, file, expected) => {
-    const { problems } = createCatalog(general, file);
+    const { problems } = createTypeRegistry(general, file);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(expected);
   });
 
   test("all problems of all types and templates are told", () => {
-    const { problems } = createCatalog(general, {
+    const { problems } = createTypeRegistry(general, {
       one: email({ subject: "{% a %}", text: "{{ key | b }}", html: "{% c %}" }),
       two: { inbox: true, channels: { email: { text: "{% d %}" }, sms: { text: "{% e %}" } } },
     });
@@ -186,33 +187,33 @@ describe("how a type is tried again", () => {
   const resendUnknown = true;
 
   test("is the general rule where the type says nothing, and for a type that is gone", () => {
-    const catalog = catalogOf({ one: email({}) });
+    const registry = registryOf({ one: email({}) });
     for (const key of ["new_login", "one", "gone", "__proto__", "toString"])
-      expect(catalog.policy(key), key).toStrictEqual({ ...general, resendUnknown });
+      expect(registry.policy(key), key).toStrictEqual({ ...general, resendUnknown });
   });
 
   test("is the type's own where it says something, field by field", () => {
-    const catalog = catalogOf({
+    const registry = registryOf({
       slow: { ...email({}), retry: { delay_ms: 60_000 } },
       never: { ...email({}), retry: { max_retries: 0 } },
       own: { ...email({}), retry: { delay_ms: 5, factor: 1.5, max_retries: 9 } },
     });
-    expect(catalog.policy("slow")).toStrictEqual({ ...general, delayMs: 60_000, resendUnknown });
-    expect(catalog.policy("never")).toStrictEqual({ ...general, maxRetries: 0, resendUnknown });
-    expect(catalog.policy("own")).toStrictEqual({ delayMs: 5, factor: 1.5, maxRetries: 9, resendUnknown });
+    expect(registry.policy("slow")).toStrictEqual({ ...general, delayMs: 60_000, resendUnknown });
+    expect(registry.policy("never")).toStrictEqual({ ...general, maxRetries: 0, resendUnknown });
+    expect(registry.policy("own")).toStrictEqual({ delayMs: 5, factor: 1.5, maxRetries: 9, resendUnknown });
   });
 
   test("keeps the queue dialect's fixed wait, whatever the general factor is", () => {
-    expect(catalogOf().policy("direct")).toStrictEqual({ ...general, factor: 1, resendUnknown });
+    expect(registryOf().policy("direct")).toStrictEqual({ ...general, factor: 1, resendUnknown });
   });
 
   test("after a send that nobody answered is rather twice, unless the type would rather not", () => {
-    const catalog = catalogOf({
+    const registry = registryOf({
       rather: { ...email({}), on_timeout: "resend" },
       careful: { ...email({}), on_timeout: "give_up" },
     });
-    expect(catalog.policy("rather").resendUnknown).toBe(true);
-    expect(catalog.policy("careful").resendUnknown).toBe(false);
+    expect(registry.policy("rather").resendUnknown).toBe(true);
+    expect(registry.policy("careful").resendUnknown).toBe(false);
   });
 });
 
@@ -267,9 +268,9 @@ describe("templates", () => {
   });
 
   test("the default HTML escapes title, body and data", () => {
-    const catalog = catalogOf();
+    const registry = registryOf();
     const words = { title: "<b>t</b>", body: "<i>b</i>", data: { "<b>n": "<i>v" } };
-    const { html } = catalog.render.email({ key: "new_login", at: 0, ...words });
+    const { html } = registry.render.email({ key: "new_login", at: 0, ...words });
     expect(html).toContain("&lt;b&gt;t&lt;/b&gt;");
     expect(html).toContain("&lt;i&gt;b&lt;/i&gt;");
     expect(html).not.toMatch(/<b>|<i>/);
@@ -329,7 +330,7 @@ describe("templates", () => {
 
 describe("an SMS", () => {
   const text = (source: string, content: Partial<DeliveryContent>) =>
-    catalogOf({ sample: sms({ text: source }) }).render.sms({ key: "sample", at: 0, ...content });
+    registryOf({ sample: sms({ text: source }) }).render.sms({ key: "sample", at: 0, ...content });
 
   test("is filled in as plain text, without blanks around it", () => {
     expect(
@@ -342,14 +343,14 @@ describe("an SMS", () => {
   });
 
   test("without a template is the body, else the title, else the type's name", () => {
-    const { render } = catalogOf();
+    const { render } = registryOf();
     expect(render.sms({ key: "direct", at: 0, title: "Title", body: "Body" })).toBe("Body");
     expect(render.sms({ key: "direct", at: 0, title: "Title" })).toBe("Title");
     expect(render.sms({ key: "direct", at: 0, title: "", body: "" })).toBe("Direct");
   });
 
   test("of a type that sends none itself has the default words: a caller may name any channel", () => {
-    const { render } = catalogOf({ bare: sms({}) });
+    const { render } = registryOf({ bare: sms({}) });
     expect(render.sms({ key: "new_login", at: 0 })).toBe("New login");
     expect(render.email({ key: "bare", at: 0 })).toMatchObject({ subject: "Bare" });
     expect(() => render.sms({ key: "gone", at: 0 })).toThrow("gone");
@@ -357,10 +358,10 @@ describe("an SMS", () => {
 });
 
 describe("the default e-mail", () => {
-  const catalog = catalogOf();
+  const registry = registryOf();
 
   test("has the type's name in words as its title, and the key in its last line of text alone", () => {
-    const { subject, text, html } = catalog.render.email({ key: "new_login", at: 0 });
+    const { subject, text, html } = registry.render.email({ key: "new_login", at: 0 });
     expect(subject).toBe("New login");
     expect(text).toBe("New login\n\nType: new_login\n");
     expect(html).toContain("New login</h1>");
@@ -368,7 +369,7 @@ describe("the default e-mail", () => {
   });
 
   test("shows title, body and data when they are given", () => {
-    const { subject, text, html } = catalog.render.email({
+    const { subject, text, html } = registry.render.email({
       key: "registration",
       at: 0,
       title: "Hello",
@@ -382,7 +383,7 @@ describe("the default e-mail", () => {
   });
 
   test.each(["", "   ", "\t\n", "\u200b", "\u3164"])("a title of blanks (%j) is none", (title) => {
-    expect(catalog.render.email({ key: "new_login", at: 0, title }).subject).toBe("New login");
+    expect(registry.render.email({ key: "new_login", at: 0, title }).subject).toBe("New login");
     expect(render({ subject: "{{ title }}" }, { title }).subject).toBe("Sample");
   });
 });
@@ -399,7 +400,7 @@ describe("the sender of a type's mails", () => {
     ["from_name", "Night\r\nBcc: eve@evil.example"],
     ["from_name", "  "],
   ])("is refused at start when %s is %j", (field, value) => {
-    const { problems } = createCatalog(general, { one: email({ [field]: value }) });
+    const { problems } = createTypeRegistry(general, { one: email({ [field]: value }) });
     expect(problems).toEqual([
       expect.stringMatching(new RegExp(`^type one, channel email, ${field}: must be`)),
     ]);
@@ -436,10 +437,10 @@ test.each([
   ],
 ])("the work of a template is bounded: %s", (_what, text, data) => {
   const types = { report: { inbox: false, channels: { email: { text } } } };
-  const { problems, ...made } = createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
-  const catalog = withMessages(made.catalog);
+  const { problems, ...made } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
+  const registry = withMessages(made.registry);
   expect(problems).toEqual([]);
-  expect(() => catalog.render.email({ key: "report", at: 0, data })).toThrow(/limit exceeded|more than/);
+  expect(() => registry.render.email({ key: "report", at: 0, data })).toThrow(/limit exceeded|more than/);
 });
 
 describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, with TZ=%s", (zone) => {
@@ -449,8 +450,10 @@ describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, wi
     try {
       const text = `{{ data.when | ${filter} }}`;
       const types = { report: { inbox: false, channels: { email: { text } } } };
-      const catalog = withMessages(createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types).catalog);
-      return catalog.render.email({ key: "report", at: 0, data: { when } }, { timeZone }).text;
+      const registry = withMessages(
+        createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types).registry,
+      );
+      return registry.render.email({ key: "report", at: 0, data: { when } }, { timeZone }).text;
     } finally {
       if (before === undefined) delete process.env.TZ;
       else process.env.TZ = before;
@@ -481,9 +484,9 @@ describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, wi
 test("templates see the user's id, locale and time zone", () => {
   const text = "{{ user.id }} {{ user.locale }} {{ user.time_zone }}";
   const types = { report: { inbox: false, channels: { email: { text }, sms: { text } } } };
-  const catalog = withMessages(createCatalog({ delayMs: 1, factor: 1, maxRetries: 0 }, types).catalog);
+  const registry = withMessages(createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types).registry);
   const user = { id: "ada", locale: "de-AT", timeZone: "Europe/Vienna" };
-  expect(catalog.render.email({ key: "report", at: 0 }, user).text).toBe("ada de-AT Europe/Vienna");
-  expect(catalog.render.sms({ key: "report", at: 0 }, user)).toBe("ada de-AT Europe/Vienna");
-  expect(catalog.render.sms({ key: "report", at: 0 })).toBe("");
+  expect(registry.render.email({ key: "report", at: 0 }, user).text).toBe("ada de-AT Europe/Vienna");
+  expect(registry.render.sms({ key: "report", at: 0 }, user)).toBe("ada de-AT Europe/Vienna");
+  expect(registry.render.sms({ key: "report", at: 0 })).toBe("");
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { maxDelayMs, nextDelayMs, type RetryPolicy } from "../../src/model/schedule.ts";
+import { maxDelayMs, nextDelayMs, type RetryPolicy } from "../../src/model/retry-policy.ts";
 
 const policies: fc.Arbitrary<RetryPolicy> = fc.record({
   delayMs: fc.integer({ min: 1, max: 86_400_000 }),

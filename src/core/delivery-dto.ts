@@ -1,0 +1,87 @@
+import { type Static, Type } from "typebox";
+import { channelNames } from "../channels/index.ts";
+import { deliveryStates, reasons } from "../model/delivery.ts";
+import type { DeliveryRecord, DeliverySummary } from "../model/delivery-record.ts";
+import { Count, iso, Time } from "../model/schema.ts";
+
+// A delivery as `/v1` and the command line show it. Times are ISO 8601.
+
+export const ChannelName = Type.String({ enum: channelNames() });
+
+const summary = {
+  id: Type.String(),
+  notification_id: Type.String(),
+  user_id: Type.String(),
+  type: Type.String(),
+  channel: ChannelName,
+  status: Type.String({ enum: [...deliveryStates] }),
+  reason: Type.Optional(Type.String({ enum: [...reasons] })),
+  detail: Type.Optional(Type.String()),
+  provider: Type.Optional(Type.String({ description: "The provider of the last attempt." })),
+  tries: Count("Attempts that count against the retry policy."),
+  due: Type.Optional(Time("When a pending delivery may be sent.")),
+  created_at: Time(),
+  updated_at: Time(),
+};
+
+export const DeliveryDto = Type.Object(summary, { title: "Delivery" });
+export type DeliveryDto = Static<typeof DeliveryDto>;
+
+const Attempt = Type.Object(
+  {
+    at: Time(),
+    provider: Type.String(),
+    target: Type.Optional(
+      Type.String({ description: "Which of the user's addresses, on a channel that has several." }),
+    ),
+    outcome: Type.String({ enum: ["sent", "retry", "unknown", "rejected", "misconfigured"] }),
+    code: Type.Optional(Type.String()),
+    text: Type.Optional(Type.String({ description: "The provider's answer." })),
+    ms: Type.Integer(),
+  },
+  { title: "Attempt" },
+);
+
+export const DeliveryRecordDto = Type.Object(
+  {
+    ...summary,
+    provider_id: Type.Optional(Type.String({ description: "The provider's id of the message." })),
+    interruptions: Count("How often a worker died or hung during the send."),
+    held_until: Type.Optional(Time("When the lease of the sending worker ends.")),
+    expires_at: Type.Optional(Time("When a finished delivery is deleted.")),
+    attempts: Type.Array(Attempt, { description: "The newest 20, oldest first." }),
+  },
+  { title: "DeliveryRecord" },
+);
+export type DeliveryRecordDto = Static<typeof DeliveryRecordDto>;
+
+export function deliveryDto(one: DeliverySummary): DeliveryDto {
+  const { id, notification, user, type, channel, state, reason, detail, provider, tries, due } = one;
+  return {
+    id,
+    notification_id: notification,
+    user_id: user,
+    type,
+    channel,
+    status: state,
+    ...(reason && { reason }),
+    ...(detail && { detail }),
+    ...(provider !== undefined && { provider }),
+    tries,
+    ...(due !== undefined && { due: iso(due) }),
+    created_at: iso(one.createdAt),
+    updated_at: iso(one.updatedAt),
+  };
+}
+
+export function deliveryRecordDto(one: DeliveryRecord): DeliveryRecordDto {
+  const { attempts, providerId, interruptions, heldUntil, expireAt } = one;
+  return {
+    ...deliveryDto(one),
+    ...(providerId !== undefined && { provider_id: providerId }),
+    interruptions,
+    ...(heldUntil !== undefined && { held_until: iso(heldUntil) }),
+    ...(expireAt !== undefined && { expires_at: iso(expireAt) }),
+    attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
+  };
+}

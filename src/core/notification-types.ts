@@ -1,0 +1,110 @@
+import { Ajv } from "ajv";
+import { channelOf, channels } from "../channels/index.ts";
+import type { ChannelRules, Rendered } from "../model/channel.ts";
+import type { DeliveryContent } from "../model/delivery.ts";
+import type { Channel } from "../model/notification.ts";
+import type { RetryPolicy } from "../model/retry-policy.ts";
+import { createEngines, renderOnce, type TemplateUser, type Variables, variables } from "./templates.ts";
+import { builtInTypes, type NotificationType, NotificationTypesSchema } from "./types.ts";
+
+/** Templates are rendered with it at start, to find an unknown filter or tag before the first notification. */
+const sample: DeliveryContent = {
+  key: "sample",
+  at: 0,
+  title: "Title",
+  body: "Body",
+  targetId: "0".repeat(24),
+  data: {},
+};
+
+/**
+ * The type registry: the built-in types and those of `file` (the parsed JSON of `NOTIFICATION_TYPES_FILE`).
+ * Returns all problems, not only the first.
+ */
+export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
+  const problems = file === undefined ? [] : schemaProblems(file);
+  const given = problems.length > 0 ? {} : (file as Record<string, NotificationType> | undefined);
+  const types = new Map(Object.entries({ ...builtInTypes, ...given }));
+  const { text, html } = createEngines();
+  const templates = new Map<string, (scope: Variables) => string>();
+  for (const [key, type] of types)
+    for (const channel of channels) {
+      const settings = type.channels[channel.name] ?? {};
+      const where = `type ${key}, channel ${channel.name}`;
+      problems.push(...(channel.problems?.({ ...settings }) ?? []).map((problem) => `${where}, ${problem}`));
+      const sources = templatesOf(channel, settings);
+      for (const [part, source] of Object.entries(sources)) {
+        const engine = channel.templates[part]?.html ? html : text;
+        try {
+          const parsed = engine.parse(source);
+          renderOnce(engine, parsed, variables(sample, {}));
+          templates.set(`${channel.name}:${part}:${key}`, (scope) => renderOnce(engine, parsed, scope));
+        } catch (error) {
+          const place = Object.keys(sources).length > 1 ? `${where}, ${part}` : where;
+          problems.push(`${place}: ${(error as Error).message}`);
+        }
+      }
+    }
+
+  const entries = new Map(
+    [...types].map(([key, type]) => [key, { inbox: type.inbox, channels: Object.keys(type.channels) }]),
+  );
+  const registry = {
+    keys: [...types.keys()],
+    /** As they are written, by key. */
+    types: types as ReadonlyMap<string, NotificationType>,
+    /** Undefined for a key that is not registered. */
+    get: (key: string) => entries.get(key),
+    /** The retry policy of a type's deliveries. A type that no longer exists has the general one. */
+    policy(key: string): RetryPolicy & { resendUnknown: boolean } {
+      const { retry, on_timeout } = types.get(key) ?? {};
+      return {
+        delayMs: retry?.delay_ms ?? general.delayMs,
+        factor: retry?.factor ?? general.factor,
+        maxRetries: retry?.max_retries ?? general.maxRetries,
+        resendUnknown: on_timeout !== "give_up",
+      };
+    },
+    /** A type's templates for a channel. Throws when the type is gone or a template fails on this content. */
+    render(name: Channel, content: DeliveryContent, user?: TemplateUser): Rendered {
+      const type = types.get(content.key);
+      if (!type) throw new Error(`the notification type ${content.key} no longer exists`);
+      const scope = variables(content, user);
+      const parts = Object.keys(channelOf(name).templates).map((part) => [
+        part,
+        templates.get(`${name}:${part}:${content.key}`)?.(scope) ?? "",
+      ]);
+      return {
+        parts: Object.fromEntries(parts),
+        settings: { ...type.channels[name] },
+        typeName: scope.type_name,
+      };
+    },
+  };
+  return { registry, problems };
+}
+
+export type TypeRegistry = ReturnType<typeof createTypeRegistry>["registry"];
+
+/** A type's templates for a channel. Defaults fill the gaps, because a caller may choose any channel. */
+export function templatesOf({ templates }: ChannelRules, settings: object): Record<string, string> {
+  const own = settings as Record<string, string | undefined>;
+  return Object.fromEntries(
+    Object.entries(templates).map(([part, template]) => [part, own[part] ?? template.default]),
+  );
+}
+
+function schemaProblems(file: unknown): string[] {
+  const validate = new Ajv({ allErrors: true, strict: false }).compile(NotificationTypesSchema);
+  if (validate(file)) return [];
+  return (
+    (validate.errors ?? [])
+      // The errors of the names themselves are more exact.
+      .filter(({ keyword }) => keyword !== "propertyNames")
+      .map(({ instancePath, keyword, message, params }) =>
+        keyword === "additionalProperties"
+          ? `${instancePath}/${params.additionalProperty}: is not a known field`
+          : `${instancePath || "/"}: ${message}`,
+      )
+  );
+}

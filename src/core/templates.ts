@@ -1,0 +1,90 @@
+import { Context, Liquid, type Template, toValueSync } from "liquidjs";
+import type { DeliveryContent } from "../model/delivery.ts";
+import { inWords, type Row, rowsOf } from "./in-words.ts";
+import { readDatesInZone, templateZone } from "./template-dates.ts";
+
+/** The user whom a message is for. */
+export interface TemplateUser {
+  id?: string | undefined;
+  locale?: string | undefined;
+  timeZone?: string | undefined;
+}
+
+/**
+ * One template on one content. The work is counted and not timed, so a busy machine fails no mail: a step for each piece
+ * of a template that is rendered, and the characters that filters, ranges and the output take.
+ */
+export function renderOnce(engine: Liquid, template: Template[], scope: Variables): string {
+  let steps = 0;
+  const work = {
+    check() {
+      if (++steps > maxSteps) throw new Error(`takes more than ${maxSteps} steps; is a loop too long?`);
+    },
+    use() {},
+  };
+  const output = {
+    buffer: "",
+    write(piece: unknown) {
+      output.buffer += written(piece);
+      if (output.buffer.length > maxOutput) throw new Error(`writes more than ${maxOutput} characters`);
+    },
+  };
+  const context = new Context(
+    // A copy, since `increment` writes into it.
+    { ...scope },
+    { ...engine.options, timezoneOffset: templateZone(scope.user.time_zone) },
+    { sync: true },
+    {
+      // Liquid's own limit is one of wall time.
+      renderLimit: work as unknown as Context["renderLimit"],
+      liquid: engine,
+    },
+  );
+  toValueSync(engine.renderer.renderTemplates(template, context, output));
+  return output.buffer;
+}
+
+/** As Liquid writes a value. */
+function written(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  return Array.isArray(value) ? value.map(written).join("") : String(value);
+}
+
+/** A mail of everyday size takes a few hundred steps. */
+const maxSteps = 50_000;
+const maxOutput = 1_000_000;
+
+/** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */
+export function createEngines(): { text: Liquid; html: Liquid } {
+  const limits = { parseLimit: 200_000, memoryLimit: 1_000_000 };
+  const common = { ...limits, strictFilters: true, ownPropertyOnly: true, templates: {} };
+  const engines = { text: new Liquid(common), html: new Liquid({ ...common, outputEscape: "escape" }) };
+  for (const engine of Object.values(engines)) readDatesInZone(engine);
+  return engines;
+}
+
+export type Variables = ReturnType<typeof variables>;
+
+/** Everything that a template sees. Made once for all templates of a message. */
+export function variables(content: DeliveryContent, user: TemplateUser = {}) {
+  const { key, body, targetId, data, at } = content;
+  let rows: Row[] | undefined;
+  // A blank title would give a mail without a subject.
+  const title = content.title?.replace(blank, "") ? content.title : undefined;
+  return {
+    key,
+    type_name: inWords(key),
+    title,
+    body,
+    target_id: targetId,
+    data: data ?? {},
+    get rows() {
+      rows ??= rowsOf(data);
+      return rows;
+    },
+    at: new Date(at).toISOString(),
+    user: { id: user.id, locale: user.locale, time_zone: user.timeZone },
+  };
+}
+
+const blank = /[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]+/gu;

@@ -1,0 +1,80 @@
+import { type Static, Type } from "typebox";
+import type { InboxChange, InboxChanges, InboxItem, InboxState } from "./live.ts";
+import { Time } from "./schema.ts";
+
+/** The `rev` and counts of an inbox, in every response. */
+export const inboxState = {
+  rev: Type.Integer({
+    description:
+      "The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one.",
+  }),
+  unread: Type.Integer({ description: "Unread items." }),
+  total: Type.Integer({ description: "All items, including archived ones." }),
+};
+
+/** An inbox item in our own API and on our own sockets. */
+export const InboxItemDto = Type.Object(
+  {
+    id: Type.String(),
+    type: Type.String(),
+    title: Type.Optional(Type.String()),
+    body: Type.Optional(Type.String()),
+    target_id: Type.Optional(Type.String()),
+    data: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true })),
+    ),
+    created_at: Time(),
+    updated_at: Time(),
+    read: Type.Boolean(),
+    archived: Type.Boolean(),
+    rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
+    created_rev: Type.Integer({
+      description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
+    }),
+  },
+  { title: "InboxItem" },
+);
+export type InboxItemDto = Static<typeof InboxItemDto>;
+
+export type WireChange =
+  | { change: "new" | "read" | "unread" | "archived"; rev: number; item: InboxItemDto }
+  | { change: "deleted"; rev: number; id: string };
+
+/** What a socket of ours says, as one JSON text each. `state` comes first, `bye` last. */
+export type WireMessage =
+  | ({ type: "state" } & InboxState)
+  | ({ type: "changes"; changes: WireChange[] } & InboxState)
+  /** What happened since is no longer known: read the list anew. */
+  | ({ type: "resync" } & InboxState)
+  /** The server leaves; come back after so many milliseconds, with the last `rev`. */
+  | { type: "bye"; retry_ms: number };
+
+export function inboxItemDto(item: InboxItem): InboxItemDto {
+  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev, created_rev } =
+    item;
+  return {
+    id,
+    type: key,
+    ...(title !== undefined && { title }),
+    ...(body !== undefined && { body }),
+    ...(target_id !== undefined && { target_id }),
+    ...(data !== undefined && { data }),
+    created_at: new Date(timestamp * 1000).toISOString(),
+    updated_at: new Date(changed * 1000).toISOString(),
+    read: !is_new,
+    archived,
+    rev,
+    created_rev,
+  };
+}
+
+export function changesOnWire({ changes, ...view }: InboxChanges): WireMessage {
+  return { type: "changes", ...stateOf(view), changes: changes.map(changeOnWire) };
+}
+
+export const stateOf = ({ rev, unread, total }: InboxState): InboxState => ({ rev, unread, total });
+
+function changeOnWire(one: InboxChange): WireChange {
+  if (one.change === "deleted") return one;
+  return { change: one.change, rev: one.item.rev, item: inboxItemDto(one.item) };
+}

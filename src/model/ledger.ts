@@ -1,0 +1,26 @@
+import type { Channel } from "./notification.ts";
+
+/** Deliveries by where they are now. `pending` counts those under way too. */
+export interface LedgerCounts {
+  sent: number;
+  delivered: number;
+  failed: number;
+  skipped: number;
+  canceled: number;
+  uncertain: number;
+  pending: number;
+}
+
+export interface LedgerLine extends LedgerCounts {
+  /** Counted by the commits that stored them, apart from the deliveries themselves. */
+  accepted: number;
+  balanced: boolean;
+}
+
+export interface Ledger {
+  /** What was looked at, in Unix milliseconds: whole minutes, and no earlier than the books reach. */
+  from: number;
+  to: number;
+  total: LedgerLine;
+  channels: Record<Channel, LedgerLine>;
+}
