@@ -3,23 +3,24 @@ import { BelfryError } from "../model/errors.ts";
 import { Contended, type PlannedNotification } from "../model/notification.ts";
 
 /**
- * The others that wait for the next commit wait no longer than these bytes take (decision 007). 300 ordinary
- * notifications have a tenth of it; a single one may have 250 KB.
+ * A notification that waits for the next commit waits no longer than this many bytes take (decision 007). 300
+ * ordinary notifications have a tenth of it; a single one may have 250 KB.
  */
 const maxBytes = 2 * 1024 * 1024;
 
-/** A silent socket to MongoDB is given up after 30 s only, and there may be a batch in front. */
+/** The driver gives up a silent socket to MongoDB only after 30 s, and another batch may be ahead. */
 const defaultAnswerMs = 18_000;
 
 type Commits = Batcher<PlannedNotification, undefined>;
 
 /**
- * Gathers notifications into batches. Two of them are in flight, so that MongoDB works on one while it waits for the
- * other's journal. A user's notifications always take the same of the two batchers, so they stay in order, and two
- * transactions of this process never touch the same user. A user whom another transaction locks takes the slow path: a
- * batcher of the user's own until it is drained (decision 013).
+ * Gathers notifications into batches. Two batches are in flight, so that MongoDB works on one while it waits for the
+ * journal write of the other. A user's notifications always use the same one of the two batchers. So they stay in
+ * order, and two transactions of this process never touch the same user. A user whom another transaction locks takes
+ * the slow path: a batcher for that user alone, until it is drained (decision 013).
  *
- * `commit`: one entry each, in order. `Contended` ones are committed again apart from others, with `waitForLock`.
+ * `commit`: returns one entry each, in order. `Contended` ones are committed again apart from others, with
+ * `waitForLock`.
  */
 export function createCommitQueue(options: {
   commit: (batch: PlannedNotification[], waitForLock: boolean) => Promise<Array<undefined | Error>>;
@@ -32,7 +33,7 @@ export function createCommitQueue(options: {
   /** By locked user. */
   const slowPath = new Map<string, { batcher: Commits; open: number }>();
   let slow = 0;
-  /** Their callers got an error, so they are not stored unless that is under way. */
+  /** Their callers got an error, so they are not stored unless the commit is already under way. */
   const givenUp = new Set<PlannedNotification>();
 
   /** A notification for a locked user joins the slow path here, behind the user's earlier ones. */
@@ -72,8 +73,9 @@ export function createCommitQueue(options: {
 
   return {
     /**
-     * Resolves once the notification is stored. `request`: what it came with, all of which waits as one. Rejects with its
-     * own error, or with `database_unavailable` when there is no answer in time.
+     * Resolves once the notification is stored. `request`: the request that it came with; a request's notifications
+     * wait as one group. Rejects with the notification's own error, or with `database_unavailable` when there is no
+     * answer in time.
      */
     submit(planned: PlannedNotification, request?: object): Promise<undefined> {
       const batcher = batchers[batcherOf(planned.user)] as Commits;
@@ -89,7 +91,7 @@ export function createCommitQueue(options: {
         batcher.submit(planned, request).finally(end).then(resolve, reject);
       });
     },
-    /** Notifications that wait for a commit, and all on the slow path. */
+    /** Notifications that wait for a commit, and all those on the slow path. */
     get waiting() {
       return batchers.reduce((sum, batcher) => sum + batcher.waiting, slow);
     },
@@ -100,5 +102,5 @@ export function createCommitQueue(options: {
   };
 }
 
-/** The last digits of an ObjectId count up, and other ids end in what distinguishes them. */
+/** An ObjectId's last digits count up, and other ids also differ most at their end. */
 const batcherOf = (user: string): number => user.charCodeAt(user.length - 1) & 1;

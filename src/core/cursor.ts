@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { type BelfryError, invalidRequest } from "../model/errors.ts";
 
 /**
- * A place in a list, for whoever asks for what follows: `v1.<digest of the question>.<position>`, opaque to callers.
- * It fits the question it was made for and no other, since the position means nothing elsewhere.
+ * A position in a list, from which the next page continues: `v1.<digest of the query>.<position>`, opaque to callers.
+ * It is valid only for the query it was made for, since the position means nothing in another.
  */
 export function encodeCursor(question: object, position: string): string {
   return Buffer.from(`v1.${digest(question)}.${position}`).toString("base64url");
 }
 
-/** The position, or `invalid_request` that points at `pointer`. `form`: how a position must look. */
+/** Returns the position, or throws `invalid_request` with `pointer`. `form`: the format of a position. */
 export function decodeCursor(text: string, question: object, form: RegExp, pointer: string): string {
   const [, version, asked, position = ""] =
     /^(v\d+)\.([^.]*)\.(.*)$/s.exec(Buffer.from(text, "base64url").toString("utf8")) ?? [];
@@ -23,7 +23,7 @@ export function decodeCursor(text: string, question: object, form: RegExp, point
   }
 }
 
-/** A caller's cursor, and its place in the request. */
+/** A caller's cursor, and where it is in the request. */
 export interface CursorText {
   text: string;
   pointer: string;
@@ -35,13 +35,13 @@ export interface Page<T> {
   next?: string;
 }
 
-/** `found` has one more than the page when another follows. */
+/** Pages `found`, which has one entry more than the page when another page follows. */
 export function pageOf<T>(found: T[], limit: number, cursorAfter: (last: T) => string): Page<T> {
   const data = found.slice(0, limit);
   return { data, ...(found.length > limit && { next: cursorAfter(data.at(-1) as T) }) };
 }
 
-/** The same for equal questions, whatever the order of their fields. */
+/** Equal for equal queries, whatever the order of their fields. */
 function digest(question: object): string {
   const fields = Object.entries(question)
     .filter(([, value]) => value !== undefined)

@@ -7,7 +7,7 @@ import type { TypeRegistry } from "./notification-types.ts";
 /** A delivery's content and its message, rendered now. */
 export interface DeliveryMessage {
   content: DeliveryContent;
-  /** Where a message would go now; absent when the user has no address on the channel. */
+  /** The address a message would be sent to now; absent when the user has no address on the channel. */
   address?: string;
   /** The message as its channel shows it, under the channel's name. */
   [channel: string]: unknown;

@@ -6,7 +6,7 @@ import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import type { SuppressionFilter } from "../model/suppression.ts";
 import { isUserId } from "../model/user-id.ts";
 
-/** Filters as a query, a body or a command line has them. */
+/** Filters as written in a query, a body or a command line. */
 export interface WrittenFilters {
   /** One, or several separated by commas. */
   id?: string;
@@ -60,7 +60,7 @@ export function readFilters(written: WrittenFilters, pointer: (name: string) => 
   }
 }
 
-/** As `readFilters`, for suppressions. */
+/** Like `readFilters`, for suppressions. */
 export function readSuppressionFilters(
   written: Pick<WrittenFilters, "user_id" | "channel" | "reason" | "from" | "to">,
   pointer: (name: string) => string,

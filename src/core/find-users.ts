@@ -4,7 +4,7 @@ import type { Store } from "../store/index.ts";
 import type { FoundUser } from "../store/user-search.ts";
 import { decodeCursor, encodeCursor, type Page } from "./cursor.ts";
 
-/** Ids of an older system may be longer than ours. */
+/** An older system's ids may be longer than ours. */
 const placeForm = /^.{1,700}$/s;
 
 /** Finds users by id, the beginning of an id, e-mail address or phone number. Without a text: all users. */

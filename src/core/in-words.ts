@@ -18,7 +18,7 @@ export interface Row {
 const mostRows = 50;
 const mostCharacters = 500;
 
-/** `data` as names and values that a person can read; what is nested has its path as its name. */
+/** Flattens `data` into names and values that a person can read. A nested value has its path as its name. */
 export function rowsOf(data: unknown): Row[] {
   const rows: Row[] = [];
   add(data, []);

@@ -5,9 +5,9 @@ import type { InboxPage, InboxView } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 
 /**
- * The inbox for every caller. Results have the `rev` and counts after the call. An unknown item rejects with `not_found`, a
- * user who does not exist has an empty inbox, and repeating a change has no effect, not even on `rev`. `touch` is called
- * with the user after each change.
+ * The inbox for all callers. Results have the `rev` and counts after the call. An unknown item rejects with
+ * `not_found`. A user who does not exist has an empty inbox. Repeating a change has no effect, not even on `rev`.
+ * `touch` is called with the user after each change.
  */
 export function createInbox(store: Store["inbox"], touch: (users: string[]) => void, maxWaiting = 10_000) {
   const pages = createBatcher<InboxPage, InboxView>({
@@ -18,7 +18,10 @@ export function createInbox(store: Store["inbox"], touch: (users: string[]) => v
     inFlight: 2,
   });
   return {
-    /** For the dialects. Pages asked for at the same time share a round trip; each query starts after its requests came. */
+    /**
+     * For the dialects. Pages requested at the same time share a round trip; each query starts after its requests
+     * arrived.
+     */
     page: (page: InboxPage) => pages.submit(page),
     read: store.read,
     async get(user: string, id: string) {

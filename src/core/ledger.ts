@@ -3,7 +3,10 @@ import type { Ledger, LedgerCounts, LedgerLine } from "../model/ledger.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 
-/** Counts deliveries twice, and compares. `from`, `to`: Unix milliseconds; by default the last 24 hours, this minute included. */
+/**
+ * Compares the accepted deliveries with the stored ones. `from`, `to`: Unix milliseconds; by default the last 24
+ * hours, this minute included.
+ */
 export async function readLedger(
   { ledger, now }: Pick<Store, "ledger" | "now">,
   from = now() - 24 * 60 * 60_000,
@@ -26,7 +29,7 @@ export async function readLedger(
     Object.keys(noCounts).map((state) => [state, sum(all.map((line) => line[state as keyof LedgerCounts]))]),
   ) as unknown as LedgerCounts;
   const total = balance(sum(all.map((line) => line.accepted)), counts);
-  // One channel may have too many where another has too few.
+  // One channel's surplus may offset another's shortage.
   total.balanced &&= all.every((line) => line.balanced);
   return { ...range, total, channels: lines };
 }

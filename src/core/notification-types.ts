@@ -7,7 +7,7 @@ import type { RetryPolicy } from "../model/retry-policy.ts";
 import { createEngines, renderOnce, type TemplateUser, type Variables, variables } from "./templates.ts";
 import { builtInTypes, type NotificationType, NotificationTypesSchema } from "./types.ts";
 
-/** Templates are rendered with it at start, to find an unknown filter or tag before the first notification. */
+/** Rendered with every template at start, so that an unknown filter or tag is found before the first notification. */
 const sample: DeliveryContent = {
   key: "sample",
   at: 0,
@@ -51,11 +51,11 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
   );
   const registry = {
     keys: [...types.keys()],
-    /** As they are written, by key. */
+    /** The types as written, by key. */
     types: types as ReadonlyMap<string, NotificationType>,
     /** Undefined for a key that is not registered. */
     get: (key: string) => entries.get(key),
-    /** The retry policy of a type's deliveries. A type that no longer exists has the general one. */
+    /** The retry policy of a type's deliveries. A type that no longer exists has the general policy. */
     policy(key: string): RetryPolicy & { resendUnknown: boolean } {
       const { retry, on_timeout } = types.get(key) ?? {};
       return {
@@ -99,7 +99,7 @@ function schemaProblems(file: unknown): string[] {
   if (validate(file)) return [];
   return (
     (validate.errors ?? [])
-      // The errors of the names themselves are more exact.
+      // The errors about the names themselves are more precise.
       .filter(({ keyword }) => keyword !== "propertyNames")
       .map(({ instancePath, keyword, message, params }) =>
         keyword === "additionalProperties"

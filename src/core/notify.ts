@@ -25,7 +25,7 @@ export interface NotifierOptions {
   announce?: (deliveries: Array<{ id: string; channel: Channel }>) => void;
   /** Called with the users who have a new inbox item, in a process with live connections. */
   touch?: (users: string[]) => void;
-  /** Notifications in one commit, and waiting for one. */
+  /** The most notifications in one commit, and the most that wait for one. */
   maxBatch?: number;
   maxWaiting?: number;
   /** Milliseconds after which the caller gets an answer even if MongoDB does not; 18,000. */
@@ -36,7 +36,7 @@ export interface NotifierOptions {
 
 export interface Target {
   user: string;
-  /** Of the notification. */
+  /** The notification's id. */
   id: string;
 }
 
@@ -75,7 +75,9 @@ export function createNotifier(
     return results;
   }
 
-  /** Accepts all or none, since a part would be half a request. An empty queue accepts any number. */
+  /**
+   * Accepts all or none, since storing part of a request would leave it half done. An empty queue accepts any number.
+   */
   function refuseWhenFull(count: number): void {
     const { waiting } = queue;
     if (waiting > 0 && waiting + count > maxWaiting) throw new BelfryError("overloaded");
@@ -96,8 +98,8 @@ export function createNotifier(
       return { id: planned.id, timestamp };
     },
     /**
-     * The same for each of several users, under given ids: a repeated call stores nothing twice. Rejects with
-     * `invalid_request` or `overloaded` before anything is stored; else returns one outcome per user, in order.
+     * Notifies each of several users, under the given ids: a repeated call stores nothing twice. Rejects with
+     * `invalid_request` or `overloaded` before anything is stored. Otherwise returns one outcome per user, in order.
      */
     async notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]> {
       const planned = plan({ ...command, user: "" });
@@ -174,7 +176,7 @@ function addressed(
     id,
     user,
     bytes,
-    // A repeated request is answered from the id, so the item has the time of the id.
+    // A repeated request takes its time from the id, so the item has the time of the id.
     ...(item && { item: { ...item, id, user_id: user, timestamp } }),
     deliveries: deliveries.map((one) => ({ ...one, id: newId() })),
     once: true,
@@ -194,7 +196,7 @@ function heldOf({ id: notification, user, deliveries }: PlannedNotification, lea
   });
 }
 
-/** Bytes of an item or a delivery besides its content. */
+/** The bytes of an item or delivery besides its content. */
 const frameBytes = 400;
 
 /** The approximate bytes of one item or delivery, or the problem with the content. */

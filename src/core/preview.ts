@@ -16,7 +16,7 @@ export interface TypeDescription {
   on_timeout: "resend" | "give_up";
 }
 
-/** What an operator is shown of each channel's message. */
+/** A preview of each channel's message. */
 type Preview = Record<Channel, object>;
 
 export function describeTypes({ types, policy }: TypeRegistry): TypeDescription[] {
@@ -38,7 +38,7 @@ export function describeTypes({ types, policy }: TypeRegistry): TypeDescription[
 
 /** Renders a notification's messages on its type's channels. Stores nothing. */
 export function createPreview(registry: TypeRegistry, now: () => number) {
-  // Has the same checks as a real notification.
+  // Makes the same checks as a real notification.
   const plan = createPlanner({ newId: () => "", now }, registry);
   return (command: Omit<NotifyCommand, "user">): Preview => {
     if (!registry.get(command.type))
@@ -47,7 +47,7 @@ export function createPreview(registry: TypeRegistry, now: () => number) {
     const { id: notification, user, deliveries } = plan({ ...command, user: "preview" });
     for (const { channel, content } of deliveries) {
       const rules = channelOf(channel);
-      // A channel without templates says the same of every type.
+      // A channel without templates looks the same for every type.
       if (Object.keys(rules.templates).length === 0) continue;
       try {
         const rendered = registry.render(channel, content);

@@ -5,7 +5,7 @@ import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } 
 import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 import type { Store } from "../store/index.ts";
 
-/** A profile as it is written in a body. */
+/** A profile as written in a request body. */
 export interface WrittenProfile {
   email?: string | null;
   phone?: string | null;
@@ -14,20 +14,20 @@ export interface WrittenProfile {
   webhook?: { url: string; secrets?: string[]; headers?: Record<string, string> } | null;
 }
 
-/** What the webhook channel knows of webhooks. */
+/** The webhook channel's rules. */
 export interface WebhookRules {
   isSecret: (text: string) => boolean;
   newSecret: () => string;
-  /** What is wrong with a webhook's URL, as the rest of a sentence; undefined when it may be called. */
+  /** The problem with a webhook's URL, as the rest of a sentence; undefined when it may be called. */
   urlProblem: (url: string) => string | undefined;
 }
 
-/** `webhookSecret`: the one that was made for a webhook without any; it is told this once. */
+/** `webhookSecret`: generated for a webhook without secrets, and returned only this once. */
 type Written = { profile: Profile; created: boolean; webhookSecret?: string };
 
 /**
- * Where users can be reached. A suppression names the address that it was learned from, so a new address is tried; a
- * webhook that is stored again is enabled again.
+ * Reads and writes profiles. A suppression names the address that it is about, so a new address is tried. Storing a
+ * webhook again enables it again.
  */
 export function createProfiles(
   { users, suppressions }: Pick<Store, "users" | "suppressions">,
@@ -58,7 +58,7 @@ export function createProfiles(
 
 export type Profiles = ReturnType<typeof createProfiles>;
 
-/** Field of a body, field of the profile, what is kept of a text, and what it must be. */
+/** Per field: its name in the body, its name in the profile, its parser, and what it must be. */
 const texts = [
   ["email", "email", mailbox, "an address without a name, such as alex@example.com"],
   ["phone", "phone", phoneNumber, phoneForm],
@@ -102,9 +102,9 @@ function canonicalLocale(text: string): string | undefined {
   }
 }
 
-/** In the caller's spelling: which of two names is the canonical one differs from version to version. */
+/** Keeps the caller's spelling: which of two names is canonical differs between versions. */
 function knownTimeZone(text: string): string | undefined {
-  // Newer versions take offsets such as +01:00, which know no summer time.
+  // Newer versions accept offsets such as +01:00, which have no summer time.
   if (!/^[A-Za-z]/.test(text)) return undefined;
   try {
     new Intl.DateTimeFormat("en", { timeZone: text });

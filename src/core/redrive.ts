@@ -14,7 +14,7 @@ import { idForm } from "./deliveries.ts";
 export interface RedriveRequest {
   /** Without states: `failed`. States that cannot be resent are ignored. */
   filter: DeliveryFilter;
-  /** Only count. */
+  /** Count only. */
   dryRun: boolean;
   cursor?: CursorText;
   /** Deliveries looked at in one call. */

@@ -13,18 +13,18 @@ import {
 import type { Notifier, Outcome, Target } from "./notify.ts";
 
 export interface Sent {
-  /** One a user, in order. */
+  /** One per user, in order. */
   outcomes: Outcome[];
-  /** It is what an equal request was answered before. */
+  /** True when the outcomes repeat the answer to an equal request. */
   replayed: boolean;
 }
 
 /**
- * One notification for each of several users, who are all different. Rejects with what concerns all of them, before any
- * is stored: `invalid_request`, `overloaded`, and with a key what `createIdempotency` says.
+ * Sends one notification to each of several distinct users. Rejects before anything is stored with an error that
+ * concerns them all: `invalid_request`, `overloaded`, and with a key the errors of `createIdempotency`.
  *
- * With a key an equal request gets the first one's answer. Where that one was never given, since its process ended or
- * MongoDB was away, the equal request stores what is missing, under the ids that were made for it.
+ * With a key, an equal request gets the first one's answer. If that was never given, because its process ended or
+ * MongoDB was unavailable, the equal request stores what is missing, under the ids made for the first.
  */
 export function createSendMany(
   store: Pick<Store, "idempotency" | "newTimedId" | "now">,
@@ -44,13 +44,13 @@ export function createSendMany(
         replayed: false,
       };
 
-    // What is refused uses up no key.
+    // Plan first: a refused request uses up no key.
     const { item } = notifier.plan({ ...command, user: "" });
     const request = digestOfRequest("POST", path, { ...command, users });
     const opened = await open(key, request, users.length);
     const wanted = targets(opened.ids);
     if ("failures" in opened) return { outcomes: withFailures(wanted, opened.failures), replayed: true };
-    // Two at work on one key would not always know each other's deliveries.
+    // Two processes that work on one key would not always see each other's deliveries.
     const working = setInterval(() => opened.extend().catch(() => {}), keyLeaseMs / 3);
     try {
       const done = opened.resumed ? await store.idempotency.stored(wanted) : undefined;
@@ -75,19 +75,19 @@ export function createSendMany(
 
 export type SendMany = ReturnType<typeof createSendMany>;
 
-/** A request that came with an `Idempotency-Key`, and the route it came by: the same key on another route is another request. */
+/** A request that came with an `Idempotency-Key`, and its route: the same key on another route is another request. */
 export interface Keyed {
   key: IdempotencyKey;
   path: string;
 }
 
-/** One notification for one user. Rejects as `notify` does, and with a key also as `sendMany`. */
+/** Sends one notification to one user. Rejects as `notify` does, and with a key also as `sendMany`. */
 export function createSendOne({ notify }: Pick<Notifier, "notify">, sendMany: SendMany) {
   return async (
     { user, ...command }: NotifyCommand,
     keyed?: Keyed,
   ): Promise<{ id: string; timestamp: number; replayed: boolean }> => {
-    // Without a key there is nothing to look up or to keep.
+    // Without a key there is nothing to look up or store.
     if (!keyed) return { ...(await notify({ user, ...command })), replayed: false };
     const { outcomes, replayed } = await sendMany(command, [user], keyed.key, keyed.path);
     const [{ id, error }] = outcomes as [Outcome];
@@ -99,8 +99,8 @@ export function createSendOne({ notify }: Pick<Notifier, "notify">, sendMany: Se
 export type SendOne = ReturnType<typeof createSendOne>;
 
 /**
- * An answer with an error that may pass is not kept: its caller can ask again. That keeping it fails says nothing about
- * the notifications: asked again, they are found stored.
+ * Does not store an answer with a transient error, so that its caller can retry. A failure to store the answer says
+ * nothing about the notifications: a retry finds them stored.
  */
 async function keep(
   opened: Exclude<Opened, { failures: KeptFailure[] }>,

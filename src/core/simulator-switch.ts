@@ -7,7 +7,9 @@ export interface SimulatorState {
   interval_seconds: number;
 }
 
-/** Starts and stops this process's simulator and sets its speed. `intervalSeconds` 0: it does not start by itself. */
+/**
+ * Starts and stops this process's simulator and sets its speed. With `intervalSeconds` 0 it does not start by itself.
+ */
 export function createSimulatorSwitch(
   notify: Notifier["notify"],
   now: () => number,

@@ -28,12 +28,12 @@ export interface Sample {
 
 const intervalMs = 5_000;
 const keptMs = 15 * 60_000;
-/** Counting a long queue costs the database something: spend at most 1/20 of the time on it. */
+/** Counting a long queue costs database time: spend at most 1/20 of the time on it. */
 const patience = 20;
 
 /**
- * The last 15 minutes, kept in this process's memory and recorded from its start, so that an operator who comes because
- * something is wrong sees how it began.
+ * The last 15 minutes, kept in memory and recorded from the start of the process. So an operator who opens the page
+ * because something is wrong sees how it began.
  */
 export function createStats({
   totals,
@@ -115,7 +115,7 @@ function between(before: Totals | undefined, after: Totals) {
   };
 }
 
-/** In milliseconds, interpolated within its bucket; undefined without any request. */
+/** In milliseconds, interpolated within its bucket; undefined when there were no requests. */
 function quantile(buckets: Totals["latency"], share: number): number | undefined {
   const all = buckets.at(-1)?.count ?? 0;
   if (all === 0) return undefined;

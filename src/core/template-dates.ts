@@ -2,9 +2,9 @@ import type { Liquid } from "liquidjs";
 
 const dateFilters = ["date", "date_to_xmlschema", "date_to_rfc822", "date_to_string", "date_to_long_string"];
 
-/** Known answers: an `Intl.DateTimeFormat` costs 50 µs, which is more than the rest of a template. */
+/** Cached results: an `Intl.DateTimeFormat` costs 50 µs, more than the rest of a template. */
 const zones = new Map<string, string>();
-/** The world has about 600 names of zones; more of them are not zones. */
+/** About 600 zone names exist, so more than this many are not zones. */
 const mostZones = 1_000;
 
 /** The zone that dates of a template are written in: the user's own, or UTC. Never the process's. */
@@ -31,7 +31,10 @@ export function readDatesInZone(engine: Liquid): void {
   }
 }
 
-/** `2026-07-01` is that day in the user's zone; `2026-07-01T12:00` is noon there. What names an offset is kept. */
+/**
+ * `2026-07-01` is that day in the user's zone; `2026-07-01T12:00` is noon there. A text with an offset stays as it
+ * is.
+ */
 function inZone(value: unknown, zone: string): unknown {
   if (typeof value !== "string" || /^(\d+|now|today)$/.test(value)) return value;
   if (
@@ -40,12 +43,12 @@ function inZone(value: unknown, zone: string): unknown {
     return value;
   const parsed = [Date.parse(`${value}Z`), Date.parse(`${value} UTC`)].find((ms) => !Number.isNaN(ms));
   if (parsed === undefined) return value;
-  // Twice, for a time beside a change of the clocks.
+  // Computed twice, for a time near a clock change.
   const guess = parsed - offsetAt(parsed, zone);
   return new Date(parsed - offsetAt(guess, zone));
 }
 
-/** What a zone's clocks are ahead of UTC, in milliseconds. */
+/** How far a zone's clocks are ahead of UTC, in milliseconds. */
 function offsetAt(ms: number, timeZone: string): number {
   const parts = new Intl.DateTimeFormat("en-US", {
     timeZone,

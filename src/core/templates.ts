@@ -11,8 +11,8 @@ export interface TemplateUser {
 }
 
 /**
- * One template on one content. The work is counted and not timed, so a busy machine fails no mail: a step for each piece
- * of a template that is rendered, and the characters that filters, ranges and the output take.
+ * Renders one template. The limit counts work, not time, so a busy machine fails no mail: one step for each rendered
+ * piece of a template, plus the characters that filters, ranges and the output take.
  */
 export function renderOnce(engine: Liquid, template: Template[], scope: Variables): string {
   let steps = 0;
@@ -35,7 +35,7 @@ export function renderOnce(engine: Liquid, template: Template[], scope: Variable
     { ...engine.options, timezoneOffset: templateZone(scope.user.time_zone) },
     { sync: true },
     {
-      // Liquid's own limit is one of wall time.
+      // Liquid's own limit is a wall-clock time.
       renderLimit: work as unknown as Context["renderLimit"],
       liquid: engine,
     },
@@ -44,7 +44,7 @@ export function renderOnce(engine: Liquid, template: Template[], scope: Variable
   return output.buffer;
 }
 
-/** As Liquid writes a value. */
+/** Formats a value as Liquid does. */
 function written(value: unknown): string {
   if (value === undefined || value === null) return "";
   return Array.isArray(value) ? value.map(written).join("") : String(value);
@@ -65,7 +65,7 @@ export function createEngines(): { text: Liquid; html: Liquid } {
 
 export type Variables = ReturnType<typeof variables>;
 
-/** Everything that a template sees. Made once for all templates of a message. */
+/** All variables of a template. Built once for all templates of a message. */
 export function variables(content: DeliveryContent, user: TemplateUser = {}) {
   const { key, body, targetId, data, at } = content;
   let rows: Row[] | undefined;

@@ -2,7 +2,7 @@ import { createHash, createPublicKey, createSecretKey, type KeyObject } from "no
 import { BelfryError } from "../model/errors.ts";
 import { canonicalUser, isUserId } from "../model/user-id.ts";
 
-/** What a valid token says. */
+/** The content of a valid token. */
 export interface TokenHolder {
   user: string;
   /** Unix milliseconds; from then on the token is refused. */
@@ -10,22 +10,25 @@ export interface TokenHolder {
 }
 
 export interface Tokens {
-  /** Makes a token of this user, by default for the configured time. `expiresAt`: Unix milliseconds. Rejects with `tokens_off`. */
+  /**
+   * Makes a token for this user, by default for the configured time. `expiresAt`: Unix milliseconds. Rejects with
+   * `tokens_off`.
+   */
   sign(user: string, ttlSeconds?: number): Promise<{ token: string; expiresAt: number }>;
-  /** Rejects with `unauthorized`. Only a token whose signature is right learns what else is wrong with it. */
+  /** Rejects with `unauthorized`. The error tells what else is wrong only when the signature is right. */
   verify(token: string): Promise<TokenHolder>;
 }
 
 const maxCharacters = 8_192;
-/** Of the tokens that we sign. */
+/** The longest life of a token that we sign. */
 const ownMaxSeconds = 86_400;
-/** The clock of the signer may differ from MongoDB's by so much. */
+/** How far the signer's clock may differ from MongoDB's. */
 const toleranceSeconds = 5;
 
 /**
- * Reads the public key of the operator's own program, a PEM whose line ends may be written as `\n`, and the algorithms that
- * fit it: never HS256, so that nobody can sign with the public key as a secret. Throws an `Error` whose message completes a
- * sentence that begins with the variable's name.
+ * Reads the public key of the operator's own program: a PEM whose line ends may be written as `\n`. Returns it with
+ * the algorithms that fit it, never HS256, so that nobody can sign with the public key as a secret. Throws an `Error`
+ * whose message completes a sentence that begins with the variable's name.
  */
 export function readPublicKey(pem: string): { key: KeyObject; algorithms: string[] } {
   const text = pem.replaceAll("\\n", "\n");
@@ -55,14 +58,15 @@ function parsed(pem: string): KeyObject {
 interface Key {
   key: KeyObject;
   algorithms: string[];
-  /** The operator's program signs with it, not we. */
+  /** The operator's program signs with this key, not Belfry. */
   theirs: boolean;
   kid?: string;
 }
 
 /**
- * Users' tokens: JWTs whose `sub` is the user. `secrets`: the first signs, all verify. `publicKey`: the key of a program that
- * signs tokens itself; they must name our `audience` and live for `maxSeconds` at most. `now`: Unix milliseconds.
+ * Users' tokens: JWTs whose `sub` is the user. `secrets`: the first one signs, all verify. `publicKey`: the key of a
+ * program that signs tokens itself; its tokens must name our `audience` and live at most `maxSeconds`. `now`: Unix
+ * milliseconds.
  */
 export function createTokens(options: {
   secrets: string[];

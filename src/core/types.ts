@@ -18,7 +18,7 @@ export const NotificationTypeSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
-    /** Where this type's deliveries differ from `RETRY_DELAY_MS`, `RETRY_FACTOR` and `MAX_RETRIES`. */
+    /** This type's overrides of `RETRY_DELAY_MS`, `RETRY_FACTOR` and `MAX_RETRIES`. */
     retry: Type.Optional(
       Type.Object(
         {

@@ -16,11 +16,11 @@ export async function sendWithin(ms: number, provider: Provider, message: Messag
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const text = `${provider.name} did not answer within ${ms} ms`;
-      // One target's silence says nothing about the other targets.
+      // One target that does not answer says nothing about the other targets.
       const ailing = provider.channel === "webhook" ? { ailing: false as const } : {};
       const late = () => reject(new SendError({ kind: "unknown", code: "TIMEOUT", text, ...ailing }));
       ended.abort();
-      // A provider that stops at the signal may know more: that nothing was handed over, for example.
+      // A provider that reacts to the signal may know more, for example that nothing was handed over.
       timer = setTimeout(late, lastWordMs);
     }, ms);
   });

@@ -18,11 +18,11 @@ export interface DeliverPartners {
   slots: ProviderSlot[];
   render: Render;
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
-  /** Stores that nothing may be sent to the address any more. */
+  /** Suppresses the address. */
   suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
   /** Marks a send as begun, if a crash during it must be noticed. False when the lease is lost. */
   begin?: (delivery: HeldDelivery) => Promise<boolean>;
-  /** Whether a send without an answer is repeated. */
+  /** Whether a send that was not answered is repeated. */
   resendUnknown: boolean;
   /** A send that takes longer ends as `unknown`. */
   deadlineMs: number;
@@ -161,7 +161,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   }
 }
 
-/** Of several addresses' results the delivery has the one that keeps it open; then the best. */
+/** With several addresses, a result that keeps the delivery open comes first, then the best one. */
 const order: Array<Result["kind"]> = ["retry", "hold", "unknown", "sent", "rejected"];
 
 function suppressedText({ reason, at }: Suppression): string {

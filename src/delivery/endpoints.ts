@@ -3,7 +3,7 @@ import type { Settlement } from "../model/delivery.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 export interface EndpointPartners {
-  /** Notes since when every attempt to a user's webhook has failed; undefined: one has arrived. */
+  /** Stores since when every attempt to a user's webhook has failed; undefined: an attempt succeeded. */
   noteFailing: (user: string, url: string, since: Date | undefined) => Promise<void>;
   /** Suppresses a user's webhook. */
   disable: (user: string, url: string) => Promise<void>;
@@ -15,9 +15,9 @@ export const failingDays = 5;
 const failingMs = failingDays * 24 * 60 * 60_000;
 
 /**
- * Disables a user's webhook once every attempt has failed for 5 days: when a delivery has used all its tries and the
- * first failure of the row is that old. `recipient`: as it was read for the delivery. A user's document is written when
- * the row begins and when it ends, not at each attempt. Never rejects.
+ * Disables a user's webhook once every attempt has failed for 5 days: a delivery has used all its tries, and the
+ * first failure of the series is that old. `recipient`: the profile that was read for the delivery. The user's
+ * document is written when the series begins and when it ends, not at each attempt. Never rejects.
  */
 export async function watchEndpoint(
   { delivery, attempts, state }: Settlement,

@@ -21,13 +21,16 @@ export interface Engine {
   accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void;
   /** A hint that deliveries of this channel may be waiting. */
   wake(channel: Channel): void;
-  /** A hint that these of this channel are due. Never rejects. */
+  /** A hint that these deliveries of the channel are due. Never rejects. */
   offer(channel: Channel, ids: string[]): Promise<void>;
-  /** The worker processes that took these ended. After too many times they fail. Rejects when the database does. */
+  /**
+   * Counts that the worker processes that took these ended. Too many times, and the deliveries fail. Rejects when the
+   * database does.
+   */
   bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
   /** Each provider's health, by channel and name: one name may serve two channels. */
   health(): Record<Channel, Record<string, HealthState>>;
-  /** How many deliveries of each channel take longer than a send may take. */
+  /** How many deliveries of each channel are overdue. */
   overdue(): Record<Channel, number>;
   stop(graceMs: number): Promise<void>;
 }
@@ -48,7 +51,7 @@ export interface EngineOptions
   policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
 }
 
-/** One worker a channel, so that an outage of one takes no slot from another. */
+/** One worker per channel, so that an outage of one channel takes no slot from another. */
 export function createEngine(options: EngineOptions): Engine {
   const { channels, policy, now } = options;
   const workers = new Map<Channel, Worker>();
@@ -84,7 +87,7 @@ export function createEngine(options: EngineOptions): Engine {
       ...targets,
       onTaken: ahead.read,
       claims,
-      // One turn may use every provider; the rest of the time is for the database.
+      // One run may use every provider. The rest of the time is for the database.
       overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(slots, now()),
@@ -145,7 +148,7 @@ function readAhead(read: (user: string) => Promise<Recipient>, now: () => number
   let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
   const lastRead = new WeakMap<HeldDelivery, Recipient>();
   return {
-    /** What the delivery's turn knew of its user. */
+    /** The profile that the delivery's run used. */
     lastRead: (delivery: HeldDelivery): Recipient | undefined => lastRead.get(delivery),
     /** After a suppression: other claimed deliveries may be for the same user. */
     forget(): void {
@@ -153,7 +156,7 @@ function readAhead(read: (user: string) => Promise<Recipient>, now: () => number
     },
     read(delivery: HeldDelivery): void {
       const recipient = read(delivery.user);
-      // The send reports the error; this avoids an unhandled rejection when none waits.
+      // The run reports the error. This avoids an unhandled rejection when no run waits for it.
       recipient.catch(() => {});
       known.set(delivery, { at: now(), recipient });
     },

@@ -18,15 +18,15 @@ export interface HealthState {
   /** One sentence that tells the operator what to do. */
   remedy?: string;
   since?: number;
-  /** When it is tried again. */
+  /** When the next attempt is allowed. */
   until?: number;
 }
 
 export interface Health {
   availability(): Availability;
-  /** Permission for one attempt, to be answered with its outcome; undefined while the provider is paused. */
+  /** Permission for one attempt; call the result with its outcome. Undefined while the provider is paused. */
   enter(): ((outcome: AttemptOutcome) => void) | undefined;
-  /** Decides whether a refusal is about the recipient or about us, before it is reported. */
+  /** Decides, before the outcome is reported, whether a refusal is about the recipient or about us. */
   judge: Judge;
   state(): HealthState;
 }

@@ -1,31 +1,32 @@
 import type { AttemptOutcome } from "../model/delivery.ts";
 
-/** `since`: when the notification was made (Unix ms). */
+/** `since`: when the notification was created (Unix ms). */
 export type Judge = (outcome: AttemptOutcome, recipient: string, since: number) => AttemptOutcome;
 
 const recentMs = 10 * 60_000;
 const deferMs = 60_000;
-/** So many recipients refused with none accepted in between: it is us. */
+/** When this many recipients in a row are refused, the cause is our side. */
 const refusedInRow = 5;
-/** A refusal of us that meets one recipient alone, time and again, while others are accepted. */
+/** A refusal of us that meets the same recipient this often, while others are accepted, is about that recipient. */
 const aloneTimes = 3;
-/** A refusal that nothing explains ends after this, where there is no other recipient to compare with. */
+/** An unexplained refusal becomes final after this time when there is no other recipient to compare with. */
 const longestDoubtMs = 24 * 60 * 60_000;
 const mostRemembered = 10_000;
 
 /**
- * Decides about refusals whose words leave open whom they are about, by what becomes of other recipients.
+ * Decides about refusals whose words do not say whether the recipient or our side is the cause. It compares with the
+ * outcomes of other recipients.
  *
- * - `doubt.named` ("550 no such user", "550 5.7.1 blocked"): fails; the address is remembered only when the server has accepted
- *   somebody within ten minutes. Five recipients refused in a row count as a refusal of us, for a day.
- * - `doubt` without it ("550 no"): fails, and is remembered, once somebody else was accepted between two refusals of
- *   this recipient. Until then it uses up no try: it waits a minute, or, when nobody was accepted for ten minutes or
- *   five recipients were refused in a row, counts as a refusal of us. A lone recipient fails after a day, not
- *   remembered.
+ * - `doubt.named` ("550 no such user", "550 5.7.1 blocked"): fails. The address is suppressed only when the server
+ *   accepted somebody within ten minutes. Five recipients refused in a row count as a refusal of us, for a day.
+ * - `doubt` without it ("550 no"): fails, and is suppressed, once somebody else was accepted between two refusals of
+ *   this recipient. Until then it uses up no try. It waits a minute; or, when nobody was accepted for ten minutes or
+ *   five recipients were refused in a row, it counts as a refusal of us. A lone recipient fails after a day and is
+ *   not suppressed.
  * - `perhapsOneOnly` ("relay denied"): a refusal of us, unless others were accepted between four refusals of this
- *   recipient: then it fails as `policy`.
+ *   recipient. Then it fails as `policy`.
  *
- * Only this process's memory is used: after a restart nobody has been accepted, so nothing is remembered wrongly.
+ * It uses only this process's memory. After a restart nobody has been accepted, so no address is wrongly suppressed.
  */
 export function createJudge(now: () => number): Judge {
   let accepted = 0;

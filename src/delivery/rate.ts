@@ -6,7 +6,10 @@ export interface Rate {
   perMs: number;
 }
 
-/** Holds one second's worth of messages, and at least one. `take(cost)` returns how long to wait before sending. */
+/**
+ * Allows bursts of one second's worth of messages, and at least one. `take(cost)` returns how long to wait before
+ * sending.
+ */
 export function createRateLimit(rate: Rate, now: () => number, patienceMs: number) {
   const perMs = rate.count / rate.perMs;
   const bucket = createTokenBucket({ perMs, most: Math.max(1, perMs * 1000), now });

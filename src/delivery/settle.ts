@@ -1,7 +1,7 @@
 import type { DeliveryRun, HeldDelivery, Settlement } from "../model/delivery.ts";
 import { nextDelayMs, type RetryPolicy } from "../model/retry-policy.ts";
 
-/** The one place that turns a run's result into the delivery's next state. Pure. `now`: Unix ms at the end of the run. */
+/** Computes a delivery's next state from the result of its run. Pure. `now`: Unix ms at the end of the run. */
 export function settlementOf(
   delivery: HeldDelivery,
   run: DeliveryRun,

@@ -37,7 +37,7 @@ export function createSlot(
   return { provider, health, cost, ...(rate && { rate: createRateLimit(rate, now, ratePatienceMs) }) };
 }
 
-/** When a provider that is not available now can be asked again. */
+/** When a provider that is not available now may be tried again. */
 export const restOf = (availability: Availability, now: number): number => availability.until ?? now + 1_000;
 
 /** How many sends a channel can take now: as many as its best provider. */

@@ -3,32 +3,32 @@ import type { Attempt } from "../model/delivery.ts";
 /** Whether a send to a target may begin: at once, soon (it stays in memory), or not before `until` (Unix ms). */
 export type Admission = "go" | "wait" | { until: number };
 
-/** What is known of one host while it is called, or while it is paused. */
+/** The state of one host that has sends in progress or is paused. */
 interface Target {
-  /** When each send in hand began; oldest first. */
+  /** Start time of each send in progress; oldest first. */
   inHand: Set<{ begun: number }>;
   limit: number;
   pauseMs: number;
   pausedUntil: number;
-  /** The latest time that was given to a delivery which has to come back. */
+  /** The latest time given to a delivery that was put back. */
   bookedUntil: number;
 }
 
-/** Sends in hand to a target that is new, or slow. */
+/** Sends in progress to a new or slow target. */
 const fewInHand = 4;
 /** A send that takes longer occupies a slot that others need. */
 const slowMs = 1_000;
 const firstPauseMs = 10_000;
 const longestPauseMs = 10 * 60_000;
-/** Deliveries that have to come back do not all come back at the same moment. */
+/** Spreads the deliveries that were put back, so they do not all return at the same moment. */
 const stepMs = 250;
 const longestSpreadMs = 5 * 60_000;
 
 /**
- * Keeps one silent or slow target from delaying the others: at first 4 sends are in hand for each host. Each answer
- * within a second allows one more, up to half of the worker's slots. After a time-out the host is paused, for 10 s and
- * twice as long each time (at most 10 minutes), and then called once until it answers. A delivery that has to wait goes
- * back to the database unsent: it keeps its tries.
+ * Keeps one silent or slow target from delaying the others. Each host starts with 4 sends in progress. Each answer
+ * within a second allows one more, up to half of the worker's slots. A time-out pauses the host for 10 s, and twice
+ * as long each further time (at most 10 minutes). Then one send at a time probes it until it answers. A delivery that
+ * has to wait goes back to the database unsent and keeps its tries.
  */
 export function createTargets(options: { now: () => number; concurrency: number }) {
   const { now } = options;
@@ -51,7 +51,7 @@ export function createTargets(options: { now: () => number; concurrency: number 
       return now() - (oldest?.begun ?? 0) < slowMs ? "wait" : comeBack(target, now());
     },
 
-    /** A send begins; call what it answers with the attempt that was made, if one was. */
+    /** A send begins. Call the result with its attempt, if one was made. */
     begin(host: string): (attempt: Attempt | undefined) => void {
       const target = targets.get(host) ?? {
         inHand: new Set(),
@@ -67,7 +67,7 @@ export function createTargets(options: { now: () => number; concurrency: number 
         target.inHand.delete(send);
         if (attempt?.code === "TIMEOUT") {
           target.limit = 1;
-          // Those that were in hand together time out together: that is one pause.
+          // Sends that were in progress together time out together and count as one pause.
           if (target.pausedUntil <= now()) {
             target.pauseMs = Math.min(Math.max(firstPauseMs, target.pauseMs * 2), longestPauseMs);
             target.pausedUntil = now() + target.pauseMs;
@@ -85,7 +85,7 @@ export function createTargets(options: { now: () => number; concurrency: number 
 
 export type Targets = ReturnType<typeof createTargets>;
 
-/** Host and port of a URL; undefined when it is none. */
+/** Host and port of a URL; undefined when the text is not a URL. */
 export function hostOf(url: string | undefined): string | undefined {
   return url !== undefined && URL.canParse(url) ? new URL(url).host : undefined;
 }

@@ -14,7 +14,7 @@ export type WorkerClaims = Pick<
 
 export interface WorkerOptions {
   claims: WorkerClaims;
-  /** Asks the providers; never throws. */
+  /** Runs the delivery; never throws. */
   turn: (delivery: HeldDelivery) => Promise<DeliveryRun>;
   /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
   availability: () => Availability;
@@ -31,7 +31,7 @@ export interface WorkerOptions {
   newToken: () => string;
   /** Called for each claimed delivery, so that the users of a whole claim can be read at once. */
   onTaken?: (delivery: HeldDelivery) => void;
-  /** For a channel in which each user has a target of their own: a slow one must not keep the others waiting. */
+  /** For a channel in which each user has a target of their own: a slow target must not delay the others. */
   targets?: Targets;
   /** The target of a delivery; undefined when it has none. Read before the delivery waits for a slot. */
   targetOf?: (delivery: HeldDelivery) => Promise<string | undefined>;
@@ -59,20 +59,23 @@ export interface Worker {
 /**
  * Claims, sends and settles one channel's deliveries under leases.
  *
- * A slot stays taken until the outcome is stored, so a crash can repeat at most `concurrency` sends.
- * Before a send the lease must have a third of its life left: a process that was stopped and resumed
- * drops what it held instead of sending it beside its successor.
+ * A slot stays taken until the outcome is stored, so a crash can repeat at most `concurrency` sends. Before a send, a
+ * third of the lease must remain: a process that was suspended and resumed drops its deliveries instead of sending
+ * them while another worker does.
  */
 export function createWorker(options: WorkerOptions): Worker {
   const { claims, concurrency, leaseMs, now, log } = options;
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
   const queue: HeldDelivery[] = [];
-  /** Each delivery in hand, with the time at which its send began. */
+  /** Each delivery in progress, with the time at which it began. */
   const active = new Map<HeldDelivery, number>();
   const heldUntil = new Map<HeldDelivery, number>();
   const timers = new Set<NodeJS.Timeout>();
-  /** False after a claim that found less than it wanted, until a poll or a hint: sends alone must not cause claims. */
+  /**
+   * False after a claim that found less than it wanted, until a poll or a hint. Finished sends alone must not cause
+   * claims.
+   */
   let mayBeDue = true;
   let claiming = false;
   /** Places in the queue for offered deliveries that are being claimed. */
@@ -121,7 +124,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   const targetOf = new WeakMap<HeldDelivery, string>();
 
-  /** The first delivery whose target can take one. Those of slow and paused targets leave the queue to the others. */
+  /** The first delivery whose target can take one. Deliveries to slow and paused targets stay or are put back. */
   function nextInQueue(): HeldDelivery | undefined {
     for (let at = 0; at < queue.length; ) {
       const delivery = queue[at] as HeldDelivery;
@@ -135,7 +138,7 @@ export function createWorker(options: WorkerOptions): Worker {
     return undefined;
   }
 
-  /** Unsent, with its own time to come back. */
+  /** Returns the delivery to pending, unsent, due at `due`. */
   async function putBack(delivery: HeldDelivery, due: number): Promise<void> {
     await store({ delivery, attempts: [], state: "pending", tries: delivery.tries, due });
     heldUntil.delete(delivery);
@@ -230,7 +233,7 @@ export function createWorker(options: WorkerOptions): Worker {
     pump();
   }
 
-  /** After a stop or a pause of the providers, claimed deliveries go back at once. */
+  /** Queues claimed deliveries. After a stop, or while the providers are paused, gives them back at once. */
   async function take(deliveries: HeldDelivery[], until: number): Promise<void> {
     const { limit, until: restsUntil } = availability();
     if (stopping || limit === 0) return giveBack(deliveries, stopping ? now() : (restsUntil ?? now()));
@@ -240,7 +243,7 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     if (options.targetOf) {
       const targets = await Promise.all(
-        // What is wrong with a profile is told by the delivery's own turn.
+        // The delivery's own run reports a profile that cannot be read.
         deliveries.map((one) => options.targetOf?.(one).catch(() => undefined)),
       );
       for (const [at, target] of targets.entries())
@@ -250,7 +253,7 @@ export function createWorker(options: WorkerOptions): Worker {
     queue.push(...deliveries);
   }
 
-  /** A stop waits for running claims; else their deliveries would stay locked until the lease expires. */
+  /** A stop waits for running claims. Otherwise their deliveries would stay locked until the lease expires. */
   const running = new Set<Promise<void>>();
   function awaited(claim: Promise<void>): Promise<void> {
     running.add(claim);

@@ -1,4 +1,4 @@
-/** The pause before try `failures` + 1, in milliseconds: doubled each time up to `maxMs`, and half of it random. */
+/** The pause before try `failures` + 1, in milliseconds: doubles each time up to `maxMs`; half of it is random. */
 export function backoffMs(failures: number, firstMs: number, maxMs: number, random = Math.random): number {
   const whole = Math.min(maxMs, firstMs * 2 ** (failures - 1));
   return whole * (0.5 + random() / 2);

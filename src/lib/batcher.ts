@@ -1,7 +1,7 @@
 export interface Batcher<Item, Result> {
   /**
-   * `group`: the request that the item belongs to; items without one form a group. Resolves with the item's own result.
-   * Rejects with its own error, or with `whenFull()` when the queue is full.
+   * `group`: the request that the item belongs to; items without one form a group. Resolves with the item's own
+   * result. Rejects with its own error, or with `whenFull()` when the queue is full.
    */
   submit(item: Item, group?: object): Promise<Result>;
   /** Items waiting for a batch; those in flight are not counted. */
@@ -11,16 +11,16 @@ export interface Batcher<Item, Result> {
 }
 
 /**
- * Group commit: while a batch is in flight the next one gathers, so an idle service answers at once
- * and a busy one shares round trips. There is no timer: `setImmediate` only lets the requests that
- * the event loop has already read join the first batch, where more than one can.
+ * Group commit: while a batch is in flight, the next one gathers. So an idle service answers at once and a busy one
+ * shares round trips. There is no timer: `setImmediate` only lets requests that the event loop has already read join
+ * the first batch, when a batch may have more than one item.
  *
- * `run` gets 1 to `maxItems` items and returns one entry each, in order: a result, an `Error`, or a promise of a result,
- * for which neither the batch nor `drained` waits. When it throws, every item of that batch is rejected with that error.
- * With `inFlight` 1 batches never overlap, so a group's items are handled in the order of `submit`.
+ * `run` gets 1 to `maxItems` items and returns one entry each, in order: a result, an `Error`, or a promise of a
+ * result, for which neither the batch nor `drained` waits. When it throws, every item of that batch is rejected with
+ * that error. With `inFlight` 1 batches never overlap, so a group's items are handled in the order of `submit`.
  *
- * Each waiting group has an equal share of a batch, and takes what the others leave of theirs, so a thousand items that
- * came at once do not delay one that came later. A batch also ends when its items have `maxBytes` together.
+ * Each waiting group has an equal share of a batch, plus what the others leave of theirs. So a thousand items that
+ * came at once do not delay a later one. A batch also ends when its items have `maxBytes` together.
  */
 export function createBatcher<Item, Result>(options: {
   run: (items: Item[]) => Promise<Array<Result | Error | Promise<Result>>>;
@@ -95,7 +95,7 @@ export function createBatcher<Item, Result>(options: {
       results = batch.map(() => failure);
     }
     running--;
-    // The next batch leaves before these are answered: its receiver works while we do.
+    // Start the next batch before answering these: its receiver works while we do.
     start();
     for (const [index, entry] of batch.entries()) {
       const result = results[index] as Result | Error | Promise<Result>;

@@ -1,7 +1,10 @@
 export interface Semaphore {
-  /** Waits for a place, in order, and resolves with the function that gives it back. Rejects with the signal's reason when it aborts first. */
+  /**
+   * Waits for a place, in order, and resolves with the function that releases it. Rejects with the signal's reason
+   * when the signal aborts first.
+   */
   acquire(signal?: AbortSignal): Promise<() => void>;
-  /** Runs a task in a place; rejects as `acquire` does when the signal aborts before. */
+  /** Runs a task in a place. Rejects as `acquire` does when the signal aborts before the task starts. */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The result of `work`, or after `ms` the rejection with `late()`. The work itself is not stopped; its later result is
- * ignored.
+ * Resolves with the result of `work`, or rejects with `late()` after `ms`. The work itself is not stopped; its later
+ * result is ignored.
  */
 export async function withTimeLimit<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

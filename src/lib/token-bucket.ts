@@ -1,8 +1,9 @@
 /**
- * A token bucket: full it holds `most` tokens, and `perMs` of them come back each millisecond.
+ * A token bucket of at most `most` tokens, refilled with `perMs` tokens each millisecond.
  *
- * `take` books the cost and returns how many milliseconds to wait first; when that is more than `patienceMs`, nothing is
- * booked. A cost above `most` is taken when the bucket is full and leaves a debt, or it would wait for ever.
+ * `take` books the cost and returns how many milliseconds to wait first. When the wait is longer than `patienceMs`,
+ * nothing is booked. A cost above `most` is taken from a full bucket and leaves a debt; otherwise it would wait for
+ * ever.
  */
 export function createTokenBucket({ perMs, most, now }: { perMs: number; most: number; now: () => number }): {
   take(cost: number, patienceMs?: number): number;

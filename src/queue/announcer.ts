@@ -12,13 +12,14 @@ export interface AnnouncerPartners {
   onWorking: () => void;
 }
 
-/** Messages that the broker has not confirmed yet; beyond it they are not sent, and the backlog catches up. */
+/** The most messages that the broker has not confirmed. Further ones are not sent; the backlog catches up. */
 const maxUnconfirmed = 1_000;
 const catchUpMs = 10_000;
 
 /**
- * Publishes with confirms, and keeps nothing in memory that cannot be published: it is pending in MongoDB, and is read
- * from there when the broker is back. Every API process does this; a delivery that is announced twice is claimed once.
+ * Publishes with confirms. Announcements that cannot be published are not kept in memory: their deliveries are
+ * pending in MongoDB and are read from there when the broker is back. Every API process does this. A delivery that is
+ * announced twice is claimed once.
  */
 export function createAnnouncer(partners: AnnouncerPartners) {
   const { connection, topology, backlog, onError } = partners;
@@ -47,7 +48,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
     }
   }
 
-  /** A page at a time, each confirmed before the next is read. */
+  /** Publishes the backlog page by page. Each page is confirmed before the next is read. */
   async function catchUp(): Promise<void> {
     if (!backlog || catchingUp || closed || !connection.ready) return;
     catchingUp = true;
@@ -67,7 +68,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
 
   const onConnection = () => void catchUp();
   connection.on("connection", onConnection);
-  // On an open connection, too, the broker can refuse a message or block us when it lacks memory.
+  // Even on an open connection the broker can refuse a message, or block us when it lacks memory.
   const timer = setInterval(() => missed && void catchUp(), catchUpMs);
 
   return {
@@ -82,7 +83,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
       closed = true;
       clearInterval(timer);
       connection.off("connection", onConnection);
-      // What has been written goes before the channel's end, so the broker takes it.
+      // Close the publisher before the connection, so that the broker gets what has been written.
       await publisher.close();
     },
   };

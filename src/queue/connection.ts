@@ -11,7 +11,7 @@ const longestRead = 1024 * 1024;
  * connection with an error instead.
  */
 export class BoundedConnection extends Connection {
-  /** The library's own, called for the first connection and for each that follows. Its name is internal to 5.0.8. */
+  /** The library calls this for the first connection and for each reconnect. Its name is internal to 5.0.8. */
   _connect(): Socket {
     const socket = (Connection.prototype as unknown as { _connect(): Socket })._connect.call(this);
     const read = socket.read.bind(socket);

@@ -7,9 +7,12 @@ import type { Topology } from "./topology.ts";
 export interface ConsumerPartners {
   /** The names of all channels. */
   channels: Channel[];
-  /** Claims the due deliveries among these, as far as there is room. Never rejects. */
+  /** Claims the due deliveries among these, as many as there is room for. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
-  /** Counts that handling these ended its process several times; `repeated`: it may be counted already. Rejects when the database does. */
+  /**
+   * Counts that handling these ended its process several times. `repeated`: it may already be counted. Rejects when
+   * the database does.
+   */
   bury: (channel: Channel, ids: string[], repeated: boolean) => Promise<void>;
 }
 
@@ -68,7 +71,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     });
     consumer.on("ready", () => {
       unready.delete(name);
-      // Only when all are ready: the library reports the error of the other consumer once.
+      // Only when all are ready: the library reports the other consumer's error only once.
       if (unready.size === 0) onWorking();
     });
     return consumer;

@@ -26,7 +26,10 @@ export function announcementsOf(deliveries: Array<{ id: string; channel: Channel
   return announcements;
 }
 
-/** A message's body as the client library gives it (JSON is parsed), or undefined when it is not ours. `channels`: the names of all. */
+/**
+ * Reads a message's body, parsed from JSON by the client library. Undefined when it is not ours. `channels`: the
+ * names of all channels.
+ */
 export function readAnnouncement(body: unknown, channels: Channel[]): Announcement | undefined {
   if (typeof body !== "object" || body === null) return undefined;
   const { channel, ids } = body as Partial<Record<keyof Announcement, unknown>>;

@@ -39,9 +39,10 @@ export interface Queue {
 const closeMs = 2_000;
 
 /**
- * RabbitMQ between the processes that store deliveries and those that send them. It spreads deliveries over the workers
- * sooner; MongoDB is the source of truth. A message that is lost, doubled or late costs only time, because a worker must
- * claim each delivery in MongoDB, and polls it too. So the service starts, accepts and sends with or without a broker.
+ * RabbitMQ between the processes that store deliveries and those that send them. It spreads deliveries over the
+ * workers sooner; MongoDB is the source of truth. A lost, duplicate or late message costs only time, because a worker
+ * must claim each delivery in MongoDB, and also polls for it. So the service starts, accepts and sends with or
+ * without a broker.
  */
 export function createRabbitmqQueue(options: RabbitmqOptions): Queue {
   const { now, log } = options;

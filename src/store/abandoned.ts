@@ -1,18 +1,20 @@
 import type { MongoClient } from "mongodb";
 import { appName } from "./connect.ts";
 
-/** A live process leaves milliseconds between two statements of a transaction; one that is starved may leave a second. */
+/**
+ * A live process pauses for milliseconds between two statements of a transaction, a starved one for perhaps a second.
+ */
 const silentMicros = 3_000_000;
-/** One look serves all who wait. */
+/** One check serves all waiting commits. */
 const betweenMs = 1_000;
 
 /**
- * Looks for transactions that their process has left open, and ends them. Never rejects.
+ * Finds transactions that a dead process left open, and ends them. Never rejects.
  *
  * A process killed inside a transaction leaves its users locked until the server's `transactionLifetimeLimitSeconds`
- * (60 s), and nothing can be stored for them meanwhile. Ending one that is alive after all does no harm: its holder gets
- * `TransientTransactionError` and begins again. This needs no privilege: without `allUsers` only our own user's sessions
- * are seen.
+ * (60 s). Until then nothing can be stored for them. If the process is alive after all, ending its transaction does
+ * no harm: it gets `TransientTransactionError` and retries. No privilege is needed: without `allUsers`, MongoDB lists
+ * only the sessions of our own database user.
  */
 export function createAbandonedCheck({
   client,

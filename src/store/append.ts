@@ -14,13 +14,13 @@ export interface AppendOptions {
   /** The addresses of a user who does not exist yet. */
   newUser: { email?: string; phone?: string };
   now: () => number;
-  /** Gives up what MongoDB has not confirmed by then. */
+  /** Time for MongoDB to confirm a write; after it the write counts as failed. */
   patienceMs: number;
   /** Runs the work in a transaction of its own, once; absent on a standalone server. */
   transact?: (work: (session: ClientSession) => Promise<void>) => Promise<void>;
 }
 
-/** How long a transaction that locks one user delays the others of a batch: many times what a batch takes. */
+/** How long a transaction that locks one user may delay the rest of a batch: many times what a batch takes. */
 export const soonMs = 200;
 
 /** One entry per notification, in order: undefined when it is stored, or the reason why it is not. */
@@ -32,7 +32,7 @@ interface Share {
   /** The places of its notifications in the batch. */
   positions: number[];
   items: StoredInboxItem[];
-  /** Some of them may be stored already. */
+  /** Some of the items may already be stored. */
   once: boolean;
 }
 
@@ -54,14 +54,14 @@ export function createAppender(options: AppendOptions) {
   const writeConcern = { w: "majority", wtimeout: patienceMs };
 
   return {
-    /** As part of a transaction. Throws the first error. `repeated`: some of it may be stored already. */
+    /** Appends as part of a transaction. Throws the first error. `repeated`: some items may already be stored. */
     async within(session: ClientSession, batch: PlannedNotification[], repeated = false): Promise<void> {
       throwIf(await attempt(sharesOf(batch, repeated), session));
     },
 
     /**
-     * One try outside of a transaction. Returns the notifications that are not stored. After an error nobody knows what was
-     * applied, so it looks which users have their items.
+     * One try outside a transaction. Returns the notifications that are not stored. After an error it reads the users
+     * to find out which updates were applied.
      */
     async tryAlone(batch: PlannedNotification[]): Promise<PlannedNotification[]> {
       const deadline = now() + patienceMs;
@@ -69,7 +69,7 @@ export function createAppender(options: AppendOptions) {
       try {
         if (!(await attempt(shares))) return [];
       } catch (error) {
-        // Without an answer the statement may still run for as long as it was given.
+        // Without an answer, the statement may still be running, until its `maxTimeMS`.
         if (!(error instanceof MongoServerError)) await pause(soonMs);
       }
       for (let failures = 1; ; failures++) {
@@ -85,8 +85,8 @@ export function createAppender(options: AppendOptions) {
     },
 
     /**
-     * On a standalone server. Each repetition first looks which users have their items, and guards each statement against
-     * those that get them meanwhile.
+     * For a standalone server. Each retry first reads which users already have their items. A guard in each statement
+     * skips users who get them in the meantime.
      */
     async alone(batch: PlannedNotification[]): Promise<CommitResults> {
       const deadline = now() + patienceMs;
@@ -102,13 +102,14 @@ export function createAppender(options: AppendOptions) {
             if (round > 1) await pause(backoffMs(round, 50, 1_600));
             for (const { index, code, errmsg } of (await update(open, open.map(creation))).errors) {
               const error = new MongoServerError({ message: errmsg, code });
-              // Neither is the document's fault: another process was first, or the primary is changing.
+              // Neither error is the document's fault: another process was first, or the primary is changing.
               if (code !== duplicateKey && isRefusal(error))
                 failures.set(open[index] as Share, storeError(error));
             }
           }
         } catch (error) {
-          // Even a refusal may have come in the middle of the one statement for all, so the repetition is guarded.
+          // One statement serves all users, so even a refusal may come after some of them were updated. The retry is
+          // guarded.
           if (now() > deadline || (round > 0 && isRefusal(error))) {
             for (const share of shares) if (!failures.has(share)) failures.set(share, storeError(error));
             break;
@@ -153,12 +154,13 @@ export function createAppender(options: AppendOptions) {
     const created = [...missing, ...without.filter((share) => !existing.has(wireUserId(share.user)))];
     const make = async (own?: ClientSession) => (await update(created, created.map(creation), own)).failed;
     if (session || !transact) return make(session);
-    // Outside of a transaction an upsert waits for another's uncommitted insert, whatever `maxTimeMS` says (8.2).
+    // Outside a transaction, an upsert waits for another transaction's uncommitted insert and ignores `maxTimeMS`
+    // (8.2).
     await transact(async (own) => throwIf(await make(own)));
     return undefined;
   }
 
-  /** Creates the user, or appends unless the items are stored already; then the upsert collides on `_id`. */
+  /** Creates the user, or appends unless the items are already stored. If they are, the upsert collides on `_id`. */
   function creation({ user, items, once }: Share): Document {
     if (items.length === 0) return { q: { _id: user }, u: [{ $set: create }], upsert: true };
     const ids = { $nin: items.map((item) => item.id) };
@@ -170,11 +172,11 @@ export function createAppender(options: AppendOptions) {
     };
   }
 
-  /** A plain command: the driver's retryable writes cost a session record for each statement, and know no `multi`. */
+  /** A plain command: the driver's retryable writes cost a session record per statement and do not support `multi`. */
   async function update(shares: Share[], updates: Document[], session?: ClientSession) {
     if (shares.length === 0) return { n: 0, errors: [], failed: undefined };
     const ids = shares.map((share) => share.user);
-    // Caller data is wrapped in `$literal`, or a string such as "$email" would become a field path.
+    // Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path.
     const variables = { ids: { $literal: ids }, items: { $literal: shares.map((share) => share.items) } };
     const command = { update: "users", updates, let: variables, ordered: false };
     const reply = await (session
@@ -200,13 +202,16 @@ export function createAppender(options: AppendOptions) {
     return shares.filter(({ user, items }) => {
       const ids = stored.get(wireUserId(user));
       const newest = items.at(-1);
-      // A share is applied whole or not at all, and its newest item stays longest.
+      // A share is applied whole or not at all, and its newest item is trimmed last.
       return !ids || (newest !== undefined && !ids.has(newest.id));
     });
   }
 }
 
-/** Waits, by an update that changes nothing, until what was read is stored by the majority: `maxTimeMS` ended that wait. */
+/**
+ * Waits until the data just read is stored by the majority, by an update that changes nothing. The write itself did
+ * not wait for the majority, because `maxTimeMS` ended it.
+ */
 export async function confirm(db: Db, patienceMs: number): Promise<void> {
   const updates = [{ q: { _id: { $in: [] } }, u: { $unset: { rev: 1 } } }];
   const wtimeout = Math.max(1, patienceMs);
@@ -223,16 +228,17 @@ const idsOf = (shares: Share[]) => ({ $in: shares.map((share) => share.user) });
 const itemIds = (array: unknown): unknown[] => (Array.isArray(array) ? array.map((item) => item?.id) : []);
 
 /**
- * `append` adds the user's items, trims with slack and counts `rev`; `appendOnce` adds only missing ones. `create` sets the
- * addresses of a document that this very update creates; an existing user without an address stays without one.
+ * `append` adds the user's items, trims with slack and increments `rev`; `appendOnce` adds only missing items.
+ * `create` sets the addresses of a document that the same update creates. An existing user without an address stays
+ * without one.
  *
- * Why slack: trimming shifts every element, so the oplog gets the whole array. Once in 26 appends instead of at each
- * one, that is 717 B a create, 1.1 × a plain append, instead of 8.5 × (a full inbox of 100, measured).
+ * Why slack: trimming shifts every element, so the oplog gets the whole array. Trimming once in 26 appends costs 717
+ * B of oplog per create, 1.1 × a plain append. Trimming at each append costs 8.5 × (a full inbox of 100, measured).
  */
 function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   const most = inboxLimit + Math.ceil(inboxLimit / 4);
   const items = { $arrayElemAt: ["$$items", { $indexOfArray: ["$$ids", "$_id"] }] };
-  // It costs a fifth of an append (measured, 100 kept), so only repeated appends check.
+  // The check costs a fifth of an append (measured with 100 items), so only retries check.
   const there = { $in: ["$$this.id", { $ifNull: ["$notifications.id", []] }] };
   const missing = { $filter: { input: items, cond: { $not: [there] } } };
   const trimmed = given(
@@ -254,14 +260,15 @@ function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   return { append: appending(items), appendOnce: appending(missing), create };
 }
 
-/** Above this the inbox is measured at each append; below, the length of the document is enough. */
+/** Above this document size, each append measures the inbox. Below it, the document's length is enough. */
 const largeBytes = 8 * 1024 * 1024;
 /** MongoDB's limit for a document. */
 const mostBytes = 16 * 1024 * 1024;
 
 /**
- * The newest of `items` that fit, at least one. The inbox may take up to 8 MiB, and up to two thirds of what the rest of
- * the document leaves of 16 MiB; beyond it is trimmed to three quarters of that, so that not every append trims.
+ * The newest of `items` that fit, at least one. The inbox may take up to 8 MiB, and up to two thirds of the space
+ * that the rest of the document leaves of 16 MiB. A larger inbox is trimmed to three quarters of that limit, so that
+ * not every append trims.
  */
 function trimmedByBytes(items: string): unknown {
   const size = (value: unknown) => ({ $bsonSize: { value } });
@@ -306,7 +313,7 @@ function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
     share.once ||= once;
     if (item && !(once && share.items.some((one) => one.id === item.id))) share.items.push(item);
   }
-  // They share one `rev`, and an inbox orders equal `rev`s by id; the batch need not be in that order.
+  // The items share one `rev`. An inbox orders equal `rev`s by id, and the batch may have another order.
   for (const { items } of shares.values()) items.sort((a, b) => (a.id < b.id ? -1 : 1));
   return [...shares.values()];
 }

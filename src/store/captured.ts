@@ -9,11 +9,11 @@ type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at
 
 export const capturedOf = (db: Db): Collection<CapturedDocument> => db.collection("captured");
 
-/** Messages that no provider was there to send. */
+/** Messages of channels without a provider. */
 export function createCapturedStore(db: Db) {
   const captured = capturedOf(db);
   return {
-    /** One result a message. A message captured before counts as captured: its id is the delivery's. */
+    /** One result per message. A message that was captured before counts as captured: its id is the delivery's. */
     async add(messages: CapturedMessage[]): Promise<Array<undefined | Error>> {
       const documents = messages.map(({ id, at, ...rest }) => ({
         _id: new ObjectId(id),
@@ -41,8 +41,8 @@ export function createCapturedStore(db: Db) {
     },
   };
   /**
-   * Of a user who was erased while the message was on its way: what came after the erasure had looked here finds its
-   * delivery to be nobody's, since those are first.
+   * Deletes messages of users who were erased while the message was being captured. The erasure anonymizes deliveries
+   * before it deletes captured messages. So a message captured after that deletion has a delivery without a user.
    */
   async function forgetErased(ids: ObjectId[]): Promise<void> {
     const found = await deliveriesOf(db)

@@ -5,10 +5,10 @@ import { type DeliveryDocument, deliveriesOf, nextDue } from "./deliveries.ts";
 import { isRefusal } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
 
-/** More than `MAX_RETRIES` and the pauses of a bad week; a bound all the same. */
+/** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
 const keptAttempts = 200;
 const dayMs = 24 * 60 * 60_000;
-/** A delivery whose workers ended this often ended them. */
+/** A delivery that was interrupted this often is assumed to crash its workers. */
 const maxInterruptions = 3;
 
 const heldFields = {
@@ -24,7 +24,7 @@ const heldFields = {
   "attempts.outcome": 1,
 } as const;
 
-/** The newest outcome of each of several addresses, since an operator last had the delivery sent again. */
+/** The newest outcome per address, since an operator last resent the delivery. */
 function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery, "outcomes"> {
   const outcomes = attempts.flatMap(({ at, target, outcome }) =>
     target === undefined || (againAt && at < againAt) ? [] : [[target, outcome] as const],
@@ -33,20 +33,20 @@ function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery,
 }
 
 /**
- * One channel's queries of the delivery engine; each may be repeated, since each names the lease it depends on.
+ * One channel's queries for the delivery engine. Each names the lease that it depends on, so it may be repeated.
  * `retentionDays`: how long a finished delivery is kept.
  */
 export function createClaims(db: Db, channel: Channel, retentionDays: number) {
   const deliveries = deliveriesOf(db);
   const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
 
-  /** Matches those of `held` that are still ours: id and token must both match. */
+  /** Matches the deliveries of `held` whose lease is still ours: id and token must both match. */
   const stillHeld = (held: HeldDelivery[]) => ({
     _id: { $in: held.map((one) => new ObjectId(one.id)) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
 
-  /** A conditional update in which the loser of a race matches nothing, and a read of what was won by its token. */
+  /** A conditional update, in which the loser of a race matches nothing, and a read by token of what was won. */
   async function take(
     ids: ObjectId[],
     lease: { token: string; until: number },
@@ -68,7 +68,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
         { hint: { _id: 1 } },
       )
       .catch((error: unknown) => {
-        // The update may be applied although its answer is lost: the read shows it.
+        // The update may have been applied although its answer was lost. The read below finds out.
         if (isRefusal(error)) throw error;
       });
     const won = await deliveries.find({ _id, "lease.token": token }, { projection: heldFields }).toArray();
@@ -87,8 +87,8 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
 
   return {
     /**
-     * Three round trips for a whole batch instead of one each: candidates (index `due`), a conditional update in
-     * which the loser of a race matches nothing, and a read of what was won, by its token.
+     * Three round trips per batch: read the candidates (index `due`), update those that are still pending, and read
+     * by token what was won.
      */
     async claim(
       limit: number,
@@ -110,7 +110,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           );
     },
 
-    /** Claims those of `ids` that are due; a queue's message names them. */
+    /** Claims the deliveries among `ids` that are due. A queue message names the ids. */
     async claimById(
       ids: string[],
       lease: { token: string; until: number },
@@ -156,8 +156,9 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     },
 
     /**
-     * A provider's report may have been faster and moved the state on (`store/receipts.ts`): then a second, rare round
-     * trip adds the attempt and leaves the state. A delivery whose lease was lost matches neither, and counts as `lost`.
+     * A provider's callback may have moved the state on already (`store/receipts.ts`). Then a second, rare round trip
+     * adds the attempt and leaves the state. A delivery whose lease was lost matches neither update and counts as
+     * `lost`.
      */
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
       const held = ({ delivery }: Settlement) => ({
@@ -210,9 +211,9 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     },
 
     /**
-     * Index `lease`. Handles expired leases and returns how many. A send that had begun and must not be repeated becomes
-     * `uncertain`; a delivery that ended its worker at each send fails; the others are pending again. Only a send that had
-     * begun counts against a delivery, not its wait in a worker that died.
+     * Handles expired leases and returns how many (index `lease`). A send that had begun and must not be repeated
+     * becomes `uncertain`. A delivery that ended its worker at each send fails. The others become pending again. Only
+     * an interrupted send counts against a delivery, not its wait in a worker that died.
      */
     async sweep(now: number): Promise<number> {
       const expired = { channel, state: "sending" as const, "lease.until": { $lt: new Date(now) } };
@@ -250,7 +251,8 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
             state: "pending",
             due: at,
             updatedAt: at,
-            // The first time nothing shows whether the send had begun; from then on only a send counts.
+            // The first time, `begun` is not recorded, so the interruption counts in any case. From then on only a
+            // send counts.
             interruptions: {
               $cond: [
                 { $eq: ["$lease.begun", "again"] },

@@ -1,8 +1,8 @@
 import type { Db } from "mongodb";
 
 /**
- * The database's clock, so that instances whose own clocks differ agree on what is due and whose lease has run out.
- * Between looks it follows the local clock; an error under a round trip remains.
+ * The database's clock. Instances whose own clocks differ use it to agree on what is due and which leases have
+ * expired. Between syncs it follows the local clock. An error of less than one round trip remains.
  */
 export interface ServerClock {
   /** Unix milliseconds. */
@@ -18,7 +18,8 @@ export function createServerClock(db: Db, local: () => number = Date.now): Serve
       const before = local();
       const { localTime } = await db.admin().command({ hello: 1 });
       const time = (localTime as Date).getTime();
-      // It showed this at some moment in between. What agrees with that stays, or time would jump with every slow answer.
+      // The server read its clock at some moment during the round trip. Keep an offset that agrees with that, so that
+      // a slow answer does not make the time jump.
       offset = Math.min(Math.max(offset, time - local()), time - before);
     },
   };

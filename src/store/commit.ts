@@ -19,29 +19,32 @@ export interface CommitOptions extends Omit<AppendOptions, "patienceMs" | "trans
   bulkWrites: boolean;
 }
 
-/** The channels whose deliveries this process holds from the start. */
+/** Leases for the channels whose deliveries this process claims as it stores them. */
 export type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 
 /**
- * A commit that MongoDB has not confirmed by then fails with 503. A request can also wait for the batch before its own,
- * and must have its answer within 20 s.
+ * A commit that MongoDB does not confirm in this time fails with 503. A request can also wait for the batch before
+ * its own, and must be answered within 20 s.
  */
 export const patienceMs = 8_000;
 
-/** So many transactions look for locked users, and so many wait for locks, at the same time: a pool has 20 connections. */
+/**
+ * How many transactions may search for locked users at once, and how many may wait for locks. The pool has 20
+ * connections.
+ */
 const atOnce = 4;
-/** After so long all that are in doubt count as locked: apart from others they are stored soon, too. */
+/** After this time, every user not yet stored counts as locked. The slow path stores them soon, too. */
 const searchMs = 500;
-/** Into so many parts a batch is divided whose transaction failed: one of 300 users takes two or three steps. */
+/** A batch whose transaction failed is divided into this many parts. A batch of 300 users takes two or three steps. */
 const partsOfBatch = 16;
 
 /**
- * Stores a batch: the inboxes of its users, and its deliveries, in one transaction. A batch without deliveries needs no
- * transaction. One bad item never fails its neighbours.
+ * Stores a batch: the inboxes of its users and its deliveries, in one transaction. A batch without deliveries needs
+ * no transaction. One bad item never fails its neighbours.
  *
- * A user whom another open transaction locks does not delay the others: that user's notifications return as `Contended`
- * after `soonMs`. Committed again apart from others, with `waitForLock`, they are stored once the lock is gone, or fail with
- * `database_unavailable`.
+ * A user whom another transaction locks does not delay the others. After `soonMs`, that user's notifications return
+ * as `Contended`. The caller commits them again apart from the others, with `waitForLock`: they are stored once the
+ * lock is released, or fail with `database_unavailable`.
  */
 export function createCommitter(options: CommitOptions) {
   const { transactions, now } = options;
@@ -80,10 +83,10 @@ export function createCommitter(options: CommitOptions) {
 
   async function commitApart(batch: PlannedNotification[], leases: Leases): Promise<CommitResults> {
     try {
-      // A mail without a record is better than a record without its mail.
+      // A mail without an inbox item is better than an inbox item without its mail.
       const there = batch.some((one) => one.deliveries.length > 0) && (await areThere());
       const results = await inboxes.alone(batch);
-      // The process that stored the deliveries sends them, and may have ended before it stored the item.
+      // The process that stored the deliveries also sends them. It may have ended before it stored the item.
       return there ? results.map((result) => result ?? new AlreadyStored()) : results;
     } catch (error) {
       if (batch.length === 1 || isPassing(error)) return batch.map((one) => failureOf(one, error));
@@ -92,7 +95,7 @@ export function createCommitter(options: CommitOptions) {
       return alone;
     }
 
-    /** Stores the deliveries. True when those of a repeated notification were stored before. */
+    /** Stores the deliveries. True when the deliveries of a retried notification were already stored. */
     async function areThere(): Promise<boolean> {
       try {
         await insertDeliveries(options, batch, leases, 0);
@@ -105,8 +108,8 @@ export function createCommitter(options: CommitOptions) {
   }
 
   /**
-   * In one transaction. If it fails, the batch is divided by users, and one user's notifications are then stored singly, in
-   * order. `repeated`: some of it may be stored already.
+   * Stores the batch in one transaction. If it fails, the batch is divided by users. The notifications of a single
+   * user are then stored one by one, in order. `repeated`: some items may already be stored.
    */
   async function commitTogether(
     batch: PlannedNotification[],
@@ -142,7 +145,7 @@ export function createCommitter(options: CommitOptions) {
         await Promise.all(parts.map(store));
       } else {
         for (const one of batch) {
-          // The user's later notifications stay behind one that waits for the lock.
+          // Keeps the user's order: later notifications wait behind one that waits for the lock.
           if ([...settled.values()].some((result) => result instanceof Contended))
             settled.set(one, new Contended());
           else await store([one]);
@@ -153,22 +156,29 @@ export function createCommitter(options: CommitOptions) {
   }
 }
 
-/** The database is away for all of a batch; a refusal, or a command that is too large, concerns a part of it. */
+/**
+ * Whether the failure concerns the whole batch, because the database is unavailable. A refusal, or a command that is
+ * too large, concerns only a part of it.
+ */
 const isPassing = (error: unknown): boolean => error instanceof MongoError && !isRefusal(error);
 
 const failureOf = ({ once }: PlannedNotification, error: unknown): Error =>
   once && isDelivered(error) ? new AlreadyStored() : storeError(error);
 
-/** A delivery is stored already: index `once`, or the same id when a standalone server stored a part of the batch. */
+/**
+ * A delivery is already stored: a duplicate in index `once`, or the same id when a standalone server stored part of
+ * the batch.
+ */
 const isDelivered = (error: unknown): boolean =>
   error instanceof MongoServerError &&
   error.code === duplicateKey &&
   (error.keyPattern?.notification === 1 || error.keyPattern?._id === 1);
 
 /**
- * Stores the deliveries, and their number in the ledger, so that each can be checked against the other. One command does
- * both where the server has it: as a round trip of its own the count cost 12 to 15 % of the creates (32 clients), and so
- * nothing beyond the noise. The driver's own `client.bulkWrite` costs 40 % more processor time (decision 012).
+ * Stores the deliveries and counts them in the ledger, so that each can be checked against the other. One command
+ * does both where the server supports it. As a separate round trip, the count cost 12 to 15 % of the creates (32
+ * clients); in one command it costs nothing measurable. The driver's own `client.bulkWrite` costs 40 % more processor
+ * time (decision 012).
  */
 export async function insertDeliveries(
   options: Pick<CommitOptions, "db" | "now" | "tally" | "bulkWrites">,

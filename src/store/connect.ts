@@ -12,8 +12,8 @@ export interface Connection {
 export const appName = "belfry";
 
 /**
- * The driver waits long or for ever by default; these bounds make every failure an answer.
- * Majority is set here and not trusted to the URI: a 2xx must survive a lost primary.
+ * By default the driver waits for a long time or for ever. With these limits every failure is answered. The majority
+ * write concern is set here and not left to the URI: a 2xx must survive a lost primary.
  */
 export const clientOptions: MongoClientOptions = {
   appName,
@@ -24,7 +24,8 @@ export const clientOptions: MongoClientOptions = {
   waitQueueTimeoutMS: 2_000,
   socketTimeoutMS: 30_000,
   maxPoolSize: 20,
-  // The driver looks names up in its default, `{}`, and finds `valueOf`: a list under such a name came back as raw bytes.
+  // The driver looks up field names in its default, `{}`, and finds `valueOf`: a list of that name came back as raw
+  // bytes.
   fieldsAsRaw: Object.create(null),
 };
 
@@ -34,7 +35,10 @@ export function databaseName(uri: string): string {
   return named === undefined ? "belfry" : decodeURIComponent(named);
 }
 
-/** Connects and learns what the server can do. Throws the driver's error when it cannot be reached in 5 s, or at `signal`. */
+/**
+ * Connects and detects what the server supports. Throws the driver's error when the server cannot be reached within 5
+ * s, or when `signal` aborts.
+ */
 export async function connect(uri: string, signal?: AbortSignal): Promise<Connection> {
   const client = new MongoClient(uri, clientOptions);
   const interrupt = () => void client.close();
@@ -54,20 +58,20 @@ export async function connect(uri: string, signal?: AbortSignal): Promise<Connec
   }
 }
 
-/** A connection on a client that exists. */
+/** A connection that uses an existing client. */
 export async function connectionOn(client: MongoClient, db: Db): Promise<Omit<Connection, "serverVersion">> {
   const hello = await db.admin().command({ hello: 1 });
   const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
   return { client, db, transactions };
 }
 
-/** MongoDB cannot be used. The message is a sentence for an operator, without any part of a login. */
+/** MongoDB cannot be used. The message is a sentence for an operator and contains no credentials. */
 export class DatabaseError extends Error {}
 
 /**
- * Connects, and waits for a MongoDB that does not answer yet: containers start in any order. What waiting cannot mend
- * (a refused login, an untrusted certificate, a wrong option) fails at once. `say`: hears what it waits for, after 2 s
- * and then each 10 s. Throws `DatabaseError`.
+ * Connects, and waits for a MongoDB that does not answer yet, because containers start in any order. Fails at once on
+ * problems that waiting cannot fix: a refused login, an untrusted certificate, a wrong option. Calls `say` after 2 s,
+ * and then every 10 s, with what it waits for. Throws `DatabaseError`.
  */
 export async function connectWhenReady(
   uri: string,
@@ -125,11 +129,11 @@ function lastingProblem(error: Error, host: string): string | undefined {
 }
 
 /**
- * A database on a client that is somebody else's and set up for other needs: what ours are is said here. Without a `name`
- * it is the one that the client's URI names, or `belfry`.
+ * A database on the caller's client, whose options may differ from ours; our own are set here. Without a `name` it is
+ * the database that the client's URI names, or `belfry`.
  */
 export function databaseOn(client: MongoClient, name: string | undefined): Db {
-  // `test` is the driver's word for none.
+  // The driver uses `test` when the URI names no database.
   const named = client.options.dbName === "test" ? "belfry" : client.options.dbName;
   const db = client.db(name ?? named, {
     writeConcern: { w: "majority", wtimeoutMS: 10_000 },
@@ -146,7 +150,7 @@ export function databaseOn(client: MongoClient, name: string | undefined): Db {
     enableUtf8Validation: true,
     forceServerObjectId: false,
   });
-  // A database takes it from its client alone.
+  // The driver reads this option from the client only, so it is set directly.
   db.bsonOptions.fieldsAsRaw = clientOptions.fieldsAsRaw as Document;
   return db;
 }

@@ -12,23 +12,23 @@ export interface DeliveryDocument {
   channel: Channel;
   content: DeliveryContent;
   state: DeliveryState;
-  /** When a pending one may be sent. */
+  /** When a pending delivery may be sent. */
   due: Date;
   tries: number;
   /** The newest `keptAttempts`. */
   attempts: Array<Omit<Attempt, "at"> & { at: Date }>;
-  /** `begun`: a send is under way that must happen `once`, or that has been interrupted before (`again`). */
+  /** `begun`: a send is under way. `once`: it must not be repeated. `again`: an earlier send was interrupted. */
   lease?: { token: ObjectId; until: Date; begun?: "once" | "again" };
-  /** How often a lease ran out: its holder died or hung. */
+  /** How often a lease expired because its worker died or hung. */
   interruptions?: number;
   reason?: Reason;
-  /** A sentence where no attempt tells it. */
+  /** An explanation, where no attempt gives one. */
   detail?: string;
   /** The provider's own id of the message. */
   providerId?: string;
-  /** When an operator last had it sent again. */
+  /** When an operator last resent it. */
   againAt?: Date;
-  /** Of a finished one: when MongoDB forgets it. */
+  /** When MongoDB deletes it; only on finished deliveries. */
   expireAt?: Date;
   createdAt: Date;
   updatedAt: Date;
@@ -36,7 +36,7 @@ export interface DeliveryDocument {
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
-/** When the earliest pending delivery is due (Unix ms); undefined when none waits. */
+/** When the earliest pending delivery is due (Unix ms); undefined when none is pending. */
 export async function nextDue(db: Db, channel: Channel): Promise<number | undefined> {
   const [first] = await deliveriesOf(db)
     .find({ channel, state: "pending" }, { projection: { due: 1 } })
@@ -65,7 +65,7 @@ export async function deliveriesOfUser(db: Db, user: string, limit: number) {
   }));
 }
 
-/** What any worker could take now, in pages, longest waiting first. Index `due`. */
+/** The deliveries that any worker could claim now, in pages, longest waiting first. Index `due`. */
 export async function* pendingDue(
   db: Db,
   channels: Channel[],
@@ -90,7 +90,7 @@ export async function* pendingDue(
   }
 }
 
-/** For the gauges: what is not finished, by channel and state, and when (Unix ms) the longest waiting was due. */
+/** For the gauges: unfinished deliveries by channel and state, and when (Unix ms) the longest waiting one was due. */
 export async function deliveryDepth(
   db: Db,
   channels: Channel[],
@@ -99,7 +99,7 @@ export async function deliveryDepth(
   oldestDue: number | undefined;
 }> {
   const deliveries = deliveriesOf(db);
-  // Each answered by its partial index alone.
+  // A partial index alone answers each count.
   const counts = await Promise.all(
     channels.flatMap((channel) =>
       (["pending", "sending"] as const).map(async (state) => ({
@@ -114,7 +114,7 @@ export async function deliveryDepth(
   return { counts, oldestDue: known.length > 0 ? Math.min(...known) : undefined };
 }
 
-/** A planned delivery as it is stored: held by this process under `lease`, or pending for anyone. */
+/** A planned delivery in its stored form: claimed by this process under `lease`, or pending for any worker. */
 export function newDelivery(
   planned: { id: string; channel: Channel; content: DeliveryContent },
   owner: { notification: string; user: string },

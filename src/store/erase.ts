@@ -13,7 +13,7 @@ const patienceMs = 20_000;
 const dayMs = 24 * 60 * 60_000;
 
 const numbers = ["int", "long", "double"];
-/** All that is ours in a user's document, with its types: under the same name the product team may keep something else. */
+/** Our fields in a user's document, with their types. The product team may use the same name for something else. */
 const ours: Record<Exclude<keyof UserDocument, "_id">, string[]> = {
   email: ["string"],
   phone: ["string"],
@@ -34,15 +34,15 @@ const withoutOurs = Object.fromEntries(
 );
 
 /**
- * Removes what is kept of a user; what the product team keeps in the same document stays. Each step may be repeated:
- * after a failure, or `database_unavailable` because it is more than fits into 20 s, the call is made again.
+ * Removes what Belfry stores about a user. The product team's own fields in the same document stay. Each step may be
+ * repeated: after a failure, or after `database_unavailable` because 20 s were not enough, the caller calls again.
  *
- * Deliveries stay, as nobody's, so that the ledger balances. A delivery that waits is `canceled`. One that a worker
- * holds is `uncertain`, since it may be sent this very moment, and loses its lease: what its worker has to tell of it
- * later is refused like any late outcome, and written nowhere.
+ * Deliveries stay, without their user, so that the ledger balances. A pending delivery becomes `canceled`. One that a
+ * worker has claimed becomes `uncertain`, since the worker may be sending it right now, and loses its lease. Its late
+ * outcome is refused like any other and not stored.
  *
- * The document goes first, so that nothing more is addressed; the deliveries before the captured messages, which
- * `store/captured.ts` counts on. What is notified meanwhile is a new user's.
+ * The user's document goes first, so that nothing more is addressed. Deliveries go before captured messages, as
+ * `store/captured.ts` requires. A notification sent in the meantime belongs to a new user.
  */
 export function createEraser(options: {
   db: Db;
@@ -81,7 +81,7 @@ export function createEraser(options: {
     });
 }
 
-/** Keeps what counts and charts need: time, type, channel and outcome. */
+/** Keeps only what counts and charts need: time, type, channel and outcome. */
 function anonymous(updatedAt: Date, expireAt: Date) {
   const pending = { $eq: ["$state", "pending"] };
   const sending = { $eq: ["$state", "sending"] };
@@ -89,9 +89,9 @@ function anonymous(updatedAt: Date, expireAt: Date) {
     {
       $set: {
         user: nobody,
-        // It names an address, but index `once` needs a distinct value.
+        // `target` names an address, but index `once` needs a distinct value.
         target: { $cond: [{ $eq: [{ $type: "$target" }, "missing"] }, "$$REMOVE", { $toString: "$_id" }] },
-        // As an expression; a plain object would be merged into the old content.
+        // An expression: a plain object would be merged into the old content.
         content: { $mergeObjects: { key: "$content.key", at: "$content.at" } },
         attempts: {
           $map: {

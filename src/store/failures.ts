@@ -3,11 +3,11 @@ import { BelfryError } from "../model/errors.ts";
 
 export const writeConflict = 112;
 export const duplicateKey = 11000;
-/** Its session was killed: a transaction of ours that was taken for abandoned. */
+/** Our session was killed, because the check for abandoned transactions took it for one. */
 export const interrupted = 11601;
 
 /**
- * The statement was fine, the moment was not: HostUnreachable, HostNotFound, MaxTimeMSExpired, WriteConcernTimeout,
+ * The statement is valid and can be retried: HostUnreachable, HostNotFound, MaxTimeMSExpired, WriteConcernTimeout,
  * NetworkTimeout, ShutdownInProgress, WriteConflict, PrimarySteppedDown, ExceededTimeLimit, SocketException,
  * NotWritablePrimary, InterruptedAtShutdown, Interrupted (a killed session), InterruptedDueToReplStateChange, and the
  * two NotPrimary… of secondaries.
@@ -31,7 +31,7 @@ export const unavailableCodes = new Set([
   13436,
 ]);
 
-/** Whether the server looked at what we asked and said no. */
+/** Whether the server rejected the statement itself, so that a retry cannot help. */
 export function isRefusal(error: unknown): boolean {
   return (
     error instanceof MongoServerError &&
@@ -44,7 +44,7 @@ export function isRefusal(error: unknown): boolean {
 
 const unauthorized = 13;
 
-/** A failed commit, in the caller's words. That we have no right to write is no fault of the document's. */
+/** The error that a caller gets for a failed commit. Missing write privileges are our problem, not the document's. */
 export function storeError(error: unknown): BelfryError {
   if (error instanceof MongoServerError && error.code === unauthorized)
     return new BelfryError("internal", undefined, [], error);
@@ -54,7 +54,10 @@ export function storeError(error: unknown): BelfryError {
 
 export const maxTimeExpired = 50;
 
-/** Runs a query. If MongoDB does not answer, the caller may repeat it; a refused query is a defect. */
+/**
+ * Runs a query. When MongoDB does not answer, rejects with `database_unavailable`, and the caller may repeat it. A
+ * refused query is a defect and is thrown as it is.
+ */
 export async function orUnavailable<Found>(query: () => Promise<Found>): Promise<Found> {
   try {
     return await query();

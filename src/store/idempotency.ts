@@ -5,32 +5,35 @@ import { duplicateKey, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
 
-/** A request that came with a key. It names nobody: the request that repeats it does, which is the same by its digest. */
+/**
+ * A request that came with a key. It does not name the users: a repeated request with the same digest names them
+ * again.
+ */
 interface KeyDocument {
-  /** Digest of whose the key is and of the key. */
+  /** Digest of the owner and the key. */
   _id: string;
-  /** Digest of what was asked. */
+  /** Digest of the request. */
   request: string;
-  /** Made beforehand: the notification's of each recipient, in their order. */
+  /** The notification id of each recipient, in their order. Made before anything is stored. */
   ids: ObjectId[];
-  /** Of whoever works on it; absent when it is answered. */
+  /** The lease of the process that works on it; absent once it is answered. */
   lease?: { token: ObjectId; until: Date };
-  /** The answer: all are stored but these. */
+  /** The answer: every recipient except these was stored. */
   failures?: KeptFailure[];
-  /** Until then the key means this request. MongoDB's TTL monitor removes it within a minute or so. */
+  /** When the key expires. MongoDB's TTL monitor removes it within about a minute. */
   expireAt: Date;
 }
 
 /**
- * Requests that came with an `Idempotency-Key`. Each is inserted first and alone, and a unique `_id` lets one of any
- * number of equal ones win: within a transaction a duplicate key would end the transaction. Every call rejects with
- * `database_unavailable`.
+ * Requests that came with an `Idempotency-Key`. Each key is inserted first and outside any transaction, where a
+ * duplicate key would abort it. The unique `_id` lets exactly one of several equal requests win. Every call rejects
+ * with `database_unavailable`.
  */
 export function createIdempotencyStore(db: Db, transactions: boolean) {
   const keys: Collection<KeyDocument> = db.collection("idempotency");
 
   return {
-    /** Undefined: the key is new, or its time was over, and is ours under `lease`. Else what it stands for. */
+    /** Undefined when the key is new or expired; it is then ours under `lease`. Else returns the stored request. */
     begin(
       key: string,
       fresh: { request: string; ids: string[]; lease: KeyLease; expireAt: number },
@@ -53,13 +56,13 @@ export function createIdempotencyStore(db: Db, transactions: boolean) {
           const over = { _id: key, expireAt: { $lte: new Date(now) } };
           if ((await keys.replaceOne(over, document)).matchedCount === 1) return undefined;
           const found = await keys.findOne({ _id: key });
-          // Else the TTL monitor was here between the two.
+          // If it is missing, the TTL monitor has just removed it: try again.
           if (found) return keptOf(found);
         }
       });
     },
 
-    /** False when somebody else was faster. */
+    /** False when another process was faster. */
     takeOver(key: string, before: KeyLease, lease: KeyLease): Promise<boolean> {
       return orUnavailable(async () => {
         const held = { _id: key, "lease.token": new ObjectId(before.token) };
@@ -73,24 +76,24 @@ export function createIdempotencyStore(db: Db, transactions: boolean) {
       await orUnavailable(() => keys.updateOne(held, { $set: { lease: stored(lease) } }));
     },
 
-    /** Changes nothing when the lease was lost: whoever has it finds the same. */
+    /** Changes nothing when the lease was lost: the new holder will find the same result. */
     async finish(key: string, { token }: KeyLease, failures: KeptFailure[]): Promise<void> {
       const held = { _id: key, "lease.token": new ObjectId(token) };
       await orUnavailable(() => keys.updateOne(held, { $set: { failures }, $unset: { lease: 1 } }));
     },
 
-    /** Unanswered: an equal request goes on at once. */
+    /** Ends the lease without an answer, so an equal request continues at once. */
     async giveUp(key: string, { token }: KeyLease): Promise<void> {
       const held = { _id: key, "lease.token": new ObjectId(token) };
-      // Nobody's: an extension that is still on its way does not find it.
+      // A token that nobody has, so an extension still on its way matches nothing.
       const lease = { token: new ObjectId(), until: new Date(0) };
       await orUnavailable(() => keys.updateOne(held, { $set: { lease } }));
     },
 
     /**
-     * Which of these are stored: there is a delivery, or the user has the item or has removed it. Without transactions the
-     * deliveries come first: then those that have them alone are `delivered`. Indexes `notification` of the deliveries and
-     * `_id` of the users.
+     * Which notifications are stored: a delivery exists, or the user has the item or has removed it. Without
+     * transactions the deliveries are stored first, so notifications with deliveries but no item are `delivered`.
+     * Uses the indexes `notification` of the deliveries and `_id` of the users.
      */
     stored(notifications: Array<{ user: string; id: string }>) {
       const ids = notifications.map((one) => one.id);

@@ -16,6 +16,6 @@ export function newId(): string {
   return new ObjectId().toHexString();
 }
 
-/** The same with the time of another clock, in Unix milliseconds. */
+/** A new id with the time of another clock, in Unix milliseconds. */
 export const newIdAt = (now: number): string =>
   new ObjectId(ObjectId.generate(Math.floor(now / 1000))).toHexString();

@@ -17,25 +17,26 @@ import {
 } from "./inbox-items.ts";
 
 interface Found extends InboxState {
-  /** Null: they are too many for an answer that is shared. */
+  /** Null when there are too many for a shared answer. */
   items: StoredInboxItem[] | null;
   removals: Array<{ id: string; rev: number }>;
   removedBefore: number;
 }
 
-/** What one user's changed items may take of an answer that is shared: it has 13 MB for 200 users. */
+/** The most that one user's changed items may take of a shared answer: MongoDB's 13 MB for 200 users. */
 const sharedBytes = 64 * 1024;
 
 /**
- * What differs from what devices knew: many users in one round trip, each at most once, answered in order. MongoDB sends
- * the items that have changed, no others: 200 users with full inboxes of 100 take 11 ms when nothing has, 29 ms when 25
- * items each have.
+ * Reads what changed since each device last read: many users in one round trip, each at most once, answered in order.
+ * MongoDB sends only the changed items. 200 users with full inboxes of 100 take 11 ms without changes, and 29 ms with
+ * 25 changed items each.
  *
- * Undefined: for this one there is too much to tell among others, ask for it alone. 200 full inboxes of items of 8 KiB would
- * be 160 MB and hold everyone up for 0.7 s; to weigh what has changed costs nothing when that is little.
+ * An entry is undefined when this user has too many changes for a shared answer: ask for that user alone. 200 full
+ * inboxes of 8 KiB items would be 160 MB and block everyone for 0.7 s. Measuring the size costs nothing when little
+ * has changed.
  *
- * Read with majority, on the primary: a `rev` that is told must last, and a device that was given a hint must find what
- * the hint was about.
+ * Reads with majority, on the primary: a reported `rev` must last, and a device that got a hint must find the change
+ * behind it.
  */
 export function createChangesReader(db: Db, inboxLimit: number) {
   const users = usersOf(db);
@@ -50,7 +51,7 @@ export function createChangesReader(db: Db, inboxLimit: number) {
         items: itemsOf(inboxLimit),
         removedBefore: numberIn("$removedBefore"),
         asked: { $arrayElemAt: [{ $literal: asked }, { $indexOfArray: [{ $literal: ids }, "$_id"] }] },
-        // Who must read the list anew needs nothing else.
+        // A device that must reread the list needs nothing else.
         since: {
           $cond: [
             { $and: [{ $gt: ["$$asked", 0] }, { $lt: ["$$asked", "$$removedBefore"] }] },
@@ -87,16 +88,16 @@ export function createChangesReader(db: Db, inboxLimit: number) {
   };
 }
 
-/** A `rev` that is no number may pass: it is dropped on arrival, which is cheaper. */
+/** A `rev` that is not a number may pass. It is dropped on arrival, which is cheaper. */
 const isSince = { $gt: ["$$this.rev", "$$since"] };
 
 const isTooMuch = { $gt: [{ $bsonSize: { changed: "$$changed" } }, sharedBytes] };
 
 /**
- * What came and went in between is told as `deleted` alone: a device that never had it ignores that. Without an entry in
- * the document nothing has happened: a `since` above `rev` is that of an inbox that was erased, or of a restored database.
- * Who has seen no change has nothing of an inbox before this one; when not all removals are told, it may have what an older
- * system left.
+ * An item that was created and deleted in between is reported as `deleted` only; a device that never had it ignores
+ * that. Without an entry in the document nothing has happened. A `since` above `rev` comes from an erased inbox or
+ * from a database that was restored. A device with `since` 0 has nothing of an earlier inbox. When not all removals
+ * are remembered, it may still show items of an older system.
  */
 function changesOf(found: Found | undefined, since: number): InboxChanges | undefined {
   const { items, removals, removedBefore, ...view } = found ?? {
@@ -117,7 +118,7 @@ function changesOf(found: Found | undefined, since: number): InboxChanges | unde
   // The spread comes last, as in `keptItem`.
   return {
     since,
-    // The sort is stable: what has one `rev` stays as the inbox is.
+    // The sort is stable: changes of one `rev` keep the inbox's order.
     changes: changes.filter((one) => revOf(one) > since).sort((a, b) => revOf(a) - revOf(b)),
     resync: false,
     ...view,

@@ -26,7 +26,7 @@ import {
 } from "./inbox-items.ts";
 import type { UserWrites } from "./user-writes.ts";
 
-/** What a change makes of an item; what already is so is not changed. Archiving reads, too. */
+/** The fields that a change sets. An item that already has them is not changed. Archiving also marks as read. */
 const effects: Record<ItemChange, { is_new?: boolean; archived?: boolean }> = {
   read: { is_new: false },
   unread: { is_new: true, archived: false },
@@ -35,8 +35,8 @@ const effects: Record<ItemChange, { is_new?: boolean; archived?: boolean }> = {
 };
 
 /**
- * What a user does with the items of the inbox, each in one atomic round trip. `inboxLimit`: only those that a reader sees
- * can be meant; `now`: Unix milliseconds.
+ * A user's changes to inbox items, each in one atomic round trip. `inboxLimit`: only the items that a reader sees can
+ * be changed. `now`: Unix milliseconds.
  */
 export function createInboxWriter(db: Db, inboxLimit: number, now: () => number, writes: UserWrites) {
   const users = usersOf(db);
@@ -44,22 +44,22 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
   const items = itemsOf(inboxLimit);
 
   return {
-    /** Nothing when the user has no such item; `changed`: 0 when it was so already. */
+    /** Undefined when the user has no such item. `changed` is 0 when the item already had that state. */
     async change(user: string, id: string, change: ItemChange) {
       const view = await mark(user, hasId(id), effects[change], { item: itemOf("$$marked", id) });
       return view?.item && { ...view, item: keptItem(view.item) };
     },
 
-    /** Reads what is unread and was last changed at `upTo` or before. */
+    /** Marks as read the unread items that last changed at `upTo` or before. */
     async readAll(user: string, upTo = fromNow): Promise<InboxState & { changed: number }> {
       const view = await mark(user, { $lte: [numberIn("$$this.rev"), upTo] }, effects.read);
       return view ?? { ...nothing, changed: 0 };
     },
 
     /**
-     * Nothing when the user has no such item. What only lay in the slack is trimmed along, or it would move up and be seen
-     * again. The oplog gets what lies behind the item: of a full inbox of 100 (33 KB) 0.5 KB for the newest, 11 for the
-     * middle one, 22 for the oldest; a `$pull` would log all of it.
+     * Undefined when the user has no such item. Also trims the items beyond `inboxLimit`; otherwise one of them would
+     * move up and be seen again. The oplog gets the items after the removed one: in a full inbox of 100 (33 KB), 0.5
+     * KB for the newest item, 11 KB for the middle one, 22 KB for the oldest. A `$pull` would log the whole array.
      */
     async remove(user: string, id: string): Promise<InboxState | undefined> {
       const removals = {
@@ -86,11 +86,11 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
   };
 
   /**
-   * Changes `which` of the items that differ from `effect`, all with one `rev`. Answers what comes out, computed from the
-   * document before, which alone knows whether anything differed.
+   * Applies `effect` to the items that match `which` and differ from it, all with one `rev`. Computes its result from
+   * the document before the change, because only that shows whether anything differed.
    *
-   * MongoDB logs the difference alone: one item of a full inbox of 100 (33 KB) costs 430 B of oplog, against 400 for a
-   * positional `$set`, which could not be exact; all 100 cost 7 KB.
+   * MongoDB logs only the difference. One item of a full inbox of 100 (33 KB) costs 430 B of oplog, against 400 B for
+   * a positional `$set`, which could not be exact. All 100 items cost 7 KB.
    */
   async function mark(
     user: string,
@@ -142,8 +142,8 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
   }
 
   /**
-   * What `view` computes of the document before or after; nothing when there is none. A refused change is the caller's to
-   * know, as a refused notification is: a schema rule of the product team's.
+   * Returns what `view` computes from the document before or after the change; undefined without a document. A change
+   * that the product team's schema rule refuses is reported to the caller, like a refused notification.
    */
   async function update<View>(
     user: string,
@@ -163,8 +163,8 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
         }),
       );
       if (!found || !("_id" in found)) return found?.view;
-      // The first answer was lost, and MongoDB tells the driver's second try from its own copy: whole, unprojected. When
-      // the inbox has begun with this change, nobody knows at which moment.
+      // The first answer was lost, and MongoDB answered the driver's retry from its own copy: the whole document,
+      // without the projection. When this change started the inbox, the moment in its `rev` is unknown.
       if (returnDocument === "before" && !(found.rev > 0)) throw new BelfryError("database_unavailable");
       const whole = [{ $documents: { $literal: [found] } }, { $project: projection }];
       return (await db.aggregate(whole).next())?.view;

@@ -26,7 +26,7 @@ export interface UserDocument {
   webhook?: { url: string; secrets: string[]; headers?: Record<string, string>; failingSince?: Date };
   suppressed?: Partial<Record<Channel, Suppression>>;
   /**
-   * Begins at the database's clock, in milliseconds, and grows by one with each change of `notifications`; each item
+   * Starts at the database's clock in milliseconds and grows by one with each change of `notifications`. Each item
    * carries the value of its last change.
    */
   rev?: number;
@@ -34,13 +34,16 @@ export interface UserDocument {
   notifications?: StoredInboxItem[];
   /** Oldest first, the newest 100. */
   removedNotifications?: Array<{ id: string; rev: number }>;
-  /** Who knows less cannot be told all: where `rev` began, or that of the newest removal that is no longer among them. */
+  /**
+   * A device with a lower `rev` cannot be told every change. The `rev` at which the inbox started, or that of the
+   * newest removal that is no longer in `removedNotifications`.
+   */
   removedBefore?: number;
 }
 
 export const usersOf = (db: Db): Collection<UserDocument> => db.collection("users");
 
-/** What an inbox holds. `inboxLimit`: how many items of the array are there for a reader. */
+/** Reads inboxes. `inboxLimit`: how many items of the array a reader sees. */
 export function createInboxReader(db: Db, inboxLimit: number) {
   const users = usersOf(db);
   const seen = windowOf(inboxLimit);
@@ -66,7 +69,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
       );
     },
 
-    /** One page and the counts, in one consistent view. `limit` 0 asks for the counts alone. */
+    /** One page and the counts, in one consistent view. `limit` 0 returns the counts only. */
     async read(query: InboxQuery): Promise<InboxListing> {
       const limit = Math.min(query.limit, inboxLimit);
       const matching = { $filter: { input: olderThan(query.after), cond: { $and: conditionsOf(query) } } };
@@ -86,7 +89,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
       };
     },
 
-    /** Nothing when the user has no such item. */
+    /** Undefined when the user has no such item. */
     async get(user: string, id: string): Promise<(InboxState & { item: InboxItem }) | undefined> {
       const view = await look<{ item?: StoredInboxItem }>(user, { item: itemOf("$$items", id) });
       return view?.item && { ...view, item: keptItem(view.item) };
@@ -94,8 +97,8 @@ export function createInboxReader(db: Db, inboxLimit: number) {
   };
 
   /**
-   * Nothing for an unknown user. What is told of an inbox must last, or a device would take the `rev` of something rolled
-   * back for that of what came instead.
+   * Undefined for an unknown user. Reads with majority, so that nothing reported is rolled back: a device would take
+   * a rolled-back `rev` for that of the change which replaced it.
    */
   async function look<More>(user: string, more: Document): Promise<(InboxState & More) | undefined> {
     const projection = { _id: 0, view: given({ items }, { ...standing, ...more }) };
@@ -130,7 +133,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
   }
 }
 
-/** The dialects' answers leave nothing out. */
+/** The dialects' answers always have all fields. */
 const isWhole = (item: Partial<StoredInboxItem> | null): boolean =>
   typeof item?.id === "string" &&
   typeof item.timestamp === "number" &&
@@ -139,8 +142,8 @@ const isWhole = (item: Partial<StoredInboxItem> | null): boolean =>
   typeof item.key === "string";
 
 /**
- * The `$$items` before that place: before the very item while it is there, which holds in an older system's array, too,
- * where `created_rev` says nothing; else by the order of them all.
+ * The `$$items` before the cursor. While the cursor's item exists, those before that item; this also works in an
+ * older system's array, where `created_rev` means nothing. Otherwise those that are older by `created_rev` and id.
  */
 function olderThan(after: InboxQuery["after"]): unknown {
   if (!after) return "$$items";
@@ -174,7 +177,7 @@ function conditionsOf({ unread, archived, type, targetId }: InboxQuery): Documen
   ];
 }
 
-/** It is kept as it came; what is no text stays what it is. */
+/** The stored spelling is kept, so compare in lower case. Other types stay as they are. */
 const lowerCase = (text: string) => ({
   $cond: [{ $eq: [{ $type: text }, "string"] }, { $toLower: text }, text],
 });

@@ -51,7 +51,7 @@ export function createStore(
   const { now } = clock;
   const storing = { client, db, transactions, inboxLimit, newUser, now, onAbandoned, bulkWrites: false };
   const writes = createUserWrites(db, transactions, onAbandoned);
-  // Each counts in documents of its own, so that no two transactions conflict there.
+  // Each counts in its own ledger documents, so no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
   let syncing: NodeJS.Timeout | undefined;
@@ -72,7 +72,10 @@ export function createStore(
       syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();
     },
     close: (): void => clearInterval(syncing),
-    /** Rejects when MongoDB does not answer within a second. `timeoutMS` would not bound the driver's search for a server. */
+    /**
+     * Rejects when MongoDB does not answer within a second. `timeoutMS` would not limit the driver's server
+     * selection.
+     */
     ping: () => db.command({ ping: 1 }, { signal: AbortSignal.timeout(pingMs) }),
 
     commit: createCommitter(commits),

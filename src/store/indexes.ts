@@ -9,9 +9,9 @@ import { beginLedger } from "./tally.ts";
 const capturedBytes = 64 * 1024 * 1024;
 
 /**
- * Every index, with the query it serves. A delivery's `_id` grows with time: it serves the newest-first lists and their
- * time filters. Indexes of states are partial, so a delivery is only in the indexes that look for it. Every unique index
- * of `deliveries` besides `_id` begins with `user`, so that the collection can be sharded by it.
+ * Every index, with the query it serves. A delivery's `_id` grows with time and serves the newest-first lists and
+ * their time filters. Indexes on states are partial, so a delivery is only in the indexes that look for it. Every
+ * unique index of `deliveries` besides `_id` begins with `user`, so that the collection can be sharded by it.
  */
 const indexes: Record<string, Array<IndexDescription & { name: string; serves: string }>> = {
   deliveries: [
@@ -94,8 +94,8 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
 };
 
 /**
- * Makes collections and indexes that are missing. Safe to run on several instances at once. `bulkWrites`: whether the
- * server has that command.
+ * Creates missing collections and indexes. Several instances may run it at once. `bulkWrites`: whether the server has
+ * that command.
  */
 export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean }> {
   const existing = new Set(
@@ -105,7 +105,7 @@ export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean 
     await db.createCollection("captured", { capped: true, size: capturedBytes }).catch(ignoreExisting);
   }
   for (const name of ["users", "deliveries", "ledger"]) {
-    // A transaction that creates a collection conflicts with the next one that does.
+    // Two transactions that both create a collection would conflict.
     if (!existing.has(name)) await db.createCollection(name).catch(ignoreExisting);
   }
   for (const [name, list] of Object.entries(indexes)) {
@@ -118,7 +118,7 @@ export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean 
   return { bulkWrites: await beginLedger(db) };
 }
 
-/** Only deliveries that another program stored, or restored twice, can stand in the way of index `once`. */
+/** Only deliveries that another program stored, or that were restored twice, can violate index `once`. */
 async function duplicatesError(db: Db, cause: Error): Promise<DatabaseError> {
   const shown = 10;
   const found = await deliveriesOf(db)

@@ -6,11 +6,11 @@ import { type CommitOptions, insertDeliveries, patienceMs } from "./commit.ts";
 import { isRefusal, storeError } from "./failures.ts";
 
 /**
- * Stores notifications as a part of a transaction that is somebody else's: they exist if and only if it commits. Their
- * deliveries are `pending`, for any worker.
+ * Stores notifications in the caller's transaction: they exist if and only if it commits. Their deliveries are
+ * `pending`, for any worker.
  *
- * Nothing is repeated here, and what fails is thrown as the driver throws it: with the label `TransientTransactionError`
- * the owner's `withTransaction` does the whole again. Only a document that can take no notification is
+ * Nothing is retried here, and the driver's errors are thrown as they are: on the label `TransientTransactionError`
+ * the caller's `withTransaction` runs again. Only a document that cannot take a notification is
  * `user_document_conflict`.
  */
 export function createJoiner(options: Omit<CommitOptions, "transactions" | "client">) {
@@ -28,8 +28,8 @@ export function createJoiner(options: Omit<CommitOptions, "transactions" | "clie
   };
 
   /**
-   * Two transactions that count in the same document would conflict: each under way has a number of its own. When it
-   * ends nobody tells us, so those that have ended are looked for when the next one begins.
+   * Two transactions that count in the same document would conflict, so each open one has its own number. No event
+   * tells when a transaction ends, so the next call removes those that have ended.
    */
   function slotOf(session: ClientSession): number {
     for (const one of slots.keys()) if (one !== session && !one.inTransaction()) slots.delete(one);
@@ -41,14 +41,17 @@ export function createJoiner(options: Omit<CommitOptions, "transactions" | "clie
   }
 }
 
-/** It is one document's: what refuses the whole command (no rights, a session used for two things at once) has `ok`. */
+/**
+ * Whether the error is about one document. An error about the whole command (no privilege, a session used by two
+ * operations at once) has `ok`.
+ */
 const isOfDocument = (error: unknown): boolean =>
   error instanceof MongoServerError && error.errorResponse.ok === undefined;
 
-/** To make an index may need what the transaction locks, so it is not waited longer for the collections. */
+/** Creating an index may need a lock that the caller's transaction has, so the wait for the collections is short. */
 const preparationMs = 1_000;
 
-/** A transaction of the caller's may hold what the preparation waits for: then it has to let go, and be done again. */
+/** The caller's transaction may lock what the preparation waits for. Then it must abort and run again. */
 export function inTime<T>(opened: Promise<T>): Promise<T> {
   return withTimeLimit(preparationMs, opened, () => {
     const error = new MongoError(

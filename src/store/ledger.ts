@@ -18,11 +18,11 @@ export interface LedgerFacts {
 }
 
 /**
- * Both sides at one moment: reads of one snapshot, so that commits under way are on both sides or on neither.
- * (A standalone server has no snapshots; there a commit can fall between the two reads.)
+ * Reads both sides in one snapshot, so that a commit under way is on both sides or on neither. (A standalone server
+ * has no snapshots: a commit can fall between the two reads.)
  *
- * A range of 1,000,000 deliveries takes half a second; no index has the states of all, since each would be paid for
- * at every settlement.
+ * A range of 1,000,000 deliveries takes half a second. No index covers all states, because every settlement would
+ * have to update it.
  */
 export function createLedgerReader(options: {
   client: MongoClient;
@@ -34,7 +34,7 @@ export function createLedgerReader(options: {
 }) {
   const { client, db, transactions, channels, retentionDays, now } = options;
 
-  /** `from` and `to` in Unix ms are widened to whole minutes and cut to what the ledger reaches back to. */
+  /** `from` and `to` in Unix ms are widened to whole minutes and limited to the ledger's retention. */
   return function read(from: number, to: number): Promise<LedgerFacts> {
     return orUnavailable(() =>
       client.withSession({ snapshot: transactions }, async (session) => {

@@ -13,18 +13,18 @@ import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
-/** How far an id's time may be from `createdAt`: ids have the local clock and are made before their commit. */
+/** How far an id's time may differ from `createdAt`: ids use the local clock and are made before the commit. */
 const idSlackMs = 5 * 60_000;
-/** A count that would be larger is not worth its time. */
+/** A larger count is not worth its time. */
 const mostCounted = 100_000;
 const patienceMs = 20_000;
 
-/** What operators ask of the deliveries, and the two ways back. Each rejects with `database_unavailable`. */
+/** Queries for operators, and the two ways to resend a delivery. Each rejects with `database_unavailable`. */
 export function createOperateStore(db: Db) {
   const deliveries = deliveriesOf(db);
 
   return {
-    /** Newest first, those whose id is below `before`. An insert never shifts the pages: its id is above them. */
+    /** Newest first, only ids below `before`. New deliveries do not shift the pages, because their ids are higher. */
     page(filter: DeliveryFilter, before: string | undefined, limit: number): Promise<DeliverySummary[]> {
       return orUnavailable(async () => {
         const found = await deliveries
@@ -47,7 +47,7 @@ export function createOperateStore(db: Db) {
       });
     },
 
-    /** What a delivery's message is rendered from. */
+    /** The data that a delivery's message is rendered from. */
     source(id: string): Promise<DeliverySource | undefined> {
       return orUnavailable(async () => {
         const projection = { notification: 1, user: 1, channel: 1, content: 1 } as const;
@@ -63,7 +63,7 @@ export function createOperateStore(db: Db) {
       }).then((found) => found ?? undefined);
     },
 
-    /** Those that a redrive may move, newest first. */
+    /** Deliveries that a redrive may resend, newest first. */
     candidates(
       filter: DeliveryFilter,
       before: string | undefined,
@@ -99,9 +99,9 @@ export function createOperateStore(db: Db) {
     },
 
     /**
-     * Pending again and due at `now`, with all tries and the history so far; the id stays, and with it the Message-ID.
-     * False when it is not in a state that a way back exists from. The condition on the state makes it repeatable, and
-     * lets one of two simultaneous calls win.
+     * Makes the delivery pending and due at `now`, with all tries. Keeps the history and the id, and with it the
+     * Message-ID. False when its state does not allow a resend. The condition on the state makes the call repeatable,
+     * and only one of two simultaneous calls wins.
      */
     retry(id: string, now: number): Promise<boolean> {
       return orUnavailable(async () => {
@@ -110,7 +110,7 @@ export function createOperateStore(db: Db) {
       });
     },
 
-    /** The same for many; how many of them were moved. */
+    /** The same for many deliveries. Returns how many were made pending. */
     redrive(ids: string[], now: number): Promise<number> {
       return orUnavailable(async () => {
         const _id = { $in: ids.map((id) => new ObjectId(id)) };
@@ -123,7 +123,7 @@ export function createOperateStore(db: Db) {
 
 export type OperateStore = ReturnType<typeof createOperateStore>;
 
-/** Of an erased user's there is nothing left to send. */
+/** An erased user's deliveries have no content left to send. */
 const withContent = { user: { $ne: nobody } };
 
 const pendingAgain = (now: number) => ({
@@ -137,7 +137,7 @@ const pendingAgain = (now: number) => ({
   $unset: { reason: 1, detail: 1, providerId: 1, interruptions: 1, expireAt: 1 } as const,
 });
 
-/** As index `ended_badly` has it; MongoDB proves its use only by this very list in the query. */
+/** The list of index `ended_badly`. MongoDB uses the index only when the query has exactly this list. */
 export const endedBadly: DeliveryState[] = [...retryableStates];
 
 function queryOf(filter: DeliveryFilter, before: string | undefined): Filter<DeliveryDocument> {
@@ -145,7 +145,7 @@ function queryOf(filter: DeliveryFilter, before: string | undefined): Filter<Del
   const id: { $in?: ObjectId[]; $gte?: ObjectId; $lt?: ObjectId } = {
     ...(ids && { $in: ids.map((one) => new ObjectId(one)) }),
     ...(from !== undefined && { $gte: idAt(from - idSlackMs) }),
-    // Of two upper bounds the lower one.
+    // The lower of the two upper bounds applies.
     ...(to !== undefined && { $lt: idAt(to + idSlackMs) }),
   };
   const below = before === undefined ? undefined : new ObjectId(before);
@@ -173,7 +173,7 @@ function stateQuery(states: DeliveryState[]) {
     : { $in: states };
 }
 
-/** Bounds for the ids of what was created in a time, for the index that every collection has. */
+/** Bounds for the ids of documents created in a period, so that the `_id` index serves the query. */
 export function idsBetween(from: Date, to: Date): { $gte: ObjectId; $lt: ObjectId } {
   return { $gte: idAt(from.getTime() - idSlackMs), $lt: idAt(to.getTime() + idSlackMs) };
 }

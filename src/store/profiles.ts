@@ -11,11 +11,11 @@ import type { UserWrites } from "./user-writes.ts";
 const projection = { email: 1, phone: 1, locale: 1, timeZone: 1, webhook: 1, suppressed: 1 } as const;
 const profileProjection = { ...Object.fromEntries(profileFields.map((field) => [field, 1])), suppressed: 1 };
 
-/** Where users can be reached, and where not any more. `everyone`: the addresses of users who have none of their own. */
+/** The users' addresses and suppressions. `everyone`: the addresses of users who have none of their own. */
 export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipient = {}) {
   const users = usersOf(db);
   return {
-    /** One entry a user, in order; only `everyone`'s addresses for a user that does not exist. */
+    /** One entry per user, in order. An unknown user has only `everyone`'s addresses. */
     async many(ids: string[]): Promise<Recipient[]> {
       const _id = { $in: [...new Set(ids)].map(storedUserId) };
       const found = await orUnavailable(() =>
@@ -31,7 +31,9 @@ export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipie
       return found ? profileOf(found) : undefined;
     },
 
-    /** Creates the user when missing. Rejects with `user_document_conflict` when a rule of the collection's refuses it. */
+    /**
+     * Creates a missing user. Rejects with `user_document_conflict` when a schema rule of the collection refuses it.
+     */
     async write(user: string, change: ProfileChange): Promise<{ profile: Profile; created: boolean }> {
       const entries = Object.entries(change);
       const $set = Object.fromEntries(entries.filter(([, value]) => value !== null));
@@ -67,7 +69,10 @@ export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipie
       }
     },
 
-    /** Since when every attempt to this webhook has failed; undefined: one has arrived. Storing a webhook forgets it. */
+    /**
+     * Stores since when every attempt to this webhook has failed; undefined: an attempt succeeded. Storing a webhook
+     * clears it.
+     */
     async noteFailing(user: string, url: string, since: Date | undefined): Promise<void> {
       const path = "webhook.failingSince";
       await writes(user, (options) =>
@@ -79,10 +84,13 @@ export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipie
       );
     },
 
-    /** Of an address that is still the user's: who has another one, or was erased meanwhile, needs none. */
+    /**
+     * Suppresses an address that the user still has. A user who has another address by now, or was erased, needs
+     * none.
+     */
     async suppress(user: string, channel: Channel, suppression: Suppression): Promise<void> {
       const { address } = suppression;
-      // A webhook may be that of all users, which is in no document.
+      // The webhook may be the shared one, which is in no user's document.
       const still = channel === "email" ? { email: address } : channel === "sms" ? { phone: address } : {};
       await orUnavailable(() =>
         writes(user, (options) =>
@@ -113,7 +121,7 @@ function profileOf(document: UserDocument): Profile {
   };
 }
 
-/** The document is the product team's own: what does not have the expected form is not there. */
+/** The document is the product team's own: fields of an unexpected type are ignored. */
 function recipientOf({ email, phone, locale, timeZone, webhook, suppressed }: UserDocument): Recipient {
   return {
     ...(typeof email === "string" && { email }),

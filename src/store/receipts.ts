@@ -7,7 +7,7 @@ import { wireUserId } from "./ids.ts";
 
 const dayMs = 24 * 60 * 60_000;
 
-/** What the providers' callbacks change. Each call rejects with `database_unavailable`. */
+/** Applies the providers' callbacks. Each call rejects with `database_unavailable`. */
 export function createReceiptStore(db: Db, retentionDays: number) {
   const deliveries = deliveriesOf(db);
   const tokens: Collection<{ _id: string; at: Date }> = db.collection("callback_tokens");
@@ -29,16 +29,17 @@ export function createReceiptStore(db: Db, retentionDays: number) {
     },
 
     /**
-     * Moves a delivery forward along unanswered < sent < delivered < failed, never back, so that any order of reports
-     * ends in the same state. The report may come before `sent` is stored: while the delivery is `sending` (its
-     * lease stays, and `settle` adds the attempt without taking the state back), or `pending` or `uncertain` after an
-     * attempt whose answer was lost; then it also spares the second copy. Of several copies one that arrives is enough,
-     * even after we had given up without an answer, but only the failure of the stored copy is the delivery's.
+     * Moves a delivery forward along unanswered < sent < delivered < failed, never back, so any order of reports ends
+     * in the same state. The report may come before `sent` is stored, while the delivery is `sending`: its lease
+     * stays, and `settle` adds the attempt without taking the state back. Or the delivery is `pending` or `uncertain`
+     * after an attempt whose answer was lost: then the report also prevents a second copy. If several copies were
+     * sent, the arrival of any of them counts, even after we gave up without an answer. A failure counts only for the
+     * copy whose id is stored.
      */
     async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
       if (!outcome) return;
       const before: DeliveryState[] = ["pending", "sending", "uncertain"];
-      // No id is stored when the provider's answer had none.
+      // The stored id is missing when the provider's answer had none.
       const copy =
         providerId === undefined ? {} : { providerId: { $in: [providerId, null as unknown as string] } };
       const movable: Array<Filter<DeliveryDocument>> =
@@ -48,7 +49,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
       const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
       await orUnavailable(() =>
         deliveries.updateOne(
-          // A provider's words about an erased user name the address.
+          // A provider's text about an erased user would name the address.
           { _id: new ObjectId(delivery), channel, user: { $ne: nobody }, $or: movable },
           outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
         ),
@@ -68,7 +69,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
       });
     },
 
-    /** For a callback that could not be followed: its repeat must not count as a replay. */
+    /** For a callback that could not be applied: its retry must not count as a replay. */
     async returnToken(token: string): Promise<void> {
       await tokens.deleteOne({ _id: token });
     },

@@ -7,12 +7,12 @@ import { type UserDocument, usersOf } from "./inbox.ts";
 import { wellFormed } from "./profiles.ts";
 import type { UserWrites } from "./user-writes.ts";
 
-/** The addresses that take nothing more, as they stand in their users' documents. */
+/** The suppressed addresses, as stored in their users' documents. */
 export function createSuppressionStore(db: Db, writes: UserWrites, channels: Channel[]) {
   const users = usersOf(db);
 
   return {
-    /** By user and channel, those after `after`. Index `suppressed`. */
+    /** Ordered by user and channel, entries after `after`. Index `suppressed`. */
     list(
       filter: SuppressionFilter,
       after: { user: string; channel: string } | undefined,
@@ -34,7 +34,7 @@ export function createSuppressionStore(db: Db, writes: UserWrites, channels: Cha
         $and: [user === undefined ? {} : { _id: storedUserId(user) }, after ? notBefore(after.user) : {}],
       };
       return orUnavailable(async () => {
-        // Each user has at least one entry, but the first user's may have been on the page before.
+        // Each user has at least one entry, but the first user's may all have been on the previous page.
         const found = await users
           .find(query, { projection: { suppressed: 1 }, batchSize: limit + 2 })
           .sort({ _id: 1 })
@@ -58,7 +58,7 @@ export function createSuppressionStore(db: Db, writes: UserWrites, channels: Cha
       });
     },
 
-    /** False when there is none, or with `at` when it is not the one of that moment. The next delivery is sent again. */
+    /** False when there is none, or with `at` when the stored one has another time. Later deliveries are sent again. */
     remove(user: string, channel: Channel, at?: Date): Promise<boolean> {
       return orUnavailable(async () => {
         const path = `suppressed.${channel}`;
@@ -66,8 +66,8 @@ export function createSuppressionStore(db: Db, writes: UserWrites, channels: Cha
         const { value } = await writes(user, (options) =>
           users.findOneAndUpdate(
             { _id: storedUserId(user), [path]: { $exists: true }, ...(at && { [`${path}.at`]: at }) },
-            // The last one takes the field along, or the index would keep the user.
-            // A webhook has a fresh start, or its next failure would disable it again.
+            // Remove the field with its last entry, or the index would keep the user. Give a webhook a fresh start,
+            // or its next failure would disable it again.
             [
               { $unset: channel === "webhook" ? [path, "webhook.failingSince"] : path },
               { $set: { suppressed: { $cond: [none, "$$REMOVE", "$suppressed"] } } },
@@ -81,7 +81,7 @@ export function createSuppressionStore(db: Db, writes: UserWrites, channels: Cha
   };
 }
 
-/** MongoDB compares within a type only, and sorts all strings before all ObjectIds. */
+/** MongoDB compares only within a type, and sorts all strings before all ObjectIds. */
 function notBefore(user: string): Filter<UserDocument> {
   const id = storedUserId(user);
   return id instanceof ObjectId

@@ -5,31 +5,33 @@ const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
 /**
- * What was accepted, counted by the transaction that stores it: one document a minute and a commit of a process, so that
- * no two commits ever wait for each other here. The deliveries themselves are the other side of the comparison.
+ * Accepted deliveries, counted by the transaction that stores them. Each process writes one document per minute and
+ * concurrent commit, so commits never wait for each other here. The deliveries themselves are the other side of the
+ * comparison.
  */
 export interface BucketDocument {
   /** `<begin of the minute, ISO 8601>/<process>.<slot>`: ranges of it are ranges of time. */
   _id: string;
   accepted: Partial<Record<Channel, number>>;
-  /** The earliest moment at which one of its deliveries may be forgotten. */
+  /** When the first of its deliveries may be deleted. */
   expireAt: Date;
 }
 
-/** Since when everything is counted: deliveries of an older version were not. */
+/** The document with the time since which everything is counted. Deliveries of an older version were not. */
 export const sinceId = "since";
 
 /**
- * How far ahead of its writing counting has begun. A process that has just started can believe MongoDB's clock to be some
- * 100 ms behind, and what it stores at once would have been counted, yet be older than the count.
+ * Counting starts this long before it is recorded. A process that has just started can be some 100 ms behind
+ * MongoDB's clock. What it stores at once is counted, and would otherwise be older than the recorded start.
  */
 export const clockErrorMs = 1_000;
 
 export const bucketsOf = (db: Db): Collection<BucketDocument> => db.collection("ledger");
 
 /**
- * Writes that counting has begun, once for all time. Answers whether the server has the `bulkWrite` command (8.0, once its
- * featureCompatibilityVersion is raised): to ask is the one way to know that needs no further rights.
+ * Records the start of counting, once for the database. Returns whether the server has the `bulkWrite` command (8.0,
+ * once its featureCompatibilityVersion is raised). Trying the command is the only test that needs no further
+ * privileges.
  */
 export async function beginLedger(db: Db): Promise<boolean> {
   const filter = { _id: sinceId };
@@ -49,14 +51,16 @@ export async function beginLedger(db: Db): Promise<boolean> {
   return together;
 }
 
-/** Counts deliveries stored at `at`: an upsert. `slot`: unlike that of any other commit under way in this process. */
+/**
+ * Returns the upsert that counts deliveries stored at `at`. `slot`: distinct among this process's commits under way.
+ */
 export type Tally = (
   stored: Array<{ channel: Channel }>,
   at: Date,
   slot: number,
 ) => { filter: { _id: string }; update: UpdateFilter<BucketDocument> };
 
-/** `processId`: unlike that of any other process. */
+/** `processId`: distinct for each process. */
 export function createTally(processId: string, retentionDays: number): Tally {
   return (stored, at, slot) => {
     const added: Record<string, number> = {};

@@ -4,20 +4,20 @@ import type { Semaphore } from "../lib/semaphore.ts";
 import { createAbandonedCheck } from "./abandoned.ts";
 import { interrupted, writeConflict } from "./failures.ts";
 
-/** How long a transaction is tried again. */
+/** How long a transaction is retried. */
 export interface RetryBudget {
-  /** Until when it begins again after a write conflict, in Unix milliseconds. */
+  /** Retries after a write conflict until then, in Unix milliseconds. */
   conflicts: number;
-  /** Until when it begins again after any other transient error. */
+  /** Retries after any other transient error until then. */
   deadline: number;
-  /** Each try takes a place; a pause between two tries takes none, and no connection. */
+  /** Each try takes a place. A pause between two tries takes neither a place nor a connection. */
   places?: Semaphore;
 }
 
-/** `slot`: a number that no other transaction under way has: two that count in the same document would conflict. */
+/** `slot`: a number that no other open transaction has. Two that count in the same document would conflict. */
 type Work = (session: ClientSession, slot: number) => Promise<void>;
 
-/** Set here and not left to the client, which may be a caller's own: a 2xx must survive a lost primary. */
+/** Set here and not left to the client, which may be the caller's own: a 2xx must survive a lost primary. */
 const transactionOptions: TransactionOptions = {
   writeConcern: { w: "majority", wtimeoutMS: 10_000 },
   readConcern: { level: "local" },
@@ -28,9 +28,9 @@ const transactionOptions: TransactionOptions = {
 const longConflictMs = 1_000;
 
 /**
- * The loop of the driver's `withTransaction`, which would go on for 120 s whatever its options say: the whole again
- * after a write conflict or a lost primary, the commit alone again while nobody knows whether it was applied. A conflict
- * that lasts may be a dead process's transaction, which is then looked for and ended.
+ * Retries as the driver's `withTransaction` does, which would go on for 120 s whatever its options. After a write
+ * conflict or a lost primary it runs the whole transaction again. When the commit's result is unknown it repeats only
+ * the commit. A long conflict may come from a dead process's transaction, so it looks for those and ends them.
  */
 export function createTransactions(options: {
   client: MongoClient;

@@ -12,7 +12,7 @@ export interface FoundUser {
   phone?: string;
 }
 
-/** There is no index of addresses or of items: the collection is the product team's own, and appends must stay cheap. */
+/** Addresses and items have no index: the collection is the product team's own, and appends must stay cheap. */
 const patienceMs = 2_000;
 const maxTimeExpired = 50;
 const projection = { email: 1, phone: 1 } as const;
@@ -54,7 +54,9 @@ export function createUserSearch(db: Db) {
       return orUnavailable(() => byId(filter, after, limit));
     },
 
-    /** The user whose inbox has the notification, and the item. Scans all users, so it rejects when that takes too long. */
+    /**
+     * The user whose inbox has the notification, and the item. Scans all users, and rejects when that takes too long.
+     */
     async withNotification(id: string): Promise<{ user: string; item: InboxItem } | undefined> {
       const item = { notifications: { $elemMatch: { id } } };
       try {
@@ -97,7 +99,7 @@ function hexBeginning(text: string): Array<Filter<UserDocument>> {
   return [{ _id: { $gte: first, $lte: last } }] as Array<Filter<UserDocument>>;
 }
 
-/** MongoDB compares within a type only, and sorts all strings before all ObjectIds. */
+/** MongoDB compares only within a type, and sorts all strings before all ObjectIds. */
 function behindOf(user: string): Filter<UserDocument> {
   const id = storedUserId(user);
   return id instanceof ObjectId

@@ -6,35 +6,38 @@ import { patienceMs } from "./commit.ts";
 import { maxTimeExpired } from "./failures.ts";
 import { createTransactions, isConflict } from "./transactions.ts";
 
-/** Makes a write with these options of the driver's. The result must be taken from MongoDB's own reply. */
+/** Writes with the given driver options. The result must come from MongoDB's own reply. */
 type Attempt<Reply> = (options: { maxTimeMS?: number } | { session: ClientSession }) => Promise<Reply>;
 
 /**
- * Writes one user's document. `attempt` is called again only when the last call changed nothing. `creates`: it may create
- * the document.
+ * Writes one user's document. `attempt` is called again only when the last call changed nothing. `creates`: the write
+ * may create the document.
  *
  * Rejects with MongoDB's error, with `overloaded`, or with `database_unavailable` when another transaction locked the
- * document for too long: then nothing was changed.
+ * document for too long. In that case nothing was changed.
  */
 export type UserWrites = <Reply>(user: string, attempt: Attempt<Reply>, creates?: boolean) => Promise<Reply>;
 
-/** A pool has 20 connections: these, eight of the commits for locked users, and the rest for everything else. */
+/**
+ * Of the pool's 20 connections, direct writes use up to 8, commits for locked users another 8, and the rest serves
+ * everything else.
+ */
 const directAtOnce = 8;
 const lockedAtOnce = 2;
 /** How long a write may wait inside MongoDB, where it occupies a connection: many times what a write takes. */
 const directMs = 200;
-/** The same when several users are locked: one transaction may lock hundreds. */
+/** The limit when several users are locked: one transaction may lock hundreds. */
 const severalMs = 50;
 const several = 4;
-/** Writes that may wait for one locked user. */
+/** How many writes may wait for one locked user. */
 const mostWaiting = 100;
 
 /**
- * Create one for each pool of connections.
+ * Create one for each connection pool.
  *
- * A write outside of a transaction waits inside MongoDB for a transaction that locks the document, and occupies a
- * connection. So it gets `directMs`. After that the user's writes are made one by one in transactions, which fail at once
- * on a conflict and hold no connection between tries (decision 013).
+ * A write outside a transaction waits inside MongoDB for a transaction that locks the document, and occupies a
+ * connection. So it gets only `directMs`. After that, the user's writes run one by one in transactions, which fail at
+ * once on a conflict and use no connection between tries (decision 013).
  */
 export function createUserWrites(
   db: Db,
@@ -44,7 +47,7 @@ export function createUserWrites(
   const inTransaction = createTransactions({ client: db.client, now: Date.now, onAbandoned });
   const direct = createSemaphore(directAtOnce);
   const places = createSemaphore(lockedAtOnce);
-  /** The users whom another transaction locks, while any of their writes waits. */
+  /** Users locked by another transaction, as long as any of their writes waits. */
   const locked = new Map<string, { queue: Semaphore; waiting: number }>();
 
   const entryOf = (user: string) => {
@@ -58,7 +61,7 @@ export function createUserWrites(
     if (!transactions) return attempt({});
     const deadline = Date.now() + patienceMs;
     const late = AbortSignal.timeout(patienceMs);
-    // MongoDB does not interrupt an upsert that meets another transaction's insert (decision 005).
+    // MongoDB does not interrupt an upsert that waits for another transaction's insert (decision 005).
     try {
       const made = creates ? undefined : await direct.run(() => writeDirectly(user, attempt, deadline), late);
       return made ? made.reply : await writeLocked(user, attempt, deadline, late);
@@ -67,7 +70,7 @@ export function createUserWrites(
     }
   };
 
-  /** Returns nothing when the user is locked. */
+  /** Returns undefined when the user is locked. */
   async function writeDirectly<Reply>(
     user: string,
     attempt: Attempt<Reply>,
@@ -79,11 +82,11 @@ export function createUserWrites(
     } catch (error) {
       if (!isConflict(error) && !isTimeUp(error)) throw error;
       if (error instanceof MongoWriteConcernError) {
-        // It is applied: the time was up while it waited for the majority.
+        // The write was applied; its time ran out while it waited for the majority.
         await confirm(db, deadline - Date.now());
         return { reply: error.result as Reply };
       }
-      // At once, so that the user's next write does not wait inside MongoDB as well.
+      // Mark the user as locked at once, so that the next write does not wait inside MongoDB as well.
       entryOf(user);
       return undefined;
     }

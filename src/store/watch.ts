@@ -10,7 +10,7 @@ export interface WatchOptions {
   uri: string;
   /** A user's document has changed. The id has its public form. */
   onChange: (user: string) => void;
-  /** Changes may have been missed, so connected users must be read again. */
+  /** Changes may have been missed, so connected users must resync. */
   onLost: () => void;
   /** From 0 up to 1. */
   random: () => number;
@@ -20,7 +20,7 @@ export interface WatchOptions {
 export interface UserWatch {
   /** Whether the change stream is open. */
   readonly open: boolean;
-  /** Takes a second at most. */
+  /** Takes at most a second. */
   close(): Promise<void>;
 }
 
@@ -28,13 +28,13 @@ const maxPauseMs = 2_000;
 const closeMs = 1_000;
 
 /**
- * Follows all changes of users' documents, until `close`. One change stream for the process, on a client of its own: it
- * occupies its connection. What it says is a hint, so only the id is asked for.
+ * Follows all changes of users' documents until `close`. The process has one change stream, on its own client because
+ * it occupies a connection. A change is only a hint, so only the id is read.
  *
- * A stream that breaks is opened again after the last change seen. The driver could do that by itself, but without a
- * pause: where every answer was an error it took half a core. `onLost` is called once the stream is open without a place to
- * go on from: at the start, when the history is no longer kept, and after the collection was dropped. While MongoDB answers
- * but refuses the stream, for want of a privilege say, `onLost` comes every 1 to 2 s instead.
+ * A broken stream is reopened after the last change seen. The driver could do that itself, but without a pause: when
+ * every answer was an error it used half a core. `onLost` is called when the stream opens without a resume token: at
+ * the start, when the history is no longer kept, and after the collection was dropped. While MongoDB answers but
+ * refuses the stream, for example because a privilege is missing, `onLost` is called every 1 to 2 s instead.
  */
 export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions): UserWatch {
   const client = new MongoClient(uri, { ...clientOptions, maxPoolSize: 2 });
@@ -49,7 +49,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
       batchSize: 1_000,
       ...(place !== undefined && { resumeAfter: place }),
     });
-    // Comes with each answer that brings no change; by then what earlier ones brought has been told.
+    // Emitted for each answer without a change. By then the changes of earlier answers have been reported.
     stream.on("resumeTokenChanged", (token) => {
       if (open) healthy();
       else if (place === undefined) onLost();
@@ -57,17 +57,17 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
       place = token;
     });
     for await (const event of stream.stream()) {
-      // Of the collection: dropped, or renamed.
+      // The collection was dropped or renamed.
       if (!("documentKey" in event)) {
         place = undefined;
         return;
       }
-      // The first answer may bring changes already: that it opened is told by nothing else.
+      // The first answer may already bring changes. Then no other event reports that the stream opened.
       if (!open && place === undefined) onLost();
       open = true;
       healthy();
       const { _id: user } = event.documentKey;
-      // The collection is the product team's own: what is no user of ours has no inbox.
+      // The collection is the product team's own: documents with other ids are not our users and have no inbox.
       if (typeof user === "string" || user instanceof ObjectId) onChange(wireUserId(user));
       place = event._id;
     }
@@ -106,7 +106,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
     },
     async close() {
       stop.abort();
-      // A server that does not answer would hold the driver up for a minute.
+      // A server that does not answer would block the driver for a minute.
       await Promise.race([Promise.all([client.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
     },
   };
@@ -114,7 +114,7 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
 
 const pollMs = 2_000;
 
-/** For a server without change streams: anything may have changed, again and again. */
+/** For a server without change streams: calls `onLost` every 2 s, since anything may have changed. */
 export function pollUsers({ onLost }: Pick<WatchOptions, "onLost">): UserWatch {
   const polling = setInterval(onLost, pollMs);
   return { open: false, close: async () => clearInterval(polling) };
