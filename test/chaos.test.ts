@@ -25,7 +25,7 @@ let place: Place;
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), "belfry-chaos-"));
-  // Of its own: the errors it is told to make would hit every other test.
+  // A server of its own: the injected errors would affect every other test.
   mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
   const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
   process.stdout.write(`chaos, quick form: CHAOS_SEED=${seed}\n`);
@@ -48,12 +48,12 @@ async function quick(name: Exclude<ScenarioName, "live">): Promise<Result> {
   return result;
 }
 
-test("without faults every create is acknowledged and mailed once", { timeout: limitMs }, async () => {
+test("sends one mail per acknowledged create when nothing fails", { timeout: limitMs }, async () => {
   const result = await quick("calm");
   expect(result).toMatchObject({ acknowledged: 1_000, asked: 1_000, mails: 1_000, duplicates: 0 });
 });
 
-test("APIs and workers killed at random lose nothing that was acknowledged", {
+test("keeps every acknowledged create when APIs and workers are killed at random", {
   timeout: limitMs,
 }, async () => {
   const result = await quick("kills");
@@ -61,21 +61,21 @@ test("APIs and workers killed at random lose nothing that was acknowledged", {
   expect(result.faults).toHaveLength(6);
 });
 
-test("what a frozen worker held is sent by the other one, and what it says later changes nothing", {
+test("sends a frozen worker's deliveries from another worker and ignores its late outcomes", {
   timeout: limitMs,
 }, async () => {
   const result = await quick("freezes");
   expect(result.faults).toHaveLength(1);
 });
 
-test("a mail server that goes away, or whose network goes half-open, gets every mail in the end", {
+test("delivers every mail after the mail server was down or its network half-open", {
   timeout: limitMs,
 }, async () => {
   const result = await quick("mail-server");
   expect(result.faults.map((one) => one.what)).toEqual(["away", "half-open"]);
 });
 
-test("a mail server that is away from the beginning costs no more attempts than the breakers' probes", {
+test("only probes a mail server that is down from the start", {
   timeout: limitMs,
 }, async () => {
   const result = await quick("outage");
@@ -92,20 +92,22 @@ test.skipIf(noRabbitmq !== undefined)(
   },
 );
 
-test("while MongoDB fails one command in ten the answers are 201, or 503 with Retry-After", {
+test("answers 201, or 503 with Retry-After, while MongoDB fails one command in ten", {
   timeout: limitMs,
 }, async () => {
   const result = await quick("database-errors");
   expect(result.unanswered).toBe(0);
 });
 
-test("a killed primary costs seconds, and nothing that was acknowledged", { timeout: limitMs }, async () => {
+test("loses nothing acknowledged when the primary is killed, and recovers within seconds", {
+  timeout: limitMs,
+}, async () => {
   const result = await quick("primary");
   expect(result.unanswered).toBe(0);
   expect(result.slowestMs).toBeLessThan(20_000);
 });
 
-test("devices that are dropped, on instances that are killed, show what the inbox holds", {
+test("devices show the stored inbox after lost connections and killed instances", {
   timeout: limitMs,
 }, async () => {
   const result = await scenarios.live.quick(place);
@@ -123,14 +125,14 @@ test("devices that are dropped, on instances that are killed, show what the inbo
   expect(result.messages).toBeGreaterThan(100);
 });
 
-test("the same seed makes the same choices, another one others", () => {
+test("the same seed makes the same choices, another seed makes others", () => {
   const ten = (seed: number) => Array.from({ length: 10 }, createRandom(seed));
   expect(ten(7)).toEqual(ten(7));
   expect(ten(7)).not.toEqual(ten(8));
   expect(ten(7).every((one) => one >= 0 && one < 1)).toBe(true);
 });
 
-test("the comparison notices whatever is not as it was answered", async () => {
+test("the comparison reports every difference from the answers", async () => {
   const service = await startService({ DB_URI: uri, EMAIL: "user@receiver.example" });
   const answers = new Map<number, Answer>();
   const user = new ObjectId();

@@ -13,7 +13,7 @@ import { eventually, type ServiceProcess, spawnService, type Variables } from ".
 import { type ReceivedMail, type SmtpBehaviour, type SmtpSink, startSmtp } from "./support/smtp.ts";
 
 const leaseMs = 2_000;
-/** Where nobody dies: an instance that was not let run for two seconds has lost nothing. */
+/** For tests without a kill: an instance that gets no processor time for two seconds has lost nothing. */
 const patientLeaseMs = "30000";
 const concurrency = 16;
 const { uri, db } = freshDatabase();
@@ -27,7 +27,7 @@ let typesFile: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "belfry-crash-"));
   typesFile = join(dir, "types.json");
-  // The subject says which notification it is, so that the sink's own record can be held against the answers.
+  // The subject identifies the notification, so that the sink's record can be compared with the answers.
   const email = { subject: "n={{ data.n }}" };
   writeFileSync(typesFile, JSON.stringify({ new_login: { inbox: true, channels: { email } } }));
 });
@@ -84,7 +84,7 @@ function callers(people: string[], inFlight: number, wanted: number) {
       url = at;
       return Promise.all(Array.from({ length: inFlight }, caller));
     },
-    /** Nobody asks anything until `back` is there. */
+    /** No request is sent until `back` resolves. */
     holdUntil(back: Promise<ServiceProcess>) {
       up = back.then((service) => {
         url = service.url;
@@ -140,7 +140,7 @@ async function audit(
   return { duplicates: duplicatesIn(sink) };
 }
 
-test("killed ten times in the middle of 2,000 creates: every acknowledged one is in the inbox and its mail arrives", async () => {
+test("after ten kills during 2,000 creates, every acknowledged one is in the inbox and its mail arrives", async () => {
   const kills = 10;
   const wanted = 2_000;
   const sink = await smtp();
@@ -168,9 +168,9 @@ test("killed ten times in the middle of 2,000 creates: every acknowledged one is
   expect(duplicates).toBeLessThanOrEqual(kills * concurrency);
 }, 120_000);
 
-test("an instance frozen for two leases: another takes over, the late outcomes are refused, few mails go out twice", async () => {
+test("when an instance freezes for two leases another takes over, late outcomes are refused and few mails are sent twice", async () => {
   const few = 4;
-  // It does not answer until it is told, so that sends are under way when the instance is frozen.
+  // It answers only on demand, so that sends are in progress when the instance is frozen.
   const asked: Array<() => void> = [];
   let answering = false;
   const sink = await smtp({
@@ -215,7 +215,7 @@ test("an instance frozen for two leases: another takes over, the late outcomes a
   expect(await deliveries.countDocuments({ state: "sent" })).toBe(80);
 }, 60_000);
 
-test("a restart on the same data sends what was left, each mail once", async () => {
+test("a restart on the same data sends each remaining mail once", async () => {
   const gone = await startSmtp({ port: Number(await freePort()) });
   await gone.close();
   const settings = variables(gone, { MAX_RETRIES: "100", RETRY_FACTOR: "1" });
@@ -223,7 +223,7 @@ test("a restart on the same data sends what was left, each mail once", async () 
   const clients = callers(newUsers(4), 8, 40);
   await clients.start(first.url);
   await eventually(
-    // Not each: after some in vain the server is left alone for a while.
+    // Not every mail: after some failures the breaker pauses the server.
     async () => (await deliveries.countDocuments({ tries: { $gte: 1 } })) >= 5,
     "some were tried",
   );
@@ -237,7 +237,7 @@ test("a restart on the same data sends what was left, each mail once", async () 
   expect(sink.mails).toHaveLength(40);
 }, 60_000);
 
-test("two instances on one database: 500 mails, each exactly once, and both send", async () => {
+test("two instances on one database send 500 mails, each exactly once, and both send", async () => {
   const sink = await smtp(takingMs(5));
   const settings = variables(sink, { LEASE_MS: patientLeaseMs });
   const both = await Promise.all([spawnService(settings), spawnService(settings)]);
@@ -258,7 +258,7 @@ test("two instances on one database: 500 mails, each exactly once, and both send
   }
 }, 60_000);
 
-test("SIGTERM under load: what it has begun it answers, no lease is left, it ends with 0 in time", async () => {
+test("SIGTERM under load answers requests in progress, leaves no lease and exits with 0 in time", async () => {
   const sink = await smtp(takingMs(50));
   const settings = variables(sink, { LEASE_MS: patientLeaseMs });
   const service = await spawnService(settings);
@@ -285,7 +285,7 @@ test("SIGTERM under load: what it has begun it answers, no lease is left, it end
   expect(took).toBeLessThan(15_000);
   expect(service.output()).toMatch(/"stopped"/);
   expect(await deliveries.countDocuments({ lease: { $exists: true } })).toBe(0);
-  // What was stored was also answered: no request was dropped after it had been taken.
+  // Everything stored was also answered: no accepted request was dropped.
   const items = (await users.find().toArray()).flatMap((user) => user.notifications ?? []);
   expect(items.map((item) => item.data.n).filter((n) => !clients.acknowledged.has(n))).toEqual([]);
   expect(items).toHaveLength(clients.acknowledged.size);
@@ -297,7 +297,7 @@ test("SIGTERM under load: what it has begun it answers, no lease is left, it end
   expect(sink.mails).toHaveLength(items.length);
 }, 90_000);
 
-test("a second SIGTERM ends it at once, even while a mail server hangs", async () => {
+test("a second SIGTERM exits at once, even while a mail server hangs", async () => {
   let asked = 0;
   const sink = await smtp({ options: { onRcptTo: () => void asked++ } });
   const service = await spawnService(variables(sink));

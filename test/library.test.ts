@@ -13,7 +13,7 @@ import { eventually, startService } from "./support/service.ts";
 import { startStandalone } from "./support/standalone.ts";
 
 const { uri, client, db } = await ownDatabase();
-/** What a shop has beside its users. */
+/** A shop's own data beside its users. */
 const orders = db.collection<{ _id: string; state: string }>("orders");
 
 beforeEach(async () => {
@@ -57,7 +57,7 @@ const nothing = { items: [], deliveries: [], states: [], counted: 0 };
 const exactlyOnce = (id: string) => ({ items: [id], deliveries: [id], states: ["pending"], counted: 1 });
 
 describe("notify", () => {
-  test("stores what a service then shows and sends", async () => {
+  test("stores a notification that a service then shows and sends", async () => {
     const belfry = open({ newUser: { email: "ann@receiver.example" } });
     const { id } = await belfry.notify(shipped("ann"));
     expect(await stored("ann")).toEqual(exactlyOnce(id));
@@ -69,7 +69,7 @@ describe("notify", () => {
     );
   });
 
-  test("100 at once from two libraries and a service on one database: each exactly once, the books balance", async () => {
+  test("stores 100 concurrent notifications from two libraries and a service exactly once, and the ledger balances", async () => {
     const { url } = await startService({ DB_URI: uri, ROLES: "api" });
     const libraries = [open(), open()];
     const users = ["ann", "bob", "cid"];
@@ -104,7 +104,7 @@ describe("notify", () => {
     expect(body).toMatchObject({ balanced: true, total: { accepted: 75, pending: 75 } });
   });
 
-  test("types of the program's own", async () => {
+  test("accepts the program's own types", async () => {
     const types = { shipped: { inbox: true, channels: { sms: {} } } };
     const belfry = open({ types });
     await belfry.notify({ user: "ann", type: "shipped" });
@@ -127,7 +127,7 @@ describe("notify", () => {
     ["data over 8 KiB", { user: "ann", type: "new_login", data: { a: "x".repeat(9_000) } }, "/data"],
     ["data that is a list", { user: "ann", type: "new_login", data: [1] }, "/data"],
   ];
-  test.each(bad)("%s is refused, and where it is", async (_name, command, pointer) => {
+  test.each(bad)("refuses %s and names its place", async (_name, command, pointer) => {
     const refusal = open().notify(command as NotifyCommand);
     await expect(refusal).rejects.toMatchObject({
       name: "BelfryError",
@@ -137,7 +137,7 @@ describe("notify", () => {
     expect(await usersOf(db).countDocuments()).toBe(0);
   });
 
-  test("data is kept as JSON carries it; what JSON does not have is refused", async () => {
+  test("stores data as JSON and refuses values that JSON cannot represent", async () => {
     const belfry = open();
     const at = new Date(0);
     const data = { at, gone: undefined, "a.b": "$email", $set: { valueOf: [{ a: 1 }] }, id: new ObjectId() };
@@ -158,7 +158,7 @@ describe("notify", () => {
       });
   });
 
-  test("the program's client may read and write in its own way", async () => {
+  test("works whatever read and write options the program's client has", async () => {
     const odd = new MongoClient(uri, {
       w: 1,
       readPreference: "secondary",
@@ -178,7 +178,7 @@ describe("notify", () => {
     expect(items).toMatchObject([{ id, rev: standing.rev, title: "Shipped", data: { valueOf: [{ a: 1 }] } }]);
   });
 
-  test("settings that are none of the service's are refused, and named", () => {
+  test("refuses unknown settings and names them", () => {
     const wrong: Array<[object, string]> = [
       [{ inboxLimit: 1_001 }, "/inboxLimit"],
       [{ inboxLimit: "100" }, "/inboxLimit"],
@@ -194,7 +194,7 @@ describe("notify", () => {
     expect(() => open({ newUser: { email: "ann" } })).toThrow(/an address without a name/);
   });
 
-  test("a client without the right to write is no fault of the user's document", async () => {
+  test("a client without write privileges does not fail as user_document_conflict", async () => {
     const own = new MongoClient(uri, { appName: "shop" });
     onTestFinished(() => own.close());
     const belfry = open({ client: own });
@@ -212,7 +212,7 @@ describe("notify", () => {
       });
   });
 
-  test("a client that is none, and anything after close, is said so", async () => {
+  test("explains an invalid client and calls after close", async () => {
     expect(() => createBelfry({ client: {} as MongoClient })).toThrow(/not a MongoClient/);
     const belfry = open();
     const under = belfry.notify(shipped("ann"));
@@ -225,7 +225,7 @@ describe("notify", () => {
 });
 
 describe("inbox", () => {
-  test("what is done to an item is told with where the inbox stands, and seen by a service", async () => {
+  test("a change returns the item with rev and counts, and a service sees it", async () => {
     const belfry = open();
     const ids: string[] = [];
     for (const n of [1, 2, 3])
@@ -268,7 +268,7 @@ describe("inbox", () => {
     expect(body).toMatchObject({ ...standing, items: [item, { id: first }] });
   });
 
-  test("an unknown user's is empty, an unknown item is not found, and what is no id is refused", async () => {
+  test("is empty for an unknown user, rejects an unknown item with not_found, and refuses an invalid id", async () => {
     const { inbox } = open();
     expect(await inbox.list({ user: "nobody" })).toEqual({ rev: 0, unread: 0, total: 0, items: [] });
     await expect(inbox.read("nobody", "0".repeat(24))).rejects.toMatchObject({ code: "not_found" });
@@ -288,7 +288,7 @@ describe("notify within the program's transaction", () => {
   const inTransaction = <T>(work: (session: ClientSession) => Promise<T>) =>
     client.withSession((session) => session.withTransaction(() => work(session)));
 
-  test("both commit, or neither: aborted there is no item, no delivery, no count", async () => {
+  test("commits or aborts together: after an abort there is no item, no delivery and no count", async () => {
     const belfry = open();
     await belfry.ready();
     const change = new Error("the shop has changed its mind");
@@ -306,7 +306,7 @@ describe("notify within the program's transaction", () => {
     const { id } = await inTransaction(async (session) => {
       await orders.insertOne({ _id: "7", state: "shipped" }, { session });
       const made = await belfry.notify(shipped("ann"), { session });
-      // Nobody else sees it yet.
+      // Not visible to others yet.
       expect(await stored("ann")).toEqual(nothing);
       return made;
     });
@@ -314,7 +314,7 @@ describe("notify within the program's transaction", () => {
     expect(await orders.countDocuments()).toBe(1);
   });
 
-  test("several in one transaction, of several users, and two transactions side by side", async () => {
+  test("stores several users' notifications in one transaction, and in two concurrent ones", async () => {
     const belfry = open();
     await belfry.ready();
     const transaction = (users: string[]) =>
@@ -327,7 +327,7 @@ describe("notify within the program's transaction", () => {
     expect([ann.items.length, ann.counted]).toEqual([2, 5]);
   });
 
-  test("a user whom somebody else creates meanwhile: the transaction is done again, and stored exactly once", async () => {
+  test("retries and stores exactly once when another process creates the user meanwhile", async () => {
     const belfry = open();
     await belfry.ready();
     let rounds = 0;
@@ -343,7 +343,7 @@ describe("notify within the program's transaction", () => {
     expect(await orders.countDocuments()).toBe(1);
   });
 
-  test("a write conflict with another notification of the same user: exactly one of each", async () => {
+  test("stores each exactly once after a write conflict on the same user", async () => {
     const belfry = open();
     const first = await belfry.notify(shipped("ann"));
     let rounds = 0;
@@ -359,7 +359,7 @@ describe("notify within the program's transaction", () => {
     expect(found.counted).toBe(2);
   });
 
-  test("a primary that steps down under it: exactly one", async () => {
+  test("stores exactly one when the primary steps down", async () => {
     // The driver may wait a whole heartbeat, by default 10 s, before it finds the primary again.
     const own = new MongoClient(uri, { appName: "shop", heartbeatFrequencyMS: 500 });
     onTestFinished(() => own.close());
@@ -384,7 +384,7 @@ describe("notify within the program's transaction", () => {
     expect((await stored("")).counted).toBe(3);
   });
 
-  test("a document that can take no notification: user_document_conflict, and the transaction is off", async () => {
+  test("rejects with user_document_conflict and aborts when the document cannot take a notification", async () => {
     const belfry = open();
     await belfry.ready();
     await db.collection<{ _id: string }>("users").insertOne({ _id: "ann", notifications: "none" } as never);
@@ -398,7 +398,7 @@ describe("notify within the program's transaction", () => {
     expect(await deliveriesOf(db).countDocuments()).toBe(0);
   });
 
-  test("what is not the document's fault comes as the driver throws it, for whoever owns the transaction", async () => {
+  test("passes the driver's other errors on to the transaction's owner", async () => {
     const own = new MongoClient(uri, { appName: "shop" });
     onTestFinished(() => own.close());
     const belfry = open({ client: own });
@@ -421,7 +421,7 @@ describe("notify within the program's transaction", () => {
     expect(await stored("ann")).toEqual(nothing);
   });
 
-  test("on a server without transactions is refused, and says what it takes", async () => {
+  test("is refused on a server without transactions, and explains what is needed", async () => {
     const standalone = await startStandalone();
     onTestFinished(() => standalone.close());
     const own = new MongoClient(standalone.uri);
@@ -435,7 +435,7 @@ describe("notify within the program's transaction", () => {
     expect((await belfry.inbox.list({ user: "ann" })).total).toBe(0);
   });
 
-  test("the very first call, in a transaction that has locked the users: the collections are made, then it is stored", async () => {
+  test("creates the collections, then stores, when the first call is in a transaction that locks users", async () => {
     // The shop's own; it has none of Belfry's indexes.
     await db.collection<{ _id: string }>("users").insertOne({ _id: "ann" });
     await db.createCollection("orders");
@@ -447,7 +447,7 @@ describe("notify within the program's transaction", () => {
     expect(await stored("ann")).toEqual(exactlyOnce(id));
   });
 
-  test("a session without a transaction, of another client, or ended, is refused", async () => {
+  test("refuses a session without a transaction, of another client, or ended", async () => {
     const belfry = open();
     const other = new MongoClient(uri);
     onTestFinished(() => other.close());
@@ -466,7 +466,7 @@ describe("notify within the program's transaction", () => {
     expect(await stored("ann")).toEqual(nothing);
   });
 
-  test("the program is killed right after its commit: exactly one; in the middle of its transaction: nothing", async () => {
+  test("stores exactly one when the program is killed after its commit, and nothing when killed before it", async () => {
     await open().ready();
     await db.createCollection("orders");
     const child = (moment: string) => {

@@ -12,7 +12,7 @@ test.each([
   expect(inWords(key)).toBe(title);
 });
 
-test("data becomes names and values, with paths for what is nested and nothing for what is empty", () => {
+test("turns data into names and values, with a path for nested values and no row for empty ones", () => {
   const data = {
     order_id: 42,
     paid: true,
@@ -31,7 +31,7 @@ test("data becomes names and values, with paths for what is nested and nothing f
   ]);
 });
 
-test("a large value is cut, and so is a long list", () => {
+test("truncates large values and long lists", () => {
   const many = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`n${n}`, "x".repeat(2_000)]));
   const rows = rowsOf(many);
   expect(rows).toHaveLength(50);

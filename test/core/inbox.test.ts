@@ -12,7 +12,7 @@ function open() {
 }
 
 describe("a user's devices", () => {
-  test("are told of every change that changed something, and of no other", async () => {
+  test("are notified of every effective change and of no other", async () => {
     const { store, inbox, touched } = open();
     const user = nextId();
     const [a, b] = (await store.notify(user, { id: nextId() }, { id: nextId() })) as [string, string];
@@ -40,7 +40,7 @@ describe("a user's devices", () => {
   });
 });
 
-test("each answer tells where the inbox stands after it, and nothing of the store's own", async () => {
+test("each answer has the inbox's rev and counts, and no internal fields", async () => {
   const { store, inbox } = open();
   const [id] = (await store.notify("standing")) as [string];
   const item = (await inbox.get("standing", id)).item;
@@ -51,7 +51,7 @@ test("each answer tells where the inbox stands after it, and nothing of the stor
   expect(await inbox.remove("standing", id)).toEqual({ rev: 3, unread: 0, total: 0 });
 });
 
-test("what names an item that the user has not is not found, on every way", async () => {
+test("every call rejects with not_found for an item that the user does not have", async () => {
   const { inbox, touched } = open();
   const id = nextId();
   for (const ask of [
@@ -64,7 +64,7 @@ test("what names an item that the user has not is not found, on every way", asyn
   expect(touched).toEqual([]);
 });
 
-test("what an older client reads is told to devices as any other change", async () => {
+test("devices are notified when an older client marks items as read", async () => {
   const { store, inbox } = open();
   const [id] = (await store.notify("dialect")) as [string];
   await inbox.change("dialect", id, "read");

@@ -43,7 +43,7 @@ function render(templates: object, content: Partial<DeliveryContent> = {}) {
 }
 
 describe("notification types", () => {
-  test("without a file there are the four of the inbox dialect, the three of the live one, and the queue dialect's", () => {
+  test("without a file: the four types of the inbox dialect, the three of the live one, and the queue dialect's", () => {
     const registry = registryOf();
     const types = Object.fromEntries(registry.keys.map((key) => [key, registry.get(key)]));
     expect(types).toStrictEqual({
@@ -58,7 +58,7 @@ describe("notification types", () => {
     });
   });
 
-  test("a file adds types and replaces built-in ones by their key", () => {
+  test("a file adds types and replaces built-in types by key", () => {
     const registry = registryOf({
       invoice: { description: "A bill", ...email({ subject: "Bill" }) },
       new_message: { inbox: false, channels: { email: {} } },
@@ -160,13 +160,13 @@ describe("notification types", () => {
       { one: email({ text: "{% for a in (1..1000000000) %}x{% endfor %}" }) },
       /^type one, .*text: /,
     ],
-  ])("%s is told as a problem", (_what, file, expected) => {
+  ])("reports %s as a problem", (_what, file, expected) => {
     const { problems } = createTypeRegistry(general, file);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem).toMatch(expected);
   });
 
-  test("all problems of all types and templates are told", () => {
+  test("reports all problems of all types and templates", () => {
     const { problems } = createTypeRegistry(general, {
       one: email({ subject: "{% a %}", text: "{{ key | b }}", html: "{% c %}" }),
       two: { inbox: true, channels: { email: { text: "{% d %}" }, sms: { text: "{% e %}" } } },
@@ -183,16 +183,16 @@ describe("notification types", () => {
   });
 });
 
-describe("how a type is tried again", () => {
+describe("a type's retry policy", () => {
   const resendUnknown = true;
 
-  test("is the general rule where the type says nothing, and for a type that is gone", () => {
+  test("is the general policy for a type without its own, and for a type that no longer exists", () => {
     const registry = registryOf({ one: email({}) });
     for (const key of ["new_login", "one", "gone", "__proto__", "toString"])
       expect(registry.policy(key), key).toStrictEqual({ ...general, resendUnknown });
   });
 
-  test("is the type's own where it says something, field by field", () => {
+  test("takes each field from the type where the type sets it", () => {
     const registry = registryOf({
       slow: { ...email({}), retry: { delay_ms: 60_000 } },
       never: { ...email({}), retry: { max_retries: 0 } },
@@ -203,11 +203,11 @@ describe("how a type is tried again", () => {
     expect(registry.policy("own")).toStrictEqual({ delayMs: 5, factor: 1.5, maxRetries: 9, resendUnknown });
   });
 
-  test("keeps the queue dialect's fixed wait, whatever the general factor is", () => {
+  test("keeps the queue dialect's fixed delay, whatever the general factor", () => {
     expect(registryOf().policy("direct")).toStrictEqual({ ...general, factor: 1, resendUnknown });
   });
 
-  test("after a send that nobody answered is rather twice, unless the type would rather not", () => {
+  test("resends after a time-out, unless the type's on_timeout is give_up", () => {
     const registry = registryOf({
       rather: { ...email({}), on_timeout: "resend" },
       careful: { ...email({}), on_timeout: "give_up" },
@@ -243,18 +243,18 @@ describe("templates", () => {
     });
   });
 
-  test("that a type does not give are the default ones", () => {
+  test("use the defaults where a type has none", () => {
     const { subject, text, html } = render({ subject: "Own" }, content);
     expect(subject).toBe("Own");
     expect(text).toBe("Title\n\nBody\n\nName: Ada\nList: 1, 2\nDeep, Er: x\n\nType: sample\n");
     expect(html).toContain("Title");
   });
 
-  test("a value that is missing is empty", () => {
+  test("render a missing value as empty", () => {
     expect(render({ text: "[{{ data.no.such }}{{ title }}{{ nothing }}]" }).text).toBe("[]");
   });
 
-  test("HTML shows values as text, whatever they hold; text and subject leave them as they are", () => {
+  test("escape values in HTML, and leave them as they are in text and subject", () => {
     const evil = `<script>alert("1")</script>&'`;
     const all = "{{ title }}|{{ data.name }}";
     const { subject, text, html } = render(
@@ -276,7 +276,7 @@ describe("templates", () => {
     expect(html).not.toMatch(/<b>|<i>/);
   });
 
-  test("template marks inside a value are text", () => {
+  test("do not render template syntax inside a value", () => {
     const value = "{{ key }}{% if key %}x{% endif %}";
     expect(render({ text: "{{ title }}" }, { title: value }).text).toBe(value);
   });
@@ -287,23 +287,23 @@ describe("templates", () => {
     ["\ta\0b\u0085c\u007fd\u001be ", "a b c d e"],
     ["  blanks  ", "blanks"],
     ["漢字 😀", "漢字 😀"],
-  ])("a subject is one line: %j", (title, subject) => {
+  ])("keep the subject on one line: %j", (title, subject) => {
     expect(render({ subject: "{{ title }}" }, { title }).subject).toBe(subject);
   });
 
-  test("a subject is cut at 500 characters and stays text", () => {
+  test("truncate the subject at 500 characters without splitting a character", () => {
     expect(render({ subject: "{{ title }}" }, { title: "x".repeat(2_000) }).subject).toBe("x".repeat(500));
     const cut = render({ subject: "{{ title }}" }, { title: `${"x".repeat(499)}😀` }).subject;
     expect(cut.isWellFormed()).toBe(true);
   });
 
-  test("see only what data itself holds, nothing of the program", () => {
+  test("see only data's own properties", () => {
     const text =
       "{{ data.constructor }}{{ data.constructor.name }}{{ data.__proto__ }}{{ key.constructor }}{{ data.toString }}";
     expect(render({ text }, { data: {} }).text).toBe("");
   });
 
-  test("are filled in although the process stood still in the middle, as a loaded machine makes it", () => {
+  test("render even if the process stalls in the middle, as on a loaded machine", () => {
     let stalls = 1;
     const data = {
       get name() {
@@ -319,7 +319,7 @@ describe("templates", () => {
     expect(stalls).toBeLessThan(1);
   });
 
-  test("that never end on some data fail instead of holding up the others", () => {
+  test("fail when they never end, without delaying others", () => {
     const text =
       "{% for a in data.l %}{% for b in data.l %}{% for c in data.l %}{% for d in data.l %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}";
     const started = Date.now();
@@ -332,7 +332,7 @@ describe("an SMS", () => {
   const text = (source: string, content: Partial<DeliveryContent>) =>
     registryOf({ sample: sms({ text: source }) }).render.sms({ key: "sample", at: 0, ...content });
 
-  test("is filled in as plain text, without blanks around it", () => {
+  test("is rendered as plain text and trimmed", () => {
     expect(
       text("\n {{ data.name }} & {{ title }}: {{ body }}\n", {
         title: "<b>",
@@ -349,7 +349,7 @@ describe("an SMS", () => {
     expect(render.sms({ key: "direct", at: 0, title: "", body: "" })).toBe("Direct");
   });
 
-  test("of a type that sends none itself has the default words: a caller may name any channel", () => {
+  test("uses the default text for a type without SMS, because a caller may choose any channel", () => {
     const { render } = registryOf({ bare: sms({}) });
     expect(render.sms({ key: "new_login", at: 0 })).toBe("New login");
     expect(render.email({ key: "bare", at: 0 })).toMatchObject({ subject: "Bare" });
@@ -360,7 +360,7 @@ describe("an SMS", () => {
 describe("the default e-mail", () => {
   const registry = registryOf();
 
-  test("has the type's name in words as its title, and the key in its last line of text alone", () => {
+  test("has the type's name in words as its title, and the key only in the last line of the text part", () => {
     const { subject, text, html } = registry.render.email({ key: "new_login", at: 0 });
     expect(subject).toBe("New login");
     expect(text).toBe("New login\n\nType: new_login\n");
@@ -368,7 +368,7 @@ describe("the default e-mail", () => {
     expect(html).not.toMatch(/new_login|white-space:pre-line|<table/);
   });
 
-  test("shows title, body and data when they are given", () => {
+  test("shows title, body and data", () => {
     const { subject, text, html } = registry.render.email({
       key: "registration",
       at: 0,
@@ -382,14 +382,14 @@ describe("the default e-mail", () => {
     expect(html).not.toContain("registration");
   });
 
-  test.each(["", "   ", "\t\n", "\u200b", "\u3164"])("a title of blanks (%j) is none", (title) => {
+  test.each(["", "   ", "\t\n", "\u200b", "\u3164"])("treats a blank title (%j) as none", (title) => {
     expect(registry.render.email({ key: "new_login", at: 0, title }).subject).toBe("New login");
     expect(render({ subject: "{{ title }}" }, { title }).subject).toBe("Sample");
   });
 });
 
 describe("the sender of a type's mails", () => {
-  test("is the configured one with the type's name, and answers go where the type says", () => {
+  test("is the configured address with the type's name, and replies go to the type's address", () => {
     const own = { reply_to: "help@sender.example", from_name: "Night Desk" };
     expect(render({ ...own })).toMatchObject({ replyTo: "help@sender.example", fromName: "Night Desk" });
   });
@@ -435,7 +435,7 @@ test.each([
     "{{ data.s | replace: 'x', data.s | replace: 'x', data.s }}",
     { s: "x".repeat(7_000) },
   ],
-])("the work of a template is bounded: %s", (_what, text, data) => {
+])("limits a template's work: %s", (_what, text, data) => {
   const types = { report: { inbox: false, channels: { email: { text } } } };
   const { problems, ...made } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
   const registry = withMessages(made.registry);
@@ -474,7 +474,7 @@ describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, wi
     expect(rendered(when, "Europe/Berlin")).toBe(expected);
   });
 
-  test("are in UTC for a user without a time zone, or with one that does not exist", () => {
+  test("are in UTC for a user without a time zone or with an unknown one", () => {
     expect(rendered("2026-07-01")).toBe("2026-07-01 00:00 +0000");
     expect(rendered("2026-07-01T12:30:00+02:00", "Mars/Olympus")).toBe("2026-07-01 10:30 +0000");
     expect(rendered("now", "Asia/Kolkata", "date: '%z'")).toBe("+0530");

@@ -6,7 +6,7 @@ import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 
-/** A simulator whose time passes when it is told to; `dice` come round again and again. */
+/** A simulator with a manual clock; `dice` repeat in a cycle. */
 function simulator(dice: number[], more: Partial<SimulatorPartners> = {}) {
   const sent: NotifyCommand[] = [];
   const failures: unknown[] = [];
@@ -29,7 +29,7 @@ function simulator(dice: number[], more: Partial<SimulatorPartners> = {}) {
   return { ...started, sent, failures, waits };
 }
 
-test("each of the three use cases has its title, and a text that says what happened", async () => {
+test("the three example notifications have a title and a text that tells what happened", async () => {
   const first = simulator([0], { count: 1 });
   const second = simulator([0.3, 0.4, 0.99], { count: 1 });
   const third = simulator([0.99], { count: 1 });
@@ -54,7 +54,7 @@ test("each of the three use cases has its title, and a text that says what happe
     expect(registry.get(type)).toMatchObject({ inbox: true });
 });
 
-test("everybody gets everything in the end, the first at once and each other after the interval", async () => {
+test("sends the first notification at once, one more per interval, and reaches every user with every type", async () => {
   const { ended, sent, waits } = simulator([], { count: 500, random: Math.random });
   await ended;
   const kinds = new Set(sent.map(({ user, type }) => `${user} ${type}`));
@@ -62,7 +62,7 @@ test("everybody gets everything in the end, the first at once and each other aft
   expect(waits).toEqual(Array(499).fill(3_000));
 });
 
-test("a notification that cannot be stored is told of, and the next one follows", async () => {
+test("reports a notification that cannot be stored, and sends the next one", async () => {
   let asked = 0;
   const away = new Error("the database is away");
   const notify = async () => {
@@ -74,7 +74,7 @@ test("a notification that cannot be stored is told of, and the next one follows"
   expect([sent.length, failures]).toEqual([3, [away]]);
 });
 
-test("stop waits for the notification under way, and sends no more", async () => {
+test("stop waits for the notification in progress and sends no more", async () => {
   let answer = (_: { id: string }) => {};
   const notify = () =>
     new Promise<{ id: string }>((resolve) => {
@@ -94,7 +94,7 @@ test("stop waits for the notification under way, and sends no more", async () =>
 
 const { uri } = freshDatabase();
 
-test("a service with SIMULATOR_INTERVAL_SECONDS notifies all four by itself", async () => {
+test("a service with SIMULATOR_INTERVAL_SECONDS notifies all four users by itself", async () => {
   const app = await startService({ DB_URI: uri, SIMULATOR_INTERVAL_SECONDS: "0.01" });
   await eventually(async () => {
     const lists = await Promise.all(

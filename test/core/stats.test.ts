@@ -4,7 +4,7 @@ import { createStats, type Totals } from "../../src/core/stats.ts";
 beforeEach(() => void vi.useFakeTimers({ now: 1_800_000_000_000 }));
 afterEach(() => void vi.useRealTimers());
 
-/** A service that can be told what it has done. */
+/** A service double with settable counters. */
 function start() {
   const totals: Totals = {
     accepted: 100,
@@ -34,7 +34,7 @@ function start() {
   return { totals, depth, stats, pass };
 }
 
-test("counts what happened in each interval, and keeps 15 minutes of it", async () => {
+test("counts events per interval and keeps 15 minutes", async () => {
   const { totals, stats, pass } = start();
   await pass(5);
   totals.accepted += 20;
@@ -64,7 +64,7 @@ test("counts what happened in each interval, and keeps 15 minutes of it", async 
   stats.stop();
 });
 
-test("knows what waits from the start of the process, whether or not anybody looks", async () => {
+test("samples the queue from the start of the process, even when nobody reads it", async () => {
   const { depth, stats, pass } = start();
   await pass(60);
   expect(depth).toHaveBeenCalledTimes(13);
@@ -84,7 +84,7 @@ test("spends at most a twentieth of the time on counting a long queue", async ()
   stats.stop();
 });
 
-test("goes on when the database does not answer", async () => {
+test("continues when the database does not answer", async () => {
   const { depth, stats, pass } = start();
   depth.mockRejectedValue(new Error("away"));
   await pass(20);

@@ -22,7 +22,7 @@ const login: Outcome = {
   remedy: "Check it.",
 };
 
-/** A channel with providers that answer as told, in the order given, on a clock of its own. */
+/** A channel with providers that give the listed answers in order, on its own clock. */
 function channelOf(
   answers: Record<string, Answer | Answer[]>,
   options: { channel?: "email" | "sms" | "webhook"; rates?: Record<string, Rate> } = {},
@@ -101,7 +101,7 @@ function channelOf(
 const told = (attempts: Array<{ provider: string; outcome: string }>) =>
   attempts.map(({ provider, outcome }) => `${provider} ${outcome}`);
 
-test("the first provider gets the message, and the others are not asked", async () => {
+test("sends with the first provider only", async () => {
   const { turn, asked, messages, delivery } = channelOf({ mailgun: "sent", smtp: "sent" });
   expect(await turn()).toEqual({
     attempts: [
@@ -119,7 +119,7 @@ test.each([
   ["a transient answer", later],
   ["no connection", away],
   ["a refusal of our configuration", login],
-])("after %s the next one takes over in the same turn, with the same message", async (_what, first) => {
+])("after %s the next provider gets the same message in the same run", async (_what, first) => {
   const { turn, messages } = channelOf({ mailgun: first, smtp: "sent", third: "sent" });
   const { attempts, result } = await turn();
   expect(told(attempts)).toEqual([`mailgun ${first.kind}`, "smtp sent"]);
@@ -130,7 +130,7 @@ test.each([
 test.each([
   ["may have been sent", silent],
   ["was refused for good", nobody],
-])("what %s goes to nobody else", async (_what, first) => {
+])("a message that %s is not sent with another provider", async (_what, first) => {
   const { turn, asked } = channelOf({ mailgun: first, smtp: "sent" });
   const { attempts, result } = await turn();
   expect(told(attempts)).toEqual([`mailgun ${first.kind}`]);
@@ -138,7 +138,7 @@ test.each([
   expect(asked).toEqual(["mailgun"]);
 });
 
-test("an error that no provider should throw counts as unknown: it may have been sent", async () => {
+test("an unexpected error counts as unknown, because the message may have been sent", async () => {
   const { turn, asked } = channelOf({ mailgun: new TypeError("x is not a function"), smtp: "sent" });
   const { attempts, result } = await turn();
   expect(result).toEqual({ kind: "unknown", code: "DEFECT", text: "TypeError: x is not a function" });
@@ -146,21 +146,21 @@ test("an error that no provider should throw counts as unknown: it may have been
   expect(asked).toEqual(["mailgun"]);
 });
 
-test("when all answer something transient the last one's answer counts, and its wait", async () => {
+test("when all providers fail transiently, the last one's answer and delay count", async () => {
   const { turn } = channelOf({ mailgun: later, smtp: { ...later, code: "450", afterMs: 300_000 } });
   const { attempts, result } = await turn();
   expect(told(attempts)).toEqual(["mailgun retry", "smtp retry"]);
   expect(result).toMatchObject({ kind: "retry", code: "450", afterMs: 300_000 });
 });
 
-test("a transient answer is not forgotten for a later one that refuses our configuration", async () => {
+test("a transient answer counts even if a later provider refuses our configuration", async () => {
   const { turn } = channelOf({ mailgun: later, smtp: login });
   const { attempts, result } = await turn();
   expect(told(attempts)).toEqual(["mailgun retry", "smtp misconfigured"]);
   expect(result).toEqual(later);
 });
 
-test("a provider that rests is passed over; when all rest nobody is asked until the first is back", async () => {
+test("skips a paused provider, and puts the delivery back when all are paused", async () => {
   const { turn, asked, states, slots } = channelOf({ mailgun: login, smtp: [login, "sent"] });
   const { result } = await turn();
   expect(asked).toEqual(["mailgun", "smtp"]);
@@ -179,7 +179,7 @@ test("a provider that rests is passed over; when all rest nobody is asked until 
   expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
 });
 
-test("five outages in a row open the breaker, and the second provider carries on alone", async () => {
+test("five failures in a row open the breaker, and the second provider sends alone", async () => {
   const { turn, asked, states } = channelOf({ mailgun: away, smtp: "sent" });
   for (let n = 0; n < 5; n++) expect(told((await turn()).attempts)).toEqual(["mailgun retry", "smtp sent"]);
   expect(states.mailgun).toMatchObject({ state: "open", code: "ECONNREFUSED" });
@@ -187,7 +187,7 @@ test("five outages in a row open the breaker, and the second provider carries on
   expect(asked.filter((name) => name === "mailgun")).toHaveLength(5);
 });
 
-test("a wait for the rate is short, or the next provider's turn, or the delivery waits elsewhere", async () => {
+test("waits briefly for the rate limit, else uses the next provider, else puts the delivery back", async () => {
   const tenASecond = { count: 10, perMs: 1_000 };
   const { turn, slept } = channelOf({ smtp: "sent" }, { rates: { smtp: { count: 1, perMs: 1_000 } } });
   for (let n = 0; n < 3; n++) expect((await turn()).result.kind).toBe("sent");
@@ -216,7 +216,7 @@ test("a wait for the rate is short, or the next provider's turn, or the delivery
   expect((await one.turn()).result.kind).toBe("sent");
 });
 
-test("a text of several segments uses up the rate accordingly", async () => {
+test("an SMS uses one unit of the rate per segment", async () => {
   const rates = { twilio: { count: 4, perMs: 60_000 } };
   const { turn, delivery, asked } = channelOf({ twilio: "sent" }, { channel: "sms", rates });
   delivery.content.body = "x".repeat(400);
@@ -226,7 +226,7 @@ test("a text of several segments uses up the rate accordingly", async () => {
   expect(asked).toEqual(["twilio"]);
 });
 
-test("while a provider rests its rate is not used up", async () => {
+test("a paused provider uses none of its rate", async () => {
   const rates = { smtp: { count: 2, perMs: 60_000 } };
   const { turn, states } = channelOf({ smtp: [login, "sent"] }, { rates });
   await turn();
@@ -235,13 +235,13 @@ test("while a provider rests its rate is not used up", async () => {
   expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
 });
 
-test("without a provider, an address or a wish for it, nobody is asked and the reason is kept", async () => {
+test("skips without a provider, without an address or when suppressed, and stores the reason", async () => {
   const none = channelOf({});
   expect(await none.turn()).toEqual({
     attempts: [],
     result: { kind: "skip", reason: "no_provider", text: "no provider is configured for email" },
   });
-  // Work for nobody is taken all the same, so that it comes to its end.
+  // Deliveries without a provider are claimed all the same, so that they end.
   expect(channelAvailability([], Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
 
   const { turn, recipient, asked } = channelOf({ smtp: "sent" });
@@ -257,7 +257,7 @@ test("without a provider, an address or a wish for it, nobody is asked and the r
   expect(asked).toEqual([]);
 });
 
-test("a user who has another address by now, or is suppressed on another channel, is sent to", async () => {
+test("sends to a changed address, and to a user suppressed on another channel", async () => {
   const { turn, recipient } = channelOf({ smtp: "sent" });
   const at = new Date(0);
   recipient.suppressed = {
@@ -273,7 +273,7 @@ test.each([
   ["a bad message", { ...nobody, reason: "message" }, false],
   ["a policy", { ...nobody, reason: "policy" }, false],
 ] as Array<[string, Extract<Outcome, { kind: "rejected" }>, boolean]>)(
-  "%s is remembered for the user and channel: only what is the address's own",
+  "after %s, suppresses the address only if the address is the cause",
   async (_what, outcome, remembered) => {
     const { turn, suppressed } = channelOf({ smtp: outcome });
     expect((await turn()).result).toEqual(outcome);
@@ -284,7 +284,7 @@ test.each([
   },
 );
 
-test("what cannot be made is asked of nobody: a failing template fails it, an unreadable profile is tried again", async () => {
+test("fails when a template fails, and retries when the profile cannot be read, without asking a provider", async () => {
   const { turn, asked } = channelOf({ smtp: "sent" });
   const render = () => {
     throw new Error("the type is gone");
@@ -298,7 +298,7 @@ test("what cannot be made is asked of nobody: a failing template fails it, an un
   expect(asked).toEqual([]);
 });
 
-test("a text over Twilio's limit fails as the message's own fault, without asking", async () => {
+test("fails a text over Twilio's limit with reason message, without asking Twilio", async () => {
   const { turn, delivery, asked } = channelOf({ twilio: "sent" }, { channel: "sms" });
   delivery.content.body = "x".repeat(1_601);
   expect((await turn()).result).toMatchObject({ kind: "rejected", reason: "message", code: "TOO_LONG" });
@@ -307,7 +307,7 @@ test("a text over Twilio's limit fails as the message's own fault, without askin
   expect(asked).toEqual(["twilio"]);
 });
 
-test("where it must not be sent twice the begin is written first, and without it nobody is asked", async () => {
+test("records the begin before a send that must not be repeated, and does not send if that fails", async () => {
   const { turn, asked } = channelOf({ smtp: "sent" });
   const order: string[] = [];
   const written = await turn({
@@ -326,12 +326,12 @@ test("where it must not be sent twice the begin is written first, and without it
   expect(asked).toHaveLength(1);
 });
 
-test("of an answer as long as a book the history keeps 500 characters", async () => {
+test("the history keeps 500 characters of a provider's answer", async () => {
   const { turn } = channelOf({ smtp: { kind: "retry", code: "451", text: "x".repeat(9_000) } });
   expect((await turn()).attempts[0]?.text).toBe("x".repeat(500));
 });
 
-test("a channel takes as much as its best provider: all, one as a probe, or nothing until the first is back", () => {
+test("a channel's limit is that of its best provider: all, one probe, or none until the first is back", () => {
   const slot = (limit: number, until?: number) =>
     ({ health: { availability: () => ({ limit, ...(until !== undefined && { until }) }) } }) as ProviderSlot;
   const all = Number.POSITIVE_INFINITY;
@@ -363,7 +363,7 @@ test("a send that never ends is unknown at the deadline, its signal aborts, and 
   expect(told(attempts)).toEqual(["smtp unknown"]);
 });
 
-test("a provider that answers the deadline's signal says itself what became of the message", async () => {
+test("a provider that reacts to the deadline's signal determines the outcome", async () => {
   const { turn, slots } = channelOf({ smtp: "sent" });
   const [slot] = slots as [ProviderSlot];
   slot.provider.send = (_message, signal) =>

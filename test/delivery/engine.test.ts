@@ -9,7 +9,7 @@ import { startSmtp } from "../support/smtp.ts";
 
 const database = freshDatabase();
 
-test("of several mails claimed together to an address that nobody has, one is tried and the rest are skipped", async () => {
+test("tries one of several claimed mails to a bad address and skips the rest", async () => {
   let asked = 0;
   const sink = await startSmtp({
     onRecipient() {

@@ -39,7 +39,7 @@ describe("the breaker", () => {
     expect(changes).toMatchObject([{ state: "open", code: (outcome as { code: string }).code }]);
   });
 
-  test("one answer in between begins the count anew, and what is about one message does not count", () => {
+  test("an answer resets the count, and failures of a single message do not count", () => {
     const { health, attempt } = clocked();
     for (const between of [sent, no, busy]) {
       for (let n = 0; n < 4; n++) attempt(ailing);
@@ -62,7 +62,7 @@ describe("the breaker", () => {
     expect(gaps).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   });
 
-  test("while a probe is under way nobody else is let through", () => {
+  test("allows no other send while a probe is in progress", () => {
     const { clock, health, attempt } = clocked();
     for (let n = 0; n < 5; n++) attempt(ailing);
     clock.now += 1_000;
@@ -75,7 +75,7 @@ describe("the breaker", () => {
     expect(health.availability().limit).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("closes on an answer and begins again with short intervals", () => {
+  test("closes on an answer and restarts with short intervals", () => {
     const { clock, health, attempt, changes } = clocked();
     for (let n = 0; n < 5; n++) attempt(ailing);
     for (let n = 0; n < 3; n++) {
@@ -89,7 +89,7 @@ describe("the breaker", () => {
     expect(health.availability().until).toBe(clock.now + 1_000);
   });
 
-  test("those under way when it opened do not make the rest longer, but an answer among them closes it", () => {
+  test("sends in progress when it opened do not extend the pause, but a success among them closes it", () => {
     const { clock, health, attempt } = clocked();
     const underWay = Array.from({ length: 10 }, () => health.enter());
     for (let n = 0; n < 5; n++) attempt(ailing);
@@ -100,7 +100,7 @@ describe("the breaker", () => {
   });
 });
 
-test("a refusal of our configuration pauses at once, for a minute, and says since when", () => {
+test("a refusal of our configuration pauses the provider at once for a minute and shows since when", () => {
   const { clock, health, attempt, changes } = clocked();
   const began = clock.now;
   attempt(config);
@@ -122,13 +122,13 @@ test("a refusal of our configuration pauses at once, for a minute, and says sinc
   expect(changes.map(({ state }) => state)).toEqual(["paused", "ok"]);
 });
 
-test("the state shows the provider's last words without anybody's address", () => {
+test("the state shows the provider's last answer without addresses", () => {
   const { health, attempt } = clocked();
   attempt({ ...config, text: "550 <ada.l@mail.example>: +15552223333 may not, see 5.7.1" });
   expect(health.state().text).toBe("550 <…@mail.example>: +155… may not, see 5.7.1");
 });
 
-test("an outage of ten minutes with a full queue uses one attempt a probe, and then all is sent", async () => {
+test("a ten-minute outage with a full queue uses one attempt per probe, then everything is sent", async () => {
   const { clock, health, changes } = clocked();
   const begin = clock.now;
   const outageMs = 600_000;

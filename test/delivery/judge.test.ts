@@ -27,11 +27,11 @@ function clocked() {
   };
 }
 
-test("a refusal with an exact code is taken as it is", () => {
+test("keeps a refusal with an exact code", () => {
   expect(clocked().judge(exact, "a")).toEqual(exact);
 });
 
-test("a server that refuses everybody without a word is misconfigured, and nobody is to blame", () => {
+test("a server that refuses everybody without a reason counts as misconfigured, and no address is suppressed", () => {
   const { clock, judge } = clocked();
   for (let n = 0; n < 50; n++) {
     expect(judge(unnamed, `user${n}`)).toEqual(us);
@@ -41,7 +41,7 @@ test("a server that refuses everybody without a word is misconfigured, and nobod
   for (let n = 0; n < 50; n++) expect(judge(sent, `user${n}`)).toEqual(sent);
 });
 
-test("a server that breaks in the middle of its work blames nobody", () => {
+test("a server that breaks while in use causes no suppression", () => {
   const { judge } = clocked();
   for (let n = 0; n < 50; n++) judge(sent, `user${n}`);
   const after = Array.from({ length: 50 }, (_, n) => judge(unnamed, `user${n}`));
@@ -51,7 +51,7 @@ test("a server that breaks in the middle of its work blames nobody", () => {
   expect(after.slice(4)).toEqual(Array(46).fill(us));
 });
 
-test("an address that is refused again after somebody else was accepted is bad", () => {
+test("an address that is refused again after another was accepted is bad", () => {
   const { clock, judge } = clocked();
   judge(sent, "good");
   expect(judge(unnamed, "bad")).toMatchObject({ kind: "retry", free: true });
@@ -60,7 +60,7 @@ test("an address that is refused again after somebody else was accepted is bad",
   expect(judge(unnamed, "bad")).toEqual(plain);
 });
 
-test("the only recipient of all fails after a day, and is not remembered", () => {
+test("a lone recipient fails after a day and is not suppressed", () => {
   const { clock, judge } = clocked();
   const since = clock.now;
   expect(judge(unnamed, "only", since)).toEqual(us);
@@ -70,7 +70,7 @@ test("the only recipient of all fails after a day, and is not remembered", () =>
   expect(judge(unnamed, "only", since)).toEqual({ ...plain, remember: false });
 });
 
-test("words that name the mailbox fail it at once, and it is remembered only beside somebody who is accepted", () => {
+test("a refusal that names the mailbox fails at once, and suppresses only if another recipient was accepted", () => {
   const { clock, judge } = clocked();
   expect(judge(named, "bad")).toEqual({ ...plain, remember: false });
   judge(sent, "good");
@@ -81,7 +81,7 @@ test("words that name the mailbox fail it at once, and it is remembered only bes
   expect(judge(named, "e")).toEqual(us);
 });
 
-test("a refusal of us that meets one recipient alone, time and again, ends as policy", () => {
+test("a repeated refusal of us for one recipient only ends as policy", () => {
   const { judge } = clocked();
   const outcomes = Array.from({ length: 4 }, () => {
     judge(sent, "good");
@@ -91,7 +91,7 @@ test("a refusal of us that meets one recipient alone, time and again, ends as po
   expect(outcomes[3]).toEqual({ kind: "rejected", reason: "policy", code: "550", text: "relay" });
 });
 
-test("a refusal of us that meets everybody stays one, however often it is repeated", () => {
+test("a refusal of us for everybody stays a refusal of us, however often it is repeated", () => {
   const { judge } = clocked();
   judge(sent, "a");
   for (let n = 0; n < 100; n++) expect(judge(relay, "a")).toEqual(relay);

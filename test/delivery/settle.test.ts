@@ -24,7 +24,7 @@ const line = (outcome: AttemptOutcome["kind"], provider = "smtp"): Attempt => ({
 const settle = (tries: number, turn: DeliveryRun, rule = policy) =>
   settlementOf(held(tries), turn, now, rule, 0.5);
 
-/** What a turn with one provider comes to. */
+/** The settlement of a run with one provider. */
 const turns = {
   sent: {
     attempts: [line("sent")],
@@ -40,7 +40,7 @@ const turns = {
     attempts: [line("rejected")],
     result: { kind: "rejected", reason: "address", code: "550 5.1.1", text: "550 5.1.1 nobody" },
   },
-  /** Our configuration was refused: the provider rests, and there is nobody else. */
+  /** Our configuration was refused: the provider is paused, and there is no other. */
   misconfigured: { attempts: [line("misconfigured")], result: { kind: "hold", until: now + 60_000 } },
   /** Everybody rested already. */
   hold: { attempts: [], result: { kind: "hold", until: now + 7_000 } },
@@ -48,7 +48,7 @@ const turns = {
     attempts: [],
     result: { kind: "skip", reason: "no_address", text: "the user has no address for email" },
   },
-  /** Nobody was asked, since what was to be sent could not be made. */
+  /** No provider was asked, because the message could not be rendered. */
   template: {
     attempts: [],
     result: { kind: "rejected", reason: "template", code: "TEMPLATE", text: "no such" },
@@ -87,33 +87,33 @@ const table: Array<[keyof typeof turns, number, object]> = [
   ["template", 2, { state: "failed", tries: 2, reason: "template", detail: "no such" }],
 ];
 
-test.each(table)("a turn that comes to %s after %i tries", (name, tries, expected) => {
+test.each(table)("a run that ends as %s after %i tries", (name, tries, expected) => {
   const { delivery, attempts, ...becomes } = settle(tries, turns[name]);
   expect(becomes).toEqual(expected);
   expect(delivery).toEqual(held(tries));
   expect(attempts).toEqual(turns[name].attempts);
 });
 
-describe("of a type that would rather not be sent twice", () => {
-  test.each([0, 1, 2])("a send that nobody answered is left as uncertain, after %i tries", (tries) => {
+describe("a type with on_timeout give_up", () => {
+  test.each([0, 1, 2])("is uncertain after a time-out and %i tries", (tries) => {
     const { delivery: _, attempts, ...becomes } = settle(tries, turns.unknown, careful);
     expect(becomes).toEqual({ state: "uncertain", reason: "unanswered", tries: tries + 1 });
     expect(attempts).toEqual(turns.unknown.attempts);
   });
 
   test.each(table.filter(([name]) => name !== "unknown"))(
-    "%s after %i tries is what it is for every other type",
+    "%s after %i tries settles as for every other type",
     (name, tries) => {
       expect(settle(tries, turns[name], careful)).toEqual(settle(tries, turns[name]));
     },
   );
 });
 
-describe("a turn that asked several providers", () => {
+describe("a run with several providers", () => {
   const taken = { kind: "sent", providerId: "p" } as const;
   const later = { kind: "retry", code: "503", text: "503" } as const;
 
-  test("counts as one try, and its history names them all in order", () => {
+  test("counts as one try, and its history lists all providers in order", () => {
     const attempts = [line("retry", "mailgun"), line("sent", "smtp")];
     expect(settle(1, { attempts, result: taken })).toEqual({
       delivery: held(1),
@@ -127,7 +127,7 @@ describe("a turn that asked several providers", () => {
     expect(settle(2, { attempts: both, result: later })).toMatchObject(spent);
   });
 
-  test("counts when one of them had something to say, and not when all refused our configuration", () => {
+  test("counts as a try unless all providers refused our configuration", () => {
     const mixed = [line("misconfigured", "mailgun"), line("retry", "smtp")];
     expect(settle(0, { attempts: mixed, result: later })).toMatchObject({ tries: 1, due: now + 10_000 });
     const refused = [line("misconfigured", "mailgun"), line("misconfigured", "smtp")];
@@ -135,6 +135,6 @@ describe("a turn that asked several providers", () => {
   });
 });
 
-test("a message the provider gave no id for is sent all the same, without one", () => {
+test("a message is sent even without an id from the provider", () => {
   expect(settle(0, { attempts: [line("sent")], result: { kind: "sent" } })).not.toHaveProperty("providerId");
 });

@@ -16,7 +16,7 @@ function targetsAt(concurrency = 32) {
   return { clock, targets, took, timedOut, fill };
 }
 
-test("a new target has 4 sends in hand; the next waits a second in memory and then goes back", () => {
+test("a new target gets 4 sends at once; the next waits a second in memory and is then put back", () => {
   const { clock, targets, fill } = targetsAt();
   expect(fill("a")).toHaveLength(4);
   expect(targets.admit("a")).toBe("wait");
@@ -27,7 +27,7 @@ test("a new target has 4 sends in hand; the next waits a second in memory and th
   expect(until[1]).toBeGreaterThan(until[0] as number);
 });
 
-test("a target that answers quickly gets up to half of the slots, and a slow answer takes them back", () => {
+test("a fast target gets up to half of the slots, and a slow answer resets it", () => {
   const { targets, took, fill } = targetsAt();
   for (let round = 0; round < 20; round++) for (const leave of fill("a")) leave(took(20));
   const keep = targets.begin("a");
@@ -57,6 +57,6 @@ test("time-outs pause a target for longer each time, one send probes it, and an 
   expect(fill("a")).toHaveLength(4);
 });
 
-test("with one slot in all a target may use it", () => {
+test("a target may use the only slot", () => {
   expect(targetsAt(1).fill("a")).toHaveLength(1);
 });

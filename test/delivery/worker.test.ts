@@ -23,7 +23,7 @@ interface Entry {
   until?: number;
 }
 
-/** What the database would answer, kept in a Map; `away` makes every call fail. */
+/** A database double, kept in a Map; `away` makes every call fail. */
 function ledger(count: number) {
   const entries = new Map<string, Entry>();
   for (let n = 0; n < count; n++) entries.set(`d${n}`, { state: "pending", due: 0, tries: 0 });
@@ -200,7 +200,7 @@ function answering() {
   };
 }
 
-test("everything due is sent once, never more than `concurrency` at a time", async () => {
+test("sends everything due once, at most `concurrency` at a time", async () => {
   const { claims, states } = ledger(50);
   const one = worker(claims, () => after(20));
   one.start();
@@ -213,7 +213,7 @@ test("everything due is sent once, never more than `concurrency` at a time", asy
   await one.stop(0);
 });
 
-test("a slot stays taken until the outcome is stored: a crash can repeat no more than `concurrency` sends", async () => {
+test("keeps a slot until the outcome is stored, so a crash repeats at most `concurrency` sends", async () => {
   const { claims, states, control } = ledger(10);
   control.settleMs = 500;
   const one = worker(claims);
@@ -226,7 +226,7 @@ test("a slot stays taken until the outcome is stored: a crash can repeat no more
   await one.stop(0);
 });
 
-test("an idle worker looks once a poll; deliveries handed to it cost no look at all", async () => {
+test("an idle worker queries once per poll, and accepted deliveries cost no query", async () => {
   const { claims, calls, commit, states } = ledger(0);
   const one = worker(claims);
   one.start();
@@ -247,7 +247,7 @@ test("an idle worker looks once a poll; deliveries handed to it cost no look at 
   await one.stop(0);
 });
 
-test("a backlog is taken in claims of four times the concurrency, not one by one", async () => {
+test("claims a backlog in batches of four times the concurrency", async () => {
   const { claims, calls, states } = ledger(120);
   const one = worker(claims, () => after(5));
   one.start();
@@ -257,7 +257,7 @@ test("a backlog is taken in claims of four times the concurrency, not one by one
   await one.stop(0);
 });
 
-test("a hint is followed within a hundredth of a second", async () => {
+test("acts on a hint within 10 ms", async () => {
   const { claims, entries, states } = ledger(0);
   const one = worker(claims);
   one.start();
@@ -269,7 +269,7 @@ test("a hint is followed within a hundredth of a second", async () => {
   await one.stop(0);
 });
 
-test("what is due between two polls is sent when it is due", async () => {
+test("sends a delivery when it is due, even between two polls", async () => {
   const { claims, entries, states } = ledger(0);
   const one = worker(claims);
   entries.set("soon", { state: "pending", due: Date.now() + 350, tries: 0 });
@@ -281,7 +281,7 @@ test("what is due between two polls is sent when it is due", async () => {
   await one.stop(0);
 });
 
-test("a transient failure comes back at its due time and counts its tries", async () => {
+test("retries a transient failure at its due time and counts its tries", async () => {
   const { claims, states } = ledger(1);
   const times: number[] = [];
   const one = worker(claims, () => {
@@ -301,7 +301,7 @@ test("a transient failure comes back at its due time and counts its tries", asyn
   await one.stop(0);
 });
 
-test("a send that outlasts its lease ten times keeps it, and no other worker gets it", async () => {
+test("renews the lease of a send that takes ten times as long, so no other worker gets it", async () => {
   const { claims, states, calls } = ledger(2);
   const slow = worker(claims, () => after(10 * leaseMs));
   const other = worker(claims);
@@ -316,7 +316,7 @@ test("a send that outlasts its lease ten times keeps it, and no other worker get
   await Promise.all([slow.stop(0), other.stop(0)]);
 });
 
-test("a process stopped for two leases drops what it had not begun, and its late outcomes are refused", async () => {
+test("a process suspended for two leases drops what it had not begun, and its late outcomes are refused", async () => {
   const { claims, entries, calls, states } = ledger(9);
   const hand = answering();
   const stopped = worker(claims, hand.send);
@@ -340,7 +340,7 @@ test("a process stopped for two leases drops what it had not begun, and its late
   await stopped.stop(0);
 });
 
-test("without a successor the same process sweeps and sends what it dropped, once", async () => {
+test("sweeps and sends what it dropped, once, when there is no other worker", async () => {
   const { claims, states } = ledger(9);
   const one = worker(claims, () => after(20));
   one.start();
@@ -353,7 +353,7 @@ test("without a successor the same process sweeps and sends what it dropped, onc
   await one.stop(0);
 });
 
-test("when renewing fails for long, nothing is begun on the last third of a lease", async () => {
+test("begins no send in the last third of a lease when renewing fails", async () => {
   const { claims, control, states } = ledger(6);
   const one = worker(claims, () => after(2 * leaseMs));
   one.start();
@@ -367,7 +367,7 @@ test("when renewing fails for long, nothing is begun on the last third of a leas
   await one.stop(0);
 });
 
-test("a stop gives back what has not begun and waits for what has", async () => {
+test("a stop releases deliveries that have not begun and waits for those that have", async () => {
   const { claims, entries, states } = ledger(12);
   const one = worker(claims, () => after(700));
   one.start();
@@ -389,7 +389,7 @@ test("a stop gives back what has not begun and waits for what has", async () => 
   expect(one.reserve(1)).toBeUndefined();
 });
 
-test("a claim that is answered during the stop is given back before the stop ends", async () => {
+test("a stop releases deliveries whose claim is answered during the stop", async () => {
   const { claims, control, states } = ledger(5);
   control.claimMs = 300;
   const one = worker(claims);
@@ -402,7 +402,7 @@ test("a claim that is answered during the stop is given back before the stop end
   expect(one.sends).toEqual([]);
 });
 
-test("a stop does not wait longer than its grace for a provider that hangs", async () => {
+test("a stop waits no longer than its grace period for a provider that hangs", async () => {
   const { claims } = ledger(1);
   const one = worker(claims, () => new Promise(() => {}));
   one.start();
@@ -429,7 +429,7 @@ function providers() {
   };
 }
 
-test("a channel whose providers refuse gets one round of tries, then rests for a minute and is asked again", async () => {
+test("pauses a channel for a minute after one round of refusals, then tries again", async () => {
   const { claims, entries, calls, states } = ledger(10);
   const all = providers();
   let repaired = false;
@@ -455,7 +455,7 @@ test("a channel whose providers refuse gets one round of tries, then rests for a
   await one.stop(0);
 });
 
-test("while nobody can be asked nothing is claimed, and what waits is sent soon after somebody can", async () => {
+test("claims nothing while all providers are paused, and sends soon after one is available", async () => {
   const { claims, calls, states } = ledger(5);
   const all = providers();
   all.rest(30_000);
@@ -472,7 +472,7 @@ test("while nobody can be asked nothing is claimed, and what waits is sent soon 
   await one.stop(0);
 });
 
-test("what was announced, or claimed, before the providers were found to rest goes back unsent", async () => {
+test("puts announced and claimed deliveries back unsent once the providers are paused", async () => {
   for (const announced of [false, true]) {
     const { claims, control, entries } = ledger(4);
     control.claimMs = 200;
@@ -491,7 +491,7 @@ test("what was announced, or claimed, before the providers were found to rest go
   }
 });
 
-test("what was committed for us while the providers were found to rest goes back unsent", async () => {
+test("puts reserved deliveries back unsent when the providers were paused during the commit", async () => {
   const { claims, commit, entries } = ledger(0);
   const hand = answering();
   const all = providers();
@@ -510,10 +510,10 @@ test("what was committed for us while the providers were found to rest goes back
   await one.stop(0);
 });
 
-test("one delivery that nobody can be asked for takes those behind it back with it, to the same moment", async () => {
+test("when no provider is available for a delivery, the queued ones are put back to the same time", async () => {
   const { claims, entries, states } = ledger(12);
   const hand = answering();
-  // The rate of this channel is used up, say: its providers are well.
+  // For example, the channel's rate is used up while its providers work.
   const one = worker(claims, hand.send);
   one.start();
   await pass(50);
@@ -534,7 +534,7 @@ test("one delivery that nobody can be asked for takes those behind it back with 
   await one.stop(0);
 });
 
-test("a provider that is probed gets one delivery at a time, however many wait", async () => {
+test("a provider under probe gets one delivery at a time, however many wait", async () => {
   const { claims, calls, entries, states } = ledger(10);
   const hand = answering();
   let ailing = true;
@@ -551,7 +551,7 @@ test("a provider that is probed gets one delivery at a time, however many wait",
   expect(calls.claim).toBe(1);
   expect(one.reserve(1)).toBeUndefined();
   hand.answer("d0", { kind: "hold", until: Date.now() + 5_000 });
-  // Nothing before the moment that the turn was told.
+  // Nothing is sent before the time in the run's result.
   await pass(2 * pollMs);
   expect([...hand.open.keys()]).toEqual([]);
   await pass(5_000);
@@ -574,7 +574,7 @@ test("a provider that is probed gets one delivery at a time, however many wait",
   await one.stop(0);
 });
 
-test("what is announced by id is sent at once without a look at all that waits", async () => {
+test("sends deliveries announced by id at once, without querying for due ones", async () => {
   const { claims, calls, entries, states } = ledger(0);
   const one = worker(claims);
   one.start();
@@ -587,7 +587,7 @@ test("what is announced by id is sent at once without a look at all that waits",
   expect(states()).toEqual({ pending: 3, sent: 3 });
   expect(calls.claimById).toBe(1);
   expect(calls.claim).toBe(before);
-  // What is named but taken by another worker, or twice, is left alone.
+  // Announced deliveries that another worker has, or that are announced twice, are left alone.
   await one.offer(["d1", "no such", "d0", "d0"]);
   expect(calls.claimById).toBe(2);
   await pass(2 * pollMs);
@@ -596,7 +596,7 @@ test("what is announced by id is sent at once without a look at all that waits",
   await one.stop(0);
 });
 
-test("of what is announced it takes what it has room for; the rest is found by the next look", async () => {
+test("claims as many announced deliveries as it has room for, and finds the rest by the next poll", async () => {
   const { claims, states } = ledger(40);
   const hand = answering();
   const one = worker(claims, hand.send);
@@ -616,7 +616,7 @@ test("of what is announced it takes what it has room for; the rest is found by t
   await one.stop(0);
 });
 
-test("announcements that fill the queue do not make it take all that waits", async () => {
+test("announcements that fill the queue cause no claim of other deliveries", async () => {
   const { claims, control, states } = ledger(60);
   control.claimMs = 50;
   const hand = answering();
@@ -641,7 +641,7 @@ test("announcements that fill the queue do not make it take all that waits", asy
   await one.stop(0);
 });
 
-test("an announcement while the database is away does no harm, and the delivery is found later", async () => {
+test("finds a delivery later when it was announced while the database was down", async () => {
   const { claims, control, states } = ledger(2);
   control.away = true;
   const one = worker(claims);
@@ -655,7 +655,7 @@ test("an announcement while the database is away does no harm, and the delivery 
   await one.stop(0);
 });
 
-test("a stop waits for announced deliveries that are being claimed, and gives them back", async () => {
+test("a stop waits for announced deliveries that are being claimed and releases them", async () => {
   const { claims, control, states } = ledger(3);
   control.claimMs = 300;
   const one = worker(claims);
@@ -670,7 +670,7 @@ test("a stop waits for announced deliveries that are being claimed, and gives th
   expect(states()).toEqual({ pending: 3 });
 });
 
-test("an outcome is stored when the database is back, and the mail is not sent again", async () => {
+test("stores an outcome once the database is back, without sending the mail again", async () => {
   const { claims, control, states } = ledger(1);
   const hand = answering();
   const one = worker(claims, hand.send);
@@ -690,7 +690,7 @@ test("an outcome is stored when the database is back, and the mail is not sent a
   await one.stop(0);
 });
 
-test("an outcome that cannot be stored within the lease frees its slot for others", async () => {
+test("frees the slot of an outcome that cannot be stored within the lease", async () => {
   const { claims, control, states } = ledger(6);
   const hand = answering();
   const one = worker(claims, hand.send);
@@ -710,7 +710,7 @@ test("an outcome that cannot be stored within the lease frees its slot for other
   await one.stop(0);
 });
 
-test("a database that is away at the start is asked again until it answers", async () => {
+test("retries until a database that is down at the start answers", async () => {
   const { claims, control, states } = ledger(3);
   control.away = true;
   const one = worker(claims);
@@ -723,7 +723,7 @@ test("a database that is away at the start is asked again until it answers", asy
   await one.stop(0);
 });
 
-test("a process reserves no more than it will soon send", async () => {
+test("reserves no more deliveries than it will soon send", async () => {
   const { claims, commit } = ledger(0);
   const one = worker(claims, () => new Promise(() => {}));
   one.start();
@@ -741,7 +741,7 @@ test("a process reserves no more than it will soon send", async () => {
   await pass(1);
 });
 
-test("a delivery that does not end is counted as overdue and logged once, until it ends", async () => {
+test("counts a delivery that does not end as overdue and logs it once", async () => {
   const { claims } = ledger(2);
   const { send, answer } = answering();
   const one = worker(claims, send, { overdueMs: 10_000 });
@@ -761,7 +761,7 @@ test("a delivery that does not end is counted as overdue and logged once, until 
   await one.stop(0);
 });
 
-test("a silent target keeps no other target waiting, loses nothing, and costs waiting deliveries no try", async () => {
+test("a silent target delays no other target, loses nothing, and costs waiting deliveries no try", async () => {
   const { claims, entries, states } = ledger(160);
   const other = 159;
   let silent = true;

@@ -8,7 +8,7 @@ const delivery = fc.record({
   channel: fc.constantFrom(...channels),
 });
 
-test("whatever is announced can be read again, none missing, none doubled", () => {
+test("every announced id can be read again exactly once", () => {
   fc.assert(
     fc.property(fc.array(delivery, { maxLength: 200 }), (deliveries) => {
       const read = announcementsOf(deliveries).flatMap((one) => {
@@ -23,7 +23,7 @@ test("whatever is announced can be read again, none missing, none doubled", () =
   );
 });
 
-test("what is not ours is told apart", () => {
+test("refuses messages that are not ours", () => {
   const id = "0123456789abcdef01234567";
   expect(readAnnouncement({ channel: "email", ids: [id] }, channels)).toEqual({
     channel: "email",

@@ -30,7 +30,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     AMQP_URL: broker().url,
   });
 
-  test("a broker that is killed and comes back under load: the API accepts all the time, nothing is lost or doubled", async () => {
+  test("the API keeps accepting while the broker is killed and restarted under load, and nothing is lost or sent twice", async () => {
     const sink = await mailServer();
     const mine = await fromNowOn(db);
     const given = { ...variables(), ...names("killed") };
@@ -71,7 +71,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     // The broker's start alone may take a minute.
   }, 120_000);
 
-  test("what was accepted without the broker is published within 30 s of its return", async () => {
+  test("publishes deliveries accepted without the broker within 30 s of its return", async () => {
     const given = { ...variables(), ...names("returned") };
     const api = await startService({ ...given, ROLES: "api" });
     await connected(api.url);
@@ -98,7 +98,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     // The broker's start alone may take a minute.
   }, 120_000);
 
-  test("without a broker at the start everything works, and a stop does not wait for it", async () => {
+  test("works without a broker at the start, and a stop does not wait for it", async () => {
     const sink = await mailServer();
     const { app, lines, url } = await loggedService({
       ...variables(),
@@ -121,7 +121,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(lines.join()).not.toContain("hush-hush");
   });
 
-  test("a queue of that name with other properties is left alone, said once, and MongoDB carries on", async () => {
+  test("leaves a queue with other properties alone, logs it once, and workers poll MongoDB", async () => {
     const raw = await rawClient(broker());
     await raw.queueDeclare({ queue: "older.queue", durable: true });
     const sink = await mailServer();
@@ -136,7 +136,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(lines.filter((line) => /RABBITMQ_QUEUE/.test(line))).toHaveLength(1);
   });
 
-  test("messages that are not ours go to the dead-letter queue, are logged once and stop nothing", async () => {
+  test("foreign messages go to the dead-letter queue, are logged once and stop nothing", async () => {
     const sink = await mailServer();
     const given = names("foreign");
     const { lines, url } = await loggedService({ ...variables(), ...given, ...sink.variables });
@@ -169,7 +169,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
       const { messageCount } = await raw.queueDeclare({ queue: copies, passive: true });
       return messageCount === foreign.length;
     }, "all are dead-lettered");
-    // Ids of ours that are nobody's are no news.
+    // Valid ids of deliveries that do not exist are ignored.
     await publisher.send(live, { channel: "email", ids: [id] });
     await createMails(url, 10);
     await eventually(() => sink.mails.length === 10, "ours are sent");
@@ -181,7 +181,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(lines.filter((line) => /not from Belfry/.test(line))).toHaveLength(1);
   });
 
-  test("a delivery whose announcement is dead-lettered is sent all the same, and after the third time given up as poison", async () => {
+  test("sends a delivery whose announcement is dead-lettered, and fails it as poison the third time", async () => {
     // One that is never answered fills the worker, so that the others wait.
     let open = false;
     const waiting: Array<() => void> = [];
@@ -236,7 +236,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
   });
 });
 
-describe("an AMQP_URL that is no broker's", () => {
+describe("an AMQP_URL that is not a broker", () => {
   const words: Array<[string, string]> = [
     ["an HTTP server", "HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"],
     ["a mail server", "220 mail.example ESMTP ready\r\n"],

@@ -20,7 +20,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ as the queue", () => {
 
   queueBehaviour(database, () => ({ AMQP_URL: broker().url }));
 
-  test("a worker is told at once instead of looking once a second", async () => {
+  test("announces deliveries to a worker at once", async () => {
     const sink = await mailServer();
     const api = await startService({ ...variables(), ROLES: "api" });
     const worker = await loggedService({ ...variables(), ROLES: "worker", ...sink.variables });
@@ -30,7 +30,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ as the queue", () => {
     );
     await connected(api.url);
     const silent = await startService({ ...variables(), AMQP_URL: "", ROLES: "api" });
-    /** What it takes in the middle of so many, one after the other. */
+    /** The median of several runs, one after the other. */
     const usual = async (url: string, count: number): Promise<number> => {
       const times: number[] = [];
       while (times.length < count) {
@@ -43,12 +43,13 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ as the queue", () => {
       return times.toSorted((a, b) => a - b)[Math.floor(count / 2)] as number;
     };
     await usual(api.url, 1);
-    // Not by the clock: a busy machine is slow in both, but a look comes a second after the last one, whatever the machine.
+    // Compared and not timed: a busy machine is slow in both, but a poll comes a second after the last one on any
+    // machine.
     const untold = await usual(silent.url, 3);
     expect(await usual(api.url, 7)).toBeLessThan(untold / 2);
   });
 
-  test("what is in the broker is as documented, and what its receivers do not survive is dead-lettered", async () => {
+  test("the broker's objects are as documented, and messages that kill their receivers are dead-lettered", async () => {
     const api = await startService({ ...variables(), ...names("documented"), ROLES: "api" });
     await connected(api.url);
     const mine = await fromNowOn(db);

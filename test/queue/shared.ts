@@ -52,17 +52,14 @@ export async function eachSentOnce(
   expect(received.toSorted()).toEqual(ids.toSorted());
 }
 
-/**
- * What a queue promises whichever carries the news: one process that accepts, others that send, each mail once.
- * `queue`: the variables that choose it.
- */
+/** The promises of every queue: one process accepts, others send, each mail once. */
 export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables): void {
   const common = () => ({ DB_URI: uri, EMAIL: "someone@receiver.example", ...queue() });
   const api = () => startService({ ...common(), ROLES: "api" });
   const worker = (smtp: Variables, more: Variables = {}) =>
     startService({ ...common(), ROLES: "worker", ...smtp, ...more });
 
-  test("what one process accepts another sends, each once", async () => {
+  test("one process sends once what another accepts", async () => {
     const sink = await mailServer();
     const mine = await fromNowOn(db);
     const { url } = await api();
@@ -86,7 +83,7 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
       expect(sink.mails.filter((mail) => mail.raw.includes(`From: ${name} `)).length).toBeGreaterThan(20);
   });
 
-  test("a worker that stops amid the work loses and repeats nothing, with another there or one that comes later", async () => {
+  test("a worker that stops during its work loses and repeats nothing, with another worker there or started later", async () => {
     const sink = await mailServer();
     const mine = await fromNowOn(db);
     const { url } = await api();
@@ -96,7 +93,7 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
       const stopped = await worker(sink.variables, { DELIVERY_CONCURRENCY: "2" });
       await eventually(() => sink.mails.length >= before + 20, "some are sent");
       await stopped.close();
-      // Or what it held would wait until the lease runs out.
+      // Otherwise its deliveries would wait until the lease expires.
       expect(await deliveriesOf(db).countDocuments({ state: "sending" })).toBe(0);
     }
     await worker(sink.variables);
@@ -104,7 +101,7 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
     await eachSentOnce(db, mine, 300, sink.mails);
   });
 
-  test("what is refused for now is sent again later, not before its time", async () => {
+  test("retries a transient refusal at its due time, not earlier", async () => {
     const refused = new Map<string, number>();
     const early: number[] = [];
     const sink = await mailServer({

@@ -28,7 +28,7 @@ function clockWrongBy(skew: number) {
 }
 
 test.each([0, -3_600_000, 3_600_000, 12_345])(
-  "a clock wrong by %i ms agrees with the server's within a round trip",
+  "corrects a local clock that is %i ms off to within a round trip",
   async (skew) => {
     const clock = clockWrongBy(skew);
     const took = await clock.sync();
@@ -36,7 +36,7 @@ test.each([0, -3_600_000, 3_600_000, 12_345])(
   },
 );
 
-test("answers that take long do not make the time jump", async () => {
+test("slow answers do not make the time jump", async () => {
   const clock = clockWrongBy(60_000);
   const took = await clock.sync();
   for (const ms of [10_000, 2_000, 30_000]) {

@@ -29,7 +29,7 @@ const listOf = async (url: string, user: string) =>
 describe("many at once", () => {
   const { uri, db } = freshDatabase();
 
-  test("50 users with 200 concurrent creates each: exact counts, each user's order, nothing lost or doubled", async () => {
+  test("50 users with 200 concurrent creates each: exact counts, each user's order, nothing lost or stored twice", async () => {
     const { url } = await startService({ DB_URI: uri, INBOX_LIMIT: "250" });
     const users = Array.from({ length: 50 }, newUser);
     const each = 200;
@@ -71,10 +71,10 @@ describe("many at once", () => {
   });
 });
 
-describe("caller data that looks like MongoDB's language", () => {
+describe("caller data that looks like MongoDB expressions", () => {
   const { uri, db } = freshDatabase();
 
-  test("is stored to the letter, in `data` and in titles", async () => {
+  test("is stored unchanged, in `data` and in titles", async () => {
     const commit = await committer(await opened(uri), {
       inboxLimit: 10,
       newUser: { email: "$name", phone: "$$ROOT" },
@@ -102,7 +102,7 @@ describe("caller data that looks like MongoDB's language", () => {
     });
   });
 
-  test("comes back as it was sent over HTTP", async () => {
+  test("comes back unchanged over HTTP", async () => {
     const { url } = await startService({ DB_URI: uri });
     const user = newUser();
     const data = { to: "$email", all: "$$ROOT", $inc: { "x.y": 1 }, nested: [{ $expr: "$$NOW" }] };
@@ -166,7 +166,7 @@ describe("one bad item", () => {
       },
     );
 
-  test("is answered with 409 and what is wrong, while its neighbours' requests get their 201", async () => {
+  test("gets 409 with the reason, while its neighbours get 201", async () => {
     const poison = await poisoned({ notifications: "none yet" });
     const { url } = await startService({ DB_URI: uri });
     for (const key of ["new_message", "new_login"]) {
@@ -180,7 +180,7 @@ describe("one bad item", () => {
     }
   });
 
-  test("does not break the lists of others asked for at the same time", async () => {
+  test("does not break other users' lists that are read at the same time", async () => {
     const poison = await poisoned({ notifications: "none yet" });
     const { url } = await startService({ DB_URI: uri });
     const good = Array.from({ length: 10 }, newUser);
@@ -197,7 +197,7 @@ describe("one bad item", () => {
   });
 });
 
-describe("a MongoDB that fails as told", () => {
+describe("a MongoDB with injected failures", () => {
   let mongod: ManagedMongod;
   let client: MongoClient;
   let dir: string;
@@ -219,18 +219,18 @@ describe("a MongoDB that fails as told", () => {
   });
 
   const own = () => client.db(new URL(uri).pathname.slice(1));
-  /** What is kept of a user: how many items, how many distinct ones, how far `rev` has come, deliveries. */
+  /** A user's stored data: the number of items, of distinct items, `rev`, and the number of deliveries. */
   async function kept(user: string) {
     const _id = new ObjectId(user);
     const found = await own().collection("users").findOne({ _id });
     const ids: string[] = (found?.notifications ?? []).map((item: { id: string }) => item.id);
     const deliveries = await own().collection("deliveries").countDocuments({ user: _id });
-    // What was counted as accepted is what is there, after every fault.
+    // After every failure, the ledger equals the stored deliveries.
     expect(await accepted(own())).toBe(await own().collection("deliveries").countDocuments());
     const rev = found ? found.rev - found.removedBefore : 0;
     return { items: ids.length, distinct: new Set(ids).size, rev, deliveries };
   }
-  /** Only the service's connections are hit. */
+  /** Affects only the service's connections. */
   async function fail(mode: "alwaysOn" | { times: number }, data: Document): Promise<() => Promise<void>> {
     const admin = client.db("admin");
     await admin.command({ configureFailPoint: "failCommand", mode, data: { appName: "belfry", ...data } });
@@ -243,7 +243,7 @@ describe("a MongoDB that fails as told", () => {
   const login = (url: string, user: string) => create(url, user, { key: "new_login" });
   const service = () => startService({ DB_URI: uri, ROLES: "api" });
 
-  test("200 concurrent creates with mails, two batches under way at once: nothing is repeated, and the books balance", async () => {
+  test("200 concurrent creates with mails in two batches at once repeat nothing, and the ledger balances", async () => {
     const { url } = await service();
     const before = await inMongo();
     const answers = await Promise.all(Array.from({ length: 200 }, () => login(url, newUser())));
@@ -274,7 +274,7 @@ describe("a MongoDB that fails as told", () => {
   });
 
   test.each(["bulkWrite", "update", "commitTransaction"])(
-    "a fault between inbox and delivery (%s refused) leaves neither, and the next request works",
+    "a failure between inbox and delivery (%s refused) stores neither, and the next request works",
     async (command) => {
       const { url } = await service();
       const [known, unknown] = [newUser(), newUser()];
@@ -334,7 +334,7 @@ describe("a MongoDB that fails as told", () => {
     ["a commit without an answer", { failCommands: ["commitTransaction"], closeConnection: true }],
   ];
   test.each(older.flatMap(([name, data]) => [1, 3].map((times) => [name, times, data] as const)))(
-    "on a server before version 8, too, inbox and delivery are stored exactly once after %s, %i in a row",
+    "before version 8, inbox and delivery are stored exactly once after %s, %i in a row",
     async (_name, times, data) => {
       const commit = await committer(await opened(uri), { bulkWrites: false });
       const user = newUser();
@@ -376,7 +376,7 @@ describe("a MongoDB that fails as told", () => {
     },
   );
 
-  test("a batch that was applied but not confirmed is not applied again, nor is a neighbour's error forgotten", async () => {
+  test("does not repeat a batch that was applied but not confirmed, and keeps a neighbour's error", async () => {
     const commit = await committer(await opened(uri));
     const good = Array.from({ length: 20 }, newUser);
     const poison = newUser();
@@ -394,7 +394,7 @@ describe("a MongoDB that fails as told", () => {
       expect(await kept(user)).toEqual({ items: 2, distinct: 2, rev: 1, deliveries: 0 });
   });
 
-  test("a user whom another process creates during the repetition gets the notification all the same", async () => {
+  test("stores the notification when another process creates the user during the retry", async () => {
     const { url } = await service();
     const user = newUser();
     const admin = client.db("admin");
@@ -427,7 +427,7 @@ describe("a MongoDB that fails as told", () => {
   });
 
   test.each(["new_message", "new_login"])(
-    "a user whom a process left locked when it died inside a transaction is notified within seconds (%s)",
+    "notifies a user locked by a dead process's transaction within seconds (%s)",
     async (key) => {
       const { url } = await service();
       const user = newUser();
@@ -446,7 +446,7 @@ describe("a MongoDB that fails as told", () => {
     },
   );
 
-  test("a MongoDB that stays away is answered with 503 and Retry-After within 15 s, and nothing is stored", async () => {
+  test("answers 503 with Retry-After within 15 s when MongoDB stays down, and stores nothing", async () => {
     const { url } = await service();
     const [one, other] = [newUser(), newUser()];
     const commit = await committer(await opened(uri));
@@ -466,7 +466,7 @@ describe("a MongoDB that fails as told", () => {
     expect((await login(url, other)).status).toBe(201);
   });
 
-  test("at a full inbox of 100 a create costs the oplog at most twice a plain append", async () => {
+  test("a create in a full inbox of 100 costs at most twice the oplog of a plain append", async () => {
     const { url } = await startService({ DB_URI: uri, INBOX_LIMIT: "100", ROLES: "api" });
     const data = { text: "x".repeat(120), from: newUser() };
     const user = newUser();
@@ -518,7 +518,7 @@ describe("a MongoDB without a replica set", () => {
   });
   afterAll(() => standalone.close());
 
-  test("works, with a warning at the start; a bad item's neighbours are stored here too", async () => {
+  test("works, with a warning at the start, and stores a bad item's neighbours", async () => {
     const lines: string[] = [];
     const { uri } = standalone;
     const { config } = loadConfig({ PORT: "0", DB_URI: uri });

@@ -21,7 +21,7 @@ beforeAll(async () => void (await prepareCollections(db)));
 const message = (id: string, user: string) =>
   ({ id, user_id: user, channel: "sms", at: 0, to: "+12025550123", text: "hello" }) as const;
 
-test("a message captured after its user was erased is not kept, its neighbour's is", async () => {
+test("does not keep a message captured after its user was erased, and keeps its neighbour", async () => {
   const [gone, stays] = [newId(), newId()];
   const one = newDelivery(
     { id: newId(), channel: "sms", content: { key: "direct", at: 0, body: "hello" } },
@@ -33,12 +33,12 @@ test("a message captured after its user was erased is not kept, its neighbour's 
   await erase(gone);
   const id = one._id.toHexString();
   const other = message(newId(), stays);
-  // Its sender was told that all is well: there is nothing to try again.
+  // The sender got success, so nothing is retried.
   expect(await captured.add([message(id, gone), other])).toStrictEqual([undefined, undefined]);
   expect(await captured.list(0, 10)).toStrictEqual([other]);
 });
 
-test("an address that turns out to be wrong after its user was erased is not noted in what is left of the document", async () => {
+test("does not suppress a bad address of a user who was erased", async () => {
   const _id = new ObjectId();
   const users = db.collection("users");
   await users.insertOne({ _id, name: "Alex", email: "old@receiver.example", phone: "+12025550123" });
@@ -53,7 +53,7 @@ test("an address that turns out to be wrong after its user was erased is not not
   expect(await users.findOne({ _id })).toStrictEqual({ _id, name: "Alex" });
 });
 
-test("when there is more than fits into the time, the caller is told, and the next calls finish it", async () => {
+test("rejects when the time is up, and later calls finish the erasure", async () => {
   const user = newId();
   await deliveries.insertMany(
     Array.from({ length: 1_001 }, () =>

@@ -23,8 +23,8 @@ function ours(opened: Opened): Ours {
 }
 const failures = [{ at: 1, code: "user_document_conflict" as const }];
 
-describe("a key", () => {
-  test("is had by one of 50 at once; the others are told to wait, and then what it was answered", async () => {
+describe("an idempotency key", () => {
+  test("goes to one of 50 concurrent requests; the others must wait and then get its answer", async () => {
     const one = key();
     const all = await Promise.allSettled(Array.from({ length: 50 }, () => open(one, "same", 2)));
     const [won, ...more] = all.filter((result) => result.status === "fulfilled");
@@ -39,7 +39,7 @@ describe("a key", () => {
     expect(await open(one, "same", 2)).toStrictEqual({ ids: mine.ids, failures });
   });
 
-  test("means one request: another one is refused, before and after the answer, for anybody but another owner", async () => {
+  test("is refused for another request of the same owner, before and after the answer", async () => {
     const one = key("first");
     const mine = ours(await open(one, "this", 1));
     await expect(open(one, "that", 1)).rejects.toMatchObject({ code: "idempotency_mismatch" });
@@ -49,7 +49,7 @@ describe("a key", () => {
     expect(await open(one, "this", 1)).toMatchObject({ ids: mine.ids });
   });
 
-  test("whose holder is silent passes to one of 20 with the same ids, and the late one changes nothing", async () => {
+  test("passes with its ids to one of 20 requests when its lease expires, and the late holder changes nothing", async () => {
     const one = key();
     const late = ours(await open(one, "same", 3));
     at += 1_500;
@@ -70,7 +70,7 @@ describe("a key", () => {
     expect(await open(one, "same", 3)).toStrictEqual({ ids: late.ids, failures });
   });
 
-  test("stays with a holder that goes on saying it is at work; with one that has lost it, it does not", async () => {
+  test("stays with a holder that extends its lease, but not with one that has lost it", async () => {
     const one = key();
     const holder = ours(await open(one, "same", 1));
     for (let n = 0; n < 3; n++) {
@@ -87,7 +87,7 @@ describe("a key", () => {
     expect(ours(await open(one, "same", 1)).ids).toStrictEqual(next.ids);
   });
 
-  test("given up is had again at once, with the same ids", async () => {
+  test("can be taken again at once with the same ids after it was given up", async () => {
     const one = key();
     const first = ours(await open(one, "same", 1));
     await first.giveUp();
@@ -95,7 +95,7 @@ describe("a key", () => {
     expect([second.ids, second.resumed]).toStrictEqual([first.ids, true]);
   });
 
-  test("means nothing any more after 24 hours, even when MongoDB has not removed it yet", async () => {
+  test("expires after 24 hours, even if MongoDB has not removed it yet", async () => {
     const one = key();
     const first = ours(await open(one, "this", 1));
     await first.finish([]);
@@ -112,7 +112,7 @@ describe("a key", () => {
   });
 });
 
-test("what is stored of a resumed request is known by its deliveries, its items, and those the user has removed", async () => {
+test("a resumed request finds what is stored by deliveries, items and removed items", async () => {
   const people = { item: newId(), removed: newId(), delivery: newId(), none: newId(), stranger: "nobody" };
   const ids = Object.fromEntries(Object.keys(people).map((name) => [name, newId()]));
   const users = db.collection("users");

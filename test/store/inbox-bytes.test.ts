@@ -19,7 +19,7 @@ async function sizeOf(user: string): Promise<{ document: number; items: number }
   return found as { document: number; items: number };
 }
 
-test("the oldest of 1,500 items of 25 KB make room, the counts are exact, and a device keeps up", async () => {
+test("trims the oldest of 1,500 items of 25 KB, with exact counts, and a device keeps up", async () => {
   const inbox = openInboxes(db, 1_000);
   const user = "large";
   const ids: string[] = [];
@@ -41,7 +41,7 @@ test("the oldest of 1,500 items of 25 KB make room, the counts are exact, and a 
   expect(await inbox.remove(user, ids.at(-2) as string)).toMatchObject({ total: all.total - 1 });
 });
 
-test("rev goes on by one with each append, also with those that trim", async () => {
+test("rev grows by one with each append, also when it trims", async () => {
   const inbox = openInboxes(db, 1_000);
   await inbox.notify("rev", kilobytes(1));
   const began = (await usersOf(db).findOne({ _id: "rev" }))?.rev as number;
@@ -53,7 +53,7 @@ test("rev goes on by one with each append, also with those that trim", async () 
   expect((await sizeOf("rev")).document).toBeLessThan(9 * megabyte);
 });
 
-test("one item larger than a full inbox may be is kept", async () => {
+test("keeps a single item that exceeds the inbox's size limit", async () => {
   const inbox = openInboxes(db, 1_000);
   await inbox.notify("one", ...Array.from({ length: 330 }, () => kilobytes(25)));
   const [id] = await inbox.notify("one", kilobytes(7 * 1024));
@@ -61,7 +61,7 @@ test("one item larger than a full inbox may be is kept", async () => {
   expect([view.total, view.items[0]?.id]).toStrictEqual([1, id]);
 });
 
-test("a product's own fields leave less room: the inbox makes do with what is left", async () => {
+test("fits the inbox into the space that the product's own fields leave", async () => {
   const inbox = openInboxes(db, 1_000);
   const orders = "x".repeat(13 * megabyte);
   await usersOf(db).insertOne({ _id: "shop", orders } as never);
@@ -78,7 +78,7 @@ test("a product's own fields leave less room: the inbox makes do with what is le
   expect((kept as unknown as { orders: string }).orders).toBe(orders);
 });
 
-test("an inbox of small items is trimmed by number alone", async () => {
+test("trims an inbox of small items by number only", async () => {
   const inbox = openInboxes(db, 10);
   for (let n = 0; n < 14; n++) await inbox.notify("small", kilobytes(1));
   expect(await sizeOf("small")).toMatchObject({ items: 10 });

@@ -27,8 +27,8 @@ const changesOf = ({ changes }: { changes: object[] }) =>
     return `${change} ${item?.id ?? id}`;
   });
 
-describe("what a device missed", () => {
-  test("each kind of change is told with the item as it is now, in the order it happened", async () => {
+describe("changes since a rev", () => {
+  test("reports each kind of change in order, with the item as it is now", async () => {
     const inbox = open(10);
     const ids = await inbox.notify("kinds", ...several(5));
     const [a, b, c, d, e] = ids as [string, string, string, string, string];
@@ -58,7 +58,7 @@ describe("what a device missed", () => {
     expect(idsOf(listed)).toEqual([f, e, d, c, a]);
   });
 
-  test("what came and was changed since is new; what came and went since is deleted, which harms nobody", async () => {
+  test("reports an item created and changed since as new, and one created and deleted since as deleted", async () => {
     const inbox = open(10);
     const [a] = (await inbox.notify("both")) as [string];
     const [b] = (await inbox.notify("both")) as [string];
@@ -73,7 +73,7 @@ describe("what a device missed", () => {
     expect(changesOf(await inbox.since("both", 0))).toEqual([`new ${a}`, `new ${b}`, `deleted ${c}`]);
   });
 
-  test("items of one commit are told in the order of their ids, however the caller named them", async () => {
+  test("reports the items of one commit in the order of their ids, whatever order the caller used", async () => {
     const inbox = open(10);
     const [a, b, c] = [nextId(), nextId(), nextId()];
     await inbox.notify("order", { id: c }, { id: a }, { id: b });
@@ -81,7 +81,7 @@ describe("what a device missed", () => {
     expect(idsOf((await inbox.list("order")).items)).toEqual([c, b, a]);
   });
 
-  test("a device that starts now is told where the inbox stands, and nothing else", async () => {
+  test("a device that starts now gets rev and counts only", async () => {
     const inbox = open(10);
     await inbox.notify("now");
     const [id] = (await inbox.notify("now")) as [string];
@@ -96,7 +96,7 @@ describe("what a device missed", () => {
     });
   });
 
-  test("a device that is up to date is told nothing", async () => {
+  test("a device that is up to date gets no changes", async () => {
     const inbox = open(10);
     await inbox.notify("same");
     expect(await inbox.since("same", 1)).toEqual({
@@ -109,7 +109,7 @@ describe("what a device missed", () => {
     });
   });
 
-  test("a device that knows more than the database must read anew: the user was erased, or the database restored", async () => {
+  test("a device ahead of the database must resync: the user was erased, or the database restored", async () => {
     const inbox = open(10);
     const empty = { rev: 0, unread: 0, total: 0, changes: [] };
     expect(await inbox.since("nobody", 0)).toEqual({ ...empty, since: 0, resync: false });
@@ -126,7 +126,7 @@ describe("what a device missed", () => {
     });
   });
 
-  test("a device of an inbox that was erased must read the new one anew, however far that has come", async () => {
+  test("a device of an erased inbox must resync with the new one, whatever its rev", async () => {
     const inbox = open(100);
     const changesSince = createChangesReader(db, 100);
     const erase = createEraser({ db, writes: createUserWrites(db, true), retentionDays: 1, now: Date.now });
@@ -140,13 +140,13 @@ describe("what a device missed", () => {
     const since = async (since: number) => (await changesSince([{ user: "erased", since }]))[0];
     for (const before of [known, known - 1, 1])
       expect(await since(before)).toMatchObject({ rev, resync: true });
-    // Who has seen no inbox has nothing of the other one.
+    // A device with `since` 0 has nothing of the earlier inbox.
     for (const before of [0, fromNothing])
       expect(changesOf((await since(before)) as InboxChanges)).toEqual(ids.map((id) => `new ${id}`));
     expect(await since(rev)).toMatchObject({ changes: [], resync: false });
   });
 
-  test("an inbox begins at the database's clock, and each answer tells exactly what was written", async () => {
+  test("rev starts at the database's clock, and each answer matches the stored document", async () => {
     const writer = createInboxWriter(db, 10, Date.now, createUserWrites(db, true));
     const item = { timestamp: 1, is_new: true, user_id: "x", key: "old" };
     for (let n = 0; n < 50; n++) {
@@ -173,7 +173,7 @@ describe("what a device missed", () => {
     }
   });
 
-  test("a device that missed more removals than are remembered must read anew, one that missed fewer need not", async () => {
+  test("a device that missed more removals than are remembered must resync, one that missed fewer need not", async () => {
     const inbox = open(200);
     const ids = await inbox.notify("gone", ...several(130));
     const shown = (await inbox.list("gone")).items;
@@ -200,7 +200,7 @@ describe("what a device missed", () => {
     expect((await inbox.since("gone", fromNow)).resync).toBe(false);
   });
 
-  test("is read with majority on the primary, whatever the URI prefers: nothing is told that may be rolled back", async () => {
+  test("reads with majority on the primary, whatever the URI prefers, so nothing reported is rolled back", async () => {
     const seen: string[] = [];
     const watched = new MongoClient(uri, { monitorCommands: true, readPreference: "secondaryPreferred" });
     watched.on("commandStarted", ({ commandName, command }) => {
@@ -209,13 +209,13 @@ describe("what a device missed", () => {
     });
     await createChangesReader(watched.db(db.databaseName), 10)([{ user: "kinds", since: 0 }]);
     await watched.close();
-    // The driver says so to a server that it is told to be alone with.
+    // The driver sends this to a server on a direct connection.
     expect(seen).toEqual(["majority primaryPreferred"]);
   });
 });
 
 describe("many users at once", () => {
-  test("share one round trip, are answered in order, and only what changed travels", async () => {
+  test("share one round trip, are answered in order, and only changed items are sent", async () => {
     const inbox = open(100);
     const users = Array.from({ length: 60 }, (_, n) => (n % 2 ? `many-${n}` : nextId()));
     for (const user of users) await inbox.notify(user, ...several(20));
@@ -257,7 +257,7 @@ describe("many users at once", () => {
     expect(sent.cursor.firstBatch.map((one) => one.view.items.length).filter((n) => n > 1)).toEqual([]);
   });
 
-  test("one that has much to be told is answered alone, so that 200 of them are never in memory at once", async () => {
+  test("a user with many changes is answered alone, so that 200 of them are never in memory at once", async () => {
     const inbox = open(100);
     const full = several(20).map((one) => ({ ...one, data: { text: "x".repeat(8_000) } }));
     const users = ["much", "little", "more"];
@@ -271,13 +271,13 @@ describe("many users at once", () => {
     expect(little?.changes).toHaveLength(1);
     const [alone] = await inbox.changesSince(before.slice(0, 1));
     expect(changesOf(alone as InboxChanges)).toEqual(full.map(({ id }) => `new ${id}`));
-    // What counts is what has changed.
+    // Only the changed items count.
     const then = await asAt();
     await inbox.change("much", full[7]?.id as string, "read");
     expect((await inbox.changesSince(then)).map((view) => view?.changes.length)).toEqual([1, 0, 0]);
   });
 
-  test("an empty question has an empty answer", async () => {
+  test("no requests give no answers", async () => {
     expect(await open(10).changesSince([])).toEqual([]);
   });
 });
@@ -295,7 +295,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("readAll" as const), back: fc.nat({ max: 8 }) }) },
 );
 
-test("whatever happens, every answer is the model's, and every device of any age ends with the inbox", {
+test("random changes: every answer matches the model, and every device ends with the inbox's state", {
   timeout: 120_000,
 }, async () => {
   let run = 0;
@@ -308,7 +308,7 @@ test("whatever happens, every answer is the model's, and every device of any age
         const inbox = open(limit);
         const model = modelInbox(user, limit);
         const ever: string[] = [];
-        /** What a device shows that left at each `rev`. */
+        /** What a device shows that stopped at each `rev`. */
         const left = new Map<number, InboxItem[]>([[0, []]]);
         for (const one of steps) {
           const target = "at" in one ? (model.items()[one.at]?.id ?? ever[one.at] ?? nextId()) : "";
@@ -340,7 +340,7 @@ test("whatever happens, every answer is the model's, and every device of any age
   );
 });
 
-test("many at once: nothing that came is lost or doubled, the counts are exact, a device that follows along ends with the inbox", async () => {
+test("concurrent changes: nothing is lost or stored twice, counts are exact, and a device ends with the inbox's state", async () => {
   const inbox = open(1_000);
   const user = nextId();
   const kept = new Set<string>();

@@ -30,7 +30,7 @@ describe("documents that are the product team's own", () => {
       "a list of what is no item",
       { notifications: [null, 1, "a", [item("a")], { id: "a" }, { is_new: true }] },
     ],
-  ])("an inbox that is %s is empty, and nothing changes it", async (name, document) => {
+  ])("an inbox that is %s counts as empty and is not changed", async (name, document) => {
     const inbox = open(10);
     const user = `foreign ${name}`;
     await users.insertOne({ _id: user, rev: "a text", ...document });
@@ -45,7 +45,7 @@ describe("documents that are the product team's own", () => {
     expect(await users.findOne({ _id: user })).toEqual(stored);
   });
 
-  test("items among other things can be read and deleted, and the other things stay", async () => {
+  test("reads and deletes items among foreign elements, which stay", async () => {
     const inbox = open(10);
     const others = [null, 7, "a", { id: "a" }, [item("a")], { is_new: true }];
     const odd = { archived: "yes", created_rev: "then", rev: [], changed: "now" };
@@ -63,7 +63,7 @@ describe("documents that are the product team's own", () => {
         { id: "a" },
       ],
     });
-    // Who wants everything gets what no change of ours has touched, too.
+    // A reader of the whole inbox also gets items that we never changed.
     const everything = { rev: 0, since: fromNothing, resync: false };
     expect(await inbox.since("among", fromNothing)).toMatchObject({
       ...everything,
@@ -80,14 +80,14 @@ describe("documents that are the product team's own", () => {
     const stored = (await users.findOne({ _id: "among" })) as Document;
     expect(stored.notifications.slice(0, 6)).toEqual(others);
     expect(idsOf(stored.notifications.slice(6))).toEqual(["b", "c"]);
-    // What no change of ours has touched is known to everyone.
+    // Every device knows items that we never changed.
     expect((await inbox.since("among", 1)).changes).toMatchObject([
       { change: "deleted", id: "a" },
       { change: "read", item: { id: "c", rev: 3, created_rev: 0 } },
     ]);
   });
 
-  test("an item of any other form can still be shown, read and deleted", async () => {
+  test("shows, marks as read and deletes an item with unexpected fields", async () => {
     const inbox = open(10);
     const odd = [
       { timestamp: 1e20, changed: -1e20 },
@@ -115,7 +115,7 @@ describe("documents that are the product team's own", () => {
     ["no number", Number.NaN],
     ["negative", -4],
     ["null", null],
-  ])("a rev that is %s counts as none, until the first change", async (name, rev) => {
+  ])("a rev that is %s counts as missing until the first change", async (name, rev) => {
     const inbox = open(10);
     const user = `rev ${name}`;
     await users.insertOne({ _id: user, rev, notifications: [item("a")] });
@@ -140,25 +140,22 @@ describe("documents that are the product team's own", () => {
     ["a time", new Date(0)],
     ["a list", [5]],
     ["an object", { n: 5 }],
-  ])(
-    "a rev that is %s is somebody else's: the inbox can be read, and nothing is overwritten",
-    async (name, rev) => {
-      const inbox = open(10);
-      const user = `not our rev ${name}`;
-      await users.insertOne({ _id: user, rev, notifications: [item("a")] });
-      const stored = await users.findOne({ _id: user });
-      expect(await inbox.list(user)).toMatchObject({ rev: 0, total: 1, items: [{ id: "a", rev: 0 }] });
-      expect(await inbox.since(user, 0)).toMatchObject({ rev: 0, total: 1, changes: [], resync: false });
-      expect(await inbox.change(user, "a", "unread")).toMatchObject({ rev: 0, changed: 0 });
-      for (const change of [
-        () => inbox.change(user, "a", "read"),
-        () => inbox.remove(user, "a"),
-        () => inbox.readAll(user),
-      ])
-        await expect(change()).rejects.toMatchObject({ code: "user_document_conflict" });
-      expect(await users.findOne({ _id: user })).toEqual(stored);
-    },
-  );
+  ])("a rev that is %s is foreign: the inbox can be read, and nothing is overwritten", async (name, rev) => {
+    const inbox = open(10);
+    const user = `not our rev ${name}`;
+    await users.insertOne({ _id: user, rev, notifications: [item("a")] });
+    const stored = await users.findOne({ _id: user });
+    expect(await inbox.list(user)).toMatchObject({ rev: 0, total: 1, items: [{ id: "a", rev: 0 }] });
+    expect(await inbox.since(user, 0)).toMatchObject({ rev: 0, total: 1, changes: [], resync: false });
+    expect(await inbox.change(user, "a", "unread")).toMatchObject({ rev: 0, changed: 0 });
+    for (const change of [
+      () => inbox.change(user, "a", "read"),
+      () => inbox.remove(user, "a"),
+      () => inbox.readAll(user),
+    ])
+      await expect(change()).rejects.toMatchObject({ code: "user_document_conflict" });
+    expect(await users.findOne({ _id: user })).toEqual(stored);
+  });
 
   test.each([
     ["texts", { removedNotifications: "x", removedBefore: "y" }],
@@ -179,7 +176,7 @@ describe("documents that are the product team's own", () => {
     });
   });
 
-  test("fields of the same document that are not ours stay, whatever they are called", async () => {
+  test("keeps foreign fields of the same document, whatever their names", async () => {
     const inbox = open(10);
     const own = { removed: true, inbox: "x", name: "$email", "a.b": { $gt: 1 }, tags: [{ id: "a" }] };
     await users.insertOne({ _id: "own", ...own, notifications: [item("a"), item("b")] });
@@ -190,8 +187,8 @@ describe("documents that are the product team's own", () => {
   });
 });
 
-describe("what looks like MongoDB's language", () => {
-  test("is data: ids, users, filters and contents", async () => {
+describe("text that looks like MongoDB expressions", () => {
+  test("is treated as data in ids, users, filters and contents", async () => {
     const inbox = open(10);
     const odd = "$$ROOT.notifications";
     const data = { $email: "$email", "a.b": { $gt: "" }, $$REMOVE: ["$$REMOVE", "$rev"], $literal: 1 };

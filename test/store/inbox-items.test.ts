@@ -7,7 +7,7 @@ import { keptItem } from "../../src/store/inbox-items.ts";
 setFlagsFromString("--allow-natives-syntax");
 const haveOneClass = new Function("a", "b", "return %HaveSameMap(a, b)") as (a: object, b: object) => boolean;
 
-test("items of one form share a hidden class: one each would fill the old generation as they are told", () => {
+test("items with the same fields share one hidden class, which keeps the old generation small", () => {
   const answer = BSON.serialize({
     id: "64d000000000000000000000",
     timestamp: 1_790_000_000,

@@ -21,7 +21,7 @@ async function walk(inbox: ReturnType<typeof open>, query: Omit<InboxQuery, "ski
   }
 }
 
-test("pages together are the list, for every filter and page size, also through a commit of many", async () => {
+test("pages together equal the list, for every filter and page size, also within one large commit", async () => {
   const inbox = open(50);
   const target = (n: number) => ({ ...(n % 3 === 0 && { target_id: "a".repeat(24) }) });
   for (const count of [1, 7, 2, 9])
@@ -65,7 +65,7 @@ test("pages together are the list, for every filter and page size, also through 
   expect([items, Object.keys(counts).sort()]).toEqual([[], ["rev", "total", "unread"]]);
 });
 
-test("pages go on behind their last item, also when it is deleted or changed and others come meanwhile", async () => {
+test("a page continues after the last item, even if it was deleted or changed and others arrived", async () => {
   const inbox = open(50);
   const ids = await inbox.notify("moving", ...several(6));
   const first = await inbox.read({ user: "moving", skip: 0, limit: 2 });
@@ -79,7 +79,7 @@ test("pages go on behind their last item, also when it is deleted or changed and
   expect(await rest()).toEqual([ids[3], ids[2], ids[1], ids[0]]);
   await inbox.remove("moving", ids[2] as string);
   expect(await rest()).toEqual([ids[3], ids[1], ids[0]]);
-  // Another user's place, or one that nobody ever had.
+  // A position of another user, or one that never existed.
   expect(
     await inbox.read({ user: "moving", skip: 0, limit: 9, after: { created_rev: 0, id: "" } }),
   ).toMatchObject({
@@ -88,7 +88,7 @@ test("pages go on behind their last item, also when it is deleted or changed and
   });
 });
 
-test("pages hold everything once of an array that an older system wrote, whose ids have no order", async () => {
+test("pages show each item of an older system's array once, although its ids are unordered", async () => {
   const inbox = open(50);
   const ids = ["m", "b", "z", "a", "q", "c"];
   await users.insertOne({

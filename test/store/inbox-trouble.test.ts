@@ -36,7 +36,7 @@ function named(appName: string): Db {
   return opened.db(db.databaseName);
 }
 
-test("an answer that is lost on its way is asked for again: one change, and the same answer", async () => {
+test("a retry after a lost answer makes one change and returns the same answer", async () => {
   const inbox = openInboxes(db, 10);
   const ids = await inbox.notify(
     "lost",
@@ -44,7 +44,7 @@ test("an answer that is lost on its way is asked for again: one change, and the 
   );
   const writer = openInboxes(named("lost-answers"), 10);
   const [a, b, c] = ids as [string, string, string];
-  /** The server does it, and says that it may not last; the driver asks once more. */
+  /** The server applies the write and reports that it may not last; the driver retries once. */
   const losing = async <Answer>(change: () => Promise<Answer>): Promise<Answer> => {
     await client.db("admin").command({
       configureFailPoint: "failCommand",
@@ -70,7 +70,7 @@ test("an answer that is lost on its way is asked for again: one change, and the 
   expect(await losing(() => writer.change("lost", c, "read"))).toMatchObject({ rev: 4, changed: 0 });
   expect(await inbox.list("lost")).toMatchObject({ rev: 4, unread: 0, total: 3 });
 
-  // Here nobody can tell any more at which moment the inbox began.
+  // Here the moment at which the inbox began is unknown.
   const item = { id: "old", timestamp: storedAt, is_new: true, user_id: "older", key: "old" };
   await usersOf(db).insertOne({ _id: "older", notifications: [item] });
   await expect(losing(() => writer.change("older", "old", "read"))).rejects.toMatchObject({
@@ -79,11 +79,11 @@ test("an answer that is lost on its way is asked for again: one change, and the 
   expect(await writer.change("older", "old", "read")).toMatchObject({ rev: 1, unread: 0, changed: 0 });
 });
 
-test("a change that waits long for the majority is answered like any other, and made once", async () => {
+test("a change that waits long for the majority is made once and answered normally", async () => {
   const inbox = openInboxes(db, 10);
   const [a, b] = (await inbox.notify("slow", ...several(2))) as [string, string];
   const writer = openInboxes(named("slow-majority"), 10);
-  // What MongoDB says when a write is applied and its time is up before the majority has it.
+  // MongoDB's answer when a write was applied but its time ran out before the majority had it.
   const late = { code: 50, errmsg: "operation exceeded time limit" };
   const data = { failCommands: ["findAndModify"], appName: "slow-majority", writeConcernError: late };
   await client.db("admin").command({ configureFailPoint: "failCommand", mode: { times: 2 }, data });
@@ -92,7 +92,7 @@ test("a change that waits long for the majority is answered like any other, and 
   expect(await inbox.list("slow")).toMatchObject({ rev: 3, unread: 0, total: 1 });
 });
 
-test("a database that does not answer is told as such, and answers again when it does", async () => {
+test("rejects with database_unavailable while the database does not answer, and works again afterwards", async () => {
   const inbox = openInboxes(db, 10);
   const [id] = (await inbox.notify("trouble")) as [string];
   const troubled = named("inbox-trouble");
@@ -117,7 +117,7 @@ test("a database that does not answer is told as such, and answers again when it
   expect(await changesSince([{ user: "trouble", since: 0 }])).toMatchObject([{ unread: 1, total: 1 }]);
 });
 
-test("a document that a schema rule of its owners protects stays as it is, and the caller is told", async () => {
+test("rejects with user_document_conflict when a schema rule protects the document, which stays unchanged", async () => {
   const inbox = openInboxes(db, 10);
   const [id] = (await inbox.notify("ruled")) as [string];
   await db.command({ collMod: "users", validator: { rev: { $not: { $gte: 2 } } } });
@@ -129,7 +129,7 @@ test("a document that a schema rule of its owners protects stays as it is, and t
   expect(await inbox.list("ruled")).toMatchObject({ rev: 1, unread: 1, total: 1 });
 });
 
-test("an item that was deleted is not brought back by a commit that is not sure of itself", async () => {
+test("a commit with an unknown result does not bring back a deleted item", async () => {
   const inbox = openInboxes(db, 10);
   const [id] = (await inbox.notify("again")) as [string];
   await inbox.remove("again", id);

@@ -9,7 +9,7 @@ const { db, client } = freshDatabase();
 const open = (limit: number) => openInboxes(db, limit);
 
 describe("one item", () => {
-  test("is read, unread, archived and brought back; counts and rev follow, and repeating changes nothing", async () => {
+  test("can be marked as read, unread, archived and unarchived; counts and rev follow, and repeating changes nothing", async () => {
     const inbox = open(10);
     const user = nextId();
     const [other, id] = (await inbox.notify(user, ...several(2))) as [string, string];
@@ -37,14 +37,14 @@ describe("one item", () => {
       expect(await inbox.stored(user)).toEqual(stored);
       expect(await inbox.get(user, id)).toEqual({ rev, unread, total: 2, item });
     }
-    // What is not archived does not carry the word, and what was never touched carries nothing new.
+    // An item that is not archived has no `archived` field, and an item never changed has no new fields.
     expect((await inbox.stored(user))?.notifications).toEqual([
       { id: other, key: "new_message", timestamp: storedAt, is_new: true, user_id: user, rev: 1 },
       { ...(await inbox.get(user, id))?.item, archived: undefined },
     ]);
   });
 
-  test("that was archived is still counted, and listed unless it is left out", async () => {
+  test("that was archived is still counted, and listed unless filtered out", async () => {
     const inbox = open(10);
     const [a, b] = (await inbox.notify("archive", ...several(2))) as [string, string];
     await inbox.change("archive", a, "archive");
@@ -56,7 +56,7 @@ describe("one item", () => {
     expect(idsOf((await ask(true)).items)).toEqual([a]);
   });
 
-  test("that is deleted is gone, and cannot be deleted or changed again", async () => {
+  test("that was deleted is not found, and cannot be deleted or changed again", async () => {
     const inbox = open(10);
     const [a, b, c] = (await inbox.notify("delete", ...several(3))) as [string, string, string];
     expect(await inbox.remove("delete", b)).toEqual({ rev: 2, unread: 2, total: 2 });
@@ -68,7 +68,7 @@ describe("one item", () => {
     expect(await inbox.list("delete")).toMatchObject({ rev: 2, items: [{ id: c }, { id: a }] });
   });
 
-  test("that is another user's, or nobody's, or an unknown user's, is not found, and no user comes to be", async () => {
+  test("of another user, of nobody or of an unknown user is not found, and no user is created", async () => {
     const inbox = open(10);
     const [id] = (await inbox.notify("mine")) as [string];
     await inbox.notify("theirs");
@@ -88,7 +88,7 @@ describe("one item", () => {
     expect(await inbox.list("stranger")).toEqual({ rev: 0, unread: 0, total: 0, items: [] });
   });
 
-  test("that an older client reads says when it changed, and is listed to it as before", async () => {
+  test("marked as read by an older client has its time of change, and that client lists it as before", async () => {
     const inbox = open(10);
     const later = createInboxWriter(db, 10, () => (storedAt + 60) * 1000, createUserWrites(db, true));
     const [id] = (await inbox.notify("old client")) as [string];
@@ -103,7 +103,7 @@ describe("one item", () => {
     expect(after).toMatchObject({ total: 1, unread: 0, items: [{ id, is_new: false, timestamp: storedAt }] });
   });
 
-  test("costs the oplog its own change, not the whole inbox", async () => {
+  test("writes only its own change to the oplog, not the whole inbox", async () => {
     const inbox = open(100);
     const contents = several(100).map((one) => ({ ...one, data: { text: "x".repeat(200) } }));
     const ids = await inbox.notify("oplog", ...contents);
@@ -128,7 +128,7 @@ describe("one item", () => {
 });
 
 describe("read-all", () => {
-  test("reads what was last changed up to a rev, as one change; nothing left to read is no change", async () => {
+  test("marks items up to a rev as read in one change; without unread items it changes nothing", async () => {
     const inbox = open(10);
     const [a] = (await inbox.notify("all")) as [string];
     const [b] = (await inbox.notify("all")) as [string];
@@ -154,8 +154,8 @@ describe("read-all", () => {
   });
 });
 
-describe("what lies beyond INBOX_LIMIT", () => {
-  test("is not there for anyone: not read, not counted, not deleted", async () => {
+describe("an item beyond INBOX_LIMIT", () => {
+  test("cannot be read or deleted and is not counted", async () => {
     const inbox = open(4);
     const ids = await inbox.notify("slack", ...several(5));
     const stored = await inbox.stored("slack");
@@ -169,7 +169,7 @@ describe("what lies beyond INBOX_LIMIT", () => {
     expect(await inbox.readAll("slack")).toMatchObject({ changed: 4, unread: 0 });
   });
 
-  test("never comes back when something is deleted", async () => {
+  test("does not reappear when another item is deleted", async () => {
     const inbox = open(4);
     const ids = await inbox.notify("back", ...several(5));
     expect(await inbox.remove("back", ids[3] as string)).toEqual({ rev: 2, unread: 3, total: 3 });
@@ -179,7 +179,7 @@ describe("what lies beyond INBOX_LIMIT", () => {
     expect(idsOf((await inbox.list("back")).items)).toEqual([more, ...left]);
   });
 
-  test("takes part in no read-all: with nothing else unread, nothing is changed", async () => {
+  test("is ignored by read-all, which changes nothing if nothing else is unread", async () => {
     const inbox = open(4);
     const ids = await inbox.notify("only slack", ...several(5));
     for (const id of ids.slice(1)) await inbox.change("only slack", id, "read");

@@ -14,7 +14,7 @@ function delivery(notification: string, user: string, channel: "email" | "sms") 
   return newDelivery({ id: newId(), channel, content }, { notification, user }, new Date(), undefined);
 }
 
-test("index `once` is built on an existing database; a start with duplicates names them", async () => {
+test("builds index `once` on an existing database, and names duplicates at the start", async () => {
   const [notification, user] = [newId(), newId()];
   const first = delivery(notification, user, "email");
   await deliveries.insertMany([
@@ -46,7 +46,7 @@ test("every unique index of deliveries begins with user", async () => {
   expect(unique.map(({ name, key }) => [name, Object.keys(key)[0]])).toEqual([["once", "user"]]);
 });
 
-test("two targets of one notification are two deliveries, also after their user was erased", async () => {
+test("two targets of one notification stay two deliveries after their user was erased", async () => {
   const { createEraser } = await import("../../src/store/erase.ts");
   const [notification, user] = [newId(), newId()];
   await deliveries.insertMany(

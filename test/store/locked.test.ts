@@ -13,7 +13,7 @@ import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 
-// A transaction that is somebody else's holds a user's document: of a program that uses the library and dawdles, for example.
+// Another program's transaction locks a user's document, for example a program that uses the library and is slow.
 
 const { uri, client, db } = freshDatabase();
 let connection: Connection;
@@ -94,7 +94,7 @@ describe.each(ways)("one locked user, %s", (_how, type) => {
     ["whom the other transaction makes", false, "commit"],
     ["whom the other transaction was to make", false, "abort"],
   ] as const)(
-    "%s (known: %s, ends by %s): 400 notifications for others are answered meanwhile, its own afterwards, in order and once",
+    "%s (known: %s, ends by %s): 400 notifications for others are answered meanwhile, the locked user's afterwards, in order and once",
     async (_who, known, end) => {
       const { notify } = notifier();
       const users = several(201);
@@ -140,7 +140,7 @@ describe.each(ways)("one locked user, %s", (_how, type) => {
     },
   );
 
-  test("longer than anybody waits: `database_unavailable` for it alone; what comes later is stored once", async () => {
+  test("locked beyond the deadline: only that user gets `database_unavailable`, and later notifications are stored once", async () => {
     const { notify, notifyEach, skip } = notifier();
     const users = several(40);
     const held = middle(users);
@@ -174,7 +174,7 @@ describe.each(ways)("one locked user, %s", (_how, type) => {
     for (const user of others(users, held)) expect(await itemsOf(user)).toHaveLength(3);
   });
 
-  test("sent to at once by two processes under the same ids: each is stored once", async () => {
+  test("notified by two processes under the same ids: each notification is stored once", async () => {
     const both = [notifier(), notifier()];
     const targets = several(60).map((user) => ({ user, id: newId() }));
     const held = middle(targets.map((one) => one.user));
@@ -195,7 +195,7 @@ describe.each(ways)("one locked user, %s", (_how, type) => {
   });
 });
 
-test("two locked users wait each for its own lock", async () => {
+test("two locked users each wait for their own lock", async () => {
   const { notify } = notifier();
   const users = several(100);
   const [ann, bob] = [users[30], users[31]] as [string, string];
@@ -216,7 +216,7 @@ test("two locked users wait each for its own lock", async () => {
   expect(done).toEqual([bob, bob, ann]);
 });
 
-test("100 users locked by one transaction: the 100 others are answered meanwhile", async () => {
+test("answers 100 other users while one transaction locks 100 users", async () => {
   const { notify } = notifier();
   const users = several(200);
   await Promise.all(users.map((user) => notify({ user, type: "new_message" })));
@@ -231,7 +231,7 @@ test("100 users locked by one transaction: the 100 others are answered meanwhile
   for (const user of users) expect(await itemsOf(user)).toHaveLength(2);
 });
 
-test("a document that can take nothing fails alone beside a locked user", async () => {
+test("only the bad document fails beside a locked user", async () => {
   const { notify } = notifier();
   const users = several(30);
   const [held, poison] = [users[10], users[20]] as [string, string];
@@ -271,7 +271,7 @@ test("notifications that wait for a lock count as waiting, and a stop waits for 
 
 const maxTimeExpired = 50;
 
-test("the two batches under way never conflict with each other", async () => {
+test("two batches in flight never conflict with each other", async () => {
   const own = new MongoClient(uri, { ...clientOptions, monitorCommands: true });
   onTestFinished(() => own.close());
   const aborted: unknown[] = [];
@@ -301,7 +301,7 @@ test("the two batches under way never conflict with each other", async () => {
   for (const user of users) expect(await itemsOf(user)).toHaveLength(20);
 });
 
-test("a program dawdles in a transaction it has notified in: the service answers for everybody else", async () => {
+test("the service answers for all other users while a program keeps a transaction with a notification open", async () => {
   const { url } = await startService({ DB_URI: uri });
   const belfry = createBelfry({ client });
   onTestFinished(() => belfry.close());

@@ -100,7 +100,7 @@ test.each([
   expect(held.sort()).toStrictEqual(deliveries.sort());
 });
 
-test("the same notification twice in one commit is stored once, beside others of the same user", async () => {
+test("a notification that is twice in one commit is stored once, beside others of the same user", async () => {
   const [one] = targets(1) as [Target];
   const more = Array.from({ length: 5 }, () => ({ user: one.user, id: newId() }));
   const { notifyEach, notify } = notifier();
@@ -129,7 +129,7 @@ test("a request repeated hours later stores nothing twice, and its deliveries ha
   expect(Date.now() - (stored?._id.getTimestamp().getTime() ?? 0)).toBeLessThan(60_000);
 });
 
-test("1,000 large ones at once: who comes later is stored long before the last of them", async () => {
+test("a later notification is stored long before the last of 1,000 large ones submitted at once", async () => {
   const { notifyEach, notify } = notifier();
   const order: string[] = [];
   const large = { type: "new_message", body: "é".repeat(16_384), data: { text: "y".repeat(8_000) } };
@@ -143,7 +143,7 @@ test("1,000 large ones at once: who comes later is stored long before the last o
   expect(order).toStrictEqual(["one", "many"]);
 });
 
-test("more than may wait are all refused, and none of them is stored", async () => {
+test("a request beyond the waiting limit is refused as a whole, and nothing is stored", async () => {
   const { notifyEach, drained } = notifier({ maxWaiting: 10 });
   const command = { type: "new_message" };
   const first = targets(8);

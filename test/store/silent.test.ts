@@ -18,7 +18,7 @@ afterAll(() => connection.client.close());
 const { bulkWrites } = await prepareCollections(connection.db);
 const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
 
-test("when MongoDB is silent everyone has an answer in time, and what only waited is not stored after all", async () => {
+test("every caller is answered in time when MongoDB is silent, and notifications that only waited are not stored later", async () => {
   let begun = 0;
   const commit = createCommitter({
     ...connection,

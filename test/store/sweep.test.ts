@@ -22,7 +22,7 @@ beforeEach(async () => {
   );
 });
 
-/** A worker takes it, begins the send as told, and is never heard of again. */
+/** A worker claims it, begins the send as given, and ends. */
 async function takenAndLost(begun?: "once" | "again"): Promise<{ interruptions?: number | undefined }> {
   const lease = { token: new ObjectId().toHexString(), until: moment + leaseMs };
   const [held] = await books.claim(1, lease, moment);
@@ -34,17 +34,17 @@ async function takenAndLost(begun?: "once" | "again"): Promise<{ interruptions?:
 }
 const stored = () => deliveries.findOne({ _id: new ObjectId(id) });
 
-test("what waited in workers that died is sent, however often that happened", async () => {
+test("sends deliveries that waited in workers that died, however often that happened", async () => {
   for (let n = 0; n < 10; n++) {
     expect((await takenAndLost()).interruptions).toBe(n === 0 ? undefined : 1);
     expect(await stored()).toMatchObject({ state: "pending", interruptions: 1 });
   }
-  // Nor does the waiting count against it later.
+  // The wait does not count against it later either.
   await takenAndLost("again");
   expect(await stored()).toMatchObject({ state: "pending", interruptions: 2 });
 });
 
-test("what ends its worker each time it is sent is given up at the third time, and forgotten in its time", async () => {
+test("fails a delivery that ends its worker at each send the third time, and expires it", async () => {
   await takenAndLost();
   await takenAndLost("again");
   expect(await stored()).toMatchObject({ state: "pending" });
@@ -58,7 +58,7 @@ test("what ends its worker each time it is sent is given up at the third time, a
   expect(await stored()).not.toHaveProperty("lease");
 });
 
-test("what must not be sent twice is uncertain after a send that nobody saw the end of", async () => {
+test("a delivery that must not be repeated is uncertain after an interrupted send", async () => {
   await takenAndLost("once");
   expect(await stored()).toMatchObject({ state: "uncertain", reason: "unanswered" });
 });

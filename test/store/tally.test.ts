@@ -33,7 +33,7 @@ function planned(user = newId()): PlannedNotification {
   };
 }
 
-test("a server of version 8 takes a batch and its count in one command", () => {
+test("version 8 stores a batch and its count in one command", () => {
   expect(prepared.bulkWrites).toBe(Number.parseInt(connection.serverVersion, 10) >= 8);
 });
 
@@ -42,7 +42,7 @@ describe.each([
   ["in two, as a server before version 8 takes it", { bulkWrites: false, transactions: true }],
   ["on a standalone server", { bulkWrites: true, transactions: false }],
 ])("counted %s", (_name, capabilities) => {
-  test("as many are counted as are stored, and a notification that is refused counts for nothing", async (context) => {
+  test("counts exactly the stored deliveries, and nothing for a refused notification", async (context) => {
     if (capabilities.bulkWrites && !prepared.bulkWrites) context.skip("this server has no bulkWrite");
     await Promise.all(["users", "deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
     // To come, or MongoDB's TTL monitor would remove the count before it is read.
@@ -82,7 +82,7 @@ describe.each([
   });
 });
 
-test("what is stored as soon as counting has begun, by a clock that is a little behind, is on both sides", async () => {
+test("a delivery stored right after counting began, by a clock slightly behind, is on both sides", async () => {
   await Promise.all(["deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
   const before = Date.now();
   await beginLedger(db);

@@ -4,11 +4,11 @@ import { newId } from "../../src/store/ids.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 
-// What a locked user costs everybody else is in test/http/v1/held.test.ts.
+// test/http/v1/held.test.ts tests how a locked user affects the others.
 
 const { db } = freshDatabase();
 
-test("of many users' writes eight run at a time", async () => {
+test("runs eight users' writes at a time", async () => {
   const writes = createUserWrites(db, true);
   let busy = 0;
   const together: number[] = [];
@@ -26,7 +26,7 @@ test("of many users' writes eight run at a time", async () => {
   expect(made).toEqual(Array.from({ length: 300 }, (_, n) => n));
 });
 
-test("a write that fails is not made again, and the next one of that user is", async () => {
+test("does not repeat a failed write, and makes the user's next one", async () => {
   const writes = createUserWrites(db, true);
   const user = newId();
   let tries = 0;

@@ -36,7 +36,7 @@ beforeEach(() => {
 });
 afterEach(() => failCommands(client, { times: 1 }, { failCommands: [] }).then((off) => off()));
 
-/** Follows until the end of the test, and writes down what it is told. */
+/** Follows until the end of the test and records the calls. */
 function follow(at = uri) {
   const told = { changed: [] as string[], lost: 0, logged: [] as string[] };
   const line = (_details: object, message: string) => void told.logged.push(message);
@@ -72,7 +72,7 @@ const breakStream = (
     ...how,
   });
 
-test("whoever is created, changed, replaced or deleted by another program is told, by the id on the wire", async () => {
+test("reports users that another program creates, changes, replaces or deletes, by their public id", async () => {
   const { open, hears, told } = follow();
   await open();
   expect(told.lost).toBe(1);
@@ -95,7 +95,7 @@ test("whoever is created, changed, replaced or deleted by another program is tol
 test.each([
   ["its connection is cut", { closeConnection: true }],
   ["the server is shutting down", { errorCode: 91 }],
-])("nothing is missed when %s again and again, and nobody is looked after for that", async (_, how) => {
+])("misses nothing and calls no onLost when %s again and again", async (_, how) => {
   const { open, hears, told } = follow();
   await open();
   const ids = Array.from({ length: 300 }, (_, n) => `user ${n}`);
@@ -107,7 +107,7 @@ test.each([
   expect(told.lost).toBe(1);
 });
 
-test("while the stream cannot be opened it is tried again and again, with one line in the log", async () => {
+test("keeps retrying while the stream cannot be opened, with one line in the log", async () => {
   const { open, hears, told, watch } = follow();
   await open();
   const heal = await breakStream("alwaysOn", { closeConnection: true });
@@ -124,7 +124,7 @@ test("while the stream cannot be opened it is tried again and again, with one li
   });
 });
 
-test("a stream that opens and then always fails does not keep the processor busy", async () => {
+test("a stream that opens and always fails does not use the processor", async () => {
   const { open, told } = follow();
   await open();
   const heal = await breakStream("alwaysOn", { errorCode: 43 }, ["getMore"]);
@@ -151,11 +151,11 @@ test.each([
   ["the history is no longer kept", 286, "getMore"],
   ["the history is found to be no longer kept when it is opened again", 286, "aggregate"],
   ["its cursor is gone", 43, "getMore"],
-])("when %s everyone is looked after, and the stream goes on from now", async (_, errorCode, command) => {
+])("calls onLost and continues from now when %s", async (_, errorCode, command) => {
   const { open, hears, told } = follow();
   await open();
   await breakStream({ times: 1 }, { errorCode }, [command]);
-  // So that it is opened anew.
+  // Makes the stream reopen.
   if (command === "aggregate") await client.db("admin").command({ killAllSessionsByPattern: [] });
   await eventually(() => told.lost > 1, "hears that something was missed");
   await open();
@@ -163,7 +163,7 @@ test.each([
   await hears("alex");
 });
 
-test("when the collection is dropped everyone is looked after, and the new one is followed", async () => {
+test("calls onLost and follows the new collection when the collection is dropped", async () => {
   const { open, hears, told, watch } = follow();
   await users.insertOne({ _id: "alex" });
   await open();
@@ -174,7 +174,7 @@ test("when the collection is dropped everyone is looked after, and the new one i
   await hears("bob");
 });
 
-test("where MongoDB refuses a stream everyone is looked after time and again instead", async () => {
+test("calls onLost repeatedly while MongoDB refuses the stream", async () => {
   await breakStream("alwaysOn", { errorCode: 13 }, ["aggregate"]);
   const { told, watch } = follow();
   await eventually(() => told.lost >= 3, "hears that something may have been missed");
