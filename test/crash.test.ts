@@ -55,7 +55,7 @@ async function smtp(behaviour: SmtpBehaviour = {}): Promise<SmtpSink> {
 const newUsers = (count: number) => Array.from({ length: count }, () => randomBytes(12).toString("hex"));
 const numberOf = (mail: ReceivedMail) => Number(/^n=(\d+)$/.exec(mail.subject)?.[1]);
 
-/** Notifications sent by `inFlight` callers at once, none of them a second time; what each was answered. */
+/** Sends each notification once, from `inFlight` concurrent callers. Records the answers. */
 function callers(people: string[], inFlight: number, wanted: number) {
   const acknowledged = new Set<number>();
   const unclear = new Set<number>();
@@ -105,7 +105,10 @@ const unfinished = () => deliveries.countDocuments({ state: { $in: ["pending", "
 const quiet = (seconds: number) =>
   eventually(async () => (await unfinished()) === 0, "nothing is left to send", seconds);
 
-/** Every acknowledged notification is in its inbox and in the sink; nothing is there twice but a mail a crash repeated. */
+/**
+ * Every acknowledged notification is in its inbox and in the sink. Nothing is there twice, except a mail repeated by
+ * a crash.
+ */
 async function audit(
   sink: SmtpSink,
   acknowledged: Set<number>,
@@ -198,11 +201,11 @@ test("when an instance freezes for two leases another takes over, late outcomes 
   await eventually(() => Date.now() - since >= 2 * leaseMs, "two leases have passed");
   const before = sink.mails.length;
   frozen.kill("SIGCONT");
-  // Refused, or, when its connections died meanwhile, not even stored.
+  // Refused, or not even stored if its connections died meanwhile.
   const tooLate = /late outcomes refused|an outcome could not be stored/;
   await eventually(() => tooLate.test(frozen.output()), "its outcomes come too late");
 
-  // It goes on with what is new, and only with that.
+  // It continues with new deliveries only.
   const again = callers(newUsers(1), 4, 20);
   await again.start(frozen.url);
   await quiet(20);
@@ -313,7 +316,7 @@ test("a second SIGTERM exits at once, even while a mail server hangs", async () 
   expect(service.output()).not.toMatch(/"stopped"/);
 });
 
-/** A mail server that thinks about each recipient for so long. */
+/** A mail server that delays its answer to each recipient. */
 function takingMs(ms: number): SmtpBehaviour {
   return { options: { onRcptTo: (_address, _session, callback) => void setTimeout(callback, ms) } };
 }

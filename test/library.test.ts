@@ -219,7 +219,7 @@ describe("notify", () => {
     await under;
     await belfry.close();
     await expect(belfry.notify(shipped("ann"))).rejects.toThrow(/closed/);
-    // The client is the program's, and goes on.
+    // The client belongs to the program and stays open.
     expect(await usersOf(db).countDocuments()).toBe(1);
   });
 });
@@ -436,7 +436,7 @@ describe("notify within the program's transaction", () => {
   });
 
   test("creates the collections, then stores, when the first call is in a transaction that locks users", async () => {
-    // The shop's own; it has none of Belfry's indexes.
+    // The shop's own database, without Belfry's indexes.
     await db.collection<{ _id: string }>("users").insertOne({ _id: "ann" });
     await db.createCollection("orders");
     const belfry = open();
@@ -479,7 +479,7 @@ describe("notify within the program's transaction", () => {
       shop.kill("SIGKILL");
       await once(shop, "exit");
       const id = String(line).trim();
-      // The server would keep the dead one's transaction for a minute, and what it has locked.
+      // The server would keep the dead process's transaction, and its locks, for a minute.
       await endTransactionsOf("shop-that-dies");
       const expected = moment === "after" ? exactlyOnce(id) : nothing;
       expect(await stored("ann")).toEqual(expected);

@@ -64,7 +64,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     receive: createReceiver(store),
     findUsers: createFindUsers(store.search),
     preview: createPreview(registry, store.now),
-    /** The hub is told even after a failure, because the inbox is erased first. */
+    /** Notifies the hub even after a failure, because the inbox is erased first. */
     erase: (user: string) => store.erase(user).finally(() => touch([user])),
   };
 }

@@ -15,7 +15,7 @@ export interface HealthState {
   code?: string;
   /** The last answer without addresses, because `/readyz` is public. */
   text?: string;
-  /** One sentence that tells the operator what to do. */
+  /** What the operator should do, in one sentence. */
   remedy?: string;
   since?: number;
   /** When the next attempt is allowed. */
@@ -95,7 +95,7 @@ export function createHealth(options: { now: () => number; onChange: (state: Hea
       if (isProbe) probing = true;
       return (outcome) => {
         if (isProbe) probing = false;
-        // Attempts that began before the breaker opened say nothing new, unless one succeeded.
+        // Attempts that began before the breaker opened add no information, unless one succeeded.
         else if (current.state === "open" && outcome.kind !== "sent" && outcome.kind !== "misconfigured")
           return;
         learn(outcome);

@@ -113,7 +113,7 @@ export function createWorker(options: WorkerOptions): Worker {
       return;
     }
     const wanted = Math.min(capacity - queue.length - offered, limit);
-    // Offered deliveries fill the queue, and the end of the offer pumps again.
+    // Offered deliveries fill the queue, and `offer` calls `pump` when it ends.
     if (wanted < 1) return;
     claiming = true;
     void awaited(claim(wanted)).finally(() => {

@@ -19,8 +19,8 @@ type Attempt<Reply> = (options: { maxTimeMS?: number } | { session: ClientSessio
 export type UserWrites = <Reply>(user: string, attempt: Attempt<Reply>, creates?: boolean) => Promise<Reply>;
 
 /**
- * Of the pool's 20 connections, direct writes use up to 8, commits for locked users another 8, and the rest serves
- * everything else.
+ * The pool has 20 connections. Direct writes use up to 8, writes to locked users 2, and commits for locked users 8.
+ * The rest serves everything else.
  */
 const directAtOnce = 8;
 const lockedAtOnce = 2;

@@ -14,7 +14,7 @@ function registryOf(file?: unknown) {
 }
 
 function withMessages(registry: TypeRegistry) {
-  /** The message of a channel, as it makes it of the rendered templates. */
+  /** A channel's message, made from the rendered templates. */
   const message = (name: string, content: DeliveryContent, user?: TemplateUser) =>
     channelOf(name).message(
       registry.render(name, content, user),

@@ -175,7 +175,7 @@ test("skips a paused provider, and puts the delivery back when all are paused", 
   const again = await turn();
   expect(told(again.attempts)).toEqual(["mailgun misconfigured", "smtp sent"]);
   expect(channelAvailability(slots, Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
-  // The first still rests: the second is asked alone.
+  // The first provider is still paused, so only the second is asked.
   expect(told((await turn()).attempts)).toEqual(["smtp sent"]);
 });
 
@@ -278,7 +278,7 @@ test.each([
     const { turn, suppressed } = channelOf({ smtp: outcome });
     expect((await turn()).result).toEqual(outcome);
     expect(suppressed).toEqual(remembered ? [["ada", "email", "ada@users.example", outcome.reason]] : []);
-    // That it cannot be remembered now changes nothing about this delivery.
+    // A failure to store the suppression does not change the outcome.
     const refusing = await turn({ suppress: () => Promise.reject(new Error("no database")) });
     expect(refusing.result).toEqual(outcome);
   },

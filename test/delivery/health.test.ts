@@ -174,7 +174,7 @@ test("a ten-minute outage with a full queue uses one attempt per probe, then eve
   const ended: string[] = [];
 
   for (; queue.length > 0 && clock.now - begin < 2 * outageMs; clock.now += 500) {
-    // As the worker claims: as many as the channel can take, 16 at most, the longest waiting first.
+    // Claims as the worker does: as many as the channel can take, at most 16, longest waiting first.
     const limit = Math.min(channelAvailability(partners.slots, clock.now).limit, 16);
     const due = queue.filter((one) => one.due <= clock.now).sort((a, b) => a.due - b.due);
     due.splice(limit);
@@ -192,7 +192,7 @@ test("a ten-minute outage with a full queue uses one attempt per probe, then eve
 
   expect(ended).toEqual(Array(500).fill("sent"));
   expect(changes.map(({ state }) => state)).toEqual(["open", "ok"]);
-  // 16 were under way when it began; then probes 1, 2, 4, 8 and 16 s apart, and every 30 s.
+  // 16 were in progress when it began; then probes 1, 2, 4, 8 and 16 s apart, and every 30 s.
   const probes = 5 + Math.ceil((outageMs - 31_000) / 30_000);
   expect(asked - 500).toBeLessThanOrEqual(16 + probes);
   expect(asked - 500).toBeGreaterThan(16);

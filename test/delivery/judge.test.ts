@@ -37,7 +37,7 @@ test("a server that refuses everybody without a reason counts as misconfigured, 
     expect(judge(unnamed, `user${n}`)).toEqual(us);
     clock.now += minute;
   }
-  // Mended: everybody is accepted, those refused before too.
+  // Repaired: all recipients are accepted, including those refused before.
   for (let n = 0; n < 50; n++) expect(judge(sent, `user${n}`)).toEqual(sent);
 });
 

@@ -14,7 +14,7 @@ const held = (tries: number): HeldDelivery => ({
   tries,
   token: "c".repeat(24),
 });
-/** A line of the history, as `deliver` writes it. */
+/** An attempt as `deliver` records it. */
 const line = (outcome: AttemptOutcome["kind"], provider = "smtp"): Attempt => ({
   at: 1_000_000,
   provider,
@@ -42,7 +42,7 @@ const turns = {
   },
   /** Our configuration was refused: the provider is paused, and there is no other. */
   misconfigured: { attempts: [line("misconfigured")], result: { kind: "hold", until: now + 60_000 } },
-  /** Everybody rested already. */
+  /** All providers were already paused. */
   hold: { attempts: [], result: { kind: "hold", until: now + 7_000 } },
   skip: {
     attempts: [],
@@ -57,7 +57,7 @@ const turns = {
 
 const spent = { state: "failed", reason: "exhausted", tries: 3 };
 const nowhere = { state: "skipped", reason: "no_address", detail: "the user has no address for email" };
-/** [turn, tries before, what becomes of the delivery] with at most 2 retries, 10 s and factor 2, no jitter. */
+/** [run, tries before, next state of the delivery] with at most 2 retries, 10 s and factor 2, no jitter. */
 const table: Array<[keyof typeof turns, number, object]> = [
   ["sent", 0, { state: "sent", tries: 1, providerId: "<id@sender>" }],
   ["sent", 1, { state: "sent", tries: 2, providerId: "<id@sender>" }],

@@ -47,7 +47,7 @@ function ledger(count: number) {
     const entry = entries.get(one.id);
     return entry?.token === one.token ? entry : undefined;
   };
-  /** Those that are due, in their order, and time for the answer to arrive. */
+  /** The due deliveries in order, after the time of a round trip. */
   async function take(
     ids: Iterable<string>,
     limit: number,
@@ -56,7 +56,7 @@ function ledger(count: number) {
   ) {
     const won: HeldDelivery[] = [];
     for (const id of ids) {
-      // As MongoDB has it: a limit of 0 is none.
+      // As in MongoDB: a limit of 0 means no limit.
       if (limit > 0 && won.length === limit) break;
       const entry = entries.get(id);
       if (entry?.state !== "pending" || entry.due > now) continue;
@@ -129,7 +129,7 @@ function ledger(count: number) {
 
 let tokens = 0;
 
-/** A worker whose sends are `send`; counts how many run at once and tells every line it logs. */
+/** A worker whose sends are `send`. Counts concurrent sends and records its log lines. */
 function worker(
   claims: WorkerClaims,
   send: (delivery: HeldDelivery) => Result | Promise<Result> = () => sent,
@@ -181,9 +181,9 @@ function worker(
   return Object.assign(made, { sends, settled, lines, running });
 }
 
-/** Lets `ms` pass with everything that happens meanwhile. */
+/** Advances the time by `ms`, with everything that happens meanwhile. */
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-/** A process that is stopped and resumed: the clock goes on, its timers do not. */
+/** A process that is suspended and resumed: the clock goes on, its timers do not. */
 const freeze = (ms: number) => vi.setSystemTime(Date.now() + ms);
 const after = (ms: number, outcome: Result = sent) =>
   new Promise<Result>((resolve) => setTimeout(() => resolve(outcome), ms));
@@ -331,7 +331,7 @@ test("a process suspended for two leases drops what it had not begun, and its la
   expect(successor).toHaveLength(9);
   for (const id of ["d0", "d1", "d2"]) hand.answer(id);
   await pass(100);
-  // The three under way at the stop are sent twice; the six behind them are not begun.
+  // The three in progress at the suspension are sent twice; the six behind them are not begun.
   expect(stopped.sends).toEqual(["d0", "d1", "d2"]);
   expect(calls.lost).toBe(3);
   expect(states()).toEqual({ sending: 9 });
@@ -416,7 +416,7 @@ test("a stop waits no longer than its grace period for a provider that hangs", a
   expect(waited).toBe(2_000);
 });
 
-/** The channel's providers, as they rest and come back; a rest begins with the send that finds it out. */
+/** The channel's providers, which can be paused and resumed. A pause begins with the send that causes it. */
 function providers() {
   let restsUntil = 0;
   return {
@@ -526,7 +526,7 @@ test("when no provider is available for a delivery, the queued ones are put back
   for (const [id, { state, due, tries, token }] of entries)
     if (state === "pending")
       expect({ id, due, tries, token }).toEqual({ id, due: until, tries: 0, token: undefined });
-  // The two under way are not disturbed.
+  // The two in progress are not affected.
   hand.answer("d1");
   hand.answer("d2");
   await pass(20);

@@ -18,14 +18,14 @@ export function freshBroker(): () => Broker {
   return () => broker as Broker;
 }
 
-/** Names of a test's own in the broker. */
+/** Names in the broker for one test. */
 export const names = (test: string): Variables => ({
   RABBITMQ_EXCHANGE: test,
   RABBITMQ_QUEUE: `${test}.queue`,
   RABBITMQ_ROUTING_KEY: `${test}.key`,
 });
 
-/** A client of the test's own, for one test. */
+/** A client for one test. */
 export async function rawClient(broker: Broker): Promise<Connection> {
   const connection = new Connection({ url: broker.url, retryLow: 100, retryHigh: 500 });
   connection.on("error", () => {});
@@ -35,8 +35,8 @@ export async function rawClient(broker: Broker): Promise<Connection> {
 }
 
 /**
- * Resolves when both queues of a service with these names take messages. It declares one thing after the other, so that a
- * queue may be there before its exchange; to bind them once more changes nothing.
+ * Resolves when both queues of a service with these names accept messages. The service declares objects one by one,
+ * so a queue may exist before its exchange. Binding them again changes nothing.
  */
 export async function queuesBound(raw: Connection, test: string): Promise<void> {
   for (const binding of [
@@ -53,7 +53,7 @@ export async function queuesBound(raw: Connection, test: string): Promise<void> 
     );
 }
 
-/** As `startService`, with what it logs. */
+/** Like `startService`, with the lines that it logs. */
 export async function loggedService(given: Variables) {
   const lines: string[] = [];
   const sink = new Writable({

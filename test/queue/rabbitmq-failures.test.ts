@@ -86,7 +86,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     const published = new Set<string>();
     await eventually(
       async () => {
-        // The queue is there once something has been published.
+        // The queue exists once something has been published.
         const message = await raw.basicGet("returned.queue").catch(() => undefined);
         for (const id of message?.body.ids ?? []) published.add(id);
         return ids.every((id) => published.has(id));
@@ -182,7 +182,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
   });
 
   test("sends a delivery whose announcement is dead-lettered, and fails it as poison the third time", async () => {
-    // One that is never answered fills the worker, so that the others wait.
+    // A send that is never answered occupies the worker, so that the others wait.
     let open = false;
     const waiting: Array<() => void> = [];
     const sink = await mailServer({

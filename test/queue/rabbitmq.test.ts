@@ -57,16 +57,16 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ as the queue", () => {
     const raw = await rawClient(broker());
     const waiting = async (queue: string) =>
       (await raw.queueDeclare({ queue, passive: true }).catch(() => undefined))?.messageCount;
-    // To ask for a message of a queue that is not there yet would close the channel.
+    // Getting a message from a queue that does not exist yet would close the channel.
     await eventually(async () => (await waiting("documented.queue")) === 1, "it is published");
     const channel = await raw.acquire();
     const messages: SyncMessage[] = [];
     await eventually(async () => {
       const message = await channel.basicGet("documented.queue");
-      // It is moved a moment after the last return.
+      // The broker moves it shortly after the last return.
       if (!message) return (await waiting("documented.queue.dead")) === 1;
       messages.push(message);
-      // As if the worker that has it ended, again and again.
+      // Simulates workers that end while they process it.
       channel.basicNack({ deliveryTag: message.deliveryTag, requeue: true });
       return false;
     }, "it is dead-lettered");

@@ -69,7 +69,7 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
   });
 
   test("two workers share the work", async () => {
-    // Slow enough that one alone would need three seconds, so that the other's look comes amid the work.
+    // Slow enough that one worker alone would need three seconds, so that the other polls in the meantime.
     const sink = await mailServer({
       options: { onMailFrom: (_address, _session, callback) => void setTimeout(callback, 30) },
     });
@@ -111,7 +111,7 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
           refused.set(messageId, Date.now());
           return { code: 451, text: "4.3.0 later" };
         }
-        // RETRY_DELAY_MS less 20 %, and less what two looks at the server's clock may differ by.
+        // RETRY_DELAY_MS less 20 %, and less the difference between two reads of the server's clock.
         if (Date.now() - before < 1_200) early.push(Date.now() - before);
         return undefined;
       },

@@ -4,7 +4,7 @@ import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();
 
-/** A service's clock on a machine whose own is wrong by `skew` ms. */
+/** A service's clock on a machine whose own clock is off by `skew` ms. */
 function clockWrongBy(skew: number) {
   let real = 0;
   let late = 0;
@@ -13,9 +13,9 @@ function clockWrongBy(skew: number) {
     return real + skew + late;
   });
   return {
-    /** The error that is left, in ms. */
+    /** The remaining error, in ms. */
     error: () => clock.now() - real,
-    /** Asks the server, whose answer takes `ms` longer. Resolves with how long it took without that. */
+    /** Syncs with an answer that is delayed by `ms`. Resolves with the round trip's duration without the delay. */
     async sync(ms = 0): Promise<number> {
       const before = Date.now();
       const done = clock.sync();

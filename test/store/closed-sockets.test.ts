@@ -27,7 +27,7 @@ test("a command sent at the moment MongoDB is killed fails instead of waiting fo
   const open = new Set<Promise<unknown>>();
   await nextRound();
   process.kill(pid, "SIGKILL");
-  // The loop stands still until the sockets' ends lie there, and then gets one command in each of its rounds.
+  // Block the event loop until the sockets' ends have arrived, then send one command in each of its rounds.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
   for (let round = 0; round < 15; round++) {
     await nextRound();

@@ -255,14 +255,14 @@ describe("a MongoDB with injected failures", () => {
     expect(await accepted(own())).toBe(200);
     const { body } = await call(url, "GET", "/v1/ledger");
     expect(body).toMatchObject({ balanced: true, channels: { email: { accepted: 200, pending: 200 } } });
-    // A batch that was under way beside another has counted in a document of its own.
+    // A batch in flight beside another counts in its own document.
     const counted = await own()
       .collection<{ _id: string }>("ledger")
       .find({ _id: /\/[0-9a-f]{24}\.\d+$/ })
       .toArray();
     expect(new Set(counted.map(({ _id }) => _id.split(".").at(-1))).size).toBe(2);
 
-    /** Since this mongod began: transactions by their end, and writes that met another's. */
+    /** Since this mongod started: transactions by outcome, and write conflicts. */
     async function inMongo() {
       const { transactions, metrics } = await client.db("admin").command({ serverStatus: 1 });
       return {
@@ -479,7 +479,7 @@ describe("a MongoDB with injected failures", () => {
     });
     expect((await listOf(url, user)).elements).toBe(100);
 
-    // The same items, appended by the plainest means to an array of the same length.
+    // The same items, appended with a plain `$push` to an array of the same length.
     const users = own().collection<{ _id: ObjectId; notifications: Document[] }>("users");
     const { notifications = [] } = (await users.findOne({ _id: new ObjectId(user) })) ?? {};
     expect(notifications.length).toBeGreaterThanOrEqual(100);
@@ -560,7 +560,7 @@ async function opened(uri: string): Promise<Connection> {
   return connection;
 }
 
-/** As the service makes it. */
+/** Set up as in the service. */
 async function committer(connection: Connection, options: Partial<CommitOptions> = {}) {
   const { bulkWrites } = await prepareCollections(connection.db);
   return createCommitter({

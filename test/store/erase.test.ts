@@ -66,7 +66,7 @@ test("rejects when the time is up, and later calls finish the erasure", async ()
     ),
   );
   const left = () => deliveries.countDocuments({ user: new ObjectId(user) });
-  // Each look at this clock takes a minute.
+  // Each read of this clock advances it by a minute.
   let at = Date.now();
   const slow = createEraser({ db, writes, retentionDays: 90, now: () => (at += 60_000) });
   for (const rest of [501, 1]) {

@@ -11,7 +11,7 @@ const store = createIdempotencyStore(db, true);
 const keys = db.collection<{ _id: string; expireAt: Date }>("idempotency");
 beforeAll(async () => void (await prepareCollections(db)));
 
-// To come, or MongoDB's TTL monitor, which goes by its own clock, would remove a key in the middle of a test.
+// In the future: otherwise MongoDB's TTL monitor, which uses its own clock, would remove a key during a test.
 let at = Date.parse("2096-01-01T00:00:00Z");
 const open = createIdempotency({ idempotency: store, newTimedId: newId, now: () => at });
 const key = (owner = "open") => ({ owner, key: newId() });
@@ -104,7 +104,7 @@ describe("an idempotency key", () => {
     at += 1;
     const all = await Promise.allSettled(Array.from({ length: 20 }, () => open(one, "that", 1)));
     expect(all.filter((result) => result.status === "fulfilled")).toHaveLength(1);
-    // MongoDB removes it by itself: by this field, at its time.
+    // MongoDB removes the key by this field, at its time.
     const index = (await keys.indexes()).find((each) => each.expireAfterSeconds !== undefined);
     expect([index?.key, index?.expireAfterSeconds]).toStrictEqual([{ expireAt: 1 }, 0]);
     const newest = await keys.find().sort({ expireAt: -1 }).limit(1).next();

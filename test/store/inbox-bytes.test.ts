@@ -3,7 +3,7 @@ import { usersOf } from "../../src/store/inbox.ts";
 import { freshDatabase } from "../support/database.ts";
 import { counted, nextId, openInboxes } from "../support/inbox.ts";
 
-// An inbox is bounded by bytes, too: a document of MongoDB's has 16 MB.
+// An inbox is limited by bytes, too: a MongoDB document has at most 16 MB.
 
 const { db } = freshDatabase();
 const kilobytes = (count: number) => ({ id: nextId(), data: { text: "x".repeat(count * 1024) } });

@@ -283,7 +283,7 @@ describe("many users at once", () => {
 });
 
 const itemChange = fc.constantFrom<ItemChange>("read", "unread", "archive", "unarchive");
-/** `at`: which item, newest first; beyond the end it is one that is not there, perhaps one of the slack. */
+/** `at`: the item's position, newest first. Beyond the end there is no item, or one of the slack. */
 const at = fc.nat({ max: 6 });
 const step = fc.oneof(
   {
@@ -352,7 +352,7 @@ test("concurrent changes: nothing is lost or stored twice, counts are exact, and
     let shown: InboxItem[] = [];
     let rev = 0;
     for (;;) {
-      // Asked before the look: what happens after the end of all others is not missed.
+      // Checked before the read, so that changes after the end of all others are not missed.
       const last = ended;
       const missed = await inbox.since(user, rev);
       expect(missed.resync).toBe(false);
@@ -378,7 +378,7 @@ test("concurrent changes: nothing is lost or stored twice, counts are exact, and
           changes++;
         }
         if (n % 4 === worker % 4) {
-          // Two hands on one item: one of them has it.
+          // Two calls may delete the same item: one of them succeeds.
           const both = await Promise.all([inbox.remove(user, id), inbox.remove(user, id)]);
           expect(both.filter(Boolean)).toHaveLength(1);
           kept.delete(id);

@@ -12,7 +12,7 @@ import { createUserWrites } from "../../src/store/user-writes.ts";
 import { failCommands } from "../support/database.ts";
 import { openInboxes, several, storedAt } from "../support/inbox.ts";
 
-// A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
+// This file has its own MongoDB, because injected failures must not break another file's tests.
 const folder = mkdtempSync(join(tmpdir(), "belfry-inbox-"));
 let mongod: ManagedMongod;
 let client: MongoClient;
@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 afterEach(() => failCommands(client, { times: 1 }, { failCommands: [] }).then((off) => off()));
 
-/** A second way to the same database, that alone is hit. */
+/** A second connection to the same database; only it gets the injected failures. */
 function named(appName: string): Db {
   const opened = new MongoClient(mongod.uri, { appName });
   onTestFinished(() => opened.close());

@@ -135,7 +135,7 @@ describe("read-all", () => {
     const [c] = (await inbox.notify("all")) as [string];
     await inbox.change("all", a, "read");
     await inbox.change("all", a, "unread");
-    // `a` is of rev 5 by now: the user has not seen it so.
+    // `a` has rev 5 by now: the user has not seen that change.
     expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, total: 3, changed: 1 });
     expect(await inbox.list("all")).toMatchObject({
       items: [

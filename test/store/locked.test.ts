@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => connection.client.close());
 
 const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
-/** As a process has it. `away`: lets its clock run ahead. */
+/** The commit path of one process. `away`: moves its clock ahead. */
 function notifier(options: NotifierOptions = {}, own: MongoClient = connection.client) {
   let ahead = 0;
   const commit = createCommitter({
@@ -47,7 +47,7 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
   };
 }
 
-/** Locks users until it is released, or the test ends: their documents are changed, or about to be made. */
+/** Locks users until released, or until the test ends. Their documents are changed or about to be created. */
 async function lock(...users: string[]) {
   const session = client.startSession();
   onTestFinished(() => session.endSession());
@@ -63,7 +63,7 @@ async function lock(...users: string[]) {
 
 /** Users of both batchers. */
 const several = (count: number): string[] => Array.from({ length: count }, newId);
-/** A user in the middle of `several`, who shares a batcher with others. */
+/** A user in the middle of `several`, in the same batcher as others. */
 const middle = (users: string[]): string => users[users.length >> 1] as string;
 const others = (all: string[], ...but: string[]) => all.filter((user) => !but.includes(user));
 
@@ -89,10 +89,10 @@ const ways: Array<[string, string]> = [
 
 describe.each(ways)("one locked user, %s", (_how, type) => {
   test.each([
-    ["whom everybody knows", true, "commit"],
-    ["whom everybody knows", true, "abort"],
-    ["whom the other transaction makes", false, "commit"],
-    ["whom the other transaction was to make", false, "abort"],
+    ["that exists", true, "commit"],
+    ["that exists", true, "abort"],
+    ["that the other transaction creates", false, "commit"],
+    ["that the other transaction would have created", false, "abort"],
   ] as const)(
     "%s (known: %s, ends by %s): 400 notifications for others are answered meanwhile, the locked user's afterwards, in order and once",
     async (_who, known, end) => {
@@ -159,7 +159,7 @@ describe.each(ways)("one locked user, %s", (_how, type) => {
       { user: held, error: { code: "database_unavailable" } },
     ]);
 
-    // It is asked for again under the same ids, while the user is locked and afterwards.
+    // Requested again under the same ids, while the user is locked and afterwards.
     const again = notifyEach({ type }, targets);
     const later = notify({ user: held, type });
     await Promise.all(others(users, held).map((user) => notify({ user, type })));
@@ -208,7 +208,7 @@ test("two locked users each wait for their own lock", async () => {
   expect(done).toEqual([]);
   await second.abort();
   await both[1];
-  // It takes part in batches again.
+  // The user takes part in batches again.
   await asked(bob);
   expect(done).toEqual([bob, bob]);
   await first.abort();
@@ -253,7 +253,7 @@ test("notifications that wait for a lock count as waiting, and a stop waits for 
   const held = newId();
   const holder = await lock(held);
   const own = Array.from({ length: 8 }, () => notify({ user: held, type: "new_message" }));
-  // Through the same batcher, behind them.
+  // Waits behind them in the same batcher.
   const same = `0${held.slice(1)}`;
   await notify({ user: same, type: "new_message" });
   const three = several(3).map((user) => ({ user, id: newId() }));
@@ -280,7 +280,7 @@ test("two batches in flight never conflict with each other", async () => {
     if (commandName === "abortTransaction") aborted.push(commandName);
     if (commandName === "commitTransaction") commits++;
   });
-  // A server that stood still may run out of time all the same: whether something was in the way, its profile tells.
+  // A server that stalled may run out of time in any case. Its profile shows whether a lock was the cause.
   own.on("commandFailed", ({ commandName, failure }) => {
     if ((failure as MongoError).code !== maxTimeExpired) aborted.push([commandName, failure]);
   });

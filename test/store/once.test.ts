@@ -10,7 +10,7 @@ import { prepareCollections } from "../../src/store/indexes.ts";
 import { createTally } from "../../src/store/tally.ts";
 import { freshDatabase } from "../support/database.ts";
 
-// One request at work in two processes at once: what has the same id is stored once, and sent by one of them.
+// Two processes work on one request: each id is stored once and sent by one of them.
 
 const { uri, db } = freshDatabase();
 let connection: Connection;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => connection.client.close());
 
 const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
-/** As a process has it; `held`: what its workers were given to send. */
+/** The commit path of one process. `held`: what its workers got to send. */
 function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
   const held: HeldDelivery[] = [];
   const commit = createCommitter({
@@ -93,7 +93,7 @@ test.each([
   expect(stored.items).toStrictEqual((channels as readonly string[]).includes("inbox") ? ids : []);
   expect(stored.deliveries).toStrictEqual(deliveries.sort());
   expect(stored.accepted - before).toBe(deliveries.length);
-  // Each is sent by the process that stored it, and by no other.
+  // The process that stored a delivery sends it, and no other does.
   const held = both.flatMap((one) =>
     one.held.map(({ notification, channel }) => `${notification} ${channel}`),
   );
@@ -153,7 +153,7 @@ test("a request beyond the waiting limit is refused as a whole, and nothing is s
   expect(await taken).toStrictEqual(first);
   await drained();
   expect((await storedOf(refused)).items).toStrictEqual([]);
-  // Alone even more than may wait are taken: they could never be otherwise.
+  // An empty queue accepts even more than may wait; otherwise such a request could never succeed.
   const many = targets(50);
   expect(await notifyEach(command, many)).toStrictEqual(many);
 });

@@ -45,7 +45,7 @@ describe.each([
   test("counts exactly the stored deliveries, and nothing for a refused notification", async (context) => {
     if (capabilities.bulkWrites && !prepared.bulkWrites) context.skip("this server has no bulkWrite");
     await Promise.all(["users", "deliveries", "ledger"].map((name) => db.collection(name).deleteMany({})));
-    // To come, or MongoDB's TTL monitor would remove the count before it is read.
+    // In the future: otherwise MongoDB's TTL monitor would remove the count before it is read.
     const at = Date.parse("2097-01-31T12:34:56.789Z");
     const commit = createCommitter({
       ...connection,
@@ -89,7 +89,7 @@ test("a delivery stored right after counting began, by a clock slightly behind, 
   const after = Date.now();
   const since = await db.collection<{ _id: string; at: Date }>("ledger").findOne({ _id: sinceId });
   const begun = since?.at.getTime() as number;
-  // MongoDB's clock is this machine's, and has no smaller unit than ours.
+  // MongoDB uses this machine's clock, with the same resolution.
   expect(begun).toBeGreaterThanOrEqual(before - clockErrorMs - 1);
   expect(begun).toBeLessThanOrEqual(after - clockErrorMs + 1);
   const commit = createCommitter({

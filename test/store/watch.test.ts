@@ -8,7 +8,7 @@ import { watchUsers } from "../../src/store/watch.ts";
 import { failCommands } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 
-// A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
+// This file has its own MongoDB, because injected failures must not break another file's tests.
 const folder = mkdtempSync(join(tmpdir(), "belfry-watch-"));
 let mongod: ManagedMongod;
 let client: MongoClient;
@@ -59,7 +59,7 @@ function follow(at = uri) {
   return { watch, told, open, hears };
 }
 
-/** Errors for the stream alone: other tests' and this file's own commands go on. */
+/** Errors for the stream only: other commands keep working. */
 const breakStream = (
   mode: Parameters<typeof failCommands>[1],
   how: Partial<Parameters<typeof failCommands>[2]>,
@@ -133,7 +133,7 @@ test("a stream that opens and always fails does not use the processor", async ()
   const since = Date.now();
   const few = await openings();
   await eventually(async () => (await openings()) - few >= 2, "and again");
-  // After a pause that has grown to 0.4 s at least; the driver by itself opens it 1,000 times a second.
+  // After a pause of at least 0.4 s. Without ours, the driver reopens it 1,000 times a second.
   expect(Date.now() - since).toBeGreaterThan(300);
   await heal();
   await eventually(async () => {
