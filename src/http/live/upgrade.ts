@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BelfryError } from "../../model/errors.ts";
 import { fromNow } from "../../model/live.ts";
@@ -45,8 +44,7 @@ export function takeUpgrades(server: Server, parts: UpgradeParts): Upgraded {
     if (open.size === 0) onEmpty();
   }
   server.on("upgrade", (request, socket, head) => {
-    const before = answerOn(socket);
-    if (before) return waitFor(before, socket, () => server.emit("upgrade", request, socket, head));
+    if (isAnswering(socket)) return void socket.destroy();
     if (!wantsWebSocket(request)) return putBack(server, request, socket, head);
     open.add(socket);
     parts.admission.release(socket);
@@ -148,24 +146,12 @@ function decoded(segment: string): string {
 const wantsWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === "GET" && /^websocket$/i.test(headers.upgrade ?? "");
 
-/** The answer that the socket is still sending: the upgrade was pipelined behind its request. Node has no type for it. */
-const answerOn = (socket: Duplex) => (socket as { _httpMessage?: ServerResponse | null })._httpMessage;
-
-/** Node's server has released the socket, and no longer passes its events to the answer. */
-function waitFor(answer: ServerResponse, socket: Duplex, next: () => void): void {
-  const onDrain = () => answer.emit("drain");
-  socket.on("error", onError);
-  socket.on("drain", onDrain);
-  answer.on("finish", () => {
-    socket.off("error", onError);
-    socket.off("drain", onDrain);
-    // It may end with that answer.
-    if (!socket.writable) return;
-    // The time for which it may be idle, which has begun with the end of the answer.
-    (socket as Socket).setTimeout(0);
-    next();
-  });
-}
+/**
+ * Whether an earlier request on this connection still waits for its answer. A pipelined upgrade would be answered before it.
+ * Node has no type for this property.
+ */
+const isAnswering = (socket: Duplex) =>
+  Boolean((socket as { _httpMessage?: ServerResponse | null })._httpMessage);
 
 /**
  * An offer of another protocol may be ignored (RFC 9110, 7.8), and Java's HttpClient offers h2c with every request. Because

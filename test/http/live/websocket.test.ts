@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { freshDatabase } from "../../support/database.ts";
 import { call } from "../../support/http.ts";
 import { counted } from "../../support/inbox.ts";
@@ -448,32 +448,46 @@ describe("dead and half-open connections", () => {
     socket.destroy();
   });
 
-  test("answers pipelined requests in order, whichever offers an upgrade", async () => {
+  test("answers pipelined requests in order, and closes a connection whose upgrade does not wait for them", async () => {
     const { url } = await startService(variables);
     const user = someone();
     const { hostname, port } = new URL(url);
-    const socket = connect(Number(port), hostname);
-    let answers = "";
-    socket.on("data", (chunk) => {
-      answers += chunk;
-    });
     const request = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`;
     const h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n";
     const webSocket =
       "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    socket.write(
-      request("/v1/users/a/inbox") +
-        request("/v1/users/b/inbox") +
-        request("/asyncapi.json", h2c) +
-        request("/v1/users/c/inbox", h2c) +
-        request("/nowhere") +
-        request(livePath(user), webSocket),
-    );
-    await eventually(() => answers.includes('"type":"state"'), "the last is a WebSocket");
-    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(
-      [200, 200, 200, 200, 404, 101].map((n) => `HTTP/1.1 ${n}`),
-    );
-    socket.destroy();
+    const open = () => {
+      const socket = connect(Number(port), hostname);
+      onTestFinished(() => void socket.destroy());
+      const told = { answers: "", closed: false };
+      socket.on("data", (chunk) => {
+        told.answers += chunk;
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        told.closed = true;
+      });
+      return { told, socket };
+    };
+    const statuses = (answers: string) =>
+      (answers.match(/HTTP\/1\.1 \d+/g) ?? []).map((line) => line.slice(9));
+    const plain = request("/v1/users/a/inbox") + request("/v1/users/b/inbox") + request("/nowhere");
+
+    const patient = open();
+    patient.socket.write(plain);
+    await eventually(() => statuses(patient.told.answers).length === 3, "all are answered");
+    patient.socket.write(request(livePath(user), webSocket));
+    await eventually(() => patient.told.answers.includes('"type":"state"'), "the last is a WebSocket");
+    expect(statuses(patient.told.answers)).toEqual(["200", "200", "404", "101"]);
+
+    for (const upgrade of [request("/asyncapi.json", h2c), request(livePath(user), webSocket)]) {
+      const { told, socket } = open();
+      socket.write(plain + upgrade);
+      await eventually(() => told.closed, "it is closed");
+      expect(["200", "200", "404"].join()).toContain(statuses(told.answers).join());
+    }
+    const device = openSocket(url, livePath(user));
+    await eventually(() => device.messages.length === 1, "the others are served");
   });
 
   test("does not count a broken or invalid handshake", async () => {
