@@ -149,7 +149,7 @@ export async function startApp(
         queue: config.RABBITMQ_QUEUE,
         routingKey: config.RABBITMQ_ROUTING_KEY,
         ...(hasRole("api") && { backlog: store.deliveries.pendingDue }),
-        ...(engine && { worker: { channels: channelNames(), take: engine.offer, bury: engine.bury } }),
+        ...(engine && { worker: { channels: channelNames(), take: engine.offer } }),
         now,
         log,
       });

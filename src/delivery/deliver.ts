@@ -62,6 +62,10 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
       : skip("no_address", "every address refused it");
   }
 
+  // Before the message is made, so that one that ends the process here is noticed too.
+  if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
+    return retry("LEASE", "another worker took the delivery before the send");
+
   const composed = wanted.map(({ address, target }) => ({
     address,
     ...compose(
@@ -80,8 +84,6 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
       result: { kind: "rejected", ...refused.problem },
       ...(takenBefore && { taken: true }),
     };
-  if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
-    return retry("LEASE", "another worker took the delivery before the send");
 
   const results = await Promise.all(messages.map(({ address, message }) => sendTo(address, message)));
   const result = order.flatMap((kind) => results.filter((one) => one.kind === kind))[0] as Result;

@@ -21,16 +21,17 @@ const failingMs = failingDays * 24 * 60 * 60_000;
  */
 export async function watchEndpoint(
   { delivery, attempts, state }: Settlement,
-  recipient: Recipient | undefined,
+  recipient: Promise<Recipient> | undefined,
   { noteFailing, disable, now, log }: EndpointPartners,
 ): Promise<void> {
   const { user } = delivery;
-  const { webhook } = recipient ?? {};
   const [first] = attempts;
-  // The operator's own WEBHOOK_URL is not disabled.
-  if (!webhook || webhook.shared || !first) return;
-  const since = webhook.failingSince?.getTime();
+  if (!first) return;
   try {
+    const webhook = (await recipient)?.webhook;
+    // The operator's own WEBHOOK_URL is not disabled.
+    if (!webhook || webhook.shared) return;
+    const since = webhook.failingSince?.getTime();
     if (state === "sent") {
       if (since !== undefined) await noteFailing(user, webhook.url, undefined);
     } else if (since === undefined) {

@@ -6,7 +6,6 @@ import type { Claims } from "../store/claims.ts";
 import { type DeliverPartners, deliver } from "./deliver.ts";
 import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
-import { giveUpPoison } from "./poison.ts";
 import { channelAvailability, type ProviderSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
@@ -23,11 +22,6 @@ export interface Engine {
   wake(channel: Channel): void;
   /** A hint that these deliveries of the channel are due. Never rejects. */
   offer(channel: Channel, ids: string[]): Promise<void>;
-  /**
-   * Counts that the worker processes that took these ended. Too many times, and the deliveries fail. Rejects when the
-   * database does.
-   */
-  bury(channel: Channel, ids: string[], repeated: boolean): Promise<void>;
   /** Each provider's health, by channel and name: one name may serve two channels. */
   health(): Record<Channel, Record<string, HealthState>>;
   /** How many deliveries of each channel are overdue. */
@@ -55,21 +49,35 @@ export interface EngineOptions
 export function createEngine(options: EngineOptions): Engine {
   const { channels, policy, now } = options;
   const workers = new Map<Channel, Worker>();
-  const claimsOf = new Map<Channel, Claims>();
   for (const { rules, slots } of channels) {
     const channel = rules.name;
     const claims = options.claims(channel);
-    const ahead = readAhead(options.recipient, now);
+    /**
+     * The users of claimed deliveries. Those of a whole claim are read in one query: reading each before its send took a query
+     * for every eight deliveries, and a wait in each slot.
+     */
+    const read = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
+    let suppressedAt = 0;
+    const recipientOf = (delivery: HeldDelivery): Promise<Recipient> => {
+      const known = read.get(delivery);
+      // After a suppression: other claimed deliveries may be for the same user.
+      if (known && known.at > suppressedAt && now() - known.at < freshMs) return known.recipient;
+      const recipient = options.recipient(delivery.user);
+      read.set(delivery, { at: now(), recipient });
+      return recipient;
+    };
     const suppress: DeliverPartners["suppress"] = (...entry) =>
-      options.suppress(...entry).finally(ahead.forget);
-    const partners = { ...options, rules, slots, recipient: ahead.recipient, suppress };
+      options.suppress(...entry).finally(() => {
+        suppressedAt = now();
+      });
+    const partners = { ...options, rules, slots, recipient: recipientOf, suppress };
     const targets = channel === "webhook" && {
       targets: createTargets(options),
-      targetOf: async (delivery: HeldDelivery) => hostOf((await ahead.recipient(delivery)).webhook?.url),
+      targetOf: async (delivery: HeldDelivery) => hostOf((await recipientOf(delivery)).webhook?.url),
       onSettled(settlement: Settlement) {
         options.onSettled(settlement);
         const disable = (user: string, url: string) => suppress(user, channel, url, "failing");
-        void watchEndpoint(settlement, ahead.lastRead(settlement.delivery), { ...options, disable });
+        void watchEndpoint(settlement, read.get(settlement.delivery)?.recipient, { ...options, disable });
       },
     };
     // Only deliveries that must not be sent twice, or that ended a worker before, are marked as begun. The others save the write.
@@ -85,7 +93,8 @@ export function createEngine(options: EngineOptions): Engine {
     const worker = createWorker({
       ...options,
       ...targets,
-      onTaken: ahead.read,
+      // The run reports the error. This avoids an unhandled rejection when no run waits for it.
+      onTaken: (delivery) => void recipientOf(delivery).catch(() => {}),
       claims,
       // One run may use every provider. The rest of the time is for the database.
       overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
@@ -94,7 +103,6 @@ export function createEngine(options: EngineOptions): Engine {
       turn: (delivery) => deliver(delivery, partnersFor(delivery)),
     });
     workers.set(channel, worker);
-    claimsOf.set(channel, claims);
   }
   const workerOf = (channel: Channel) => workers.get(channel) as Worker;
 
@@ -116,10 +124,6 @@ export function createEngine(options: EngineOptions): Engine {
     },
     wake: (channel) => workerOf(channel).wake(),
     offer: (channel, ids) => workerOf(channel).offer(ids),
-    async bury(channel, ids, repeated) {
-      await giveUpPoison(ids, repeated, claimsOf.get(channel) as Claims, options);
-      workerOf(channel).wake();
-    },
     health: () =>
       Object.fromEntries(
         channels.map(({ rules, slots }) => [
@@ -137,38 +141,8 @@ export function createEngine(options: EngineOptions): Engine {
 /** Time to read a profile and to store an outcome. */
 const databaseMs = 5_000;
 
-/** A user that was read ahead longer ago is read again. */
+/** A user that was read for a delivery longer ago is read again for its send. */
 const freshMs = 1_000;
-
-/**
- * Reads the users of all deliveries of a claim in one query. Reading each user before its send took a query for every
- * eight deliveries, and a wait in each slot.
- */
-function readAhead(read: (user: string) => Promise<Recipient>, now: () => number) {
-  let known = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
-  const lastRead = new WeakMap<HeldDelivery, Recipient>();
-  return {
-    /** The profile that the delivery's run used. */
-    lastRead: (delivery: HeldDelivery): Recipient | undefined => lastRead.get(delivery),
-    /** After a suppression: other claimed deliveries may be for the same user. */
-    forget(): void {
-      known = new WeakMap();
-    },
-    read(delivery: HeldDelivery): void {
-      const recipient = read(delivery.user);
-      // The run reports the error. This avoids an unhandled rejection when no run waits for it.
-      recipient.catch(() => {});
-      known.set(delivery, { at: now(), recipient });
-    },
-    async recipient(delivery: HeldDelivery): Promise<Recipient> {
-      const ahead = known.get(delivery);
-      const fresh = ahead && now() - ahead.at < freshMs;
-      const recipient = await (fresh ? ahead.recipient : read(delivery.user));
-      lastRead.set(delivery, recipient);
-      return recipient;
-    },
-  };
-}
 
 function byChannel<T extends { channel: Channel }>(deliveries: T[]): Map<Channel, T[]> {
   const groups = new Map<Channel, T[]>();

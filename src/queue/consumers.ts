@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type AsyncMessage, type Connection, ConsumerStatus } from "rabbitmq-client";
 import type { Channel } from "../model/notification.ts";
 import { readAnnouncement } from "./message.ts";
@@ -9,11 +8,6 @@ export interface ConsumerPartners {
   channels: Channel[];
   /** Claims the due deliveries among these, as many as there is room for. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
-  /**
-   * Counts that handling these ended its process several times. `repeated`: it may already be counted. Rejects when
-   * the database does.
-   */
-  bury: (channel: Channel, ids: string[], repeated: boolean) => Promise<void>;
 }
 
 interface Partners extends ConsumerPartners {
@@ -27,18 +21,18 @@ interface Partners extends ConsumerPartners {
 
 /** Few, so that several workers share the waiting messages. */
 const prefetch = 8;
-const buryAgainMs = 1_000;
 
 /**
- * Receives announcements, and drains the dead-letter queue.
+ * Receives announcements, and empties the dead-letter queue: a message is only a hint, and the poll finds what is due.
  *
  * A message is acknowledged once its deliveries are claimed. If the process ends after that, the lease expires and the
  * sweeper makes the deliveries pending again. If it ends before, the broker gives the message to another worker.
  * Deliveries that could not be claimed, for lack of room or because MongoDB did not answer, stay pending and the poll
- * finds them, so their message is acknowledged too. Only a process that ends counts against a message.
+ * finds them, so their message is acknowledged too. Only a process that ends counts against a message. Against a delivery
+ * the sweeper counts it.
  */
 export function startConsumers(partners: Partners): { close(): Promise<void> } {
-  const { connection, topology, channels, take, bury, onError, onWorking, log } = partners;
+  const { connection, topology, channels, take, onError, onWorking, log } = partners;
   const { queues, exchanges, bindings } = topology;
 
   let foreign = false;
@@ -77,21 +71,7 @@ export function startConsumers(partners: Partners): { close(): Promise<void> } {
     return consumer;
   };
 
-  const dead = consume("dead", async ({ body, redelivered }) => {
-    const ours = readAnnouncement(body, channels);
-    if (!ours) {
-      notOurs();
-      return ConsumerStatus.ACK;
-    }
-    try {
-      await bury(ours.channel, ours.ids, redelivered);
-      return ConsumerStatus.ACK;
-    } catch {
-      // MongoDB does not answer, which is logged elsewhere.
-      await sleep(buryAgainMs);
-      return ConsumerStatus.REQUEUE;
-    }
-  });
+  const dead = consume("dead", async () => ConsumerStatus.ACK);
   const live = consume("live", async ({ body }) => {
     const ours = readAnnouncement(body, channels);
     if (!ours) {

@@ -123,21 +123,6 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       );
     },
 
-    /** With `count`, counts an interruption of each pending and due delivery. Returns the ids that reached the limit. */
-    async interrupt(ids: string[], now: number, count: boolean): Promise<string[]> {
-      const due = { $lte: new Date(now) };
-      const waiting = {
-        _id: { $in: ids.map((id) => new ObjectId(id)) },
-        channel,
-        state: "pending",
-        due,
-      } as const;
-      if (count) await deliveries.updateMany(waiting, { $inc: { interruptions: 1 } });
-      const enough = { ...waiting, interruptions: { $gte: maxInterruptions } };
-      const found = await deliveries.find(enough, { projection: { _id: 1 } }).toArray();
-      return found.map((one) => one._id.toHexString());
-    },
-
     async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
       const ours = stillHeld(held);
       const { matchedCount } = await deliveries.updateMany(ours, {

@@ -3,7 +3,13 @@ import { expect, onTestFinished, test } from "vitest";
 import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
-import { eventually, startService, type Variables } from "../support/service.ts";
+import {
+  eventually,
+  type ServiceProcess,
+  spawnMain,
+  startService,
+  type Variables,
+} from "../support/service.ts";
 import { type SmtpBehaviour, startSmtp } from "../support/smtp.ts";
 
 const user_id = "638f394d4b7243fc0399ea67";
@@ -125,4 +131,40 @@ export function queueBehaviour({ uri, db }: TestDatabase, queue: () => Variables
     const tries = await deliveriesOf(db).distinct("tries", mine);
     expect(tries).toEqual([2]);
   });
+
+  test("fails a delivery as poison when it ends each worker that sends it, and sends the others", async () => {
+    let sender: Omit<ServiceProcess, "url"> | undefined;
+    let poison: string | undefined;
+    let kills = 0;
+    const sink = await mailServer({
+      onData({ messageId }) {
+        poison ??= messageId;
+        if (messageId !== poison) return undefined;
+        kills++;
+        sender?.kill("SIGKILL");
+        return "hang up";
+      },
+    });
+    const mine = await fromNowOn(db);
+    const { url } = await api();
+    await createMails(url, 12);
+    const settings = { LEASE_MS: "2000", DELIVERY_CONCURRENCY: "1", ...sink.variables };
+    await eventually(
+      async () => {
+        if (!sender || sender.child.signalCode !== null)
+          sender = spawnMain({ ...common(), ROLES: "worker", ...settings });
+        return (await deliveriesOf(db).countDocuments({ ...mine, state: /^(pending|sending)$/ })) === 0;
+      },
+      "each has its outcome",
+      60,
+    );
+    const failed = await deliveriesOf(db)
+      .find({ ...mine, state: { $ne: "sent" } })
+      .toArray();
+    expect(failed).toMatchObject([{ state: "failed", reason: "poison", tries: 0, interruptions: 3 }]);
+    expect(poison).toContain(String(failed[0]?._id));
+    // The first interruption counts even when it was no send: a lease of a busy machine may have expired.
+    expect([2, 3]).toContain(kills);
+    expect(new Set(sink.mails.map((mail) => mail.messageId)).size).toBe(11);
+  }, 90_000);
 }
