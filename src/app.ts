@@ -65,6 +65,8 @@ export async function startApp(
     const store = createStore(database.connection, {
       ...storeSettings(config),
       onAbandoned: (ended) => log.warn({ ended }, "ended open transactions of a process that died"),
+      onBuilding: (collection) =>
+        log.info({ collection }, "MongoDB is building indexes; Belfry starts when they are complete"),
     });
     closers.push(store.close);
     await store.open();

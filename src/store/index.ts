@@ -37,6 +37,8 @@ export interface StoreSettings {
   everyone?: Recipient;
   /** Called with the number of open transactions of dead processes that were ended. */
   onAbandoned?: (ended: number) => void;
+  /** Called with the name of a large collection while `open` waits for its indexes. */
+  onBuilding?: (collection: string) => void;
 }
 
 const clockSyncMs = 30_000;
@@ -45,7 +47,7 @@ const pingMs = 1_000;
 /** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
 export function createStore(
   { client, db, transactions }: Omit<Connection, "serverVersion">,
-  { channels, inboxLimit, newUser, retentionDays, everyone = {}, onAbandoned }: StoreSettings,
+  { channels, inboxLimit, newUser, retentionDays, everyone = {}, onAbandoned, onBuilding }: StoreSettings,
 ) {
   const clock = createServerClock(db);
   const { now } = clock;
@@ -66,7 +68,7 @@ export function createStore(
     newTimedId: () => newIdAt(now()),
     /** Creates missing collections and indexes, and keeps the clock in step until `close`. */
     async open(): Promise<void> {
-      const [{ bulkWrites }] = await Promise.all([prepareCollections(db), clock.sync()]);
+      const [{ bulkWrites }] = await Promise.all([prepareCollections(db, onBuilding), clock.sync()]);
       commits.bulkWrites = bulkWrites;
       joins.bulkWrites = bulkWrites;
       syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();

@@ -1,4 +1,4 @@
-import type { Db, Document, IndexDescription } from "mongodb";
+import { type Db, type Document, type IndexDescription, MongoNetworkTimeoutError } from "mongodb";
 import { DatabaseError } from "./connect.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { duplicateKey } from "./failures.ts";
@@ -95,9 +95,12 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
 
 /**
  * Creates missing collections and indexes. Several instances may run it at once. `bulkWrites`: whether the server has
- * that command.
+ * that command. `onBuilding`: called with the collection while the indexes of a large one take their time.
  */
-export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean }> {
+export async function prepareCollections(
+  db: Db,
+  onBuilding: (collection: string) => void = () => {},
+): Promise<{ bulkWrites: boolean }> {
   const existing = new Set(
     (await db.listCollections({}, { nameOnly: true }).toArray()).map((one) => one.name),
   );
@@ -109,13 +112,36 @@ export async function prepareCollections(db: Db): Promise<{ bulkWrites: boolean 
     if (!existing.has(name)) await db.createCollection(name).catch(ignoreExisting);
   }
   for (const [name, list] of Object.entries(indexes)) {
-    const made = db.collection(name).createIndexes(list.map(({ serves: _, ...index }) => index));
+    const descriptions = list.map(({ serves: _, ...index }) => index);
+    const made = createIndexes(db, name, descriptions, onBuilding);
     await made.catch(async (error) => {
       const { code, keyPattern } = error as { code?: unknown; keyPattern?: Document };
       throw code === duplicateKey && keyPattern?.notification ? await duplicatesError(db, error) : error;
     });
   }
   return { bulkWrites: await beginLedger(db) };
+}
+
+/**
+ * A build on millions of documents takes longer than a socket may be silent. MongoDB goes on with it, and the next
+ * command waits for the same build, so this asks again for as long as the server answers.
+ */
+async function createIndexes(
+  db: Db,
+  name: string,
+  descriptions: IndexDescription[],
+  onBuilding: (collection: string) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      await db.collection(name).createIndexes(descriptions);
+      return;
+    } catch (error) {
+      if (!(error instanceof MongoNetworkTimeoutError)) throw error;
+      await db.command({ ping: 1 });
+      onBuilding(name);
+    }
+  }
 }
 
 /** Only deliveries that another program stored, or that were restored twice, can violate index `once`. */
