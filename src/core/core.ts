@@ -13,7 +13,6 @@ import { createNotifier } from "./notify.ts";
 import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
-import { createSendMany, createSendOne } from "./send-many.ts";
 import { createSuppressions } from "./suppressions.ts";
 
 /** The other parts of this process; each may be absent. */
@@ -48,13 +47,10 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     ...(maxWaiting !== undefined && { maxWaiting }),
     ...(onBatch && { onBatch }),
   });
-  const sendMany = createSendMany(store, notifier);
   const inbox = createInbox(store.inbox, touch, maxWaiting);
   return {
     registry,
     ...notifier,
-    sendMany,
-    send: createSendOne(notifier, sendMany),
     inbox,
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),

@@ -11,11 +11,12 @@ import {
   type PlannedNotification,
   type StoredInboxItem,
 } from "../model/notification.ts";
+import type { Leases } from "../store/commit.ts";
 import type { Store } from "../store/index.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { TypeRegistry } from "./notification-types.ts";
+import { createSendMany, type Keyed } from "./send-many.ts";
 
-type Leases = ReadonlyMap<Channel, { token: string; until: number }>;
 const noLeases: Leases = new Map();
 
 export interface NotifierOptions {
@@ -47,7 +48,7 @@ export interface Outcome extends Target {
 
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
-  store: Pick<Store, "commit" | "newId" | "now">,
+  store: Pick<Store, "commit" | "idempotency" | "newId" | "newTimedId" | "now">,
   registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {
@@ -83,35 +84,49 @@ export function createNotifier(
     if (waiting > 0 && waiting + count > maxWaiting) throw new BelfryError("overloaded");
   }
 
+  /**
+   * Notifies each of several users, under the given ids: a repeated call stores nothing twice. Rejects with
+   * `invalid_request` or `overloaded` before anything is stored. Otherwise returns one outcome per user, in order.
+   */
+  async function notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]> {
+    const planned = plan({ ...command, user: "" });
+    refuseWhenFull(targets.length);
+    const results = await Promise.allSettled(
+      targets.map((target) => queue.submit(addressed(planned, target, store), targets)),
+    );
+    return targets.map((target, at) => {
+      const error = errorOf(results[at] as PromiseSettledResult<unknown>);
+      return { ...target, ...(error && { error }) };
+    });
+  }
+  const sendMany = createSendMany(store, { plan, notifyEach });
+
   return {
     plan,
     /**
      * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects
      * with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, `database_unavailable` (then it may or
-     * may not have been stored).
+     * may not have been stored), and with a key also as `sendMany`.
      */
-    async notify(command: NotifyCommand): Promise<{ id: string; timestamp: number }> {
+    async notify(
+      command: NotifyCommand,
+      keyed?: Keyed,
+    ): Promise<{ id: string; timestamp: number; replayed: boolean }> {
+      if (keyed) {
+        const { user, ...rest } = command;
+        const { outcomes, replayed } = await sendMany(rest, [user], keyed.key, keyed.path);
+        const [{ id, error }] = outcomes as [Outcome];
+        if (error) throw error;
+        return { id, timestamp: secondsOfId(id), replayed };
+      }
       const planned = plan(command);
       refuseWhenFull(1);
       await queue.submit(planned);
       const timestamp = planned.item?.timestamp ?? Math.floor(store.now() / 1000);
-      return { id: planned.id, timestamp };
+      return { id: planned.id, timestamp, replayed: false };
     },
-    /**
-     * Notifies each of several users, under the given ids: a repeated call stores nothing twice. Rejects with
-     * `invalid_request` or `overloaded` before anything is stored. Otherwise returns one outcome per user, in order.
-     */
-    async notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]> {
-      const planned = plan({ ...command, user: "" });
-      refuseWhenFull(targets.length);
-      const results = await Promise.allSettled(
-        targets.map((target) => queue.submit(addressed(planned, target, store), targets)),
-      );
-      return targets.map((target, at) => {
-        const error = errorOf(results[at] as PromiseSettledResult<unknown>);
-        return { ...target, ...(error && { error }) };
-      });
-    },
+    notifyEach,
+    sendMany,
     drained: queue.drained,
   };
 }

@@ -1,6 +1,5 @@
 import { BelfryError } from "../model/errors.ts";
 import type { KeptFailure } from "../model/idempotency.ts";
-import { secondsOfId } from "../model/ids.ts";
 import type { NotifyCommand } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
 import {
@@ -73,30 +72,11 @@ export function createSendMany(
   };
 }
 
-export type SendMany = ReturnType<typeof createSendMany>;
-
 /** A request that came with an `Idempotency-Key`, and its route: the same key on another route is another request. */
 export interface Keyed {
   key: IdempotencyKey;
   path: string;
 }
-
-/** Sends one notification to one user. Rejects as `notify` does, and with a key also as `sendMany`. */
-export function createSendOne({ notify }: Pick<Notifier, "notify">, sendMany: SendMany) {
-  return async (
-    { user, ...command }: NotifyCommand,
-    keyed?: Keyed,
-  ): Promise<{ id: string; timestamp: number; replayed: boolean }> => {
-    // Without a key there is nothing to look up or store.
-    if (!keyed) return { ...(await notify({ user, ...command })), replayed: false };
-    const { outcomes, replayed } = await sendMany(command, [user], keyed.key, keyed.path);
-    const [{ id, error }] = outcomes as [Outcome];
-    if (error) throw error;
-    return { id, timestamp: secondsOfId(id), replayed };
-  };
-}
-
-export type SendOne = ReturnType<typeof createSendOne>;
 
 /**
  * Does not store an answer with a transient error, so that its caller can retry. A failure to store the answer says

@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { Type } from "typebox";
 import { type ErrorCode, errorCodes } from "../model/errors.ts";
-import { isNullable, isOptional, type Schema } from "./validation.ts";
+import { isNullable, isOptional, type Schema } from "./schema-problems.ts";
 
 /** The errors of every route outside a dialect (RFC 9457). A dialect's schema has a `title`: its name in the document. */
 const Problem = Type.Object({

@@ -26,7 +26,6 @@ import { apiDocs } from "./docs.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
-import { readJsonExactly } from "./json-body.ts";
 import { type LivePartners, liveRoutes } from "./live/index.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
@@ -37,7 +36,7 @@ import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
 import { userRoutes } from "./v1/users.ts";
-import { bodyCheck, type Schema, textCheck } from "./validation.ts";
+import { checkInput } from "./validation.ts";
 
 /** The parts behind the API routes. */
 export interface ApiParts extends ConsoleParts {
@@ -107,9 +106,8 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     trustProxy: partners.addresses.isProxy,
     rewriteUrl: ({ url = "/" }) => basePath.strip(url),
   });
-  app.setValidatorCompiler(compileCheck);
   const connections = limitConnections(app.server, { ...partners.connections, log: partners.log });
-  readJsonExactly(app);
+  checkInput(app);
   app.setErrorHandler(sendProblem);
   const routesAt = collectRoutes(app);
   app.setNotFoundHandler((request, reply) => {
@@ -204,16 +202,4 @@ function addCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   // Responses are private unless the route sets other headers.
   for (const [name, value] of Object.entries(privateHeaders))
     if (!reply.hasHeader(name)) reply.header(name, value);
-}
-
-/** Replaces Ajv, see `validation.ts`. */
-function compileCheck({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
-  const check =
-    httpPart === "body"
-      ? bodyCheck(schema as Schema)
-      : textCheck(schema as Schema, httpPart === "querystring");
-  return (value: unknown) => {
-    const error = check(value);
-    return error ? { error } : true;
-  };
 }

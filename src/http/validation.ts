@@ -1,31 +1,51 @@
+import { isUtf8 } from "node:buffer";
 import { Ajv, type ValidateFunction } from "ajv";
-import { type BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
+import type { FastifyInstance } from "fastify";
+import { BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
+import { findInexactNumber } from "../model/exact-numbers.ts";
 import { escapePointer } from "../model/json-limits.ts";
-import { patternSentences } from "./patterns.ts";
+import { collectProblems, isNullable, isOptional, type Schema } from "./schema-problems.ts";
 
-/** What of JSON Schema our schemas use. */
-export interface Schema {
-  type?: string | string[];
-  enum?: unknown[];
-  default?: unknown;
-  anyOf?: Schema[];
-  properties?: Record<string, Schema>;
-  required?: string[] | undefined;
-  patternProperties?: Record<string, Schema>;
-  additionalProperties?: boolean | Schema;
-  minProperties?: number;
-  items?: Schema;
-  minItems?: number;
-  maxItems?: number;
-  uniqueItems?: boolean;
-  minLength?: number;
-  maxLength?: number;
-  pattern?: string;
-  minimum?: number;
-  maximum?: number;
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** No body at all is an empty object. */
+    bodyOptional?: boolean;
+  }
 }
 
-const maxProblems = 20;
+/**
+ * Checks the path, query, headers and body of every route against its schemas. Reads JSON as Fastify does, and refuses what would be stored as something else: bytes that are not UTF-8, integers that
+ * JavaScript cannot hold exactly, and names that change a JavaScript program's objects, each with its pointer. Every
+ * other content type is 415, as is a compressed body.
+ */
+export function checkInput(app: FastifyInstance): void {
+  app.setValidatorCompiler(({ schema, httpPart }: { schema: Schema; httpPart?: string }) => {
+    const check = httpPart === "body" ? bodyCheck(schema) : textCheck(schema, httpPart === "querystring");
+    return (value: unknown) => {
+      const error = check(value);
+      return error ? { error } : true;
+    };
+  });
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
+    if (body.length === 0 && request.routeOptions.config.bodyOptional) return done(null);
+    const encoding = request.headers["content-encoding"];
+    if (encoding !== undefined && encoding.toLowerCase() !== "identity") return done(compressed(encoding));
+    if (!isUtf8(body)) return done(new BelfryError("invalid_json", "The body is not UTF-8."));
+    const text = body.toString("utf8");
+    parse(request, text, (error, value) => {
+      if (error) return done(prototypeError(text) ?? error);
+      const pointer = findInexactNumber(text);
+      return pointer === undefined ? done(null, value) : done(inexact(pointer));
+    });
+  });
+  app.addHook("preValidation", (request, _reply, done) => {
+    if (request.body === undefined && request.routeOptions.config.bodyOptional) request.body = {};
+    done();
+  });
+}
+
 const common = { removeAdditional: false, useDefaults: true, strict: false } as const;
 /** Stops at the first problem: half a million wrong items cost as much as one. */
 const exact = new Ajv({ ...common, allErrors: false, coerceTypes: false });
@@ -54,7 +74,7 @@ export function textCheck(schema: Schema, isQuery: boolean): Check {
 function resultOf(validate: ValidateFunction, schema: Schema, value: unknown, start: "" | "?") {
   if (validate(value)) return undefined;
   const found: ErrorDetail[] = [];
-  collect(schema, value, "", found);
+  collectProblems(schema, value, "", found);
   if (found.length === 0) found.push({ pointer: "", detail: "is not valid" });
   return invalidRequest(
     found.map(({ pointer, detail }) => ({
@@ -63,145 +83,6 @@ function resultOf(validate: ValidateFunction, schema: Schema, value: unknown, st
     })),
   );
 }
-
-/** Each field's first problem, in a sentence about the field, up to twenty. Sizes are looked at before what is inside. */
-function collect(schema: Schema, value: unknown, pointer: string, found: ErrorDetail[]): void {
-  if (found.length >= maxProblems) return;
-  const add = (detail: string) => void found.push({ pointer, detail });
-  if (schema.anyOf) {
-    const sameKind = schema.anyOf.find((branch) => isOfType(branch, value));
-    if (sameKind) collect(sameKind, value, pointer, found);
-    else add(`must be ${schema.anyOf.map(kindOf).join(" or ")}`);
-  } else if (pointer === "" && (value === undefined || value === null))
-    add("is missing; send one JSON object");
-  else if (!isOfType(schema, value)) add(`must be ${kindOf(schema)}, not ${kindOfValue(value)}`);
-  else if (schema.enum && !schema.enum.includes(value)) add(`must be one of ${schema.enum.join(", ")}`);
-  else if (typeof value === "string") collectText(schema, value, add);
-  else if (typeof value === "number") collectNumber(schema, value, add);
-  else if (Array.isArray(value)) collectList(schema, value, pointer, found);
-  else if (typeof value === "object" && value !== null)
-    collectObject(schema, value as Record<string, unknown>, pointer, found);
-}
-
-type Add = (detail: string) => void;
-
-function collectText(
-  { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern }: Schema,
-  text: string,
-  add: Add,
-) {
-  // A character beyond 16 bits counts once.
-  const length = text.length > 2 * maxLength ? text.length : [...text].length;
-  if (length === 0 && minLength > 0) add("must not be empty");
-  else if (length < minLength) add(`must have at least ${count(minLength)} characters`);
-  else if (length > maxLength)
-    add(`has ${count(length)} characters; at most ${count(maxLength)} are allowed`);
-  else if (pattern !== undefined && !new RegExp(pattern, "u").test(text))
-    add(patternSentences[pattern] ?? "has characters that are not allowed here");
-}
-
-function collectNumber({ minimum, maximum }: Schema, number: number, add: Add) {
-  if (minimum !== undefined && number < minimum) add(`must be at least ${count(minimum)}`);
-  else if (maximum !== undefined && number > maximum) add(`must be at most ${count(maximum)}`);
-}
-
-function collectList(schema: Schema, list: unknown[], pointer: string, found: ErrorDetail[]) {
-  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY, uniqueItems, items } = schema;
-  const name = pointer.slice(pointer.lastIndexOf("/") + 1);
-  const things = /[^s]s$/.test(name) && name !== "status" ? name : "values";
-  const before = found.length;
-  if (list.length === 0 && minItems > 0) found.push({ pointer, detail: "must not be empty" });
-  else if (list.length > maxItems) {
-    const most = `at most ${count(maxItems)} ${things}`;
-    found.push({ pointer, detail: `has ${count(list.length)} ${things}; send ${most}` });
-  } else if (items)
-    for (const [index, item] of list.entries()) {
-      if (found.length >= maxProblems) break;
-      collect(items, item, `${pointer}/${index}`, found);
-    }
-  if (!uniqueItems || found.length > before) return;
-  if (new Set(list).size < list.length) found.push({ pointer, detail: "has a value twice" });
-}
-
-function collectObject(
-  schema: Schema,
-  value: Record<string, unknown>,
-  pointer: string,
-  found: ErrorDetail[],
-) {
-  const { properties = {}, required = [], minProperties = 0 } = schema;
-  const at = (name: string) => shortPointer(`${pointer}/${escapePointer(name)}`);
-  for (const name of required)
-    if (value[name] === undefined) found.push({ pointer: at(name), detail: "is missing" });
-  for (const name in value) {
-    if (found.length >= maxProblems) break;
-    const known = schemaOfProperty(schema, name);
-    if (known) collect(known, value[name], at(name), found);
-    else if (schema.additionalProperties === false)
-      found.push({ pointer: at(name), detail: "is not a field of this request" });
-  }
-  found.splice(maxProblems);
-  if (found.length === 0 && Object.keys(value).length < minProperties)
-    found.push({ pointer, detail: `needs at least one of ${Object.keys(properties).join(", ")}` });
-}
-
-/** Undefined for a name that the schema says nothing about. */
-function schemaOfProperty(
-  { properties = {}, patternProperties = {}, additionalProperties }: Schema,
-  name: string,
-): Schema | undefined {
-  if (Object.hasOwn(properties, name)) return properties[name];
-  for (const [pattern, schema] of Object.entries(patternProperties))
-    if (new RegExp(pattern, "u").test(name)) return schema;
-  return typeof additionalProperties === "object" ? additionalProperties : undefined;
-}
-
-const count = (number: number): string => number.toLocaleString("en-US");
-
-const kinds: Record<string, string> = {
-  string: "text",
-  integer: "a whole number",
-  number: "a number",
-  boolean: "true or false",
-  object: "an object",
-  array: "a list",
-  null: "null",
-};
-const kindOf = ({ type, enum: values }: Schema): string =>
-  type === undefined && values
-    ? `one of ${values.join(", ")}`
-    : typesOf(type)
-        .map((one) => kinds[one])
-        .join(" or ");
-
-const typesOf = (type: Schema["type"]): string[] => (type === undefined ? [] : [type].flat());
-
-function kindOfValue(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "boolean") return String(value);
-  if (typeof value === "number") return Number.isInteger(value) ? "a number" : "a fraction";
-  return kinds[typeof value] ?? typeof value;
-}
-
-function isOfType({ type }: Schema, value: unknown): boolean {
-  const types = typesOf(type);
-  if (types.length === 0) return true;
-  return types.some((one) => {
-    if (one === "integer") return Number.isInteger(value);
-    if (one === "number") return typeof value === "number" && Number.isFinite(value);
-    if (one === "array") return Array.isArray(value);
-    if (one === "null") return value === null;
-    if (one === "object") return typeof value === "object" && value !== null && !Array.isArray(value);
-    return typeof value === one;
-  });
-}
-
-export const isNullable = ({ type, anyOf = [] }: Schema): boolean =>
-  typesOf(type).includes("null") || anyOf.some(isNullable);
-
-export const isOptional = (name: string, required: string[], schema: Schema): boolean =>
-  !required.includes(name) || schema.default !== undefined;
 
 /** Removes the nulls of optional fields; fields that have a meaning for null keep it. Undefined: nothing is optional. */
 function nullRemover({ properties = {}, required = [] }: Schema): ((value: unknown) => void) | undefined {
@@ -220,4 +101,54 @@ function nullRemover({ properties = {}, required = [] }: Schema): ((value: unkno
     for (const name of optional) if (fields[name] === null) delete fields[name];
     for (const [name, remove] of inside) remove(fields[name]);
   };
+}
+
+const compressed = (encoding: string) =>
+  new BelfryError(
+    "unsupported_media_type",
+    `The body is sent with Content-Encoding ${JSON.stringify(encoding.slice(0, 40))}. Send it uncompressed.`,
+  );
+
+const inexact = (pointer: string) =>
+  invalidRequest([
+    {
+      pointer: shortPointer(pointer),
+      detail:
+        "is a number that would lose digits (the largest exact integer is 9007199254740991); send it as a string",
+    },
+  ]);
+
+/** For calls that say everything in their path or query. Some clients send a body along, which is not read. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => {
+    payload.resume();
+    done(null);
+  });
+}
+
+/** Points at the name that made the parser refuse; undefined when the text is not JSON at all. */
+function prototypeError(text: string): BelfryError | undefined {
+  const pointer = pointerToPrototype(text);
+  const detail = "is a name that can change a JavaScript program's objects; rename it";
+  return pointer === undefined ? undefined : invalidRequest([{ pointer: shortPointer(pointer), detail }]);
+}
+
+function pointerToPrototype(text: string): string | undefined {
+  try {
+    // Breadth first, without recursion: the text may be nested as deep as it is long.
+    const open: Array<[string, unknown]> = [["", JSON.parse(text)]];
+    for (const [pointer, value] of open) {
+      if (typeof value !== "object" || value === null) continue;
+      for (const [name, child] of Object.entries(value)) {
+        const at = `${pointer}/${escapePointer(name)}`;
+        if (name === "__proto__") return at;
+        if (name === "constructor" && Object.hasOwn(Object(child), "prototype")) return `${at}/prototype`;
+        open.push([at, child]);
+      }
+    }
+  } catch {
+    // Not JSON at all: the parser's own error says so.
+  }
+  return undefined;
 }

@@ -5,6 +5,7 @@ import { createNotifier, type NotifierOptions } from "../../src/core/notify.ts";
 import { createBelfry } from "../../src/library.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, clientOptions, connect } from "../../src/store/connect.ts";
+import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
@@ -38,7 +39,14 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
     tally: createTally(newId(), 90),
     now: () => Date.now() + ahead,
   });
-  const made = createNotifier({ commit, newId, now: Date.now }, registry, options);
+  const store = {
+    commit,
+    newId,
+    now: Date.now,
+    idempotency: createIdempotencyStore(db, true),
+    newTimedId: newId,
+  };
+  const made = createNotifier(store, registry, options);
   return {
     ...made,
     skip: (ms: number) => {

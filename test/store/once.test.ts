@@ -5,6 +5,7 @@ import { createNotifier, type Notifier, type NotifierOptions, type Target } from
 import type { HeldDelivery } from "../../src/model/delivery.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";
+import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { createTally } from "../../src/store/tally.ts";
@@ -34,7 +35,13 @@ function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
     tally: createTally(newId(), 90),
     now: Date.now,
   });
-  const store = { commit, newId, now: Date.now };
+  const store = {
+    commit,
+    newId,
+    now: Date.now,
+    idempotency: createIdempotencyStore(db, true),
+    newTimedId: newId,
+  };
   const made: Notifier = createNotifier(store, registry, {
     engine: {
       reserve: (deliveries) =>

@@ -5,6 +5,7 @@ import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { createNotifier } from "../../src/core/notify.ts";
 import { createCommitter } from "../../src/store/commit.ts";
 import { connect } from "../../src/store/connect.ts";
+import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
@@ -32,7 +33,13 @@ test("every caller is answered in time when MongoDB is silent, and notifications
     begun++;
     return commit(...batch);
   };
-  const store = { commit: counted, newId, now: Date.now };
+  const store = {
+    commit: counted,
+    newId,
+    now: Date.now,
+    idempotency: createIdempotencyStore(connection.db, true),
+    newTimedId: newId,
+  };
   const { notify, drained } = createNotifier(store, registry, { answerMs: 1_000 });
   const [first, second, third] = Array.from({ length: 3 }, () => `${randomBytes(11).toString("hex")}a0`);
   const silent = await failCommands(

@@ -1,12 +1,13 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Core } from "../../core/core.ts";
+import type { Notifier } from "../../core/notify.ts";
 import { directType } from "../../core/types.ts";
 import { userInQuery } from "../auth.ts";
 import { prepareErrorReply } from "../errors.ts";
 import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
-import { ignoreBodies } from "../json-body.ts";
 import { hex24 } from "../patterns.ts";
+import { ignoreBodies } from "../validation.ts";
 
 const Hex24 = Type.String({ pattern: hex24 });
 const Success = Type.Object({ success: Type.Literal(true) });
@@ -66,7 +67,7 @@ interface CreateBody {
 /** `POST /create`, `GET /list`, `POST /read`: the contract of the oldest clients, on the same core as all routes. */
 export async function inboxDialect(
   app: FastifyInstance,
-  { registry, send, inbox }: Pick<Core, "registry" | "send" | "inbox">,
+  { registry, inbox, notify }: Pick<Core, "registry" | "inbox"> & Pick<Notifier, "notify">,
 ): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
@@ -108,7 +109,7 @@ export async function inboxDialect(
         ...(target_id !== undefined && { targetId: target_id }),
         ...(data !== undefined && { data }),
       };
-      const { replayed } = await send(command, keyedRequest(request));
+      const { replayed } = await notify(command, keyedRequest(request));
       markReplayed(reply, replayed);
       return reply.code(201).send({ success: true });
     },

@@ -8,8 +8,8 @@ import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField, prepareErrorReply } from "../errors.ts";
 import { IdempotencyHeaders, keyedRequest, markReplayed } from "../idempotency-key.ts";
-import { ignoreBodies } from "../json-body.ts";
 import { UserId } from "../v1/schemas.ts";
+import { ignoreBodies } from "../validation.ts";
 import { type Identifier, identifiers, notificationOnWire, readNotificationId } from "./live-wire.ts";
 
 const Nullable = <T extends string>(values: readonly T[]) =>
@@ -63,7 +63,7 @@ const failures = { "4xx": Failure, "5xx": Failure };
 /** `/notification…`: the contract of the live service's clients. Their socket is in `http/live`. */
 export async function liveDialect(
   app: FastifyInstance,
-  { send, inbox }: Pick<Core, "send" | "inbox">,
+  { inbox, notify }: Pick<Core, "inbox" | "notify">,
 ): Promise<void> {
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const { code, message, details } = prepareErrorReply(error, request, reply);
@@ -99,7 +99,7 @@ export async function liveDialect(
           // A text without an identifier stays in the inbox.
           ...(identifier === undefined && { channels: ["inbox"] as const }),
         };
-        const { id, timestamp, replayed } = await send(command, keyedRequest(request));
+        const { id, timestamp, replayed } = await notify(command, keyedRequest(request));
         markReplayed(reply, replayed);
         const data = notificationOnWire({
           ...{ id, user_id, key, title, is_new: true, timestamp, changed: timestamp },

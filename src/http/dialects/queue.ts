@@ -54,7 +54,7 @@ const Row = Type.Object({
 /** `POST /notifications` and `GET /users/{id}/notifications`: the contract of the old queue's clients. */
 export async function queueDialect(
   app: FastifyInstance,
-  { send, history }: Pick<Core, "send" | "history">,
+  { history, notify }: Pick<Core, "history" | "notify">,
 ): Promise<void> {
   // Its clients expect one text, so it names the fields too.
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -89,7 +89,7 @@ export async function queueDialect(
         body: content,
         channels: [channelOf[notification_type]],
       };
-      const { id, replayed } = await send(command, keyedRequest(request));
+      const { id, replayed } = await notify(command, keyedRequest(request));
       markReplayed(reply, replayed);
       return reply.code(201).send({ message: "Notification queued", id });
     },

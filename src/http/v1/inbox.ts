@@ -7,8 +7,8 @@ import type { InboxItem, InboxQuery, InboxState, ItemChange } from "../../model/
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField } from "../errors.ts";
-import { ignoreBodies } from "../json-body.ts";
 import { linkNextPage, nextCursor } from "../next-page.ts";
+import { ignoreBodies } from "../validation.ts";
 import * as schemas from "./schemas.ts";
 
 type UserParams = { Params: { id: string } };

@@ -5,7 +5,7 @@ import type { Core } from "../../core/core.ts";
 import type { Profiles } from "../../core/profile.ts";
 import type { Profile } from "../../model/profile.ts";
 import { canonicalUser } from "../../model/user-id.ts";
-import { ignoreBodies } from "../json-body.ts";
+import { ignoreBodies } from "../validation.ts";
 import * as schemas from "./schemas.ts";
 
 type Params = { Params: { id: string } };
