@@ -4,11 +4,9 @@ import { openAccess } from "./access.ts";
 import { callbacksOf, channelNames, channels } from "./channels/index.ts";
 import { openProviders } from "./channels/open.ts";
 import { createUrlCheck } from "./channels/webhook/guard.ts";
-import { newWebhookSecret, webhookKey } from "./channels/webhook/signature.ts";
 import { webhookRules } from "./channels/webhook/webhook.ts";
 import type { Config } from "./config/table.ts";
 import { createCore } from "./core/core.ts";
-import { createDeliveryMessage } from "./core/delivery-message.ts";
 import { createProfiles } from "./core/profile.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
@@ -186,6 +184,7 @@ export async function startApp(
         hub,
         maxWaiting: config.COMMIT_QUEUE_LIMIT,
         onBatch: metrics.batch,
+        onReceipt: metrics.received,
       });
       closers.push(core.drained);
       const simulator = createSimulatorSwitch(core.notify, now, log, config.SIMULATOR_INTERVAL_SECONDS);
@@ -205,19 +204,8 @@ export async function startApp(
         simulator,
         stats,
         tokens: access.tokens,
-        profiles: createProfiles(store, {
-          isSecret: (text) => webhookKey(text) !== undefined,
-          newSecret: newWebhookSecret,
-          urlProblem: createUrlCheck(webhookRules(config)),
-        }),
-        deliveryMessage: createDeliveryMessage(store, registry.render),
-        callbacks: {
-          callbacks: callbacksOf(config),
-          receive: (receipt) => core.receive(receipt).then(() => metrics.received(receipt)),
-          useToken: store.receipts.useToken,
-          returnToken: store.receipts.returnToken,
-          now,
-        },
+        profiles: createProfiles(store, createUrlCheck(webhookRules(config))),
+        callbacks: callbacksOf(config),
       };
     }
   } catch (error) {

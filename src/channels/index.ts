@@ -7,6 +7,7 @@ import type { ChannelModule, ProviderModule, Settings } from "./module.ts";
 import { maxSmsCharacters, sms } from "./sms/channel.ts";
 import { twilio } from "./sms/twilio.ts";
 import { webhook } from "./webhook/channel.ts";
+import { newWebhookSecret, webhookKey } from "./webhook/signature.ts";
 import { webhookCalls } from "./webhook/webhook.ts";
 
 const emailChannel = {
@@ -63,7 +64,7 @@ export type BuiltInEntries = { [One in BuiltIn as One["name"]]: Static<One["sche
 /** The one list of channels. Everything that names channels or providers reads it. */
 export const channels: ChannelModule[] = [...builtIn];
 
-export { maxSmsCharacters };
+export { maxSmsCharacters, newWebhookSecret, webhookKey };
 
 export const channelNames = (): string[] => channels.map(({ name }) => name);
 

@@ -1,9 +1,11 @@
 import type { Engine } from "../delivery/engine.ts";
 import type { Channel } from "../model/notification.ts";
+import type { Receipt } from "../model/receipt.ts";
 import type { Queue } from "../queue/rabbitmq.ts";
 import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
 import { createDeliveries } from "./deliveries.ts";
+import { createDeliveryMessage } from "./delivery-message.ts";
 import { createFindUsers } from "./find-users.ts";
 import { createHistory } from "./history.ts";
 import { createInbox } from "./inbox.ts";
@@ -27,11 +29,13 @@ export interface CoreOptions {
   maxWaiting?: number;
   /** Called with the size and outcome of each commit (metrics). */
   onBatch?: (size: number, stored: number) => void;
+  /** Called with each report of a provider (metrics). */
+  onReceipt?: (receipt: Receipt) => void;
 }
 
 /** All use cases on one store: for HTTP, the library and the command line. */
 export function createCore(store: Store, registry: TypeRegistry, options: CoreOptions = {}) {
-  const { engine, queue, hub, maxWaiting, onBatch } = options;
+  const { engine, queue, hub, maxWaiting, onBatch, onReceipt } = options;
 
   /** Tells workers of deliveries that any of them may take. */
   function announce(deliveries: Array<{ id: string; channel: Channel }>): void {
@@ -47,6 +51,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     ...(maxWaiting !== undefined && { maxWaiting }),
     ...(onBatch && { onBatch }),
   });
+  const receive = createReceiver(store);
   const inbox = createInbox(store.inbox, touch, maxWaiting);
   return {
     registry,
@@ -54,10 +59,11 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     inbox,
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),
+    deliveryMessage: createDeliveryMessage(store, registry.render),
     redrive: createRedrive(store, announce),
     ledger: (from?: number, to?: number) => readLedger(store, from, to),
     suppressions: createSuppressions(store),
-    receive: createReceiver(store),
+    receive: (receipt: Receipt) => receive(receipt).then(() => onReceipt?.(receipt)),
     findUsers: createFindUsers(store.search),
     preview: createPreview(registry, store.now),
     /** Notifies the hub even after a failure, because the inbox is erased first. */

@@ -15,8 +15,6 @@ export interface DeliveryMessage {
   problem?: string;
 }
 
-export type DeliveryMessages = ReturnType<typeof createDeliveryMessage>;
-
 /** Deliveries store their content, not the message: it is rendered again with the current templates and profile. */
 export function createDeliveryMessage(
   { deliveries, users }: Pick<Store, "deliveries" | "users">,

@@ -1,3 +1,4 @@
+import { newWebhookSecret, webhookKey } from "../channels/index.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { isMailbox } from "../model/mailbox.ts";
 import { phoneForm, phoneNumber } from "../model/phone.ts";
@@ -14,13 +15,8 @@ export interface WrittenProfile {
   webhook?: { url: string; secrets?: string[]; headers?: Record<string, string> } | null;
 }
 
-/** The webhook channel's rules. */
-export interface WebhookRules {
-  isSecret: (text: string) => boolean;
-  newSecret: () => string;
-  /** The problem with a webhook's URL, as the rest of a sentence; undefined when it may be called. */
-  urlProblem: (url: string) => string | undefined;
-}
+/** The problem with a webhook's URL, as the rest of a sentence. Undefined for a URL that may be called. */
+type UrlProblem = (url: string) => string | undefined;
 
 /** `webhookSecret`: generated for a webhook without secrets, and returned only this once. */
 type Written = { profile: Profile; created: boolean; webhookSecret?: string };
@@ -31,7 +27,7 @@ type Written = { profile: Profile; created: boolean; webhookSecret?: string };
  */
 export function createProfiles(
   { users, suppressions }: Pick<Store, "users" | "suppressions">,
-  webhooks: WebhookRules,
+  urlProblem: UrlProblem,
 ) {
   const none: ProfileChange = Object.fromEntries(profileFields.map((field) => [field, null]));
   return {
@@ -48,8 +44,8 @@ export function createProfiles(
   };
 
   async function store(user: string, written: WrittenProfile, base: ProfileChange): Promise<Written> {
-    const made = written.webhook && !written.webhook.secrets ? webhooks.newSecret() : undefined;
-    const change = { ...base, ...understood(written, webhooks, made) };
+    const made = written.webhook && !written.webhook.secrets ? newWebhookSecret() : undefined;
+    const change = { ...base, ...understood(written, urlProblem, made) };
     if (change.webhook) await suppressions.remove(user, "webhook");
     const stored = await users.write(user, change);
     return { ...stored, ...(made !== undefined && { webhookSecret: made }) };
@@ -68,7 +64,7 @@ const texts = [
 
 function understood(
   written: WrittenProfile,
-  webhooks: WebhookRules,
+  urlProblem: UrlProblem,
   madeSecret: string | undefined,
 ): ProfileChange {
   const problems: ErrorDetail[] = [];
@@ -85,7 +81,7 @@ function understood(
     ...given,
     secrets: given.secrets ?? (madeSecret === undefined ? [] : [madeSecret]),
   };
-  if (webhook) problems.push(...webhookProblems(webhook, webhooks));
+  if (webhook) problems.push(...webhookProblems(webhook, urlProblem));
   if (problems.length > 0) throw invalidRequest(problems);
   return { ...change, ...(webhook !== undefined && { webhook }) };
 }
@@ -116,13 +112,13 @@ function knownTimeZone(text: string): string | undefined {
 
 function webhookProblems(
   { url, secrets, headers = {} }: WrittenWebhook,
-  { isSecret, urlProblem }: WebhookRules,
+  urlProblem: UrlProblem,
 ): ErrorDetail[] {
   const problems: ErrorDetail[] = [];
   const detail = urlProblem(url);
   if (detail !== undefined) problems.push({ pointer: "/webhook/url", detail });
   for (const [index, secret] of secrets.entries())
-    if (!isSecret(secret))
+    if (!webhookKey(secret))
       problems.push({
         pointer: `/webhook/secrets/${index}`,
         detail: "must be whsec_ and the base64 of 24 to 64 bytes",

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import type { Core } from "../core/core.ts";
-import type { DeliveryMessages } from "../core/delivery-message.ts";
 import { describeTypes } from "../core/preview.ts";
 import type { SimulatorSwitch } from "../core/simulator-switch.ts";
 import type { Stats } from "../core/stats.ts";
@@ -14,11 +13,10 @@ import { linkNextPage, nextCursor } from "./next-page.ts";
 import { Id } from "./v1/delivery-schemas.ts";
 
 export interface ConsoleParts {
-  core: Pick<Core, "registry" | "preview" | "findUsers">;
+  core: Pick<Core, "registry" | "preview" | "findUsers" | "deliveryMessage">;
   store: Pick<Store, "search">;
   /** The delivery engine, in a process that sends. */
   engine?: Engine | undefined;
-  deliveryMessage: DeliveryMessages;
   stats: Stats;
   simulator: SimulatorSwitch;
 }
@@ -28,7 +26,7 @@ const tags = ["operate"];
 /** Routes that the console adds. Any program with an API key may use them. */
 export function consoleRoutes(
   app: FastifyInstance,
-  { core, store, engine, deliveryMessage, stats, simulator }: ConsoleParts,
+  { core, store, engine, stats, simulator }: ConsoleParts,
 ): void {
   const types = describeTypes(core.registry);
 
@@ -73,7 +71,7 @@ export function consoleRoutes(
       },
     },
     async (request) => {
-      const { content, ...rest } = await deliveryMessage(request.params.id.toLowerCase());
+      const { content, ...rest } = await core.deliveryMessage(request.params.id.toLowerCase());
       const { key, title, body, targetId, data } = content;
       return { type: key, title, body, target_id: targetId, data, ...rest };
     },

@@ -15,7 +15,7 @@ import type { Store } from "../store/index.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Authorizer, guardRoutes, refuseForeignPages } from "./auth.ts";
 import { createBasePath } from "./base-path.ts";
-import { type CallbackPartners, callbackRoutes } from "./callbacks.ts";
+import { type Callback, callbackRoutes } from "./callbacks.ts";
 import { capturedRoutes } from "./captured.ts";
 import { type ConnectionOptions, limitConnections } from "./connections.ts";
 import { type ConsoleParts, consoleRoutes } from "./console.ts";
@@ -44,7 +44,7 @@ export interface ApiParts extends ConsoleParts {
   store: Store;
   profiles: Profiles;
   tokens: Pick<Tokens, "sign">;
-  callbacks: CallbackPartners;
+  callbacks: Callback[];
 }
 
 export interface ServerPartners {
@@ -177,7 +177,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
     consoleRoutes(own, api);
-    await callbackRoutes(own, api.callbacks);
+    await callbackRoutes(own, api.callbacks, api.core, api.store);
   });
   return app;
 }
