@@ -1,26 +1,40 @@
+import { Type } from "typebox";
 import { channelOf } from "../channels/index.ts";
-import { type DeliveryContent, nobody } from "../model/delivery.ts";
+import { nobody } from "../model/delivery.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
 import type { TypeRegistry } from "./notification-types.ts";
+import { PreviewDto } from "./preview.ts";
 
-/** A delivery's content and its message, rendered now. */
-export interface DeliveryMessage {
-  content: DeliveryContent;
-  /** The address a message would be sent to now; absent when the user has no address on the channel. */
-  address?: string;
-  /** The message as its channel shows it, under the channel's name. */
-  [channel: string]: unknown;
-  /** Why it cannot be rendered. */
-  problem?: string;
-}
+/** A delivery's content and its message as its channel shows it, rendered now. */
+export const DeliveryMessageDto = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.Optional(Type.String()),
+    body: Type.Optional(Type.String()),
+    target_id: Type.Optional(Type.String()),
+    data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    address: Type.Optional(
+      Type.String({ description: "The user's address on this channel today. Absent when there is none." }),
+    ),
+    email: Type.Optional(
+      Type.Object({ subject: Type.String(), text: Type.String(), html: Type.Optional(Type.String()) }),
+    ),
+    sms: PreviewDto.properties.sms,
+    webhook: Type.Optional(
+      Type.Object({}, { additionalProperties: true, description: "The body of the request." }),
+    ),
+    problem: Type.Optional(Type.String({ description: "Why the message cannot be rendered." })),
+  },
+  { title: "DeliveryMessage" },
+);
 
 /** Deliveries store their content, not the message: it is rendered again with the current templates and profile. */
 export function createDeliveryMessage(
   { deliveries, users }: Pick<Store, "deliveries" | "users">,
   render: TypeRegistry["render"],
 ) {
-  return async (id: string): Promise<DeliveryMessage> => {
+  return async (id: string): Promise<{ type: string; [field: string]: unknown }> => {
     const found = await deliveries.source(id);
     if (!found) throw new BelfryError("not_found", `There is no delivery ${id}.`);
     const { content, channel, user } = found;
@@ -29,7 +43,8 @@ export function createDeliveryMessage(
     const [known = {}] = await users.many([user]);
     const rules = channelOf(channel);
     const address = rules.addresses(known)[0]?.address;
-    const shown = { content, ...(address !== undefined && { address }) };
+    const { key: type, title, body, targetId: target_id, data } = content;
+    const shown = { type, title, body, target_id, data, ...(address !== undefined && { address }) };
     try {
       const reader = { id: user, locale: known.locale, timeZone: known.timeZone };
       const message = rules.message(render(channel, content, reader), found, address ?? "", known);

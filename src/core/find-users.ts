@@ -1,8 +1,14 @@
+import { type Static, Type } from "typebox";
 import { BelfryError } from "../model/errors.ts";
 import { canonicalUser } from "../model/user-id.ts";
 import type { Store } from "../store/index.ts";
-import type { FoundUser } from "../store/user-search.ts";
 import { decodeCursor, encodeCursor, type Page } from "./cursor.ts";
+
+export const UserDto = Type.Object(
+  { id: Type.String(), email: Type.Optional(Type.String()), phone: Type.Optional(Type.String()) },
+  { title: "User" },
+);
+type FoundUser = Static<typeof UserDto>;
 
 /** An older system's ids may be longer than ours. */
 const placeForm = /^.{1,700}$/s;
@@ -28,8 +34,6 @@ export function createFindUsers({ list, withId, withAddress }: Omit<Store["searc
     return { data: [...data, ...addressed.filter(({ id }) => data.every((one) => one.id !== id))] };
   };
 }
-
-export type FindUsers = ReturnType<typeof createFindUsers>;
 
 /** Phone numbers are stored in E.164, but people write them with blanks and brackets. */
 function addressIn(text: string): ["email" | "phone", string] | undefined {

@@ -1,25 +1,50 @@
-import { channelOf, channels } from "../channels/index.ts";
+import { type Static, Type } from "typebox";
+import { channelNames, channelOf, channels } from "../channels/index.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel, NotifyCommand } from "../model/notification.ts";
+import { Count } from "../model/schema.ts";
 import { type TypeRegistry, templatesOf } from "./notification-types.ts";
 import { createPlanner } from "./notify.ts";
 
+const Email = Type.Object({ subject: Type.String(), text: Type.String(), html: Type.String() });
+
 /** A type for operators, with the defaults filled in. */
-export interface TypeDescription {
-  key: string;
-  description?: string;
-  inbox: boolean;
-  channels: Channel[];
-  /** Templates of the type's own channels. Webhooks have none. */
-  templates: Record<Channel, Record<string, string>>;
-  retry: { delay_ms: number; factor: number; max_retries: number };
-  on_timeout: "resend" | "give_up";
-}
+export const TypeDto = Type.Object(
+  {
+    key: Type.String(),
+    description: Type.Optional(Type.String()),
+    inbox: Type.Boolean({ description: "Whether the inbox gets an item." }),
+    channels: Type.Array(Type.String({ enum: channelNames() })),
+    templates: Type.Unsafe<Record<Channel, Record<string, string>>>(
+      Type.Object(
+        { email: Type.Optional(Email), sms: Type.Optional(Type.Object({ text: Type.String() })) },
+        { description: "Liquid templates of the type's channels. Default templates fill the gaps." },
+      ),
+    ),
+    retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
+    on_timeout: Type.String({
+      enum: ["resend", "give_up"],
+      description: "When a provider does not answer: send again, or give up.",
+    }),
+  },
+  { title: "NotificationType" },
+);
 
-/** A preview of each channel's message. */
-type Preview = Record<Channel, object>;
+/** A message for operators, by channel. */
+export const PreviewDto = Type.Object(
+  {
+    email: Type.Optional(Email),
+    sms: Type.Optional(
+      Type.Object({
+        text: Type.String(),
+        segments: Count("SMS segments. Texts of more than 1,600 characters are not sent."),
+      }),
+    ),
+  },
+  { title: "Preview" },
+);
 
-export function describeTypes({ types, policy }: TypeRegistry): TypeDescription[] {
+export function describeTypes({ types, policy }: TypeRegistry): Array<Static<typeof TypeDto>> {
   return [...types].map(([key, { description, inbox, channels: own }]) => {
     const used = channels.filter(({ name }) => own[name] !== undefined);
     const templates = used.map((one) => [one.name, templatesOf(one, own[one.name] ?? {})] as const);
@@ -40,10 +65,10 @@ export function describeTypes({ types, policy }: TypeRegistry): TypeDescription[
 export function createPreview(registry: TypeRegistry, now: () => number) {
   // Makes the same checks as a real notification.
   const plan = createPlanner({ newId: () => "", now }, registry);
-  return (command: Omit<NotifyCommand, "user">): Preview => {
+  return (command: Omit<NotifyCommand, "user">): Record<Channel, object> => {
     if (!registry.get(command.type))
       throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);
-    const shown: Preview = {};
+    const shown: Record<Channel, object> = {};
     const { id: notification, user, deliveries } = plan({ ...command, user: "preview" });
     for (const { channel, content } of deliveries) {
       const rules = channelOf(channel);

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Static, Type } from "typebox";
 import type { Notifier } from "./notify.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
 
-export interface SimulatorState {
-  running: boolean;
-  interval_seconds: number;
-}
+const interval = { minimum: 0.01, maximum: 3_600, description: "Seconds between two notifications." };
+export const SimulatorDto = Type.Object(
+  { running: Type.Boolean(), interval_seconds: Type.Number(interval) },
+  { title: "Simulator" },
+);
+type SimulatorState = Static<typeof SimulatorDto>;
 
 /**
  * Starts and stops this process's simulator and sets its speed. With `intervalSeconds` 0 it does not start by itself.

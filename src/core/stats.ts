@@ -1,3 +1,5 @@
+import { type Static, Type } from "typebox";
+import { Count, Time } from "../model/schema.ts";
 import type { Store } from "../store/index.ts";
 
 /** Counters since the process started. */
@@ -9,22 +11,28 @@ export interface Totals {
   latency: Array<{ le: number; count: number }>;
 }
 
+const Amount = (description: string) => Type.Optional(Type.Number({ minimum: 0, description }));
+
 /** One interval. Unknown values are absent. */
-export interface Sample {
-  /** Its end; Unix milliseconds. */
-  at: number;
-  accepted: number;
-  sent: number;
-  delivered: number;
-  failed: number;
-  skipped: number;
-  uncertain: number;
-  latency_ms_p50?: number;
-  latency_ms_p99?: number;
-  pending?: number;
-  oldest_age_seconds?: number;
-  connections: number;
-}
+export const SampleDto = Type.Object(
+  {
+    at: Time(),
+    accepted: Count("Notifications stored."),
+    sent: Count(),
+    delivered: Count("As reported by providers."),
+    failed: Count(),
+    skipped: Count(),
+    uncertain: Count(),
+    latency_ms_p50: Amount("Response time of writes: half are faster. Absent without requests."),
+    latency_ms_p99: Amount("Response time of writes: 99 % are faster."),
+    pending: Type.Optional(Count("Unfinished deliveries of all processes.")),
+    oldest_age_seconds: Amount("For how long the oldest waiting delivery has been due."),
+    connections: Count("Connected devices."),
+  },
+  { title: "Sample" },
+);
+/** `at`: its end, in Unix milliseconds. */
+type Sample = Omit<Static<typeof SampleDto>, "at"> & { at: number };
 
 const intervalMs = 5_000;
 const keptMs = 15 * 60_000;

@@ -1,12 +1,14 @@
 import type { FastifyInstance } from "fastify";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import type { Core } from "../core/core.ts";
-import { describeTypes } from "../core/preview.ts";
-import type { SimulatorSwitch } from "../core/simulator-switch.ts";
+import { DeliveryMessageDto } from "../core/delivery-message.ts";
+import { describeTypes, PreviewDto, TypeDto } from "../core/preview.ts";
+import { SimulatorDto, type SimulatorSwitch } from "../core/simulator-switch.ts";
 import type { Stats } from "../core/stats.ts";
 import type { Engine } from "../delivery/engine.ts";
 import { BelfryError } from "../model/errors.ts";
 import { inboxItemDto } from "../model/inbox-dto.ts";
+import { iso } from "../model/schema.ts";
 import type { Store } from "../store/index.ts";
 import * as schemas from "./console-schemas.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
@@ -32,7 +34,13 @@ export function consoleRoutes(
 
   app.get(
     "/v1/types",
-    { schema: { tags, summary: "List the notification types", response: { 200: schemas.TypeList } } },
+    {
+      schema: {
+        tags,
+        summary: "List the notification types",
+        response: { 200: Type.Object({ data: Type.Array(TypeDto) }) },
+      },
+    },
     async () => ({ data: types }),
   );
 
@@ -45,7 +53,7 @@ export function consoleRoutes(
         description: "Renders the templates of the type's channels. Stores nothing.",
         params: schemas.TypePath,
         body: schemas.PreviewBody,
-        response: { 200: schemas.PreviewReply },
+        response: { 200: PreviewDto },
       },
     },
     async (request) => {
@@ -67,14 +75,10 @@ export function consoleRoutes(
         summary: "Show a delivery's content and message",
         description: "The message is rendered with the current templates and the user's current profile.",
         params: Id,
-        response: { 200: schemas.DeliveryMessageReply },
+        response: { 200: DeliveryMessageDto },
       },
     },
-    async (request) => {
-      const { content, ...rest } = await core.deliveryMessage(request.params.id.toLowerCase());
-      const { key, title, body, targetId, data } = content;
-      return { type: key, title, body, target_id: targetId, data, ...rest };
-    },
+    async (request) => core.deliveryMessage(request.params.id.toLowerCase()),
   );
 
   app.get<{ Params: { id: string } }>(
@@ -147,7 +151,7 @@ export function consoleRoutes(
       schema: {
         tags,
         summary: "State of this process's simulator",
-        response: { 200: schemas.SimulatorReply },
+        response: { 200: SimulatorDto },
       },
     },
     async () => simulator.state(),
@@ -160,11 +164,9 @@ export function consoleRoutes(
         tags,
         summary: "Start or stop the simulator, or set its speed",
         body: schemas.SimulatorBody,
-        response: { 200: schemas.SimulatorReply },
+        response: { 200: SimulatorDto },
       },
     },
     async ({ body }) => simulator.set({ ...simulator.state(), ...body }),
   );
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
