@@ -1,7 +1,5 @@
-import { randomInt } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { openAccess } from "./access.ts";
-import { callbacksOf, channelNames, channels } from "./channels/index.ts";
+import { callbacksOf, channelNames } from "./channels/index.ts";
 import { openProviders } from "./channels/open.ts";
 import { createUrlCheck } from "./channels/webhook/guard.ts";
 import { webhookRules } from "./channels/webhook/webhook.ts";
@@ -12,9 +10,7 @@ import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
 import { openDatabase } from "./database.ts";
 import { createEngine } from "./delivery/engine.ts";
-import { createSlot } from "./delivery/slot.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
-import { createBatcher } from "./lib/batcher.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -40,7 +36,6 @@ const requestGraceMs = 3_000;
 const drainMs = 10_000;
 /** At a stop, devices reconnect at a random moment within this time. */
 const comeBackMs = 5_000;
-const pollMs = 1_000;
 /** The engine's deadline comes after the provider's own time-out, which gives a better error. */
 const deadlineSlackMs = 5_000;
 
@@ -108,37 +103,20 @@ export async function startApp(
     };
 
     async function openEngine() {
-      const providers = await openProviders(config, { capture: store.captured.add, now });
-      for (const { provider } of Object.values(providers).flat()) closers.push(() => provider.close());
-      const recipients = createBatcher({ run: store.users.many, maxItems: 200 });
-      const opened = createEngine({
-        channels: channels.map((rules) => ({
-          rules,
-          slots: (providers[rules.name] ?? []).map((one) => createSlot(one, { now, log })),
-        })),
-        claims: store.claims,
-        policy: registry.policy,
-        render: registry.render,
-        recipient: recipients.submit,
-        noteFailing: store.users.noteFailing,
-        suppress: (user, channel, address, reason) =>
-          store.users.suppress(user, channel, { address, reason, at: new Date(now()) }),
+      const opened = await openProviders(config, { capture: store.captured.add, now });
+      for (const { providers } of opened) closers.push(...providers.map((one) => () => one.provider.close()));
+      const engine = createEngine(store, registry, opened, {
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
         deadlineMs: config.PROVIDER_TIMEOUT_MS + deadlineSlackMs,
-        pollMs,
-        now,
-        sleep,
-        random: () => randomInt(2 ** 32) / 2 ** 32,
-        newToken: store.newId,
         onSettled: metrics.settled,
         log,
       });
-      closers.push(() => opened.stop(drainMs));
-      opened.start();
-      metrics.watchProviders(opened.health);
-      metrics.watchOverdue(opened.overdue);
-      return opened;
+      closers.push(() => engine.stop(drainMs));
+      engine.start();
+      metrics.watchProviders(engine.health);
+      metrics.watchOverdue(engine.overdue);
+      return engine;
     }
 
     async function openQueue(url: string) {
@@ -160,13 +138,8 @@ export async function startApp(
     /** Sends changes made by any process to the devices of this one. The server closes it. */
     function openHub() {
       const { random } = Math;
-      const opened = createHub({
-        read: store.changes,
-        jitterMs: comeBackMs,
-        random,
-        onRead: metrics.liveRead,
-        log,
-      });
+      const { changes: read } = store;
+      const opened = createHub({ read, jitterMs: comeBackMs, random, onRead: metrics.liveRead, log });
       const onChange = (user: string) => opened.touch([user]);
       const watch = store.watch({ uri: database.uri, onChange, onLost: opened.touchAll, random, log });
       closers.push(watch.close);
@@ -189,12 +162,8 @@ export async function startApp(
       closers.push(core.drained);
       const simulator = createSimulatorSwitch(core.notify, now, log, config.SIMULATOR_INTERVAL_SECONDS);
       closers.push(simulator.stop);
-      const stats = createStats({
-        totals: metrics.totals,
-        depth: store.deliveries.depth,
-        connections: () => hub?.size.connections ?? 0,
-        now,
-      });
+      const connections = () => hub?.size.connections ?? 0;
+      const stats = createStats({ totals: metrics.totals, depth: store.deliveries.depth, connections, now });
       closers.push(stats.stop);
       stats.start();
       return {

@@ -11,16 +11,18 @@ export interface OpenProvider {
   cost: (message: Message) => number;
 }
 
+export interface OpenChannel {
+  rules: ChannelModule;
+  providers: OpenProvider[];
+}
+
 /** The providers of each channel, in the order in which they are tried. */
-export async function openProviders(
-  config: Settings,
-  partners: ProviderPartners,
-): Promise<Record<string, OpenProvider[]>> {
-  const opened = channels.map(async (channel): Promise<[string, OpenProvider[]]> => {
-    const wanted = namesFor(channel, config);
-    return [channel.name, await Promise.all(wanted.map((name) => open(channel, name, config, partners)))];
+export async function openProviders(config: Settings, partners: ProviderPartners): Promise<OpenChannel[]> {
+  const opened = channels.map(async (rules): Promise<OpenChannel> => {
+    const wanted = namesFor(rules, config);
+    return { rules, providers: await Promise.all(wanted.map((name) => open(rules, name, config, partners))) };
   });
-  return Object.fromEntries(await Promise.all(opened));
+  return Promise.all(opened);
 }
 
 /** The operator's order, or every configured one; capture only when there is no other. */

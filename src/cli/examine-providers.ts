@@ -11,8 +11,8 @@ const brokerPatienceMs = 5_000;
 /** Logs in to each provider that can be asked without sending. */
 export async function* examineProviders(config: Config): AsyncGenerator<Finding> {
   const opened = await openProviders(config, { capture: async () => [], now: Date.now });
-  for (const channel of channels)
-    for (const { provider } of opened[channel.name] ?? []) {
+  for (const { rules: channel, providers } of opened)
+    for (const { provider } of providers) {
       const what = `${channel.name}: ${provider.name}`;
       const module = channel.providers.find(({ name }) => name === provider.name);
       if (!module)

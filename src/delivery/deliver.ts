@@ -1,22 +1,23 @@
-import type { ChannelRules, Message, Recipient, Suppression } from "../model/channel.ts";
+import type { TypeRegistry } from "../core/notification-types.ts";
+import type { Address, ChannelRules, Message, Recipient, Suppression } from "../model/channel.ts";
 import {
   type Attempt,
   type AttemptOutcome,
   type DeliveryRun,
   type HeldDelivery,
+  type Reason,
   SendError,
 } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { compose, type Render } from "./compose.ts";
-import { sendWithin } from "./deadline.ts";
 import { failingDays } from "./endpoints.ts";
-import { type ProviderSlot, ratePatienceMs, restOf } from "./slot.ts";
+import { type ProviderSlot, ratePatienceMs, restOf, sendWithin } from "./slot.ts";
 
 export interface DeliverPartners {
   rules: ChannelRules;
   /** The channel's providers, in order of preference. */
   slots: ProviderSlot[];
-  render: Render;
+  /** Throws when the type is gone or a template fails on the content. */
+  render: TypeRegistry["render"];
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
   /** Suppresses the address. */
   suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
@@ -66,16 +67,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
     return retry("LEASE", "another worker took the delivery before the send");
 
-  const composed = wanted.map(({ address, target }) => ({
-    address,
-    ...compose(
-      rules,
-      delivery,
-      { address, ...(target !== undefined && { target }) },
-      recipient,
-      partners.render,
-    ),
-  }));
+  const composed = wanted.map((one) => ({ address: one.address, ...compose(one) }));
   const messages = composed.filter((one) => "message" in one);
   const [refused] = composed.filter((one) => "problem" in one);
   if (refused && messages.length === 0)
@@ -93,6 +85,28 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   function isClosed(outcome: Attempt["outcome"] | undefined): boolean {
     if (outcome === "unknown") return !partners.resendUnknown;
     return outcome === "sent" || outcome === "rejected";
+  }
+
+  /** The message to one address, or why there is none. */
+  function compose({
+    address,
+    target,
+  }: Address): { message: Message } | { problem: { reason: Reason; code: string; text: string } } {
+    const { id, user, content } = delivery;
+    const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
+    try {
+      const message = rules.message(
+        partners.render(rules.name, content, reader),
+        delivery,
+        address,
+        recipient,
+      );
+      const problem = rules.refusal?.(message);
+      if (problem) return { problem };
+      return { message: { id, user, ...(target !== undefined && { target }), ...message } };
+    } catch (error) {
+      return { problem: { reason: "template", code: "TEMPLATE", text: (error as Error).message } };
+    }
   }
 
   async function sendTo(address: string, message: Message): Promise<Result> {

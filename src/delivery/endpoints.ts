@@ -1,15 +1,7 @@
 import type { Recipient } from "../model/channel.ts";
 import type { Settlement } from "../model/delivery.ts";
+import type { Store } from "../store/index.ts";
 import type { WorkerOptions } from "./worker.ts";
-
-export interface EndpointPartners {
-  /** Stores since when every attempt to a user's webhook has failed; undefined: an attempt succeeded. */
-  noteFailing: (user: string, url: string, since: Date | undefined) => Promise<void>;
-  /** Suppresses a user's webhook. */
-  disable: (user: string, url: string) => Promise<void>;
-  now: () => number;
-  log: WorkerOptions["log"];
-}
 
 export const failingDays = 5;
 const failingMs = failingDays * 24 * 60 * 60_000;
@@ -22,7 +14,9 @@ const failingMs = failingDays * 24 * 60 * 60_000;
 export async function watchEndpoint(
   { delivery, attempts, state }: Settlement,
   recipient: Promise<Recipient> | undefined,
-  { noteFailing, disable, now, log }: EndpointPartners,
+  { users, now }: Pick<Store, "users" | "now">,
+  disable: (user: string, url: string) => Promise<void>,
+  log: WorkerOptions["log"],
 ): Promise<void> {
   const { user } = delivery;
   const [first] = attempts;
@@ -33,9 +27,9 @@ export async function watchEndpoint(
     if (!webhook || webhook.shared) return;
     const since = webhook.failingSince?.getTime();
     if (state === "sent") {
-      if (since !== undefined) await noteFailing(user, webhook.url, undefined);
+      if (since !== undefined) await users.noteFailing(user, webhook.url, undefined);
     } else if (since === undefined) {
-      await noteFailing(user, webhook.url, new Date(first.at));
+      await users.noteFailing(user, webhook.url, new Date(first.at));
     } else if (state === "failed" && now() - since > failingMs) {
       await disable(user, webhook.url);
       log.warn(

@@ -1,57 +1,45 @@
-import type { ChannelRules, Recipient } from "../model/channel.ts";
+import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { OpenChannel } from "../channels/open.ts";
+import type { TypeRegistry } from "../core/notification-types.ts";
+import { createBatcher } from "../lib/batcher.ts";
+import type { Recipient } from "../model/channel.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { Channel, PlannedDelivery } from "../model/notification.ts";
-import type { RetryPolicy } from "../model/retry-policy.ts";
-import type { Claims } from "../store/claims.ts";
+import type { Store } from "../store/index.ts";
 import { type DeliverPartners, deliver } from "./deliver.ts";
-import { type EndpointPartners, watchEndpoint } from "./endpoints.ts";
+import { watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
-import { channelAvailability, type ProviderSlot, ratePatienceMs } from "./slot.ts";
+import { channelAvailability, createSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
 
-export interface Engine {
-  start(): void;
-  /** Leases for deliveries about to be committed, for the channels whose workers have room. */
-  reserve(deliveries: PlannedDelivery[]): Map<Channel, Lease>;
-  /** Takes over deliveries that were committed under these leases. */
-  accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void;
-  /** A hint that deliveries of this channel may be waiting. */
-  wake(channel: Channel): void;
-  /** A hint that these deliveries of the channel are due. Never rejects. */
-  offer(channel: Channel, ids: string[]): Promise<void>;
-  /** Each provider's health, by channel and name: one name may serve two channels. */
-  health(): Record<Channel, Record<string, HealthState>>;
-  /** How many deliveries of each channel are overdue. */
-  overdue(): Record<Channel, number>;
-  stop(graceMs: number): Promise<void>;
-}
-
-type Shared = Pick<
-  WorkerOptions,
-  "concurrency" | "leaseMs" | "pollMs" | "now" | "random" | "newToken" | "onSettled" | "log"
->;
-
 export interface EngineOptions
-  extends Shared,
-    Pick<DeliverPartners, "render" | "suppress" | "sleep" | "deadlineMs"> {
-  recipient: (user: string) => Promise<Recipient>;
-  noteFailing: EndpointPartners["noteFailing"];
-  /** Each channel with its providers. */
-  channels: Array<{ rules: ChannelRules; slots: ProviderSlot[] }>;
-  claims: (channel: Channel) => Claims;
-  policy: (type: string) => RetryPolicy & { resendUnknown: boolean };
-}
+  extends Pick<WorkerOptions, "concurrency" | "leaseMs" | "onSettled" | "log">,
+    Pick<DeliverPartners, "deadlineMs"> {}
+
+const pollMs = 1_000;
 
 /** One worker per channel, so that an outage of one channel takes no slot from another. */
-export function createEngine(options: EngineOptions): Engine {
-  const { channels, policy, now } = options;
+export function createEngine(
+  store: Pick<Store, "claims" | "users" | "newId" | "now">,
+  { policy, render }: Pick<TypeRegistry, "policy" | "render">,
+  open: OpenChannel[],
+  options: EngineOptions,
+) {
+  const { now } = store;
+  const { concurrency, deadlineMs, log } = options;
+  const recipients = createBatcher({ run: store.users.many, maxItems: 200 });
+  const channels = open.map(({ rules, providers }) => ({
+    rules,
+    slots: providers.map((one) => createSlot(one, { now, log })),
+  }));
   const workers = new Map<Channel, Worker>();
   for (const { rules, slots } of channels) {
     const channel = rules.name;
-    const claims = options.claims(channel);
+    const claims = store.claims(channel);
     /**
      * The users of claimed deliveries. Those of a whole claim are read in one query: reading each before its send took a query
      * for every eight deliveries, and a wait in each slot.
@@ -62,22 +50,22 @@ export function createEngine(options: EngineOptions): Engine {
       const known = read.get(delivery);
       // After a suppression: other claimed deliveries may be for the same user.
       if (known && known.at > suppressedAt && now() - known.at < freshMs) return known.recipient;
-      const recipient = options.recipient(delivery.user);
+      const recipient = recipients.submit(delivery.user);
       read.set(delivery, { at: now(), recipient });
       return recipient;
     };
-    const suppress: DeliverPartners["suppress"] = (...entry) =>
-      options.suppress(...entry).finally(() => {
+    const suppress: DeliverPartners["suppress"] = (user, of, address, reason) =>
+      store.users.suppress(user, of, { address, reason, at: new Date(now()) }).finally(() => {
         suppressedAt = now();
       });
-    const partners = { ...options, rules, slots, recipient: recipientOf, suppress };
+    const partners = { rules, slots, render, recipient: recipientOf, suppress, deadlineMs, now, sleep };
     const targets = channel === "webhook" && {
-      targets: createTargets(options),
+      targets: createTargets({ now, concurrency }),
       targetOf: async (delivery: HeldDelivery) => hostOf((await recipientOf(delivery)).webhook?.url),
       onSettled(settlement: Settlement) {
         options.onSettled(settlement);
         const disable = (user: string, url: string) => suppress(user, channel, url, "failing");
-        void watchEndpoint(settlement, read.get(settlement.delivery)?.recipient, { ...options, disable });
+        void watchEndpoint(settlement, read.get(settlement.delivery)?.recipient, store, disable, log);
       },
     };
     // Only deliveries that must not be sent twice, or that ended a worker before, are marked as begun. The others save the write.
@@ -93,11 +81,15 @@ export function createEngine(options: EngineOptions): Engine {
     const worker = createWorker({
       ...options,
       ...targets,
+      pollMs,
+      now,
+      random: () => randomInt(2 ** 32) / 2 ** 32,
+      newToken: store.newId,
       // The run reports the error. This avoids an unhandled rejection when no run waits for it.
       onTaken: (delivery) => void recipientOf(delivery).catch(() => {}),
       claims,
       // One run may use every provider. The rest of the time is for the database.
-      overdueMs: (options.deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
+      overdueMs: (deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(slots, now()),
       turn: (delivery) => deliver(delivery, partnersFor(delivery)),
@@ -107,10 +99,11 @@ export function createEngine(options: EngineOptions): Engine {
   const workerOf = (channel: Channel) => workers.get(channel) as Worker;
 
   return {
-    start() {
+    start(): void {
       for (const worker of workers.values()) worker.start();
     },
-    reserve(deliveries) {
+    /** Leases for deliveries about to be committed, for the channels whose workers have room. */
+    reserve(deliveries: PlannedDelivery[]): Map<Channel, Lease> {
       const leases = new Map<Channel, Lease>();
       for (const [channel, group] of byChannel(deliveries)) {
         const lease = workerOf(channel).reserve(group.length);
@@ -118,25 +111,33 @@ export function createEngine(options: EngineOptions): Engine {
       }
       return leases;
     },
-    accept(deliveries, leases) {
+    /** Takes over deliveries that were committed under these leases. */
+    accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void {
       for (const [channel, group] of byChannel(deliveries))
         workerOf(channel).accept(group, (leases.get(channel) as Lease).until);
     },
-    wake: (channel) => workerOf(channel).wake(),
-    offer: (channel, ids) => workerOf(channel).offer(ids),
-    health: () =>
+    /** A hint that deliveries of this channel may be waiting. */
+    wake: (channel: Channel): void => workerOf(channel).wake(),
+    /** A hint that these deliveries of the channel are due. Never rejects. */
+    offer: (channel: Channel, ids: string[]): Promise<void> => workerOf(channel).offer(ids),
+    /** Each provider's health, by channel and name: one name may serve two channels. */
+    health: (): Record<Channel, Record<string, HealthState>> =>
       Object.fromEntries(
         channels.map(({ rules, slots }) => [
           rules.name,
           Object.fromEntries(slots.map((slot) => [slot.provider.name, slot.health.state()])),
         ]),
       ),
-    overdue: () => Object.fromEntries([...workers].map(([channel, worker]) => [channel, worker.overdue()])),
-    async stop(graceMs) {
+    /** How many deliveries of each channel are overdue. */
+    overdue: (): Record<Channel, number> =>
+      Object.fromEntries([...workers].map(([channel, worker]) => [channel, worker.overdue()])),
+    async stop(graceMs: number): Promise<void> {
       await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
     },
   };
 }
+
+export type Engine = ReturnType<typeof createEngine>;
 
 /** Time to read a profile and to store an outcome. */
 const databaseMs = 5_000;
