@@ -40,22 +40,6 @@ export interface WorkerOptions {
   log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
 }
 
-export interface Worker {
-  start(): void;
-  /** A lease for `count` deliveries about to be committed, or undefined when this process has enough to do. */
-  reserve(count: number): { token: string; until: number } | undefined;
-  /** Takes over deliveries committed under a reserved lease that runs until `until`. */
-  accept(deliveries: HeldDelivery[], until: number): void;
-  /** A hint that something may be due. */
-  wake(): void;
-  /** A hint that these are due: claims as many as there is room for; the next poll finds the rest. Never rejects. */
-  offer(ids: string[]): Promise<void>;
-  /** How many deliveries take longer than they should; normally 0. */
-  overdue(): number;
-  /** Stops claiming, releases deliveries that have not begun, and waits up to `graceMs` for those that have. */
-  stop(graceMs: number): Promise<void>;
-}
-
 /**
  * Claims, sends and settles one channel's deliveries under leases.
  *
@@ -63,7 +47,7 @@ export interface Worker {
  * third of the lease must remain: a process that was suspended and resumed drops its deliveries instead of sending
  * them while another worker does.
  */
-export function createWorker(options: WorkerOptions): Worker {
+export function createWorker(options: WorkerOptions) {
   const { claims, concurrency, leaseMs, now, log } = options;
   /** Enough for the next claim's round trip, few enough that a crash delays little. */
   const capacity = concurrency * 4;
@@ -321,28 +305,34 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   return {
-    start() {
+    start(): void {
       every(leaseMs / 3, renew, "could not renew leases");
       every((leaseMs / 2) * (0.9 + 0.2 * options.random()), sweep, "could not look for expired leases");
       every(Math.min(options.overdueMs, 5_000), watchOverdue, "could not look for overdue deliveries");
       schedulePoll(0);
     },
+    /** How many deliveries take longer than they should; normally 0. */
     overdue,
-    reserve(count) {
+    /** A lease for `count` deliveries about to be committed, or undefined when this process has enough to do. */
+    reserve(count: number): { token: string; until: number } | undefined {
       const { limit } = availability();
       if (stopping || limit < count || queue.length + count > capacity) return undefined;
       return { token: options.newToken(), until: now() + leaseMs };
     },
-    accept(deliveries, until) {
+    /** Takes over deliveries committed under a reserved lease that runs until `until`. */
+    accept(deliveries: HeldDelivery[], until: number): void {
       void take(deliveries, until).then(pump);
       pump();
     },
-    wake() {
+    /** A hint that something may be due. */
+    wake(): void {
       mayBeDue = true;
       schedulePoll(0);
     },
-    offer: (ids) => awaited(offer(ids)),
-    async stop(graceMs) {
+    /** A hint that these are due: claims as many as there is room for; the next poll finds the rest. Never rejects. */
+    offer: (ids: string[]): Promise<void> => awaited(offer(ids)),
+    /** Stops claiming, releases deliveries that have not begun, and waits up to `graceMs` for those that have. */
+    async stop(graceMs: number): Promise<void> {
       stopping = true;
       clearTimeout(pollTimer);
       const finished = new Promise<void>((resolve) => {
@@ -355,3 +345,5 @@ export function createWorker(options: WorkerOptions): Worker {
     },
   };
 }
+
+export type Worker = ReturnType<typeof createWorker>;
