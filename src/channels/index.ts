@@ -10,11 +10,15 @@ import { webhook } from "./webhook/channel.ts";
 import { newWebhookSecret, webhookKey } from "./webhook/signature.ts";
 import { webhookCalls } from "./webhook/webhook.ts";
 
+/** The providers of each channel. */
+const emailProviders = [smtp, mailgun];
+const smsProviders = [twilio];
+
 const emailChannel = {
   ...email,
-  providers: [smtp, mailgun],
+  providers: emailProviders,
   variables: {
-    EMAIL_PROVIDERS: orderOf(email.label, [smtp, mailgun], {
+    EMAIL_PROVIDERS: orderOf(email.label, emailProviders, {
       description:
         "Order in which e-mail providers are tried. The default is every configured one, Mailgun first.",
     }),
@@ -35,9 +39,9 @@ const emailChannel = {
 
 const smsChannel = {
   ...sms,
-  providers: [twilio],
+  providers: smsProviders,
   variables: {
-    SMS_PROVIDERS: orderOf(sms.label, [twilio], {
+    SMS_PROVIDERS: orderOf(sms.label, smsProviders, {
       description: "Order in which SMS providers are tried. The default is every configured one.",
     }),
   },

@@ -92,7 +92,7 @@ export function createEngine(
       overdueMs: (deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(slots, now()),
-      turn: (delivery) => deliver(delivery, partnersFor(delivery)),
+      deliver: (delivery) => deliver(delivery, partnersFor(delivery)),
     });
     workers.set(channel, worker);
   }

@@ -15,7 +15,7 @@ export type WorkerClaims = Pick<
 export interface WorkerOptions {
   claims: WorkerClaims;
   /** Runs the delivery; never throws. */
-  turn: (delivery: HeldDelivery) => Promise<DeliveryRun>;
+  deliver: (delivery: HeldDelivery) => Promise<DeliveryRun>;
   /** How many sends the channel's providers can take now: any number, one probe, or none until a moment. */
   availability: () => Availability;
   policy: (delivery: HeldDelivery) => RetryPolicy & { resendUnknown: boolean };
@@ -133,18 +133,18 @@ export function createWorker(options: WorkerOptions) {
     active.set(delivery, now());
     const target = targetOf.get(delivery);
     const leaveTarget = target === undefined ? undefined : options.targets?.begin(target);
-    const turn = await options.turn(delivery).catch((error: unknown): DeliveryRun => {
+    const completed = await options.deliver(delivery).catch((error: unknown): DeliveryRun => {
       log.warn(
         { err: error, delivery: delivery.id },
         "a delivery failed with an unexpected error; it will be retried",
       );
       return { attempts: [], result: { kind: "hold", until: now() + options.leaseMs } };
     });
-    leaveTarget?.(turn.attempts.at(-1));
-    const settlement = settlementOf(delivery, turn, now(), options.policy(delivery), options.random());
+    leaveTarget?.(completed.attempts.at(-1));
+    const settlement = settlementOf(delivery, completed, now(), options.policy(delivery), options.random());
     // No provider is available, so the queued deliveries would end the same way.
-    if (turn.result.kind === "hold") {
-      restUntil = turn.result.until;
+    if (completed.result.kind === "hold") {
+      restUntil = completed.result.until;
       await giveBack(queue.splice(0), restUntil);
     }
     if (await store(settlement)) options.onSettled(settlement);

@@ -15,7 +15,7 @@ import { createInboxWriter } from "./inbox-writes.ts";
 import { prepareCollections } from "./indexes.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
-import { createOperateStore } from "./operate.ts";
+import { createOperatorDeliveries } from "./operator-deliveries.ts";
 import { createProfileStore } from "./profiles.ts";
 import { createReceiptStore } from "./receipts.ts";
 import { createSuppressionStore } from "./suppressions.ts";
@@ -92,7 +92,7 @@ export function createStore(
     suppressions: createSuppressionStore(db, writes, channels),
     erase: createEraser({ db, writes, retentionDays, now }),
     deliveries: {
-      ...createOperateStore(db),
+      ...createOperatorDeliveries(db),
       ofUser: (user: string, limit: number) => deliveriesOfUser(db, user, limit),
       depth: () => deliveryDepth(db, channels),
       pendingDue: () => pendingDue(db, channels, now()),

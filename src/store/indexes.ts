@@ -2,7 +2,7 @@ import { type Db, type Document, type IndexDescription, MongoNetworkTimeoutError
 import { DatabaseError } from "./connect.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { duplicateKey } from "./failures.ts";
-import { endedBadly } from "./operate.ts";
+import { endedBadly } from "./operator-deliveries.ts";
 import { beginLedger } from "./tally.ts";
 
 /** Bytes of captured messages to keep; the oldest are overwritten. */

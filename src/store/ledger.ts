@@ -3,7 +3,7 @@ import type { DeliveryState } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
-import { idsBetween } from "./operate.ts";
+import { idsBetween } from "./operator-deliveries.ts";
 import { bucketsOf, sinceId } from "./tally.ts";
 
 const minuteMs = 60_000;

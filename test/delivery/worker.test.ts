@@ -141,7 +141,7 @@ function worker(
   const running = { now: 0, most: 0 };
   const made = createWorker({
     claims,
-    async turn(delivery) {
+    async deliver(delivery) {
       sends.push(delivery.id);
       running.most = Math.max(running.most, ++running.now);
       const at = Date.now();

@@ -81,6 +81,7 @@ export function smtpOutcome(failure: SmtpFailure): Outcome {
     return { kind: "rejected", reason, code, text };
   }
 
+  /** `delivery/judge.ts` decides, by the answers about other recipients. */
   function doubtful(named: boolean, reason: "address" | "policy" = "address"): Outcome {
     return { kind: "rejected", reason, code, text, doubt: { named, remedy: remedies.everybody } };
   }

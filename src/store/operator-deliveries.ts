@@ -20,7 +20,7 @@ const mostCounted = 100_000;
 const patienceMs = 20_000;
 
 /** Queries for operators, and the two ways to resend a delivery. Each rejects with `database_unavailable`. */
-export function createOperateStore(db: Db) {
+export function createOperatorDeliveries(db: Db) {
   const deliveries = deliveriesOf(db);
 
   return {
@@ -120,8 +120,6 @@ export function createOperateStore(db: Db) {
     },
   };
 }
-
-export type OperateStore = ReturnType<typeof createOperateStore>;
 
 /** An erased user's deliveries have no content left to send. */
 const withContent = { user: { $ne: nobody } };
