@@ -4,7 +4,7 @@ import type { SendError } from "../model/delivery.ts";
 const badCertificate =
   /CERT_|_CERT|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_CA|self-signed certificate|unable to (get|verify)[\w ]* certificate|certificate (has expired|is not)|altnames/i;
 
-/** What a failure means that is about the other side's certificate, or undefined. `address`: the variable that has it. */
+/** The meaning of a failure that is about the server's certificate, or undefined. `address`: the variable that names the server. */
 export function certificateRefusal(
   code: string,
   text: string,

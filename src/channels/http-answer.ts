@@ -88,7 +88,7 @@ function objectIn(text: string): Record<string, unknown> | undefined {
 const badAnswer = (text: string): SendError =>
   new SendError({ kind: "unknown", code: "ERR_BAD_RESPONSE", text });
 
-/** What a failure without an answer means. `fetch` puts the socket's error into `cause`; several addresses make an AggregateError. */
+/** The meaning of a failure without an answer. `fetch` puts the socket's error into `cause`; several addresses make an AggregateError. */
 function unanswered(error: Error, variable: string): SendError["outcome"] {
   const cause = (error.cause ?? error) as Error & { code?: string; errors?: Error[] };
   const code = cause.code === "UND_ERR_SOCKET" ? "ECONNRESET" : (cause.code ?? "ERROR");

@@ -62,7 +62,7 @@ const webhookChannel = { ...webhook, providers: [webhookCalls], variables: {} };
 const builtIn = [emailChannel, smsChannel, webhookChannel] as const;
 type BuiltIn = (typeof builtIn)[number];
 
-/** What a notification type may say for each built-in channel. */
+/** The entries of a notification type for the built-in channels. */
 export type BuiltInEntries = { [One in BuiltIn as One["name"]]: Static<One["schema"]> };
 
 /** The one list of channels. Everything that names channels or providers reads it. */

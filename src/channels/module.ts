@@ -48,7 +48,7 @@ export interface ProviderModule {
   /** How much of the rate a message uses; 1 when absent. */
   cost?(message: Message): number;
   callback?: CallbackModule;
-  /** What to check when `verify` cannot reach it. */
+  /** A sentence that says what to check when `verify` cannot reach it. */
   unreachable?: string;
 }
 
@@ -57,9 +57,9 @@ export interface CallbackModule {
   summary: string;
   description: string;
   querystring?: TSchema;
-  /** Of a JSON body. Absent: the body is a form. */
+  /** The schema of a JSON body. Absent: the body is a form. */
   body?: TSchema;
-  /** Of a report that is accepted. */
+  /** The status of the answer to an accepted report. */
   status: 200 | 204;
   /** How calls are read, or undefined while the variables for it are not set: then the route answers 404. */
   open(config: Settings): CallbackReader | undefined;
@@ -75,7 +75,7 @@ export type CallbackReader = (call: {
   now: number;
 }) => CallbackReading | undefined;
 
-/** Of a call that is genuine. */
+/** The content of a genuine call. */
 export interface CallbackReading {
   /** Absent when it reports nothing that is kept. */
   receipt?: Receipt | undefined;
@@ -90,7 +90,7 @@ export interface ChannelModule extends ChannelRules {
   /** The variable with the operator's order of providers. */
   order?: string;
   /** Without a provider its messages are captured, as from this sender. */
-  capture?: { sender?(config: Settings): Sender /** What to set, for doctor. */; toSend: string };
+  capture?: { sender?(config: Settings): Sender /** The variables to set, for doctor. */; toSend: string };
   /** The address of users made by their first notification. `newcomer`: used while nothing can be sent. */
   newUser?: { variable: string; field: "email" | "phone"; words: string; newcomer: string };
 }

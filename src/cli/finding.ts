@@ -3,7 +3,7 @@ export interface Finding {
   verdict: "ok" | "note" | "bad";
   what: string;
   text: string;
-  /** What to do about it. */
+  /** A sentence that says what to do. */
   advice?: string;
 }
 

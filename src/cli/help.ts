@@ -2,7 +2,7 @@ import { version } from "../version.ts";
 import type { Command } from "./arguments.ts";
 import { columnsOf, styled, wrapped } from "./terminal.ts";
 
-/** What `belfry help` prints: every command by what it is for. */
+/** The text of `belfry help`: every command by its purpose. */
 export function overview(groups: Record<string, Command[]>): string {
   const lines = Object.entries(groups).flatMap(([title, commands]) => [
     styled("bold", title),

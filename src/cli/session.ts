@@ -5,7 +5,7 @@ import { watched } from "./terminal.ts";
 /** Ends the command with this sentence and exit code 1. */
 export class CommandError extends Error {}
 
-/** What a command works with: the service's configuration and its database. */
+/** The service's configuration and database, for one command. */
 export interface Session {
   config: Config;
   store: Store;

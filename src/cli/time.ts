@@ -1,6 +1,6 @@
 const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** What `--from` and `--to` accept besides ISO 8601 and Unix milliseconds, for their help. */
+/** The forms that `--from` and `--to` accept besides ISO 8601 and Unix milliseconds, for their help. */
 export const timeForms = "-30m, -1h, -2d, today, yesterday, now, or ISO 8601";
 
 /**

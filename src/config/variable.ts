@@ -6,11 +6,11 @@ import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./addre
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
 export interface Variable<Value> {
   group: string;
-  /** What it is for, in a sentence. */
+  /** Its purpose, in a sentence. */
   description: string;
   /** As it would be written; empty when there is none. */
   default: string;
-  /** What may be written, for the generated file. */
+  /** The accepted values, for the generated file. */
   form: string;
   /** The value, or a sentence about what is wrong. Not called for an empty text. */
   parse: (text: string) => Value | Problem;
@@ -25,7 +25,7 @@ export interface Variable<Value> {
 /** The settings that variables give, by name. */
 export type SettingsOf<Table> = { [Name in keyof Table]: Table[Name] extends Variable<infer V> ? V : never };
 
-/** What is wrong with a text, as the rest of a sentence that begins with the variable's name. */
+/** The problem with a value, as the rest of a sentence that begins with the variable's name. */
 export class Problem {
   readonly text: string;
   constructor(text: string) {

@@ -23,7 +23,7 @@ declare module "fastify" {
   }
 }
 
-/** What a bearer gives access to. */
+/** The access that a bearer gives. */
 export interface Access {
   /** Only this user's data; absent: everything. */
   user?: string;

@@ -6,7 +6,7 @@ export interface ConnectionOptions {
   /** Plain HTTP connections open at once, in all and from one address. */
   most: number;
   mostPerAddress: number;
-  /** Who the peer is for `mostPerAddress`; undefined: a trusted proxy or this machine, which speaks for many. */
+  /** The address that counts for `mostPerAddress`; undefined for a trusted proxy or this machine, which stand for many clients. */
   peerAddress(socket: Socket): string | undefined;
   log: { warn(details: object, message: string): void };
   /** How long a socket may stay open after our side has ended. */

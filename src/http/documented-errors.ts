@@ -47,7 +47,7 @@ const more: Record<string, ErrorCode[]> = {
   "DELETE /v1/suppressions/:user_id/:channel": ["not_found"],
   "POST /v1/types/:key/preview": ["not_found"],
 };
-/** Of every provider's callback. */
+/** The errors of every provider's callback. */
 const ofCallbacks: ErrorCode[] = [
   "callback_refused",
   "not_found",

@@ -8,7 +8,7 @@ export const typeKey = "^[A-Za-z0-9_.-]{1,64}$";
 export const databaseName = '^[^/\\\\. "$\\0]{1,63}$';
 export const unixSeconds = "^\\d{1,12}$";
 
-/** What a value must be that does not match. */
+/** A sentence about each pattern, for values that do not match. */
 export const patternSentences: Record<string, string> = {
   [hex24]: "must be 24 hex characters",
   [plainText]: "must not have control characters",

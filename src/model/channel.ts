@@ -1,7 +1,7 @@
 import type { DeliveryContent, HeldDelivery, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
 
-/** What every message has: `id` is the delivery's, the same on each attempt. */
+/** The fields of every message: `id` is the delivery's, the same on each attempt. */
 export interface Message {
   id: string;
   user: string;
@@ -61,9 +61,9 @@ export interface Address {
 
 /** The templates of a type for one channel, rendered for one notification. */
 export interface Rendered {
-  /** By the names in the channel's `templates`. */
+  /** The rendered templates, by their names in the channel's `templates`. */
   parts: Record<string, string>;
-  /** What else the type says for the channel. */
+  /** The type's other settings for the channel. */
   settings: Record<string, unknown>;
   /** The type's key in words. */
   typeName: string;
@@ -78,7 +78,7 @@ export interface ChannelRules<M extends Message = Message> {
   schema: object;
   /** The Liquid templates in that entry, with the defaults that fill the gaps. `html` escapes every value. */
   templates: Record<string, { default: string; html?: true }>;
-  /** What is wrong with an entry that its schema allows. */
+  /** The problems with an entry that its schema allows. */
   problems?(settings: Record<string, unknown>): string[];
   addresses(recipient: Recipient): Address[];
   /** The message for one address. */
@@ -90,13 +90,13 @@ export interface ChannelRules<M extends Message = Message> {
   ): Omit<M, keyof Message>;
   /** Why a message is not sent: a limit of the channel. */
   refusal?(message: Omit<M, keyof Message>): { reason: Reason; code: string; text: string } | undefined;
-  /** What an operator is shown of a message. */
+  /** The part of a message that an operator sees. */
   shown(message: Omit<M, keyof Message>): object;
   /** One form for all spellings of an address, so that a provider's report finds the user's. */
   plain(address: string): string;
 }
 
-/** What a provider would have been given, kept by the capture provider. */
+/** A message that no provider got, kept by the capture provider. */
 export interface CapturedMessage {
   /** The delivery's id. */
   id: string;

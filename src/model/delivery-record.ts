@@ -20,7 +20,7 @@ export interface DeliveryFilter {
   to?: number;
 }
 
-/** What happened to a delivery, without its content: that is the user's. Times in Unix milliseconds. */
+/** The history of a delivery, without its content, which is the user's. Times in Unix milliseconds. */
 export interface DeliverySummary {
   id: string;
   notification: string;
@@ -33,7 +33,7 @@ export interface DeliverySummary {
   /** That was asked last. */
   provider?: string;
   tries: number;
-  /** Of a pending one: when it may be sent. */
+  /** When a pending delivery may be sent. */
   due?: number;
   createdAt: number;
   updatedAt: number;
@@ -44,9 +44,9 @@ export interface DeliveryRecord extends DeliverySummary {
   providerId?: string;
   /** How often its worker died or hung. */
   interruptions: number;
-  /** Of one that is under way: when its worker loses it. */
+  /** When the lease of a delivery in progress ends. */
   heldUntil?: number;
-  /** Of a finished one: when it is forgotten. */
+  /** When a finished delivery is deleted. */
   expireAt?: number;
 }
 
@@ -55,7 +55,7 @@ export const retryableStates = ["failed", "uncertain", "skipped", "canceled"] as
 /** Those of them that a redrive moves; a cancellation was meant. */
 export const redrivableStates = ["failed", "uncertain", "skipped"] as const;
 
-/** What a delivery was made of. */
+/** The content and addressing of a delivery. */
 export interface DeliverySource {
   notification: string;
   /** Empty when the user was erased. */
@@ -64,7 +64,7 @@ export interface DeliverySource {
   content: DeliveryContent;
 }
 
-/** What a redrive looks at before it moves one. */
+/** The fields that a redrive checks before it resends a delivery. */
 export interface RedriveCandidate {
   id: string;
   user: string;
@@ -76,10 +76,10 @@ export interface RedriveCandidate {
 export interface RedriveCounts {
   /** Sent again, or for a dry run: would be. */
   redriven: number;
-  /** Its address takes nothing more. */
+  /** The address is suppressed. */
   suppressed: number;
   no_address: number;
-  /** Its provider said that its time is over. */
+  /** The provider reported that the message expired. */
   expired: number;
   /** Another call had moved it meanwhile. */
   changed: number;

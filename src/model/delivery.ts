@@ -25,10 +25,10 @@ export const deliveryStates = [
 ] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
-/** Whose the deliveries of erased users are: no user's id is empty. */
+/** The user of deliveries whose user was erased: no id is empty. */
 export const nobody = "";
 
-/** What a template can use, kept with the delivery so that a trimmed inbox does not matter. */
+/** The content that a template can use, kept with the delivery so that a trimmed inbox does not matter. */
 export interface DeliveryContent {
   key: string;
   /** Unix milliseconds of the notification. */
@@ -75,7 +75,7 @@ export const reasons = [
 ] as const;
 export type Reason = (typeof reasons)[number];
 
-/** What one provider's answer means (`docs/providers` has each provider's table). */
+/** The meaning of one provider's answer (`docs/providers` has each provider's table). */
 export type AttemptOutcome =
   | { kind: "sent"; providerId?: string; text?: string }
   /**

@@ -111,7 +111,7 @@ export class BelfryError extends Error {
   }
 }
 
-/** What is wrong with a request: every problem, and the first one as a sentence. At least one. */
+/** A refused request: every problem, and the first one as a sentence. At least one. */
 export function invalidRequest(details: ErrorDetail[]): BelfryError {
   const shown = details.slice(0, maxDetails);
   return new BelfryError("invalid_request", sentenceOf(shown[0] as ErrorDetail), shown);

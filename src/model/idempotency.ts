@@ -6,13 +6,13 @@ export interface KeyLease {
   until: number;
 }
 
-/** What a key stands for. */
+/** A request that came with a key. */
 export interface KeptRequest {
   /** Digest of what was asked. */
   request: string;
   /** Made beforehand: the notification's of each recipient, in their order. */
   ids: string[];
-  /** Of whoever works on it; absent when it is answered. */
+  /** The lease of the process that works on it; absent when it is answered. */
   lease?: KeyLease;
   /** The answer: all are stored but these. */
   failures?: KeptFailure[];

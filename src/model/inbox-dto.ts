@@ -40,11 +40,11 @@ export type WireChange =
   | { change: "new" | "read" | "unread" | "archived"; rev: number; item: InboxItemDto }
   | { change: "deleted"; rev: number; id: string };
 
-/** What a socket of ours says, as one JSON text each. `state` comes first, `bye` last. */
+/** The messages of our sockets, one JSON text each. `state` comes first, `bye` last. */
 export type WireMessage =
   | ({ type: "state" } & InboxState)
   | ({ type: "changes"; changes: WireChange[] } & InboxState)
-  /** What happened since is no longer known: read the list anew. */
+  /** The changes since then are no longer known: read the list again. */
   | ({ type: "resync" } & InboxState)
   /** The server leaves; come back after so many milliseconds, with the last `rev`. */
   | { type: "bye"; retry_ms: number };

@@ -18,7 +18,7 @@ export interface LedgerLine extends LedgerCounts {
 }
 
 export interface Ledger {
-  /** What was looked at, in Unix milliseconds: whole minutes, and no earlier than the books reach. */
+  /** The range that was counted, in Unix milliseconds: whole minutes, and no earlier than counting began. */
   from: number;
   to: number;
   total: LedgerLine;

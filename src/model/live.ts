@@ -21,7 +21,7 @@ export interface InboxState {
   total: number;
 }
 
-/** What became of one item: `new` when it came since, else its state now. */
+/** The change of one item: `new` when it came since, else its state now. */
 export type InboxChange =
   | { change: "new" | "read" | "unread" | "archived"; item: InboxItem }
   | { change: "deleted"; id: string; rev: number };
@@ -36,7 +36,7 @@ export function changeSince(since: number, item: InboxItem): InboxChange {
  * items beyond `total` gives exactly the inbox at `rev`.
  */
 export interface InboxChanges extends InboxState {
-  /** What the question named. */
+  /** The items that the query named. */
   since: number;
   /** Ordered by `rev`, then as the inbox is. */
   changes: InboxChange[];
@@ -49,7 +49,7 @@ export const fromNow = Number.MAX_SAFE_INTEGER;
 /** That of one that knows nothing and wants everything; 0 is that of one that has seen an inbox before its first change. */
 export const fromNothing = -1;
 
-/** What of an inbox is asked for; newest first. `after`: only what is older than that place. */
+/** A query for items of an inbox, newest first. `after`: only items older than that place. */
 export interface InboxQuery {
   user: string;
   limit: number;
@@ -68,5 +68,5 @@ export interface InboxListing extends InboxState {
   next?: { created_rev: number; id: string };
 }
 
-/** What a user does with one item. Archiving reads it too, and `unread` brings it back from the archive. */
+/** A user's change of one item. Archiving reads it too, and `unread` brings it back from the archive. */
 export type ItemChange = "read" | "unread" | "archive" | "unarchive";

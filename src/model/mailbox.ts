@@ -4,7 +4,7 @@ import { SendError } from "./delivery.ts";
 const localPart = /^[\w.!#$%&'*+/=?^`{|}~\P{ASCII}-]+$/u;
 const domainName = /^[\w.\P{ASCII}-]+$/u;
 const domainLiteral = /^\[(?:\d{1,3}(?:\.\d{1,3}){3}|ipv6:[\da-f:.]+)\]$/i;
-/** What nobody sees on a screen: controls, format characters, fillers, blanks, and code points without a character. */
+/** Characters that a screen does not show: controls, format characters, fillers, blanks, and code points without a character. */
 const unseen = /[\s\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
 /**
@@ -33,7 +33,7 @@ export const notOneMailbox = (): SendError =>
 export const messageIdOf = (delivery: string, sender: string): string =>
   `<${delivery}@${domainOf(sender) ?? "belfry.invalid"}>`;
 
-/** Of an address, in ASCII. */
+/** The domain of an address, in ASCII. */
 export const domainOf = (address: string): string | undefined => asciiDomain(address.split("@").at(-1) ?? "");
 
 function asciiDomain(domain: string): string | undefined {

@@ -3,7 +3,7 @@ import type { DeliveryContent } from "./delivery.ts";
 /** The name of an outbound channel. The inbox is not one: it is where a notification is kept, not sent. */
 export type Channel = string;
 
-/** What a caller asks for. `user`: 24 hex characters or any other string up to 128; `data`: checked free-form JSON. */
+/** A caller's request. `user`: 24 hex characters or any other string up to 128; `data`: checked free-form JSON. */
 export interface NotifyCommand {
   user: string;
   /** A key of the type registry. */

@@ -1,4 +1,4 @@
-/** What Belfry knows of a user beside the inbox. All of it lies in the user's document, under these names. */
+/** A user's data beside the inbox. All of it lies in the user's document, under these names. */
 export interface Profile {
   /** One mailbox. */
   email?: string;

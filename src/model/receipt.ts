@@ -2,7 +2,7 @@ import type { Suppression } from "./channel.ts";
 import type { DeliveryState, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
 
-/** What a provider reports about a message after it took it. */
+/** A provider's report about a message that it took. */
 export interface Receipt {
   /** 24 hex characters. */
   delivery: string;
@@ -17,7 +17,7 @@ export interface Receipt {
   suppress?: Pick<Suppression, "address" | "reason">;
 }
 
-/** What is stored of the delivery that a report is about. */
+/** The stored delivery that a report is about. */
 export interface KnownDelivery {
   user: string;
   state: DeliveryState;

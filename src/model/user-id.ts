@@ -5,7 +5,7 @@ export const isHex24 = (text: string): boolean => /^[0-9a-f]{24}$/i.test(text);
 export const canonicalUser = (user: string): string => (isHex24(user) ? user.toLowerCase() : user);
 
 /**
- * What an id in a path must be, with the flag `u`: no control characters, no half of a surrogate pair, at least one
+ * The form of an id in a path, with the flag `u`: no control characters, no half of a surrogate pair, at least one
  * visible character, and not `.` or `..`, which clients resolve out of a path. Braille's blank and the Hangul fillers
  * count as invisible, though Unicode calls them a symbol and letters.
  */

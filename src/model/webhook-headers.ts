@@ -26,7 +26,7 @@ const reserved = new Set([
   "via",
 ]);
 
-/** What is wrong with the headers of a webhook. A value is never repeated in an answer. */
+/** The problems with the headers of a webhook. An answer never repeats a value. */
 export function webhookHeaderProblems(headers: Record<string, string>, pointer: string): ErrorDetail[] {
   const names = Object.keys(headers);
   const problems: ErrorDetail[] = [];

@@ -12,7 +12,7 @@ const TRIPLET = "usr/lib/x86_64-linux-gnu";
 const LOADER = "ld-linux-x86-64.so.2";
 
 /**
- * What to put before a mongod to run it with Debian 13's C library and the other libraries it links, for systems whose
+ * The command before a mongod that runs it with Debian 13's C library and the other libraries it links, for systems whose
  * own are too old (Debian 12 has glibc 2.36, the npm build wants 2.38) or missing (libcurl4 on a slim image).
  * All of them from one release, so that they fit each other; they are only used for this one program, nothing is
  * installed, no root is needed, and apt checks the archive's signature. About 13 MB over the system's own mirror.

@@ -141,7 +141,7 @@ async function withLibraries(file: string, source: string, cacheDir: string, log
   }
 }
 
-/** What to install for what the loader misses. */
+/** The packages to install for libraries that the loader misses. */
 function advice(message: string) {
   if (/libcurl/.test(message))
     return " — install libcurl4 (`apt-get install libcurl4`, or `dnf install libcurl`)";

@@ -59,7 +59,7 @@ export async function launch(binary: Binary, options: LaunchOptions): Promise<Ru
   ].flatMap((parameter) => ["--setParameter", parameter]);
   const command = [...dieWithParent(), ...binary.command, ...Object.entries(flags).flat(), ...parameters];
   const [file = "", ...args] = [...command, "--quiet", "--nounixsocket"];
-  // Its own standard output as the log: so complaints about options and libraries land there as well.
+  // The log is its standard output, so complaints about options and libraries land there as well.
   const log = openSync(logFile, "a", 0o600);
   // Detached: a Ctrl-C in the terminal is for the service, which drains before it stops its database.
   const child = spawn(file, args, { detached: true, stdio: ["ignore", log, log] });

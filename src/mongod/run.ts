@@ -39,7 +39,7 @@ export function run(
   });
 }
 
-/** What a program complained of, on one line and not at any length. */
+/** The error output of a program, on one line and cut to a length. */
 function complaint(text: string) {
   const lines = text.split("\n").filter((line) => line.trim());
   return lines.join("; ").slice(0, 300) || "no output";

@@ -5,7 +5,7 @@ const rateWaitMs = 60_000;
 const longestWaitMs = 24 * 60 * 60_000;
 
 /**
- * What an answer other than 2xx means (documentation.mailgun.com, "API response codes"; `docs/providers/mailgun.md` has
+ * The meaning of an answer other than 2xx (documentation.mailgun.com, "API response codes"; `docs/providers/mailgun.md` has
  * the table and the tests). `now`: Unix ms, for answers that name a time.
  */
 export function mailgunOutcome(answer: HttpAnswer, now: number): SendError["outcome"] {

@@ -5,13 +5,13 @@ import { remedies, subjectOf } from "./smtp-refusal.ts";
 type Outcome = SendError["outcome"];
 
 /**
- * What nodemailer throws: `code` is its own word, `responseCode` and `response` are the server's. `command` is the
+ * The error that nodemailer throws: `code` is its own word, `responseCode` and `response` are the server's. `command` is the
  * SMTP command that was refused, or `CONN` for whatever happened to the connection, after DATA too.
  */
 export interface SmtpFailure {
   code?: string;
   command?: string;
-  /** Of the operating system's error: `connect` when there was no connection yet. */
+  /** The system call that failed: `connect` when there was no connection yet. */
   syscall?: string;
   /** The system's own word, where nodemailer put its own in `code`. */
   originalCode?: string;
@@ -26,7 +26,7 @@ const greylistWaitMs = 5 * 60_000;
 const rateWaitMs = 60_000;
 
 /**
- * What an SMTP failure means (RFC 5321, RFC 3463; `docs/providers/smtp.md` has the table and the tests).
+ * The meaning of an SMTP failure (RFC 5321, RFC 3463; `docs/providers/smtp.md` has the table and the tests).
  * A connection may be lost after DATA, when the mail may be on its way, so that is `unknown`, except where nothing can
  * have been handed over yet: no connection, no greeting, no login.
  */
@@ -118,7 +118,7 @@ function withoutAnswer(failure: SmtpFailure, code: string, text: string): Outcom
   return beforeAnyMail ? { kind: "retry", code, text, ailing: true } : { kind: "unknown", code, text };
 }
 
-/** What the source of OAuth2 tokens puts as its error's code when the token server does not answer. */
+/** The error code of the OAuth2 token source when the token server does not answer. */
 export const tokenAway = "ETOKEN";
 
 const misconfigured = (code: string, text: string, remedy: string) =>

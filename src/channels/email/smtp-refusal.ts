@@ -1,11 +1,11 @@
 /**
- * What a refusal speaks of, by the server's words. The status alone does not tell: Postfix says "Relay access denied"
+ * The subject of a refusal, by the server's words. The status alone does not tell: Postfix says "Relay access denied"
  * with 454 and with 554, Exim and cPanel say everything with a plain 550, Exchange has codes of its own. A refusal of
  * us must not be blamed on the recipient's address.
  */
 export type Ours = "encryption" | "helo" | "login" | "relay" | "sender" | "account" | "host";
 
-/** What an operator can do, one sentence each. */
+/** One sentence each that tells the operator what to do. */
 export const remedies: Record<Ours | "everybody", string> = {
   encryption: "The mail server wants TLS: set SMTP_TLS=auto or SMTP_TLS=required.",
   helo: "The mail server does not accept our greeting: set SMTP_EHLO to this machine's full host name.",

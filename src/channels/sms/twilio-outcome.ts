@@ -40,7 +40,7 @@ const configCodes = new Set([
 const remedy =
   "Check TWILIO_SID and TWILIO_AUTH_TOKEN, that the account is active, and that the sender belongs to it.";
 
-/** What an answer other than 2xx means (`docs/providers/twilio.md` has the table and the tests). */
+/** The meaning of an answer other than 2xx (`docs/providers/twilio.md` has the table and the tests). */
 export function twilioOutcome({ status, json }: HttpAnswer): SendError["outcome"] {
   const code = String(json.code ?? status).slice(0, 50);
   const text = String(json.message ?? `Twilio answered ${status}`);

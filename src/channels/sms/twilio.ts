@@ -86,7 +86,7 @@ export const twilio = {
 
 const isMessagingService = (text: string): boolean => /^MG[0-9a-f]{32}$/i.test(text);
 
-/** What Twilio sends from: a number, a Messaging Service (`MG…`), a short code, or an alphanumeric sender. */
+/** The sender: a number, a Messaging Service (`MG…`), a short code, or an alphanumeric sender. */
 export function smsSender(text: string): string | undefined {
   if (isMessagingService(text) || /^\d{3,8}$/.test(text)) return text;
   // At most 11 characters with at least one letter (twilio.com/docs/glossary/what-alphanumeric-sender-id).

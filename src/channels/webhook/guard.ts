@@ -100,7 +100,7 @@ export function createWebhookGuard(options: GuardOptions): (target: string) => P
 }
 
 /**
- * What is wrong with a URL before its name is resolved, as the rest of a sentence that says what to change; undefined
+ * The problem with a URL before its name is resolved, as the rest of a sentence that says what to change; undefined
  * for one that may be called. Used when a URL is stored and again before each attempt, as the settings may have changed.
  */
 export function createUrlCheck(options: GuardOptions): (target: string) => string | undefined {

@@ -73,7 +73,7 @@ export function createWebhookProvider(options: WebhookOptions): Provider<Webhook
   };
 }
 
-/** What a status other than 2xx means. `retryAfter`: the header as it came. */
+/** The meaning of a status other than 2xx. `retryAfter`: the header as it came. */
 export function webhookOutcome(
   status: number,
   text: string,

@@ -61,7 +61,7 @@ export const webhookCalls = {
     createWebhookProvider({ ...webhookRules(config), timeoutMs: config.PROVIDER_TIMEOUT_MS, now }),
 } satisfies ProviderModule;
 
-/** What webhooks may call. */
+/** The URLs that webhooks may call. */
 export function webhookRules(config: WebhookSettings): GuardOptions {
   return {
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
