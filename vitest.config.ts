@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// Each file gets a database of its own; tests wait half of the time, so three files share two cores.
+// Each file gets a database of its own; two files at a time is what two cores carry.
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
@@ -8,7 +8,7 @@ export default defineConfig({
     setupFiles: ["test/support/no-proxy.ts", "test/support/wake-sockets.ts"],
     reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // As long as `eventually`. Its own limit is one second, which a busy machine takes for a single answer.

@@ -62,7 +62,7 @@ beforeAll(async () => {
   await inProject("npm", ["install", `./${packed.filename}`, "mongodb@7", "@types/node@20", ...quiet]);
 }, 120_000);
 
-describe("the package", () => {
+describe("the package", { timeout: 120_000 }, () => {
   test("has what runs and what its pages link to, and neither tests nor source maps", () => {
     const files = packed.files.map(({ path }) => path);
     const wrong = files.filter((path) =>
