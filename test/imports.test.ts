@@ -11,7 +11,7 @@ const values: Record<string, string[]> = {
   model: [],
   lib: [],
   mongod: [],
-  client: ["lib"],
+  client: [],
   store: ["model", "lib"],
   // The kinds of variable (config/variable.ts).
   channels: ["model", "lib", "config"],

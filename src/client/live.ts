@@ -1,5 +1,5 @@
-import { pause } from "../lib/backoff.ts";
 import type { WireMessage } from "../model/inbox-dto.ts";
+import { pause } from "./backoff.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
 import { isOnline, watchNetwork } from "./platform.ts";

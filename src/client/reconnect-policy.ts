@@ -1,4 +1,4 @@
-import { backoffMs } from "../lib/backoff.ts";
+import { backoffMs } from "./backoff.ts";
 import { BelfryClientError } from "./error.ts";
 
 /** What the tries so far have shown. */

@@ -1,4 +1,4 @@
-import { backoffMs, pause } from "../lib/backoff.ts";
+import { backoffMs, pause } from "./backoff.ts";
 import type { Credentials } from "./credentials.ts";
 import { BelfryClientError, errorOf } from "./error.ts";
 
