@@ -69,7 +69,10 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
       const it = { $and: [hasId(id), isItem] };
       return update<InboxState>(
         user,
-        { $expr: some(window, it) },
+        // A first try that ran out of time may have been applied: the item is among the removed ones then.
+        (isRepeated) => ({
+          $or: [{ $expr: some(window, it) }, ...(isRepeated ? [{ "removedNotifications.id": id }] : [])],
+        }),
         {
           rev: nextRev,
           notifications: { $filter: { input: window, cond: { $not: it } } },
@@ -130,7 +133,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
     );
     return update(
       user,
-      {},
+      () => ({}),
       {
         rev: { $cond: [any, nextRev, "$rev"] },
         removedBefore: { $cond: [any, removedBefore, "$removedBefore"] },
@@ -147,15 +150,16 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
    */
   async function update<View>(
     user: string,
-    filter: Filter<UserDocument>,
+    filterOf: (isRepeated: boolean) => Filter<UserDocument>,
     set: Document,
     returnDocument: "before" | "after",
     view: unknown,
   ): Promise<View | undefined> {
     const projection = { _id: 0, view };
+    let tries = 0;
     try {
       const { value: found }: { value: Document | null } = await writes(user, (options) =>
-        users.findOneAndUpdate({ _id: storedUserId(user), ...filter }, [{ $set: set }], {
+        users.findOneAndUpdate({ _id: storedUserId(user), ...filterOf(tries++ > 0) }, [{ $set: set }], {
           projection,
           returnDocument,
           includeResultMetadata: true,

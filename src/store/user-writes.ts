@@ -6,12 +6,15 @@ import { patienceMs } from "./commit.ts";
 import { maxTimeExpired } from "./failures.ts";
 import { createTransactions, isConflict } from "./transactions.ts";
 
-/** Writes with the given driver options. The result must come from MongoDB's own reply. */
+/**
+ * Writes with the given driver options. The result must come from MongoDB's own reply. A repeated call may find the
+ * change applied: MongoDB can run out of time after it has applied a change, while it prepares the answer.
+ */
 type Attempt<Reply> = (options: { maxTimeMS?: number } | { session: ClientSession }) => Promise<Reply>;
 
 /**
- * Writes one user's document. `attempt` is called again only when the last call changed nothing. `creates`: the write
- * may create the document.
+ * Writes one user's document. `attempt` is called again after a conflict or when its time ran out. `creates`: the
+ * write may create the document.
  *
  * Rejects with MongoDB's error, with `overloaded`, or with `database_unavailable` when another transaction locked the
  * document for too long. In that case nothing was changed.
@@ -25,7 +28,7 @@ export type UserWrites = <Reply>(user: string, attempt: Attempt<Reply>, creates?
 const directAtOnce = 8;
 const lockedAtOnce = 2;
 /** How long a write may wait inside MongoDB, where it occupies a connection: many times what a write takes. */
-const directMs = 200;
+const directMs = 500;
 /** The limit when several users are locked: one transaction may lock hundreds. */
 const severalMs = 50;
 const several = 4;
