@@ -208,7 +208,7 @@ async function startAnnouncer() {
 async function renderedMail(): Promise<Mail> {
   const { createTypeRegistry } = await import(new URL("../core/notification-types.js", import.meta.url).href);
   const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 1 });
-  return registry.render.email(newDelivery(randomUser(), new ObjectId().toHexString()).content);
+  return registry.render("email", newDelivery(randomUser(), new ObjectId().toHexString()).content).parts;
 }
 
 function numbered(name: string, processes: Array<{ pid: number }>): Record<string, number> {
