@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-// Who may import whom, as ARCHITECTURE.md says. Biome's rule cannot tell a type from a value; this test can.
+// Holds the import map of ARCHITECTURE.md. Biome's rule cannot tell a type from a value; this test can.
 
 const src = new URL("../src/", import.meta.url);
 

@@ -15,7 +15,7 @@ export interface HealthState {
   code?: string;
   /** The last answer without addresses, because `/readyz` is public. */
   text?: string;
-  /** What the operator should do, in one sentence. */
+  /** One sentence that tells the operator what to do. */
   remedy?: string;
   since?: number;
   /** When the next attempt is allowed. */

@@ -22,7 +22,7 @@ export const sinceId = "since";
 
 /**
  * Counting starts this long before it is recorded. A process that has just started can be some 100 ms behind
- * MongoDB's clock. What it stores at once is counted, and would otherwise be older than the recorded start.
+ * MongoDB's clock. Deliveries that it stores at once are counted, and would otherwise be older than the recorded start.
  */
 export const clockErrorMs = 1_000;
 

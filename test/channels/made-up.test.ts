@@ -16,7 +16,7 @@ import { call } from "../support/http.ts";
 type PagerMessage = Message & { to: string; text: string };
 
 const sent: PagerMessage[] = [];
-/** What each pager answers next; then it takes everything. */
+/** The next answers of each pager; after them it takes everything. */
 const answers: Record<string, SendError[]> = {};
 
 /** A channel that no part of the service knows: each user has a pager for the day and one for the night. */

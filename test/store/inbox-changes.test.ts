@@ -308,7 +308,7 @@ test("random changes: every answer matches the model, and every device ends with
         const inbox = open(limit);
         const model = modelInbox(user, limit);
         const ever: string[] = [];
-        /** What a device shows that stopped at each `rev`. */
+        /** The inbox as a device shows it that stopped at each `rev`. */
         const left = new Map<number, InboxItem[]>([[0, []]]);
         for (const one of steps) {
           const target = "at" in one ? (model.items()[one.at]?.id ?? ever[one.at] ?? nextId()) : "";
