@@ -74,3 +74,10 @@ test.each(Object.keys(values))("src/%s imports only what ARCHITECTURE.md allows"
   );
   expect(wrong).toEqual([]);
 });
+
+test("the client's copy of the backoff is lib's", () => {
+  const [copy, original] = ["client/backoff.ts", "lib/backoff.ts"].map((file) =>
+    readFileSync(new URL(file, src), "utf8"),
+  );
+  expect(copy?.replace(/^\/\/.*\n\n/, "")).toBe(original);
+});
