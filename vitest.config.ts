@@ -9,9 +9,10 @@ export default defineConfig({
     reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // As long as `eventually`. Its own limit is one second, which a busy machine takes for a single answer.
-    expect: { poll: { timeout: 15_000 } },
+    // These limits guard against hanging; they do not judge speed. One wait ends before its test's time is up, so a
+    // test that fails names what it waited for.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 45_000 } },
   },
 });

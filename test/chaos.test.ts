@@ -17,7 +17,7 @@ import { rabbitmqMissing } from "./support/rabbitmq.ts";
 import { eventually, startService } from "./support/service.ts";
 
 /** The quick form of `npm run chaos`: docs/reliability.md has the full one. */
-const limitMs = 150_000;
+const limitMs = 240_000;
 const noRabbitmq = await rabbitmqMissing();
 const { uri, db } = freshDatabase();
 let mongod: ManagedMongod;

@@ -18,7 +18,7 @@ import { eventually, startService } from "./support/service.ts";
 import { startSmtp } from "./support/smtp.ts";
 
 // Each command is a process of its own, and several of them are started in most tests.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const { uri, db } = freshDatabase();
 const deliveries = db.collection<DeliveryDocument>("deliveries");

@@ -102,8 +102,7 @@ function duplicatesIn(sink: SmtpSink): number {
 }
 
 const unfinished = () => deliveries.countDocuments({ state: { $in: ["pending", "sending"] } });
-const quiet = (seconds: number) =>
-  eventually(async () => (await unfinished()) === 0, "nothing is left to send", seconds);
+const quiet = () => eventually(async () => (await unfinished()) === 0, "nothing is left to send");
 
 /**
  * Every acknowledged notification is in its inbox and in the sink. Nothing is there twice, except a mail repeated by
@@ -161,7 +160,7 @@ test("after ten kills during 2,000 creates, every acknowledged one is in the inb
     service = await back;
   }
   await done;
-  await quiet(30);
+  await quiet();
   const asked = clients.acknowledged.size + clients.unclear.size;
   expect(clients.acknowledged.size).toBe(wanted);
   const { duplicates } = await audit(sink, clients.acknowledged, asked);
@@ -194,10 +193,10 @@ test("when an instance freezes for two leases another takes over, late outcomes 
   await eventually(
     async () => (await deliveries.countDocuments({ interruptions: { $gte: 1 } })) >= few,
     "the other has taken over",
-    leaseMs / 1000 + 5,
+    leaseMs / 1000 + 15,
   );
   for (const answer of asked) answer();
-  await quiet(20);
+  await quiet();
   await eventually(() => Date.now() - since >= 2 * leaseMs, "two leases have passed");
   const before = sink.mails.length;
   frozen.kill("SIGCONT");
@@ -208,7 +207,7 @@ test("when an instance freezes for two leases another takes over, late outcomes 
   // It continues with new deliveries only.
   const again = callers(newUsers(1), 4, 20);
   await again.start(frozen.url);
-  await quiet(20);
+  await quiet();
   const mailed = sink.mails.map((mail) => mail.messageId);
   expect(new Set(mailed).size).toBe(80);
   expect(mailed.length - before).toBeLessThanOrEqual(20 + few);
@@ -216,7 +215,7 @@ test("when an instance freezes for two leases another takes over, late outcomes 
   process.stdout.write(`frozen for ${Date.now() - since} ms: ${duplicates} mails twice (at most ${few})\n`);
   expect(duplicates).toBeLessThanOrEqual(few);
   expect(await deliveries.countDocuments({ state: "sent" })).toBe(80);
-}, 60_000);
+});
 
 test("a restart on the same data sends each remaining mail once", async () => {
   const gone = await startSmtp({ port: Number(await freePort()) });
@@ -235,10 +234,10 @@ test("a restart on the same data sends each remaining mail once", async () => {
   await first.ended;
   const sink = await smtp({ port: gone.port });
   await spawnService(settings);
-  await quiet(20);
+  await quiet();
   expect(await audit(sink, clients.acknowledged, 40)).toEqual({ duplicates: 0 });
   expect(sink.mails).toHaveLength(40);
-}, 60_000);
+});
 
 test("two instances on one database send 500 mails, each exactly once, and both send", async () => {
   const sink = await smtp(takingMs(5));
@@ -247,7 +246,7 @@ test("two instances on one database send 500 mails, each exactly once, and both 
   const people = newUsers(20);
   const clients = both.map(() => callers(people, 32, 250));
   await Promise.all(clients.map((one, index) => one.start((both[index] as ServiceProcess).url)));
-  await quiet(30);
+  await quiet();
   expect(clients.map((one) => [one.acknowledged.size, one.unclear.size])).toEqual([
     [250, 0],
     [250, 0],
@@ -259,7 +258,7 @@ test("two instances on one database send 500 mails, each exactly once, and both 
     const sent = /^belfry_deliveries_total\{channel="email",outcome="sent"\} (\d+)$/m.exec(body)?.[1];
     expect(Number(sent)).toBeGreaterThan(0);
   }
-}, 60_000);
+});
 
 test("SIGTERM under load answers requests in progress, leaves no lease and exits with 0 in time", async () => {
   const sink = await smtp(takingMs(50));
@@ -295,10 +294,10 @@ test("SIGTERM under load answers requests in progress, leaves no lease and exits
   process.stdout.write(`SIGTERM under load: ended after ${took} ms\n`);
 
   await spawnService({ ...settings, DELIVERY_CONCURRENCY: "64" });
-  await quiet(30);
+  await quiet();
   expect(duplicatesIn(sink)).toBe(0);
   expect(sink.mails).toHaveLength(items.length);
-}, 90_000);
+});
 
 test("a second SIGTERM exits at once, even while a mail server hangs", async () => {
   let asked = 0;

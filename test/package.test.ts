@@ -21,7 +21,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 /** In the project, with nothing of ours on the way: as somebody who has installed the package. */
 const inProject = (file: string, args: string[]) =>
-  run(file, args, { cwd: project, env: { PATH, HOME, DB_URI: uri }, timeout: 110_000 });
+  run(file, args, { cwd: project, env: { PATH, HOME, DB_URI: uri }, timeout: 230_000 });
 
 const program = `
 import { strict as assert } from "node:assert";
@@ -60,9 +60,9 @@ beforeAll(async () => {
   packed = JSON.parse(stdout)[0];
   writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
   await inProject("npm", ["install", `./${packed.filename}`, "mongodb@7", "@types/node@20", ...quiet]);
-}, 120_000);
+}, 240_000);
 
-describe("the package", { timeout: 120_000 }, () => {
+describe("the package", { timeout: 240_000 }, () => {
   test("has what runs and what its pages link to, and neither tests nor source maps", () => {
     const files = packed.files.map(({ path }) => path);
     const wrong = files.filter((path) =>

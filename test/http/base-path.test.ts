@@ -89,40 +89,36 @@ describe.each([
     await eventually(() => device.messages.length === 1, "a WebSocket listens");
   });
 
-  inBrowser(
-    "the console works, with and without the last slash, and so do the docs",
-    { timeout: 90_000 },
-    async () => {
-      const { url } = await startService({ DB_URI: uri, EMAIL: "a@example.com", ...variables });
-      const proxy = await startProxy(url, how);
-      for (const path of [prefix, `${prefix}/`]) {
-        const page = await browser.page();
-        await page.goto(proxy + path);
-        await page.getByRole("button", { name: "Send", exact: true }).click();
-        await page
-          .locator("belfry-inbox")
-          .getByRole("button", { name: /New sign-in/ })
-          .first()
-          .waitFor();
-        expect(await page.getByRole("link", { name: "API reference" }).getAttribute("href")).toBe(
-          `${proxy}${prefix}/docs/`,
-        );
-        expect(complaintsOf(page)).toEqual([]);
-      }
+  inBrowser("the console works, with and without the last slash, and so do the docs", async () => {
+    const { url } = await startService({ DB_URI: uri, EMAIL: "a@example.com", ...variables });
+    const proxy = await startProxy(url, how);
+    for (const path of [prefix, `${prefix}/`]) {
       const page = await browser.page();
-      await page.goto(`${proxy}${prefix}/docs`);
-      await page.locator(".opblock-tag").first().waitFor();
-      await page.getByText("/livez").first().click();
-      await page.getByRole("button", { name: "Try it out" }).click();
-      await page.getByRole("button", { name: "Execute" }).click();
-      await page.locator(".request-url").getByText(`${proxy}${prefix}/livez`).waitFor();
-      await page.locator(".live-responses-table .response-col_status").getByText("200").waitFor();
+      await page.goto(proxy + path);
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await page
+        .locator("belfry-inbox")
+        .getByRole("button", { name: /New sign-in/ })
+        .first()
+        .waitFor();
+      expect(await page.getByRole("link", { name: "API reference" }).getAttribute("href")).toBe(
+        `${proxy}${prefix}/docs/`,
+      );
       expect(complaintsOf(page)).toEqual([]);
-    },
-  );
+    }
+    const page = await browser.page();
+    await page.goto(`${proxy}${prefix}/docs`);
+    await page.locator(".opblock-tag").first().waitFor();
+    await page.getByText("/livez").first().click();
+    await page.getByRole("button", { name: "Try it out" }).click();
+    await page.getByRole("button", { name: "Execute" }).click();
+    await page.locator(".request-url").getByText(`${proxy}${prefix}/livez`).waitFor();
+    await page.locator(".live-responses-table .response-col_status").getByText("200").waitFor();
+    expect(complaintsOf(page)).toEqual([]);
+  });
 });
 
-inBrowser("the docs show our API first and our own mark, and keep no key", { timeout: 60_000 }, async () => {
+inBrowser("the docs show our API first and our own mark, and keep no key", async () => {
   const { url } = await startService({ DB_URI: uri, API_KEYS: "a-key-of-more-than-16-characters" });
   const page = await browser.page();
   await page.goto(`${url}/docs`);

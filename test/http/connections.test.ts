@@ -64,7 +64,7 @@ function halfOpen(port: number, first = ""): { socket: Socket; answer: () => str
 }
 
 const none = async (open: () => Promise<number>, what: string) =>
-  eventually(async () => (await open()) === 0, what, 20);
+  eventually(async () => (await open()) === 0, what);
 const host = "Host: 127.0.0.1\r\n";
 
 describe("a peer that never closes its side is let go of", () => {
@@ -88,14 +88,14 @@ describe("a peer that never closes its side is let go of", () => {
   ])("after %s", async (_what, first, answered) => {
     const { port, open } = await start();
     const peers = Array.from({ length: 20 }, () => halfOpen(port, first));
-    await eventually(() => peers.every(({ answer }) => answered.test(answer())), "all are answered", 20);
+    await eventually(() => peers.every(({ answer }) => answered.test(answer())), "all are answered");
     await none(open, "no connection is left");
   });
 
   test("300 silent connections are gone, and others are served", async () => {
     const { port, open } = await start();
     const peers = Array.from({ length: 300 }, () => halfOpen(port));
-    await eventually(() => peers.every(({ answer }) => answer().includes(" 408 ")), "all are answered", 20);
+    await eventually(() => peers.every(({ answer }) => answer().includes(" 408 ")), "all are answered");
     await none(open, "no connection is left");
     expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
   });

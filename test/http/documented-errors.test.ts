@@ -196,7 +196,6 @@ describe("wrong input", () => {
         { numRuns: 25 },
       );
     },
-    60_000,
   );
 
   test.each(named.filter(([, one]) => one.operation.requestBody))(

@@ -68,7 +68,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     expect(slowest).toBeLessThan(5_000);
     await eachSentOnce(db, mine, created, sink.mails);
     // The broker's start alone may take a minute.
-  }, 120_000);
+  }, 240_000);
 
   test("publishes deliveries accepted without the broker within 30 s of its return", async () => {
     const given = { ...variables(), ...names("returned") };
@@ -95,7 +95,7 @@ describe.skipIf(await rabbitmqMissing())("RabbitMQ that fails", () => {
     );
     await deliveriesOf(db).deleteMany(mine);
     // The broker's start alone may take a minute.
-  }, 120_000);
+  }, 240_000);
 
   test("works without a broker at the start, and a stop does not wait for it", async () => {
     const sink = await mailServer();

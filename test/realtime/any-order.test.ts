@@ -33,7 +33,7 @@ const step = fc.oneof(
 ) as fc.Arbitrary<{ what: string; user: string; nth: number; hint: string; knows: string }>;
 
 test("every device ends with the database's inbox after any order of events", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -138,7 +138,7 @@ test("devices wait while the inbox cannot be read, then get everything", async (
   ]);
 });
 
-test("a killed primary delays devices by seconds, and loses no change", { timeout: 120_000 }, async () => {
+test("a killed primary delays devices by seconds, and loses no change", { timeout: 240_000 }, async () => {
   const place = mkdtempSync(join(tmpdir(), "belfry-instances-set-"));
   const set = await startReplicaSet(place, 1_000);
   onTestFinished(async () => {

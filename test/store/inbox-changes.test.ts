@@ -296,7 +296,7 @@ const step = fc.oneof(
 );
 
 test("random changes: every answer matches the model, and every device ends with the inbox's state", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   let run = 0;
   await fc.assert(

@@ -34,7 +34,7 @@ export function freshBrowser(): TestBrowser {
     const made = await browser.newContext(options);
     onTestFinished(() => made.close());
     // Before the test's own time is up: so it says what it waited for.
-    made.setDefaultTimeout(15_000);
+    made.setDefaultTimeout(45_000);
     made.on("page", (page) => {
       const said: string[] = [];
       const got: string[] = [];

@@ -47,7 +47,7 @@ async function tabTo(page: Page, says: string): Promise<void> {
 const press = (page: Page, ...keys: string[]) =>
   keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
 
-describe.skipIf(chromiumMissing())("with the keyboard alone", { timeout: 60_000 }, () => {
+describe.skipIf(chromiumMissing())("with the keyboard alone", () => {
   test("reaches every view and control, with visible focus", async () => {
     const { page, ask } = await open();
     await ask("POST", "/v1/notifications", {

@@ -52,123 +52,119 @@ async function expectEach(page: Page, signs: Record<string, string>): Promise<vo
 
 const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true }).click();
 
-describe.skipIf(chromiumMissing()).each(Object.entries(looks))(
-  "%s",
-  { timeout: 60_000 },
-  (_name, context) => {
-    test("every view is accessible and fits", async () => {
-      const { page, ask } = await open({ context });
-      const texts = { title: "Hello", body: "There" };
-      await ask("POST", "/v1/notifications", { recipients: ["alex"], type: "direct", ...texts });
-      const found = (query: string) => async () =>
-        (await ask("GET", `/v1/deliveries?user_id=alex&type=direct&${query}`)).body.data[0]?.id as string;
-      const mail = await eventually(found("status=sent&channel=email"), "the mail to be sent");
-      const sms = await eventually(found("status=sent&channel=sms"), "the text to be sent");
-      await expectEach(page, {
-        "#/send": ".first",
-        "#/users": ".pick a",
-        "#/users?q=al": ".pick a",
-        "#/users/alex": ".lines a",
-        "#/deliveries": ".row",
-        "#/deliveries?status=sent&channel=email": ".row",
-        [`#/deliveries/${mail}`]: ".timeline li",
-        "#/captured": ".pick a",
-        [`#/captured/${sms}`]: ".bubble",
-        [`#/captured/${mail}`]: "iframe.mail",
-      });
-      for (const side of ["Text", "Headers"]) {
-        await press(page, side);
-        await expectFine(page, `a captured mail: ${side}`);
-      }
-      await expectEach(page, {
-        "#/types": ".pick a",
-        "#/types/direct": ".bubble",
-        "#/types/new_post": "bf-preview .soft",
-        "#/live": ".plot canvas",
-        "#/simulator": ".dial",
-      });
+describe.skipIf(chromiumMissing()).each(Object.entries(looks))("%s", (_name, context) => {
+  test("every view is accessible and fits", async () => {
+    const { page, ask } = await open({ context });
+    const texts = { title: "Hello", body: "There" };
+    await ask("POST", "/v1/notifications", { recipients: ["alex"], type: "direct", ...texts });
+    const found = (query: string) => async () =>
+      (await ask("GET", `/v1/deliveries?user_id=alex&type=direct&${query}`)).body.data[0]?.id as string;
+    const mail = await eventually(found("status=sent&channel=email"), "the mail to be sent");
+    const sms = await eventually(found("status=sent&channel=sms"), "the text to be sent");
+    await expectEach(page, {
+      "#/send": ".first",
+      "#/users": ".pick a",
+      "#/users?q=al": ".pick a",
+      "#/users/alex": ".lines a",
+      "#/deliveries": ".row",
+      "#/deliveries?status=sent&channel=email": ".row",
+      [`#/deliveries/${mail}`]: ".timeline li",
+      "#/captured": ".pick a",
+      [`#/captured/${sms}`]: ".bubble",
+      [`#/captured/${mail}`]: "iframe.mail",
     });
-
-    test("outcomes, expanded parts and dialogs are accessible and fit", async () => {
-      const { page, ask } = await open({ context });
-      await page.getByText("The same with curl").click();
-      await press(page, "Send");
-      await mailIn(page).getByText("A phone in Lisbon").waitFor();
-      await expectFine(page, "sent");
-      await page.getByRole("textbox", { name: /^To/ }).fill("ann, bob");
-      await press(page, "Send");
-      await page.getByText("2 notifications stored.").waitFor();
-      await page.getByRole("textbox", { name: /^Data/ }).fill("{");
-      await page.getByText("This is not valid JSON").waitFor();
-      await expectFine(page, "sent to two, and something wrong");
-
-      await goTo(page, "#/deliveries");
-      await page.getByText("More filters").click();
-      await expectFine(page, "filters");
-      await press(page, "Redrive…");
-      await page.getByText(/would be sent again\./).waitFor();
-      await expectFine(page, "redrive");
-      await press(page, "Close");
-
-      await ask("PUT", "/v1/users/bob", { email: "bob@example.com" });
-      await goTo(page, "#/users/bob");
-      await page.getByText("Webhook").click();
-      await page.getByLabel("Phone", { exact: true }).fill("0123");
-      await press(page, "Save");
-      await page.getByText("It must be a phone number with its country code").waitFor();
-      await expectFine(page, "a profile that is refused");
-      await press(page, "Erase this user…");
-      await expectFine(page, "erase");
-      await press(page, "Keep");
-
-      await goTo(page, "#/types/direct");
-      for (const one of ["Plain text", "E-mail, HTML"]) await page.getByText(one, { exact: true }).click();
-      await expectFine(page, "templates");
-      if (context === looks["light on a desk"] || context === looks["dark on a desk"]) return;
-      await press(page, "More");
-      await expectFine(page, "the menu");
+    for (const side of ["Text", "Headers"]) {
+      await press(page, side);
+      await expectFine(page, `a captured mail: ${side}`);
+    }
+    await expectEach(page, {
+      "#/types": ".pick a",
+      "#/types/direct": ".bubble",
+      "#/types/new_post": "bf-preview .soft",
+      "#/live": ".plot canvas",
+      "#/simulator": ".dial",
     });
+  });
 
-    test("empty views are accessible and fit", async () => {
-      const { page } = await open({ context, variables: { DB_URI: emptyUri } });
-      await expectEach(page, {
-        "#/users": ".empty",
-        "#/users?q=nobody": ".empty",
-        "#/users/nobody": "bf-profile .soft",
-        "#/deliveries": ".empty",
-        "#/deliveries?status=failed": ".empty",
-        "#/deliveries/6b0000000000000000000000": ".trouble",
-        "#/captured": ".empty",
-        "#/captured/6b0000000000000000000000": "#message-title",
-        "#/live": ".empty",
-        "#/types/unknown": "#type-title",
-        "#/nowhere": "h1",
-      });
+  test("outcomes, expanded parts and dialogs are accessible and fit", async () => {
+    const { page, ask } = await open({ context });
+    await page.getByText("The same with curl").click();
+    await press(page, "Send");
+    await mailIn(page).getByText("A phone in Lisbon").waitFor();
+    await expectFine(page, "sent");
+    await page.getByRole("textbox", { name: /^To/ }).fill("ann, bob");
+    await press(page, "Send");
+    await page.getByText("2 notifications stored.").waitFor();
+    await page.getByRole("textbox", { name: /^Data/ }).fill("{");
+    await page.getByText("This is not valid JSON").waitFor();
+    await expectFine(page, "sent to two, and something wrong");
+
+    await goTo(page, "#/deliveries");
+    await page.getByText("More filters").click();
+    await expectFine(page, "filters");
+    await press(page, "Redrive…");
+    await page.getByText(/would be sent again\./).waitFor();
+    await expectFine(page, "redrive");
+    await press(page, "Close");
+
+    await ask("PUT", "/v1/users/bob", { email: "bob@example.com" });
+    await goTo(page, "#/users/bob");
+    await page.getByText("Webhook").click();
+    await page.getByLabel("Phone", { exact: true }).fill("0123");
+    await press(page, "Save");
+    await page.getByText("It must be a phone number with its country code").waitFor();
+    await expectFine(page, "a profile that is refused");
+    await press(page, "Erase this user…");
+    await expectFine(page, "erase");
+    await press(page, "Keep");
+
+    await goTo(page, "#/types/direct");
+    for (const one of ["Plain text", "E-mail, HTML"]) await page.getByText(one, { exact: true }).click();
+    await expectFine(page, "templates");
+    if (context === looks["light on a desk"] || context === looks["dark on a desk"]) return;
+    await press(page, "More");
+    await expectFine(page, "the menu");
+  });
+
+  test("empty views are accessible and fit", async () => {
+    const { page } = await open({ context, variables: { DB_URI: emptyUri } });
+    await expectEach(page, {
+      "#/users": ".empty",
+      "#/users?q=nobody": ".empty",
+      "#/users/nobody": "bf-profile .soft",
+      "#/deliveries": ".empty",
+      "#/deliveries?status=failed": ".empty",
+      "#/deliveries/6b0000000000000000000000": ".trouble",
+      "#/captured": ".empty",
+      "#/captured/6b0000000000000000000000": "#message-title",
+      "#/live": ".empty",
+      "#/types/unknown": "#type-title",
+      "#/nowhere": "h1",
     });
+  });
 
-    test("views without a key, an answer or a server are accessible, fit, and say so in one sentence", async () => {
-      const { page } = await open({ context, variables: { API_KEYS: "key-of-sixteen-characters" } });
-      await page.getByRole("dialog", { name: "API key required" }).waitFor();
-      await expectFine(page, "the dialog for the key");
-      await press(page, "Not now");
-      await page.getByText("An API key is required.").first().waitFor();
-      await expectFine(page, "without a key");
+  test("views without a key, an answer or a server are accessible, fit, and say so in one sentence", async () => {
+    const { page } = await open({ context, variables: { API_KEYS: "key-of-sixteen-characters" } });
+    await page.getByRole("dialog", { name: "API key required" }).waitFor();
+    await expectFine(page, "the dialog for the key");
+    await press(page, "Not now");
+    await page.getByText("An API key is required.").first().waitFor();
+    await expectFine(page, "without a key");
 
-      await page.route("**/v1/**", () => {});
-      const views = ["users/alex", "deliveries", "captured", "live", "types", "simulator", "send"];
-      for (const view of views.slice(0, -1)) {
-        await goTo(page, `#/${view}`);
-        await page.getByText("Loading…").filter({ visible: true }).first().waitFor();
-        await expectFine(page, `${view} before any answer`);
-      }
-      await page.unroute("**/v1/**");
-      await page.route("**/v1/**", (route) => route.abort());
-      for (const view of views) {
-        await goTo(page, `#/${view}`);
-        await page.reload();
-        await page.getByRole("alert").getByText("Belfry does not answer.").waitFor();
-        await expectFine(page, `${view} without a server`);
-      }
-    });
-  },
-);
+    await page.route("**/v1/**", () => {});
+    const views = ["users/alex", "deliveries", "captured", "live", "types", "simulator", "send"];
+    for (const view of views.slice(0, -1)) {
+      await goTo(page, `#/${view}`);
+      await page.getByText("Loading…").filter({ visible: true }).first().waitFor();
+      await expectFine(page, `${view} before any answer`);
+    }
+    await page.unroute("**/v1/**");
+    await page.route("**/v1/**", (route) => route.abort());
+    for (const view of views) {
+      await goTo(page, `#/${view}`);
+      await page.reload();
+      await page.getByRole("alert").getByText("Belfry does not answer.").waitFor();
+      await expectFine(page, `${view} without a server`);
+    }
+  });
+});

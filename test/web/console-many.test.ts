@@ -56,7 +56,7 @@ interface Scrolled {
 
 test.skipIf(chromiumMissing())(
   "scrolls through 100,000 deliveries in order, with only the visible rows in the document",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const { page } = await open({ at: "#/deliveries" });
     await page.locator(".row").first().waitFor();

@@ -7,7 +7,7 @@ const folder = fileURLToPath(new URL("types", import.meta.url));
 const compiler = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
 
 /** A compiler's start takes seconds on a busy machine. */
-const timeout = 120_000;
+const timeout = 240_000;
 
 test.each([
   ["react", "react.tsx", { jsx: "react-jsx", jsxImportSource: "react" }],

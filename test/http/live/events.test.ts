@@ -252,7 +252,7 @@ async function isUpToDate(url: string, user: string, messages: unknown[]): Promi
 }
 
 test("cuts off a client that reads nothing for two heartbeats", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const { url } = await startService({ ...variables, LIVE_HEARTBEAT_SECONDS: "1", INBOX_LIMIT: "1000" });
   const user = someone();
@@ -265,7 +265,7 @@ test("cuts off a client that reads nothing for two heartbeats", {
 });
 
 test("frees the connection of a client that reads nothing when its token expires", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const { url } = await startService({
     ...variables,
@@ -288,7 +288,7 @@ test("frees the connection of a client that reads nothing when its token expires
   );
 });
 
-test("a client that reads late misses nothing", { timeout: 120_000 }, async () => {
+test("a client that reads late misses nothing", { timeout: 240_000 }, async () => {
   const { url } = await startService({ ...variables, INBOX_LIMIT: "1000" });
   const user = someone();
   const late = await openEvents(url, eventsPath(user));

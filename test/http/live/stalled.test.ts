@@ -15,7 +15,7 @@ const inFlight = 16;
 const text = "é".repeat(10_000);
 
 test("a device that reads nothing during 2,000 changes uses little memory, then catches up", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const { url, kill } = await spawnService({
     DB_URI: uri,

@@ -20,7 +20,6 @@ export function consoles() {
     const { variables = {}, at = "", context = {} } = given;
     const service = await startService({ DB_URI: uri, ...variables });
     const page = await browser.page({ ...desk, ...context });
-    page.setDefaultTimeout(10_000);
     onTestFinished(() => expect(complaintsOf(page)).toEqual([]));
     await page.goto(`${service.url}/${at}`);
     const ask = (method: string, path: string, body?: unknown) => call(service.url, method, path, body);
