@@ -1,4 +1,4 @@
-/** What the bench needs of `src/mongod`, which it takes from the build at run time. */
+/** The part of `mongod/` that the bench uses. It is loaded from the build at run time. */
 export interface Mongod {
   uri: string;
   pid: number;

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
-import { defaultCacheDir } from "../src/mongod/cache.ts";
-import { findMongod, mongodSources } from "../src/mongod/find.ts";
+import { defaultCacheDir } from "../mongod/cache.ts";
+import { findMongod, mongodSources } from "../mongod/find.ts";
 import { eventually } from "../test/support/eventually.ts";
 import { freePort } from "../test/support/free-port.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startManagedMongod } from "../src/mongod/index.ts";
+import { startManagedMongod } from "../mongod/index.ts";
 import { rabbitmqMissing } from "../test/support/rabbitmq.ts";
 import { results, table, write } from "./report.ts";
 import type { LiveResult } from "./scenarios/live.ts";

@@ -39,7 +39,7 @@ export async function openDatabase(
 }
 
 async function startMongod(config: Config, log: Logger) {
-  const { startManagedMongod } = await import("./mongod/index.ts");
+  const { startManagedMongod } = await import("#mongod");
   return startManagedMongod({
     dataDir: config.DATA_DIR,
     binary: config.MONGOD_BINARY,

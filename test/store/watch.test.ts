@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Collection, type Db, MongoClient, ObjectId } from "mongodb";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import { type ManagedMongod, startManagedMongod } from "../../src/mongod/index.ts";
+import { type ManagedMongod, startManagedMongod } from "../../mongod/index.ts";
 import { watchUsers } from "../../src/store/watch.ts";
 import { failCommands } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

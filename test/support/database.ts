@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
 import { afterAll, inject } from "vitest";
-import { startManagedMongod } from "../../src/mongod/index.ts";
+import { startManagedMongod } from "../../mongod/index.ts";
 
 export interface TestDatabase {
   /** For `DB_URI`: names a database that nobody else uses. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { startManagedMongod } from "../../src/mongod/index.ts";
+import { startManagedMongod } from "../../mongod/index.ts";
 import { installChromium } from "./chromium.ts";
 
 declare module "vitest" {

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultCacheDir } from "../../src/mongod/cache.ts";
-import { findMongod, mongodSources } from "../../src/mongod/find.ts";
-import { listening } from "../../src/mongod/socket.ts";
+import { defaultCacheDir } from "../../mongod/cache.ts";
+import { findMongod, mongodSources } from "../../mongod/find.ts";
+import { listening } from "../../mongod/socket.ts";
 import { freePort } from "./free-port.ts";
 
 /** A mongod without a replica set: no transactions, no change streams. */
