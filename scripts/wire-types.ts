@@ -15,6 +15,7 @@ interface Schema {
   required?: string[];
   additionalProperties?: boolean | Schema;
   items?: Schema;
+  anyOf?: Schema[];
 }
 interface Operation {
   parameters?: Array<{ name: string; in: string; schema: Schema; description?: string }>;
@@ -22,6 +23,7 @@ interface Operation {
 
 /** Types of `belfry/client`; the console has the others. */
 const clientTypes = [
+  "ChannelRules",
   "NotificationBody",
   "NotificationAnswer",
   "InboxAnswer",
@@ -109,6 +111,7 @@ function objectType({ properties = {}, required = [] }: Schema, name = ""): stri
 function typeOf(schema: Schema): string {
   const { title, type, enum: values, items, properties, additionalProperties } = schema;
   if (title) return title;
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(" | ");
   if (Array.isArray(type)) return typeOf({ ...schema, type: type.find((one) => one !== "null") as string });
   if (values?.includes("true"))
     return ["boolean", ...literals(values.filter((one) => !/^(true|false)$/.test(one)))].join(" | ");

@@ -108,6 +108,7 @@ export async function startApp(
       const engine = createEngine(store, registry, opened, {
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
+        timeZone: config.TIME_ZONE,
         deadlineMs: config.PROVIDER_TIMEOUT_MS + deadlineSlackMs,
         onSettled: metrics.settled,
         log,

@@ -7,7 +7,8 @@ const src = fileURLToPath(new URL("../src/", import.meta.url));
 const text = readFileSync(new URL("../ARCHITECTURE.md", import.meta.url), "utf8");
 /** Files that only list what other files make. */
 const lists = ["store/index.ts", "channels/index.ts"];
-const mostFiles = 12;
+/** Twelve, and two that ask the rules of the type and of the user. */
+const mostFiles = 14;
 
 function importsOf(file: string): string[] {
   const found = readFileSync(src + file, "utf8").matchAll(/\bfrom "(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/g);

@@ -14,6 +14,17 @@ export interface InboxQuery {
   target_id?: string;
 }
 
+export interface ChannelRules {
+  /** Sent that much later: a number and s, m, h, d or w, such as 15m or 2d, and at most 366d. */
+  after?: string;
+  /** Not sent when the user has done this with the inbox item by then. */
+  unless?: "read" | "seen" | "archived";
+  /** Sent only when the delivery on this channel ended badly. */
+  if_failed?: "email" | "sms" | "webhook";
+  /** Not sent after this time: a number and s, m, h, d or w, such as 15m or 2d, and at most 366d. */
+  expires?: string;
+}
+
 export interface NotificationBody {
   /** Users to notify, each once. */
   recipients: string[];
@@ -23,8 +34,16 @@ export interface NotificationBody {
   body?: string;
   /** At most 8 KiB as JSON. */
   data?: Record<string, unknown>;
-  /** Replaces the type's channels. `inbox` stores the notification in the user's inbox. */
-  channels?: Array<"email" | "sms" | "webhook" | "inbox">;
+  /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
+  channels?:
+    | Array<"email" | "sms" | "webhook" | "inbox">
+    | {
+        email?: ChannelRules;
+        sms?: ChannelRules;
+        webhook?: ChannelRules;
+        inbox?: Record<string, unknown>;
+      }
+    | null;
   target_id?: string;
 }
 

@@ -190,6 +190,10 @@ const table = {
     description: "Most retries after the first attempt.",
     default: "5",
   }),
+  TIME_ZONE: delivery.timeZone({
+    description: "Time zone of users whose profile has none, for their quiet hours.",
+    default: "UTC",
+  }),
   LEASE_MS: delivery.integer(1_000, 3_600_000, {
     description: "After this long without a sign of life, a worker's deliveries go to another worker.",
     default: "30000",

@@ -1,6 +1,7 @@
 import { isBasePath } from "../http/base-path.ts";
 import { isMailbox } from "../model/mailbox.ts";
 import { phoneForm, phoneNumber } from "../model/phone.ts";
+import { knownTimeZone } from "../model/time-zone.ts";
 import { domainProblem, hostProblem, mongoUriProblem, urlProblem } from "./address.ts";
 
 /** One configuration variable: everything that is known of it stands here and nowhere else. */
@@ -106,6 +107,10 @@ export function inGroup(group: string) {
         const problem = hostProblem(text, portName);
         return problem === undefined ? text.replace(/^\[(.*)\]$/, "$1") : new Problem(problem);
       }),
+    timeZone: <const F extends Facts>(facts: F) =>
+      checked(facts, "IANA time zone", (text) =>
+        knownTimeZone(text) ? undefined : "must be an IANA time zone, such as Europe/Berlin",
+      ),
     domain: <const F extends Facts>(facts: F) => checked(facts, "domain name", domainProblem),
     mongoUri: <const F extends Facts>(facts: F) =>
       checked(facts, "mongodb:// or mongodb+srv:// URI", mongoUriProblem),

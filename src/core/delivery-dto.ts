@@ -42,6 +42,16 @@ const Attempt = Type.Object(
   { title: "Attempt" },
 );
 
+const Decided = Type.Object(
+  {
+    at: Time(),
+    verdict: Type.String({ enum: ["later", "skip", "send"] }),
+    rule: Type.String({ description: "The rule that decided, such as `unless:read`." }),
+    until: Type.Optional(Time("When it is looked at again.")),
+  },
+  { title: "DeliveryDecision" },
+);
+
 export const DeliveryRecordDto = Type.Object(
   {
     ...summary,
@@ -49,6 +59,9 @@ export const DeliveryRecordDto = Type.Object(
     interruptions: Count("How often a worker died or hung during the send."),
     held_until: Type.Optional(Time("When the lease of the sending worker ends.")),
     expires_at: Type.Optional(Time("When a finished delivery is deleted.")),
+    decisions: Type.Array(Decided, {
+      description: "Why it waited, or was not sent: the newest 20, oldest first.",
+    }),
     attempts: Type.Array(Attempt, { description: "The newest 20, oldest first." }),
   },
   { title: "DeliveryRecord" },
@@ -75,13 +88,18 @@ export function deliveryDto(one: DeliverySummary): DeliveryDto {
 }
 
 export function deliveryRecordDto(one: DeliveryRecord): DeliveryRecordDto {
-  const { attempts, providerId, interruptions, heldUntil, expireAt } = one;
+  const { attempts, decisions, providerId, interruptions, heldUntil, expireAt } = one;
   return {
     ...deliveryDto(one),
     ...(providerId !== undefined && { provider_id: providerId }),
     interruptions,
     ...(heldUntil !== undefined && { held_until: iso(heldUntil) }),
     ...(expireAt !== undefined && { expires_at: iso(expireAt) }),
+    decisions: decisions.map(({ at, until, ...rest }) => ({
+      at: iso(at),
+      ...rest,
+      ...(until !== undefined && { until: iso(until) }),
+    })),
     attempts: attempts.map((attempt) => ({ ...attempt, at: iso(attempt.at) })),
   };
 }

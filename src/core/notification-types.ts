@@ -3,9 +3,11 @@ import { channelOf, channels } from "../channels/index.ts";
 import type { ChannelRules, Rendered } from "../model/channel.ts";
 import type { DeliveryContent } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
+import type { Category } from "../model/preferences.ts";
 import type { RetryPolicy } from "../model/retry-policy.ts";
 import { createEngines, renderOnce, type TemplateUser, type Variables, variables } from "./templates.ts";
-import { builtInTypes, type NotificationType, NotificationTypesSchema } from "./types.ts";
+import { partsOf, type RegisteredType, readRules } from "./type-rules.ts";
+import { builtInTypes, CategoriesSchema, type NotificationType, NotificationTypesSchema } from "./types.ts";
 
 /** Rendered with every template at start, so that an unknown filter or tag is found before the first notification. */
 const sample: DeliveryContent = {
@@ -22,14 +24,17 @@ const sample: DeliveryContent = {
  * Returns all problems, not only the first.
  */
 export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
-  const problems = file === undefined ? [] : schemaProblems(file);
-  const given = problems.length > 0 ? {} : (file as Record<string, NotificationType> | undefined);
+  const { problems, given, categories } = readFile(file);
   const types = new Map(Object.entries({ ...builtInTypes, ...given }));
   const { text, html } = createEngines();
   const templates = new Map<string, (scope: Variables) => string>();
-  for (const [key, type] of types)
+  const rules = new Map<string, RegisteredType>();
+  for (const [key, type] of types) {
+    const read = readRules(key, type, categories, text);
+    rules.set(key, read.registered);
+    problems.push(...read.problems);
     for (const channel of channels) {
-      const settings = type.channels[channel.name] ?? {};
+      const { settings } = partsOf(type.channels[channel.name] ?? {});
       const where = `type ${key}, channel ${channel.name}`;
       problems.push(...(channel.problems?.({ ...settings }) ?? []).map((problem) => `${where}, ${problem}`));
       const sources = templatesOf(channel, settings);
@@ -45,16 +50,15 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
         }
       }
     }
+  }
 
-  const entries = new Map(
-    [...types].map(([key, type]) => [key, { inbox: type.inbox, channels: Object.keys(type.channels) }]),
-  );
   const registry = {
     keys: [...types.keys()],
     /** The types as written, by key. */
     types: types as ReadonlyMap<string, NotificationType>,
+    categories: categories as ReadonlyMap<string, Category>,
     /** Undefined for a key that is not registered. */
-    get: (key: string) => entries.get(key),
+    get: (key: string) => rules.get(key),
     /** The retry policy of a type's deliveries. A type that no longer exists has the general policy. */
     policy(key: string): RetryPolicy & { resendUnknown: boolean } {
       const { retry, on_timeout } = types.get(key) ?? {};
@@ -76,7 +80,7 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
       ]);
       return {
         parts: Object.fromEntries(parts),
-        settings: { ...type.channels[name] },
+        settings: partsOf(type.channels[name] ?? {}).settings,
         typeName: scope.type_name,
       };
     },
@@ -94,17 +98,39 @@ export function templatesOf({ templates }: ChannelRules, settings: object): Reco
   );
 }
 
-function schemaProblems(file: unknown): string[] {
-  const validate = new Ajv({ allErrors: true, strict: false }).compile(NotificationTypesSchema);
-  if (validate(file)) return [];
+/** The types and categories of the parsed file; none when its form is wrong. */
+function readFile(file: unknown) {
+  const none = { given: {} as Record<string, NotificationType>, categories: new Map<string, Category>() };
+  if (file === undefined) return { ...none, problems: [] };
+  const { categories, ...types } =
+    typeof file === "object" && file !== null && !Array.isArray(file)
+      ? (file as Record<string, unknown>)
+      : {};
+  const problems = [
+    ...schemaProblems(NotificationTypesSchema, categories === undefined ? file : types, ""),
+    ...(categories === undefined ? [] : schemaProblems(CategoriesSchema, categories, "/categories")),
+  ];
+  if (problems.length > 0) return { ...none, problems };
+  return {
+    problems,
+    given: types as Record<string, NotificationType>,
+    categories: new Map(Object.entries((categories ?? {}) as Record<string, Category>)),
+  };
+}
+
+function schemaProblems(schema: object, value: unknown, at: string): string[] {
+  const validate = new Ajv({ allErrors: true, strict: false }).compile(schema);
+  if (validate(value)) return [];
   return (
     (validate.errors ?? [])
-      // The errors about the names themselves are more precise.
-      .filter(({ keyword }) => keyword !== "propertyNames")
+      // The errors about the names themselves are more precise, and so are those inside the matching branch.
+      .filter(
+        ({ keyword, schemaPath }) => keyword !== "propertyNames" && !/\/anyOf\/\d+\/type$/.test(schemaPath),
+      )
       .map(({ instancePath, keyword, message, params }) =>
         keyword === "additionalProperties"
-          ? `${instancePath}/${params.additionalProperty}: is not a known field`
-          : `${instancePath || "/"}: ${message}`,
+          ? `${at}${instancePath}/${params.additionalProperty}: is not a known field`
+          : `${at}${instancePath || "/"}: ${keyword === "anyOf" ? "has a value that is not allowed" : message}`,
       )
   );
 }

@@ -1,5 +1,6 @@
 import type { Engine } from "../delivery/engine.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
+import { durationMs } from "../model/duration.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { secondsOfId } from "../model/ids.ts";
 import { measureData, problemInText } from "../model/json-limits.ts";
@@ -8,14 +9,18 @@ import {
   type Channel,
   Contended,
   type NotifyCommand,
+  type PlannedDelivery,
   type PlannedNotification,
   type StoredInboxItem,
 } from "../model/notification.ts";
+import { type CallRules, ruleProblems } from "../model/rules.ts";
 import type { Leases } from "../store/commit.ts";
 import type { Store } from "../store/index.ts";
 import { createCommitQueue } from "./commit-queue.ts";
+import { createInboxChoice } from "./inbox-choice.ts";
 import type { TypeRegistry } from "./notification-types.ts";
 import { createSendMany, type Keyed } from "./send-many.ts";
+import type { RegisteredType } from "./type-rules.ts";
 
 const noLeases: Leases = new Map();
 
@@ -48,19 +53,21 @@ export interface Outcome extends Target {
 
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
-  store: Pick<Store, "commit" | "idempotency" | "newId" | "newTimedId" | "now">,
+  store: Pick<Store, "commit" | "users" | "idempotency" | "newId" | "newTimedId" | "now">,
   registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {
   const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
   const plan = createPlanner(store, registry);
+  const leaveOut = createInboxChoice(store, registry);
   const queue = createCommitQueue({ commit, maxItems: maxBatch, answerMs });
 
   async function commit(
     batch: PlannedNotification[],
     waitForLock: boolean,
   ): Promise<Array<undefined | Error>> {
-    const deliveries = batch.flatMap((one) => one.deliveries);
+    await leaveOut(batch);
+    const deliveries = batch.flatMap((one) => one.deliveries).filter(isDueNow);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
     const results = await store.commit(batch, leases, waitForLock);
     const stored = batch.filter((_, index) => results[index] === undefined);
@@ -69,7 +76,9 @@ export function createNotifier(
       stored.flatMap((one) => heldOf(one, leases)),
       leases,
     );
-    const free = stored.flatMap((one) => one.deliveries.filter(({ channel }) => !leases.has(channel)));
+    const free = stored.flatMap((one) =>
+      one.deliveries.filter((delivery) => isDueNow(delivery) && !leases.has(delivery.channel)),
+    );
     if (free.length > 0) announce?.(free);
     const later = results.filter((one) => one instanceof Contended).length;
     onBatch?.(batch.length - later, stored.length);
@@ -103,6 +112,7 @@ export function createNotifier(
 
   return {
     plan,
+    leaveOut,
     /**
      * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects
      * with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, `database_unavailable` (then it may or
@@ -166,18 +176,45 @@ export function createPlanner(
       ...(targetId !== undefined && { targetId }),
       ...(data !== undefined && { data }),
     };
-    const wanted = command.channels;
-    const outbound = wanted ? wanted.filter((channel) => channel !== "inbox") : type.channels;
-    const inInbox = wanted ? wanted.includes("inbox") : type.inbox;
+    const { outbound, inInbox, rulesOf } = wantedChannels(command, type);
     return {
       id,
       user,
       bytes: size * (outbound.length + (inInbox ? 1 : 0)),
       ...(inInbox && { item }),
-      deliveries: outbound.map((channel) => ({ id: newId(), channel, content })),
+      deliveries: outbound.map((channel) => {
+        const rules = rulesOf[channel];
+        const { after } = { ...type.rules[channel], ...rules };
+        const wait = after === undefined ? undefined : durationMs(after);
+        return {
+          id: newId(),
+          channel,
+          content,
+          ...(rules && { rules }),
+          ...(wait !== undefined && { due: at + wait }),
+        };
+      }),
     };
   };
 }
+
+/** Where a notification goes, and the rules that the call gives. Throws `invalid_request`. */
+function wantedChannels({ channels, data }: NotifyCommand, type: RegisteredType) {
+  const rulesOf = Array.isArray(channels) ? {} : (channels as Record<Channel, CallRules> | undefined);
+  const names = channels && (rulesOf === channels ? Object.keys(channels) : (channels as string[]));
+  const outbound = names ? names.filter((channel) => channel !== "inbox") : type.channels;
+  const inInbox = names ? names.includes("inbox") : type.inbox;
+  const problems = type.dataProblems(data);
+  if (rulesOf) {
+    const merged = outbound.map((channel) => [channel, { ...type.rules[channel], ...rulesOf[channel] }]);
+    const found = ruleProblems(Object.fromEntries(merged), inInbox);
+    problems.push(...found.map(({ pointer, detail }) => ({ pointer: `/channels${pointer}`, detail })));
+  }
+  if (problems.length > 0) throw invalidRequest(problems);
+  return { outbound, inInbox, rulesOf: rulesOf ?? {} };
+}
+
+const isDueNow = ({ due }: PlannedDelivery): boolean => due === undefined;
 
 /** The plan for one of several users. */
 function addressed(
@@ -205,9 +242,10 @@ function errorOf(result: PromiseSettledResult<unknown>): BelfryError | undefined
 }
 
 function heldOf({ id: notification, user, deliveries }: PlannedNotification, leases: Leases): HeldDelivery[] {
-  return deliveries.flatMap(({ id, channel, content }) => {
+  return deliveries.filter(isDueNow).flatMap(({ id, channel, content, rules }) => {
     const token = leases.get(channel)?.token;
-    return token === undefined ? [] : [{ id, notification, user, channel, content, tries: 0, token }];
+    if (token === undefined) return [];
+    return [{ id, notification, user, channel, content, ...(rules && { rules }), tries: 0, token }];
   });
 }
 

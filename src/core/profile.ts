@@ -3,6 +3,7 @@ import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.t
 import { isMailbox } from "../model/mailbox.ts";
 import { phoneForm, phoneNumber } from "../model/phone.ts";
 import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } from "../model/profile.ts";
+import { knownTimeZone } from "../model/time-zone.ts";
 import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 import type { Store } from "../store/index.ts";
 
@@ -93,18 +94,6 @@ function mailbox(text: string): string | undefined {
 function canonicalLocale(text: string): string | undefined {
   try {
     return Intl.getCanonicalLocales(text)[0];
-  } catch {
-    return undefined;
-  }
-}
-
-/** Keeps the caller's spelling: which of two names is canonical differs between versions. */
-function knownTimeZone(text: string): string | undefined {
-  // Newer versions accept offsets such as +01:00, which have no summer time.
-  if (!/^[A-Za-z]/.test(text)) return undefined;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: text });
-    return text;
   } catch {
     return undefined;
   }

@@ -29,19 +29,20 @@ export function renderOnce(engine: Liquid, template: Template[], scope: Variable
       if (output.buffer.length > maxOutput) throw new Error(`writes more than ${maxOutput} characters`);
     },
   };
-  const context = new Context(
+  const context = contextOf(engine, scope, work as unknown as Context["renderLimit"]);
+  toValueSync(engine.renderer.renderTemplates(template, context, output));
+  return output.buffer;
+}
+
+/** `limit`: instead of Liquid's own, which is a wall-clock time. */
+export function contextOf(engine: Liquid, scope: Variables, limit?: Context["renderLimit"]): Context {
+  return new Context(
     // A copy, since `increment` writes into it.
     { ...scope },
     { ...engine.options, timezoneOffset: templateZone(scope.user.time_zone) },
     { sync: true },
-    {
-      // Liquid's own limit is a wall-clock time.
-      renderLimit: work as unknown as Context["renderLimit"],
-      liquid: engine,
-    },
+    { liquid: engine, ...(limit && { renderLimit: limit }) },
   );
-  toValueSync(engine.renderer.renderTemplates(template, context, output));
-  return output.buffer;
 }
 
 /** Formats a value as Liquid does. */

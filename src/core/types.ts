@@ -1,9 +1,48 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { type BuiltInEntries, channels } from "../channels/index.ts";
+import { type BuiltInEntries, channelNames, channels } from "../channels/index.ts";
+import { durationForm } from "../model/duration.ts";
+import { type Category, type Choices as Chosen, rhythms } from "../model/preferences.ts";
+import { type CallRules, type ChannelRuleSet, needlessWhen } from "../model/rules.ts";
 
-/** By channel: its templates and settings. */
-export type ChannelEntries = Partial<BuiltInEntries> & { [channel: string]: object | undefined };
+const categoryKey = "^[A-Za-z0-9_.-]{1,64}$";
+
+type WithRules<Entries> = { [Name in keyof Entries]?: Entries[Name] & ChannelRuleSet };
+
+/** By channel: its templates, settings and rules. */
+export type ChannelEntries = WithRules<BuiltInEntries> & { [channel: string]: object | undefined };
+
+const duration = (purpose: string) =>
+  Type.String({ pattern: "^[1-9]\\d{0,8}[smhdw]$", description: `${purpose}: ${durationForm}.` });
+
+/** The rules of a channel that a call may give too. `others`: the channels that `if_failed` may name. */
+export const callRuleFields = (others: string[]) => ({
+  after: Type.Optional(duration("Sent that much later")),
+  unless: Type.Optional(
+    Type.Unsafe<CallRules["unless"] & string>(
+      Type.String({
+        enum: [...needlessWhen],
+        description: "Not sent when the user has done this with the inbox item by then.",
+      }),
+    ),
+  ),
+  if_failed: Type.Optional(
+    Type.String({ enum: others, description: "Sent only when the delivery on this channel ended badly." }),
+  ),
+  expires: Type.Optional(duration("Not sent after this time")),
+});
+
+const ruleSetFields = {
+  ...callRuleFields(channelNames()),
+  if: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 1_000 }), { minItems: 1, maxItems: 20 }),
+  ),
+};
+
+const withRules = (schema: object): object => ({
+  ...schema,
+  properties: { ...(schema as { properties?: object }).properties, ...ruleSetFields },
+});
 
 /** A notification type as in its file. Templates are Liquid; a channel without templates uses the defaults. */
 export const NotificationTypeSchema = Type.Object(
@@ -11,10 +50,18 @@ export const NotificationTypeSchema = Type.Object(
     description: Type.Optional(Type.String({ maxLength: 500 })),
     /** Whether a record is kept in the user's inbox. */
     inbox: Type.Boolean(),
-    /** Outbound channels, each with its templates. */
+    /** What users switch on and off together. */
+    category: Type.Optional(Type.String({ pattern: categoryKey })),
+    /** The user cannot turn it off, and it does not wait for quiet hours to end. */
+    mandatory: Type.Optional(Type.Boolean()),
+    /** The JSON Schema of `data`. */
+    data_schema: Type.Optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
+    /** Outbound channels, each with its templates and rules. */
     channels: Type.Unsafe<ChannelEntries>(
       Type.Object(
-        Object.fromEntries(channels.map(({ name, schema }) => [name, Type.Optional(Type.Unsafe(schema))])),
+        Object.fromEntries(
+          channels.map(({ name, schema }) => [name, Type.Optional(Type.Unsafe(withRules(schema)))]),
+        ),
         { additionalProperties: false },
       ),
     ),
@@ -36,6 +83,41 @@ export const NotificationTypeSchema = Type.Object(
 );
 
 export type NotificationType = Static<typeof NotificationTypeSchema>;
+
+const Choice = [Type.Boolean(), Type.String({ enum: [...rhythms] })];
+const choicesByChannel = [...channelNames(), "inbox", "*"].map((name) => [
+  name,
+  Type.Optional(Type.Union(Choice)),
+]);
+
+/** A user's choice for all channels, or one by channel; `*` stands for the others. */
+export const Choices = Type.Unsafe<Chosen>(
+  Type.Union([
+    ...Choice,
+    Type.Object(Object.fromEntries(choicesByChannel), { minProperties: 1, additionalProperties: false }),
+  ]),
+);
+
+/** The reserved key `categories` of the file. */
+export const CategoriesSchema = Type.Record(
+  Type.String({ pattern: categoryKey }),
+  Type.Object(
+    {
+      label: Type.Optional(
+        Type.Unsafe<NonNullable<Category["label"]>>({
+          anyOf: [
+            { type: "string", maxLength: 200 },
+            { type: "object", additionalProperties: { type: "string", maxLength: 200 } },
+          ],
+        }),
+      ),
+      default: Type.Optional(Choices),
+      locked: Type.Optional(Type.Boolean()),
+    },
+    { additionalProperties: false },
+  ),
+  { additionalProperties: false },
+);
 
 /** `{"<key>": <type>, …}` */
 export const NotificationTypesSchema = Type.Record(

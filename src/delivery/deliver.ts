@@ -1,5 +1,6 @@
 import type { TypeRegistry } from "../core/notification-types.ts";
 import type { Address, ChannelRules, Message, Recipient, Suppression } from "../model/channel.ts";
+import type { Decision, Facts } from "../model/decide.ts";
 import {
   type Attempt,
   type AttemptOutcome,
@@ -11,6 +12,7 @@ import {
 import type { Channel } from "../model/notification.ts";
 import { failingDays } from "./endpoints.ts";
 import { type ProviderSlot, ratePatienceMs, restOf, sendWithin } from "./slot.ts";
+import type { Turn } from "./turn.ts";
 
 export interface DeliverPartners {
   rules: ChannelRules;
@@ -19,6 +21,8 @@ export interface DeliverPartners {
   /** Throws when the type is gone or a template fails on the content. */
   render: TypeRegistry["render"];
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
+  /** Whether it is sent now. */
+  decide: Turn;
   /** Suppresses the address. */
   suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
   /** Marks a send as begun, if a crash during it must be noticed. False when the lease is lost. */
@@ -41,8 +45,6 @@ type Result = DeliveryRun["result"];
 export async function deliver(delivery: HeldDelivery, partners: DeliverPartners): Promise<DeliveryRun> {
   const { slots, rules, now } = partners;
   const attempts: Attempt[] = [];
-  if (slots.length === 0) return skip("no_provider", `no provider is configured for ${rules.name}`);
-
   let recipient: Recipient;
   try {
     recipient = await partners.recipient(delivery);
@@ -50,18 +52,19 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
     return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
   }
   const addresses = rules.addresses(recipient);
-  if (addresses.length === 0) return skip("no_address", `the user has no address for ${rules.name}`);
   const outcomes = delivery.outcomes ?? {};
   const open = addresses.filter(({ target }) => target === undefined || !isClosed(outcomes[target]));
   const suppression = recipient.suppressed?.[rules.name];
   const wanted = open.filter(({ address }) => address !== suppression?.address);
   const takenBefore = Object.values(outcomes).includes("sent");
-  if (wanted.length === 0) {
-    if (takenBefore) return { attempts, result: { kind: "sent" } };
-    return suppression
-      ? skip("suppressed", suppressedText(suppression))
-      : skip("no_address", "every address refused it");
+  if (wanted.length === 0 && takenBefore) return { attempts, result: { kind: "sent" } };
+  let decision: Decision;
+  try {
+    decision = await partners.decide(delivery, recipient, unreachable());
+  } catch (error) {
+    return retry("RULES", `the rules could not be checked: ${(error as Error).message}`);
   }
+  if (decision.verdict !== "send") return { attempts, result: { kind: "decided", decision } };
 
   // Before the message is made, so that one that ends the process here is noticed too.
   if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
@@ -81,6 +84,17 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   const result = order.flatMap((kind) => results.filter((one) => one.kind === kind))[0] as Result;
   const taken = takenBefore || results.some(({ kind }) => kind === "sent");
   return { attempts, result, ...(taken && result.kind !== "sent" && { taken: true }) };
+
+  function unreachable(): Facts["unreachable"] {
+    if (wanted.length === 0 && suppression && open.length > 0)
+      return { reason: "suppressed", text: suppressedText(suppression) };
+    if (addresses.length === 0)
+      return { reason: "no_address", text: `the user has no address for ${rules.name}` };
+    if (wanted.length === 0) return { reason: "no_address", text: "every address refused it" };
+    if (slots.length === 0)
+      return { reason: "no_provider", text: `no provider is configured for ${rules.name}` };
+    return undefined;
+  }
 
   function isClosed(outcome: Attempt["outcome"] | undefined): boolean {
     if (outcome === "unknown") return !partners.resendUnknown;
@@ -166,10 +180,6 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
       ms: now() - at,
       ...("providerId" in outcome && outcome.providerId && { providerId: outcome.providerId }),
     };
-  }
-
-  function skip(reason: "no_address" | "no_provider" | "suppressed", text: string): DeliveryRun {
-    return { attempts, result: { kind: "skip", reason, text } };
   }
 
   function retry(code: string, text: string): DeliveryRun {

@@ -12,24 +12,30 @@ import { watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
 import { channelAvailability, createSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
+import { createTurn } from "./turn.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
 
 export interface EngineOptions
   extends Pick<WorkerOptions, "concurrency" | "leaseMs" | "onSettled" | "log">,
-    Pick<DeliverPartners, "deadlineMs"> {}
+    Pick<DeliverPartners, "deadlineMs"> {
+  /** Of users who have none. */
+  timeZone: string;
+}
 
 const pollMs = 1_000;
 
 /** One worker per channel, so that an outage of one channel takes no slot from another. */
 export function createEngine(
-  store: Pick<Store, "claims" | "users" | "newId" | "now">,
-  { policy, render }: Pick<TypeRegistry, "policy" | "render">,
+  store: Pick<Store, "claims" | "users" | "itemStates" | "deliveries" | "newId" | "now">,
+  registry: Pick<TypeRegistry, "policy" | "render" | "get">,
   open: OpenChannel[],
   options: EngineOptions,
 ) {
   const { now } = store;
+  const { policy, render } = registry;
+  const decide = createTurn(registry, store, options.timeZone);
   const { concurrency, deadlineMs, log } = options;
   const recipients = createBatcher({ run: store.users.many, maxItems: 200 });
   const channels = open.map(({ rules, providers }) => ({
@@ -58,7 +64,17 @@ export function createEngine(
       store.users.suppress(user, of, { address, reason, at: new Date(now()) }).finally(() => {
         suppressedAt = now();
       });
-    const partners = { rules, slots, render, recipient: recipientOf, suppress, deadlineMs, now, sleep };
+    const partners = {
+      rules,
+      slots,
+      render,
+      recipient: recipientOf,
+      decide,
+      suppress,
+      deadlineMs,
+      now,
+      sleep,
+    };
     const targets = channel === "webhook" && {
       targets: createTargets({ now, concurrency }),
       targetOf: async (delivery: HeldDelivery) => hostOf((await recipientOf(delivery)).webhook?.url),

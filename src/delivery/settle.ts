@@ -21,8 +21,8 @@ export function settlementOf(
     switch (result.kind) {
       case "sent":
         return { ...base, state: "sent", ...(result.providerId && { providerId: result.providerId }) };
-      case "skip":
-        return { ...base, state: "skipped", reason: result.reason, detail: result.text };
+      case "decided":
+        return decided(result.decision);
       case "rejected":
         return {
           ...base,
@@ -38,6 +38,17 @@ export function settlementOf(
       case "retry":
         return again(result.afterMs);
     }
+  }
+
+  function decided(decision: Extract<DeliveryRun["result"], { kind: "decided" }>["decision"]): Settlement {
+    const { verdict, rule } = decision;
+    const kept = { at: now, verdict, rule };
+    if (decision.verdict === "later") {
+      const { until } = decision;
+      return { ...base, state: "pending", due: until, decision: { ...kept, until } };
+    }
+    const { reason, text } = decision;
+    return { ...base, state: "skipped", reason, detail: text, decision: kept };
   }
 
   function again(afterMs: number | undefined): Settlement {

@@ -1,5 +1,6 @@
 import type { DeliveryContent, HeldDelivery, Reason } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
+import type { Preferences } from "./preferences.ts";
 
 /** The fields of every message: `id` is the delivery's, the same on each attempt. */
 export interface Message {
@@ -118,6 +119,7 @@ export interface Recipient {
   phone?: string;
   locale?: string;
   timeZone?: string;
+  preferences?: Preferences;
   webhook?: {
     url: string;
     secrets: string[];

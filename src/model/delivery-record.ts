@@ -1,4 +1,4 @@
-import type { Attempt, DeliveryContent, DeliveryState, Reason } from "./delivery.ts";
+import type { Attempt, DeliveryContent, DeliveryState, Reason, StoredDecision } from "./delivery.ts";
 import type { Channel } from "./notification.ts";
 
 /** Which deliveries an operator means; every field narrows. Times in Unix milliseconds, of the delivery's creation. */
@@ -41,6 +41,7 @@ export interface DeliverySummary {
 
 export interface DeliveryRecord extends DeliverySummary {
   attempts: Attempt[];
+  decisions: StoredDecision[];
   providerId?: string;
   /** How often its worker died or hung. */
   interruptions: number;

@@ -1,4 +1,6 @@
+import type { Decision } from "./decide.ts";
 import type { Channel } from "./notification.ts";
+import type { CallRules } from "./rules.ts";
 
 /**
  * A delivery is one notification on one outbound channel. Its states:
@@ -7,7 +9,7 @@ import type { Channel } from "./notification.ts";
  *      ▲                  │ ├──permanent, or tries used up──▶ failed (with a reason)
  *      │                  │ ├──nothing to send to───────────▶ skipped (with a reason)
  *      │                  │ └──may have been sent, and the type would rather not send twice──▶ uncertain
- *      └──retry at `due`──┘
+ *      └──retry at `due`──┘   a rule may also make it wait, or end as skipped
  *      └──given back, or its lease ran out
  *
  * `sending` belongs to whoever holds the lease's token; a settlement with another token changes nothing.
@@ -46,6 +48,8 @@ export interface HeldDelivery {
   user: string;
   channel: Channel;
   content: DeliveryContent;
+  /** Of the call; they go before the type's. */
+  rules?: CallRules;
   /** Attempts made that count against the retry policy. */
   tries: number;
   /** On a channel with several addresses a user: the newest outcome of each, by `target`. */
@@ -72,6 +76,9 @@ export const reasons = [
   "unanswered",
   "poison",
   "erased",
+  "preference",
+  "muted",
+  "condition",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -128,10 +135,19 @@ export interface DeliveryRun {
     | Extract<AttemptOutcome, { kind: "sent" | "unknown" | "rejected" | "retry" }>
     /** Nobody could be asked; look again then (Unix ms). Uses up no try. */
     | { kind: "hold"; until: number }
-    /** There is nothing to send, or nobody to send it to. */
-    | { kind: "skip"; reason: Reason; text: string };
+    /** A rule says so: not yet, or not at all. */
+    | { kind: "decided"; decision: Exclude<Decision, { verdict: "send" }> };
   /** One of the user's addresses has taken it, so it ends as sent whatever becomes of the others. */
   taken?: true;
+}
+
+/** A decision about a delivery, as it is kept. Unix ms. */
+export interface StoredDecision {
+  at: number;
+  verdict: Decision["verdict"];
+  rule: string;
+  /** For `later`. */
+  until?: number;
 }
 
 /** How a held delivery goes on after a run. */
@@ -146,6 +162,8 @@ export interface Settlement {
   reason?: Reason;
   /** A sentence where no attempt tells it. */
   detail?: string;
+  /** The rule that made it wait or end. */
+  decision?: StoredDecision;
   providerId?: string;
 }
 

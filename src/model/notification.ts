@@ -1,4 +1,5 @@
 import type { DeliveryContent } from "./delivery.ts";
+import type { CallRules } from "./rules.ts";
 
 /** The name of an outbound channel. The inbox is not one: it is where a notification is kept, not sent. */
 export type Channel = string;
@@ -13,8 +14,11 @@ export interface NotifyCommand {
   /** 24 hex characters: what the notification is about. */
   targetId?: string;
   data?: Record<string, unknown>;
-  /** Instead of the type's own: where this one goes. `inbox` keeps a record. */
-  channels?: ReadonlyArray<Channel | "inbox">;
+  /**
+   * Instead of the type's own: where this one goes, as a list or with rules that go before the type's. `inbox` keeps a
+   * record.
+   */
+  channels?: ReadonlyArray<Channel | "inbox"> | Readonly<Record<Channel | "inbox", CallRules>>;
 }
 
 /**
@@ -81,4 +85,8 @@ export interface PlannedDelivery {
   id: string;
   channel: Channel;
   content: DeliveryContent;
+  /** Of the call; they go before the type's. */
+  rules?: CallRules;
+  /** Unix ms; absent: it is due now. */
+  due?: number;
 }

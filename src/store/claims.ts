@@ -1,5 +1,5 @@
 import { type AnyBulkWriteOperation, type Db, ObjectId } from "mongodb";
-import type { HeldDelivery, Settlement } from "../model/delivery.ts";
+import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { type DeliveryDocument, deliveriesOf, nextDue } from "./deliveries.ts";
 import { isRefusal } from "./failures.ts";
@@ -7,6 +7,7 @@ import { wireUserId } from "./ids.ts";
 
 /** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
 const keptAttempts = 200;
+const keptDecisions = 20;
 const dayMs = 24 * 60 * 60_000;
 /** A delivery that was interrupted this often is assumed to crash its workers. */
 const maxInterruptions = 3;
@@ -16,6 +17,7 @@ const heldFields = {
   user: 1,
   channel: 1,
   content: 1,
+  rules: 1,
   tries: 1,
   interruptions: 1,
   againAt: 1,
@@ -78,6 +80,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       user: wireUserId(one.user),
       channel: one.channel,
       content: one.content,
+      ...(one.rules && { rules: one.rules }),
       tries: one.tries,
       ...outcomesOf(one),
       ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
@@ -150,7 +153,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
         _id: new ObjectId(delivery.id),
         "lease.token": new ObjectId(delivery.token),
       });
-      const history = ({ tries, attempts, providerId }: Settlement) => ({
+      const history = ({ tries, attempts, providerId, decision }: Settlement) => ({
         set: { tries, ...(providerId && { providerId }) },
         $unset: { lease: 1 } as const,
         $push: {
@@ -158,6 +161,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
             $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
             $slice: -keptAttempts,
           },
+          ...(decision && { decisions: { $each: [storedDecision(decision)], $slice: -keptDecisions } }),
         },
       });
       const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
@@ -255,5 +259,11 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     nextDue: () => nextDue(db, channel),
   };
 }
+
+const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
+  at: new Date(at),
+  ...rest,
+  ...(until !== undefined && { until: new Date(until) }),
+});
 
 export type Claims = ReturnType<typeof createClaims>;

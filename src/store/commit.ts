@@ -190,7 +190,14 @@ export async function insertDeliveries(
   const { db } = options;
   const at = new Date(options.now());
   const documents = batch.flatMap(({ id: notification, user, deliveries }) =>
-    deliveries.map((one) => newDelivery(one, { notification, user }, at, leases.get(one.channel))),
+    deliveries.map((one) =>
+      newDelivery(
+        one,
+        { notification, user },
+        at,
+        one.due === undefined ? leases.get(one.channel) : undefined,
+      ),
+    ),
   );
   const { filter, update } = options.tally(documents, at, slot);
   if (!session || !options.bulkWrites) {

@@ -1,6 +1,7 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
-import type { Attempt, DeliveryContent, DeliveryState, Reason } from "../model/delivery.ts";
-import type { Channel } from "../model/notification.ts";
+import type { Attempt, DeliveryContent, DeliveryState, Reason, StoredDecision } from "../model/delivery.ts";
+import type { Channel, PlannedDelivery } from "../model/notification.ts";
+import type { CallRules } from "../model/rules.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 
@@ -11,6 +12,8 @@ export interface DeliveryDocument {
   type: string;
   channel: Channel;
   content: DeliveryContent;
+  /** Of the call; they go before the type's. */
+  rules?: CallRules;
   state: DeliveryState;
   /** When a pending delivery may be sent. */
   due: Date;
@@ -26,6 +29,8 @@ export interface DeliveryDocument {
   detail?: string;
   /** The provider's own id of the message. */
   providerId?: string;
+  /** The newest `keptDecisions`: which rules made it wait or end. */
+  decisions?: Array<Omit<StoredDecision, "at" | "until"> & { at: Date; until?: Date }>;
   /** When an operator last resent it. */
   againAt?: Date;
   /** When MongoDB deletes it; only on finished deliveries. */
@@ -63,6 +68,17 @@ export async function deliveriesOfUser(db: Db, user: string, limit: number) {
     state,
     changedAt: updatedAt.getTime(),
   }));
+}
+
+/** The delivery of the same notification on another channel. With several addresses, any of them. Index `once`. */
+export async function siblingOf(db: Db, user: string, notification: string, channel: Channel) {
+  const found = await orUnavailable(() =>
+    deliveriesOf(db).findOne(
+      { user: storedUserId(user), notification: new ObjectId(notification), channel },
+      { projection: { state: 1, reason: 1, due: 1 } },
+    ),
+  );
+  return found ? { state: found.state, reason: found.reason, due: found.due.getTime() } : undefined;
 }
 
 /** The deliveries that any worker could claim now, in pages, longest waiting first. Index `due`. */
@@ -116,11 +132,12 @@ export async function deliveryDepth(
 
 /** A planned delivery in its stored form: claimed by this process under `lease`, or pending for any worker. */
 export function newDelivery(
-  planned: { id: string; channel: Channel; content: DeliveryContent },
+  planned: PlannedDelivery,
   owner: { notification: string; user: string },
   now: Date,
   lease: { token: string; until: number } | undefined,
 ): DeliveryDocument {
+  const { rules, due } = planned;
   return {
     _id: new ObjectId(planned.id),
     notification: new ObjectId(owner.notification),
@@ -128,8 +145,9 @@ export function newDelivery(
     type: planned.content.key,
     channel: planned.channel,
     content: planned.content,
+    ...(rules && { rules }),
     state: lease ? "sending" : "pending",
-    due: now,
+    due: due === undefined ? now : new Date(due),
     tries: 0,
     attempts: [],
     ...(lease && { lease: { token: new ObjectId(lease.token), until: new Date(lease.until) } }),

@@ -21,6 +21,7 @@ const ours: Record<Exclude<keyof UserDocument, "_id">, string[]> = {
   timeZone: ["string"],
   webhook: ["object"],
   suppressed: ["object"],
+  notificationPreferences: ["object"],
   rev: numbers,
   notifications: ["array"],
   removedNotifications: ["array"],

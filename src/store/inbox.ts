@@ -2,6 +2,7 @@ import type { Collection, Db, Document, ObjectId } from "mongodb";
 import type { Suppression } from "../model/channel.ts";
 import type { InboxItem, InboxListing, InboxQuery, InboxState } from "../model/live.ts";
 import type { Channel, InboxPage, InboxView, StoredInboxItem } from "../model/notification.ts";
+import type { Preferences } from "../model/preferences.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import {
@@ -25,6 +26,7 @@ export interface UserDocument {
   timeZone?: string;
   webhook?: { url: string; secrets: string[]; headers?: Record<string, string>; failingSince?: Date };
   suppressed?: Partial<Record<Channel, Suppression>>;
+  notificationPreferences?: Preferences;
   /**
    * Starts at the database's clock in milliseconds and grows by one with each change of `notifications`. Each item
    * carries the value of its last change.

@@ -5,7 +5,7 @@ import { createClaims } from "./claims.ts";
 import { createServerClock } from "./clock.ts";
 import { createCommitter } from "./commit.ts";
 import type { Connection } from "./connect.ts";
-import { deliveriesOfUser, deliveryDepth, pendingDue } from "./deliveries.ts";
+import { deliveriesOfUser, deliveryDepth, pendingDue, siblingOf } from "./deliveries.ts";
 import { createEraser } from "./erase.ts";
 import { createIdempotencyStore } from "./idempotency.ts";
 import { newId, newIdAt } from "./ids.ts";
@@ -13,6 +13,7 @@ import { createInboxReader } from "./inbox.ts";
 import { createChangesReader } from "./inbox-changes.ts";
 import { createInboxWriter } from "./inbox-writes.ts";
 import { prepareCollections } from "./indexes.ts";
+import { createItemStates } from "./item-states.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
@@ -86,6 +87,7 @@ export function createStore(
       ...createInboxReader(db, inboxLimit),
       ...createInboxWriter(db, inboxLimit, now, writes),
     },
+    itemStates: createItemStates(db),
     changes: createChangesReader(db, inboxLimit),
     users: createProfileStore(db, writes, everyone),
     search: createUserSearch(db),
@@ -94,6 +96,8 @@ export function createStore(
     deliveries: {
       ...createOperatorDeliveries(db),
       ofUser: (user: string, limit: number) => deliveriesOfUser(db, user, limit),
+      sibling: (user: string, notification: string, channel: Channel) =>
+        siblingOf(db, user, notification, channel),
       depth: () => deliveryDepth(db, channels),
       pendingDue: () => pendingDue(db, channels, now()),
     },

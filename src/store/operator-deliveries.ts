@@ -204,10 +204,15 @@ function summaryOf(stored: Stored): DeliverySummary {
 }
 
 function recordOf(stored: Stored): DeliveryRecord {
-  const { attempts, providerId, interruptions = 0, lease, expireAt } = stored;
+  const { attempts, decisions = [], providerId, interruptions = 0, lease, expireAt } = stored;
   return {
     ...summaryOf(stored),
     attempts: attempts.map((attempt) => ({ ...attempt, at: attempt.at.getTime() })),
+    decisions: decisions.map(({ at, until, ...rest }) => ({
+      at: at.getTime(),
+      ...rest,
+      ...(until && { until: until.getTime() }),
+    })),
     ...(providerId !== undefined && { providerId }),
     interruptions,
     ...(lease && { heldUntil: lease.until.getTime() }),

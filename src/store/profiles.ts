@@ -2,13 +2,22 @@ import type { Db } from "mongodb";
 import type { Recipient, Suppression } from "../model/channel.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
+import { isPreferences, type Preferences } from "../model/preferences.ts";
 import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import type { UserWrites } from "./user-writes.ts";
 
-const projection = { email: 1, phone: 1, locale: 1, timeZone: 1, webhook: 1, suppressed: 1 } as const;
+const projection = {
+  email: 1,
+  phone: 1,
+  locale: 1,
+  timeZone: 1,
+  webhook: 1,
+  suppressed: 1,
+  notificationPreferences: 1,
+} as const;
 const profileProjection = { ...Object.fromEntries(profileFields.map((field) => [field, 1])), suppressed: 1 };
 
 /** The users' addresses and suppressions. `everyone`: the addresses of users who have none of their own. */
@@ -23,6 +32,20 @@ export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipie
       );
       const byId = new Map(found.map((one) => [wireUserId(one._id), recipientOf(one)]));
       return ids.map((id) => ({ ...everyone, ...byId.get(id) }));
+    },
+
+    /** The preferences of those of the users who have any. Index `preferences`. */
+    async preferences(ids: string[]): Promise<Map<string, Preferences>> {
+      const _id = { $in: [...new Set(ids)].map(storedUserId) };
+      const found = await orUnavailable(() =>
+        users
+          .find(
+            { _id, notificationPreferences: { $exists: true } },
+            { projection: { notificationPreferences: 1 }, batchSize: ids.length + 1 },
+          )
+          .toArray(),
+      );
+      return new Map(found.map((one) => [wireUserId(one._id), preferencesOf(one) ?? {}]));
     },
 
     async read(user: string): Promise<Profile | undefined> {
@@ -122,16 +145,24 @@ function profileOf(document: UserDocument): Profile {
 }
 
 /** The document is the product team's own: fields of an unexpected type are ignored. */
-function recipientOf({ email, phone, locale, timeZone, webhook, suppressed }: UserDocument): Recipient {
+function recipientOf(document: UserDocument): Recipient {
+  const { email, phone, locale, timeZone, webhook, suppressed } = document;
+  const preferences = preferencesOf(document);
   return {
     ...(typeof email === "string" && { email }),
     ...(typeof phone === "string" && { phone }),
     ...(typeof locale === "string" && { locale }),
     ...(typeof timeZone === "string" && { timeZone }),
+    ...(preferences && { preferences }),
     ...(typeof webhook?.url === "string" &&
       Array.isArray(webhook.secrets) && { webhook: webhookOf(webhook) }),
     ...(typeof suppressed === "object" && { suppressed: wellFormed(suppressed) }),
   };
+}
+
+/** A restored or foreign value of another form is ignored. */
+function preferencesOf({ notificationPreferences: found }: UserDocument): Preferences | undefined {
+  return isPreferences(found) ? found : undefined;
 }
 
 function webhookOf({ url, secrets, headers, failingSince }: NonNullable<UserDocument["webhook"]>) {

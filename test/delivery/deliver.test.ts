@@ -8,6 +8,8 @@ import { channelAvailability, type ProviderSlot, ratePatienceMs } from "../../sr
 import type { EmailMessage, Provider, Recipient, Rendered, SmsMessage } from "../../src/model/channel.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
 
+import { withoutRules } from "./without-rules.ts";
+
 type Outcome = Exclude<AttemptOutcome, { kind: "sent" }>;
 type Answer = Outcome | "sent" | Error;
 
@@ -77,6 +79,7 @@ function channelOf(
     async suppress(...entry: unknown[]): Promise<void> {
       suppressed.push(entry);
     },
+    decide: withoutRules(now),
     deadlineMs: 60_000,
     now,
     async sleep(ms: number) {
@@ -93,8 +96,7 @@ function channelOf(
     tries: 0,
     token: "c".repeat(24),
   };
-  const turn = (more: Partial<typeof partners & DeliverPartners> = {}) =>
-    deliver(delivery, { ...partners, ...more });
+  const turn = (more: Partial<DeliverPartners> = {}) => deliver(delivery, { ...partners, ...more });
   return { slots, asked, messages, states, slept, suppressed, recipient, delivery, turn };
 }
 
@@ -239,7 +241,15 @@ test("skips without a provider, without an address or when suppressed, and store
   const none = channelOf({});
   expect(await none.turn()).toEqual({
     attempts: [],
-    result: { kind: "skip", reason: "no_provider", text: "no provider is configured for email" },
+    result: {
+      kind: "decided",
+      decision: {
+        verdict: "skip",
+        rule: "no_provider",
+        reason: "no_provider",
+        text: "no provider is configured for email",
+      },
+    },
   });
   // Deliveries without a provider are claimed all the same, so that they end.
   expect(channelAvailability([], Date.now())).toEqual({ limit: Number.POSITIVE_INFINITY });
@@ -248,12 +258,16 @@ test("skips without a provider, without an address or when suppressed, and store
   const at = new Date("2026-01-31T12:00:00.000Z");
   recipient.suppressed = { email: { address: "ada@users.example", reason: "opt_out", at } };
   expect((await turn()).result).toEqual({
-    kind: "skip",
-    reason: "suppressed",
-    text: "opt_out since 2026-01-31T12:00:00.000Z",
+    kind: "decided",
+    decision: {
+      verdict: "skip",
+      rule: "suppressed",
+      reason: "suppressed",
+      text: "opt_out since 2026-01-31T12:00:00.000Z",
+    },
   });
   delete recipient.email;
-  expect((await turn()).result).toMatchObject({ kind: "skip", reason: "no_address" });
+  expect((await turn()).result).toMatchObject({ kind: "decided", decision: { reason: "no_address" } });
   expect(asked).toEqual([]);
 });
 

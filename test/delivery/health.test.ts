@@ -5,6 +5,7 @@ import { createHealth, type HealthState } from "../../src/delivery/health.ts";
 import { settlementOf } from "../../src/delivery/settle.ts";
 import { channelAvailability, type ProviderSlot } from "../../src/delivery/slot.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
+import { withoutRules } from "./without-rules.ts";
 
 const ailing: AttemptOutcome = { kind: "retry", code: "ECONNREFUSED", text: "refused", ailing: true };
 const unknown: AttemptOutcome = { kind: "unknown", code: "TIMEOUT", text: "no answer" };
@@ -154,6 +155,7 @@ test("a ten-minute outage with a full queue uses one attempt per probe, then eve
     resendUnknown: true,
     recipient: async () => ({ phone: "+15552223333" }),
     suppress: async () => {},
+    decide: withoutRules(() => clock.now),
     deadlineMs: 60_000,
     now: () => clock.now,
     sleep: async () => {},

@@ -46,7 +46,20 @@ const turns = {
   hold: { attempts: [], result: { kind: "hold", until: now + 7_000 } },
   skip: {
     attempts: [],
-    result: { kind: "skip", reason: "no_address", text: "the user has no address for email" },
+    result: {
+      kind: "decided",
+      decision: {
+        verdict: "skip",
+        rule: "no_address",
+        reason: "no_address",
+        text: "the user has no address for email",
+      },
+    },
+  },
+  /** A rule makes it wait: it uses up no try. */
+  later: {
+    attempts: [],
+    result: { kind: "decided", decision: { verdict: "later", rule: "quiet", until: now + 9_000 } },
   },
   /** No provider was asked, because the message could not be rendered. */
   template: {
@@ -56,7 +69,17 @@ const turns = {
 } satisfies Record<string, DeliveryRun>;
 
 const spent = { state: "failed", reason: "exhausted", tries: 3 };
-const nowhere = { state: "skipped", reason: "no_address", detail: "the user has no address for email" };
+const nowhere = {
+  state: "skipped",
+  reason: "no_address",
+  detail: "the user has no address for email",
+  decision: { at: now, verdict: "skip", rule: "no_address" },
+};
+const waiting = {
+  state: "pending",
+  due: now + 9_000,
+  decision: { at: now, verdict: "later", rule: "quiet", until: now + 9_000 },
+};
 /** [run, tries before, next state of the delivery] with at most 2 retries, 10 s and factor 2, no jitter. */
 const table: Array<[keyof typeof turns, number, object]> = [
   ["sent", 0, { state: "sent", tries: 1, providerId: "<id@sender>" }],
@@ -83,6 +106,8 @@ const table: Array<[keyof typeof turns, number, object]> = [
   ["skip", 0, { ...nowhere, tries: 0 }],
   ["skip", 1, { ...nowhere, tries: 1 }],
   ["skip", 2, { ...nowhere, tries: 2 }],
+  ["later", 0, { ...waiting, tries: 0 }],
+  ["later", 2, { ...waiting, tries: 2 }],
   ["template", 0, { state: "failed", tries: 0, reason: "template", detail: "no such" }],
   ["template", 2, { state: "failed", tries: 2, reason: "template", detail: "no such" }],
 ];

@@ -9,7 +9,9 @@ import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
+import { createProfileStore } from "../../src/store/profiles.ts";
 import { createTally } from "../../src/store/tally.ts";
+import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
@@ -45,6 +47,7 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
     now: Date.now,
     idempotency: createIdempotencyStore(db, true),
     newTimedId: newId,
+    users: createProfileStore(db, createUserWrites(db, true)),
   };
   const made = createNotifier(store, registry, options);
   return {

@@ -13,7 +13,7 @@ export const stateText: Record<Delivery["status"], string> = {
   sent: "The provider has accepted it.",
   delivered: "The provider reports that it has arrived.",
   failed: "It did not arrive, and is not retried.",
-  skipped: "There was nothing to send, or no address to send it to.",
+  skipped: "It was not wanted, not needed, or had no address to go to.",
   canceled: "It was canceled before it was sent.",
   uncertain: "It may have been sent. This type is not sent twice.",
 };
@@ -35,6 +35,9 @@ export const reasonText: Record<NonNullable<Delivery["reason"]>, string> = {
   unanswered: "The provider did not answer: it may have been sent.",
   poison: "Every worker that tried to send it crashed.",
   erased: "Its user was erased.",
+  preference: "The user has turned it off, or it is off by default.",
+  muted: "The user has muted notifications.",
+  condition: "A rule of its type said that it was not needed.",
 };
 export const reasons = Object.keys(reasonText);
 

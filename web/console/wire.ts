@@ -51,7 +51,10 @@ export interface Delivery {
     | "undelivered"
     | "unanswered"
     | "poison"
-    | "erased";
+    | "erased"
+    | "preference"
+    | "muted"
+    | "condition";
   detail?: string;
   /** The provider of the last attempt. */
   provider?: string;
@@ -61,6 +64,15 @@ export interface Delivery {
   due?: string;
   created_at: string;
   updated_at: string;
+}
+
+export interface DeliveryDecision {
+  at: string;
+  verdict: "later" | "skip" | "send";
+  /** The rule that decided, such as `unless:read`. */
+  rule: string;
+  /** When it is looked at again. */
+  until?: string;
 }
 
 export interface DeliveryMessage {
@@ -102,6 +114,8 @@ export interface DeliveryRecord extends Delivery {
   held_until?: string;
   /** When a finished delivery is deleted. */
   expires_at?: string;
+  /** Why it waited, or was not sent: the newest 20, oldest first. */
+  decisions: DeliveryDecision[];
   /** The newest 20, oldest first. */
   attempts: Attempt[];
 }

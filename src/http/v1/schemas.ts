@@ -1,5 +1,6 @@
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
 import { channelNames } from "../../channels/index.ts";
+import { callRuleFields } from "../../core/types.ts";
 import { InboxItemDto, inboxState } from "../../model/inbox-dto.ts";
 import { idPattern, maxIdCharacters } from "../../model/user-id.ts";
 import { hex24 } from "../patterns.ts";
@@ -24,6 +25,8 @@ export const Exactly = <Fields extends TProperties>(fields: Fields, options: { t
 export const UserPath = Type.Object({ id: UserId });
 export const ItemPath = Type.Object({ id: UserId, item: ItemId });
 
+const ChannelRules = Exactly(callRuleFields(channelNames()), { title: "ChannelRules" });
+
 /** The content of a notification, for HTTP and for the library. `types`: the keys of the type registry. */
 export const notificationFields = (types: string[]) => ({
   type: Type.String({ enum: types, description: "A notification type." }),
@@ -35,12 +38,27 @@ export const notificationFields = (types: string[]) => ({
     ),
   ),
   channels: Type.Optional(
-    Type.Array(Type.String({ enum: [...channelNames(), "inbox"] }), {
-      minItems: 1,
-      maxItems: channelNames().length + 1,
-      uniqueItems: true,
-      description: "Replaces the type's channels. `inbox` stores the notification in the user's inbox.",
-    }),
+    Type.Union(
+      [
+        Type.Array(Type.String({ enum: [...channelNames(), "inbox"] }), {
+          minItems: 1,
+          maxItems: channelNames().length + 1,
+          uniqueItems: true,
+        }),
+        Type.Partial(
+          Exactly({
+            ...Object.fromEntries(channelNames().map((name) => [name, ChannelRules])),
+            inbox: Exactly({}),
+          }),
+          { minProperties: 1, additionalProperties: false },
+        ),
+      ],
+      {
+        description:
+          "Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, " +
+          'such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user\'s inbox.',
+      },
+    ),
   ),
 });
 

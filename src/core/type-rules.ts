@@ -1,0 +1,129 @@
+import { Ajv, type ValidateFunction } from "ajv";
+import type { Liquid } from "liquidjs";
+import type { TypeRules } from "../model/decide.ts";
+import type { DeliveryContent } from "../model/delivery.ts";
+import { type ErrorDetail, shortPointer } from "../model/errors.ts";
+import { escapePointer } from "../model/json-limits.ts";
+import { nearest } from "../model/nearest.ts";
+import type { Channel } from "../model/notification.ts";
+import type { Category } from "../model/preferences.ts";
+import { type CallRules, type ChannelRuleSet, ruleFields, ruleProblems } from "../model/rules.ts";
+import { type Expression, parseExpression } from "./expressions.ts";
+import { type TemplateUser, variables } from "./templates.ts";
+import type { NotificationType } from "./types.ts";
+
+/** A type as the core uses it: without its templates. */
+export interface RegisteredType extends TypeRules {
+  inbox: boolean;
+  channels: Channel[];
+  /** The channels that have rules. A channel that only a call names has none. */
+  rules: Readonly<Record<Channel, CallRules>>;
+  /** The first expression of the channel's `if` that does not hold. */
+  unmet(channel: Channel, content: DeliveryContent, user: TemplateUser): string | undefined;
+  /** The problems of `data` with the type's `data_schema`. */
+  dataProblems(data: unknown): ErrorDetail[];
+}
+
+/** The settings of a channel's entry, and its rules. */
+export function partsOf(entry: object): { settings: Record<string, unknown>; rules: ChannelRuleSet } {
+  const fields = Object.entries(entry);
+  const isRule = ([name]: [string, unknown]) => (ruleFields as readonly string[]).includes(name);
+  return {
+    settings: Object.fromEntries(fields.filter((one) => !isRule(one))),
+    rules: Object.fromEntries(fields.filter(isRule)),
+  };
+}
+
+/** Reads the rules of one type. Returns all problems as sentences that name their place. */
+export function readRules(
+  key: string,
+  type: NotificationType,
+  categories: ReadonlyMap<string, Category>,
+  engine: Liquid,
+): { registered: RegisteredType; problems: string[] } {
+  const problems: string[] = [];
+  const rules: Record<Channel, CallRules> = {};
+  const conditions = new Map<Channel, Expression[]>();
+  for (const [channel, entry] of Object.entries(type.channels)) {
+    const { if: sources = [], ...rest } = partsOf(entry ?? {}).rules;
+    rules[channel] = rest;
+    const parsed = sources.flatMap((source, at) => {
+      try {
+        return parseExpression(engine, source);
+      } catch (error) {
+        problems.push(`type ${key}, channel ${channel}, if[${at}]: ${(error as Error).message}`);
+        return [];
+      }
+    });
+    if (parsed.length > 0) conditions.set(channel, parsed);
+  }
+  for (const { pointer, detail } of ruleProblems(rules, type.inbox)) {
+    const [, channel, field] = pointer.split("/");
+    problems.push(`type ${key}, channel ${channel}, ${field}: ${detail}`);
+  }
+  const { category, mandatory = false } = type;
+  if (category !== undefined && categories.size > 0 && !categories.has(category)) {
+    const guess = nearest(category, [...categories.keys()]);
+    problems.push(
+      `type ${key}, category: ${category} is not in \`categories\`${guess === undefined ? "" : `; did you mean ${guess}?`}`,
+    );
+  }
+  const schema = readSchema(type.data_schema);
+  if (typeof schema === "string") problems.push(`type ${key}, data_schema: ${schema}`);
+
+  const registered: RegisteredType = {
+    key,
+    mandatory,
+    category,
+    defaults: category === undefined ? undefined : categories.get(category),
+    inbox: type.inbox,
+    channels: Object.keys(type.channels),
+    rules,
+    unmet(channel, content, user) {
+      const own = conditions.get(channel);
+      if (!own) return undefined;
+      const scope = variables(content, user);
+      return own.find((one) => !one.holds(scope))?.source;
+    },
+    dataProblems: (data) => (typeof schema === "function" ? problemsOf(schema, data ?? {}) : []),
+  };
+  return { registered, problems };
+}
+
+/** The compiled schema, or what is wrong with it. */
+function readSchema(schema: object | undefined): ValidateFunction | string | undefined {
+  if (schema === undefined) return undefined;
+  try {
+    // Unknown keywords are refused, since a misspelt one would check nothing.
+    return new Ajv({
+      allErrors: true,
+      strict: true,
+      strictTypes: false,
+      strictTuples: false,
+      strictRequired: false,
+      validateFormats: false,
+    }).compile(schema);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const mostProblems = 20;
+
+function problemsOf(validate: ValidateFunction, data: unknown): ErrorDetail[] {
+  if (validate(data)) return [];
+  return (validate.errors ?? [])
+    .slice(0, mostProblems)
+    .map(({ instancePath, message = "is not valid", params }) => {
+      const { additionalProperty, missingProperty, allowedValues } = params as Record<string, unknown>;
+      const inner = additionalProperty ?? missingProperty;
+      const pointer = shortPointer(
+        `/data${instancePath}${inner === undefined ? "" : `/${escapePointer(String(inner))}`}`,
+      );
+      if (missingProperty !== undefined) return { pointer, detail: "is missing" };
+      if (additionalProperty !== undefined) return { pointer, detail: "is not a known field" };
+      if (Array.isArray(allowedValues))
+        return { pointer, detail: `must be one of ${allowedValues.join(", ")}` };
+      return { pointer, detail: message };
+    });
+}
