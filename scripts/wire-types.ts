@@ -26,6 +26,9 @@ const clientTypes = [
   "ChannelRules",
   "NotificationBody",
   "NotificationAnswer",
+  "DeliveryDecision",
+  "ExpectedDelivery",
+  "DryRunAnswer",
   "InboxAnswer",
   "ItemAnswer",
   "ReadAllAnswer",
@@ -54,11 +57,14 @@ export function wireTypes(document: { paths: Record<string, Record<string, objec
   const others = [...found.keys()].filter((name) => !clientTypes.includes(name)).sort();
   return {
     client: formatted([declaration("InboxQuery", { properties }, found), ...clientTypes.map(declare)]),
-    console: formatted([
-      'import type { InboxItem } from "../../src/client/wire.ts";\n',
-      ...others.map(declare),
-    ]),
+    console: formatted([importOf(others.map(declare).join("\n")), ...others.map(declare)]),
   };
+}
+
+/** The client's types that the text uses. */
+function importOf(text: string): string {
+  const used = clientTypes.filter((name) => new RegExp(`\\b${name}\\b(?! \\{)`).test(text)).sort();
+  return `import type { ${used.join(", ")} } from "../../src/client/wire.ts";\n`;
 }
 
 const formatted = (parts: string[]): string =>

@@ -157,6 +157,7 @@ export async function startApp(
         queue,
         hub,
         maxWaiting: config.COMMIT_QUEUE_LIMIT,
+        timeZone: config.TIME_ZONE,
         onBatch: metrics.batch,
         onReceipt: metrics.received,
       });

@@ -227,6 +227,17 @@ describe("belfry", () => {
     expect([twice.code, twice.err]).toStrictEqual([1, expect.stringContaining("it is still being sent")]);
     expect((await belfry(["show", new ObjectId().toHexString()])).code).toBe(1);
 
+    const story = await belfry(["why", first]);
+    expect(story.code, story.err).toBe(0);
+    expect(story.out).toMatch(/^Notification [0-9a-f]{24}, cli, to /);
+    expect(story.out).toMatch(/accepted and stored/);
+    const unknown = new ObjectId().toHexString();
+    expect(await belfry(["why", unknown])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`No inbox and no delivery has a notification ${unknown}`),
+    });
+    expect((await belfry(["why", "x"])).code).toBe(2);
+
     const dry = await belfry(["redrive", "--type", type, "--dry-run"]);
     expect([dry.code, dry.out.trim()]).toStrictEqual([0, "619  would be sent again"]);
     expect(await deliveries.countDocuments({ type, state: "failed" })).toBe(619);

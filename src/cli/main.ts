@@ -18,11 +18,12 @@ import { terminal } from "./terminal.ts";
 import { token } from "./token.ts";
 import { types } from "./types.ts";
 import { users } from "./users.ts";
+import { why } from "./why.ts";
 
 const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
   Notify: { send, simulate },
-  Look: { users, inbox, types, deliveries, show, suppressions, ledger },
+  Look: { users, inbox, types, deliveries, show, why, suppressions, ledger },
   Act: { retry, redrive, token },
 };
 const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));

@@ -56,5 +56,5 @@ export async function openCore({ config, store }: Session) {
   ]);
   const registry = openRegistry(config);
   await store.open();
-  return createCore(store, registry);
+  return createCore(store, registry, { timeZone: config.TIME_ZONE });
 }

@@ -6,6 +6,7 @@ import type { Replica } from "./replica.ts";
 import { addressOf, type Call, createRequester, type Requester } from "./request.ts";
 import { eventStreamTransport, type WebSocketClass, webSocketTransport } from "./transports.ts";
 import type {
+  DryRunAnswer,
   InboxAnswer,
   InboxQuery,
   InboxState,
@@ -91,6 +92,16 @@ export class BelfryClient {
       path: "/v1/notifications",
       body: notification,
       headers: { "idempotency-key": idempotencyKey },
+    });
+  }
+
+  /** Writes nothing, and tells what would happen to each recipient on each channel, when, and by which rule. */
+  dryRun(notification: NotificationBody): Promise<DryRunAnswer> {
+    return this.#request({
+      method: "POST",
+      path: "/v1/notifications",
+      query: { dry_run: true },
+      body: notification,
     });
   }
 

@@ -60,6 +60,55 @@ export interface NotificationAnswer {
   }>;
 }
 
+export interface DeliveryDecision {
+  at: string;
+  verdict: "later" | "skip" | "send";
+  /** The rule that decided, such as `unless:read`. */
+  rule: string;
+  /** When it is looked at again. */
+  until?: string;
+}
+
+export interface ExpectedDelivery {
+  channel: "inbox" | "email" | "sms" | "webhook";
+  verdict: "send" | "skip";
+  /** When it is sent, or when that is decided. */
+  at: string;
+  /** The rule that decides, such as `preference:types.comment.email`. */
+  rule: string;
+  reason?:
+    | "address"
+    | "message"
+    | "policy"
+    | "opt_out"
+    | "expired"
+    | "exhausted"
+    | "template"
+    | "no_address"
+    | "no_provider"
+    | "suppressed"
+    | "bounced"
+    | "undelivered"
+    | "unanswered"
+    | "poison"
+    | "erased"
+    | "preference"
+    | "muted"
+    | "condition";
+  /** Why it is not sent. */
+  text?: string;
+  /** The rules that make it wait before that, in order. */
+  waits: DeliveryDecision[];
+}
+
+export interface DryRunAnswer {
+  /** One entry per recipient, in the order of the request. */
+  notifications: Array<{
+    user_id: string;
+    channels: ExpectedDelivery[];
+  }>;
+}
+
 export interface InboxAnswer extends InboxState {
   /** Newest first. */
   items: InboxItem[];

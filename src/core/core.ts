@@ -6,6 +6,8 @@ import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createDeliveryMessage } from "./delivery-message.ts";
+import { createDryRun } from "./dry-run.ts";
+import { createExplain } from "./explain.ts";
 import { createFindUsers } from "./find-users.ts";
 import { createHistory } from "./history.ts";
 import { createInbox } from "./inbox.ts";
@@ -27,6 +29,8 @@ export interface CoreOptions {
   hub?: Hub | undefined;
   /** How many requests may wait: notifications for a commit, and pages for a read. */
   maxWaiting?: number;
+  /** Of users who have none; UTC. */
+  timeZone?: string;
   /** Called with the size and outcome of each commit (metrics). */
   onBatch?: (size: number, stored: number) => void;
   /** Called with each report of a provider (metrics). */
@@ -35,7 +39,7 @@ export interface CoreOptions {
 
 /** All use cases on one store: for HTTP, the library and the command line. */
 export function createCore(store: Store, registry: TypeRegistry, options: CoreOptions = {}) {
-  const { engine, queue, hub, maxWaiting, onBatch, onReceipt } = options;
+  const { engine, queue, hub, maxWaiting, timeZone = "UTC", onBatch, onReceipt } = options;
 
   /** Tells workers of deliveries that any of them may take. */
   function announce(deliveries: Array<{ id: string; channel: Channel }>): void {
@@ -57,6 +61,8 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     registry,
     ...notifier,
     inbox,
+    dryRun: createDryRun(store, registry, notifier, timeZone),
+    explain: createExplain(store),
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),
     deliveryMessage: createDeliveryMessage(store, registry.render),

@@ -42,7 +42,8 @@ const Attempt = Type.Object(
   { title: "Attempt" },
 );
 
-const Decided = Type.Object(
+/** A decision of the rules about a delivery. */
+export const Decided = Type.Object(
   {
     at: Time(),
     verdict: Type.String({ enum: ["later", "skip", "send"] }),

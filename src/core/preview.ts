@@ -5,6 +5,8 @@ import type { Channel, NotifyCommand } from "../model/notification.ts";
 import { Count } from "../model/schema.ts";
 import { type TypeRegistry, templatesOf } from "./notification-types.ts";
 import { createPlanner } from "./notify.ts";
+import { rulesInWords } from "./rules-in-words.ts";
+import { partsOf } from "./type-rules.ts";
 
 const Email = Type.Object({ subject: Type.String(), text: Type.String(), html: Type.String() });
 
@@ -19,6 +21,17 @@ export const TypeDto = Type.Object(
       Type.Object(
         { email: Type.Optional(Email), sms: Type.Optional(Type.Object({ text: Type.String() })) },
         { description: "Liquid templates of the type's channels. Default templates fill the gaps." },
+      ),
+    ),
+    category: Type.Optional(Type.String()),
+    mandatory: Type.Boolean({ description: "The user cannot turn it off." }),
+    rules: Type.Unsafe<Record<Channel, string>>(
+      Type.Object(
+        {},
+        {
+          additionalProperties: { type: "string" },
+          description: "By channel, when it sends: a readable line.",
+        },
       ),
     ),
     retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
@@ -45,9 +58,11 @@ export const PreviewDto = Type.Object(
 );
 
 export function describeTypes({ types, policy }: TypeRegistry): Array<Static<typeof TypeDto>> {
-  return [...types].map(([key, { description, inbox, channels: own }]) => {
+  return [...types].map(([key, { description, inbox, category, mandatory = false, channels: own }]) => {
     const used = channels.filter(({ name }) => own[name] !== undefined);
-    const templates = used.map((one) => [one.name, templatesOf(one, own[one.name] ?? {})] as const);
+    const templates = used.map(
+      (one) => [one.name, templatesOf(one, partsOf(own[one.name] ?? {}).settings)] as const,
+    );
     const { delayMs, factor, maxRetries, resendUnknown } = policy(key);
     return {
       key,
@@ -55,6 +70,11 @@ export function describeTypes({ types, policy }: TypeRegistry): Array<Static<typ
       inbox,
       channels: used.map(({ name }) => name),
       templates: Object.fromEntries(templates.filter(([, parts]) => Object.keys(parts).length > 0)),
+      ...(category !== undefined && { category }),
+      mandatory,
+      rules: Object.fromEntries(
+        used.map(({ name }) => [name, rulesInWords(name, partsOf(own[name] ?? {}).rules)]),
+      ),
       retry: { delay_ms: delayMs, factor, max_retries: maxRetries },
       on_timeout: resendUnknown ? "resend" : "give_up",
     };

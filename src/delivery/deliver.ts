@@ -10,7 +10,7 @@ import {
   SendError,
 } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { failingDays } from "./endpoints.ts";
+import { reachOf } from "../model/reach.ts";
 import { type ProviderSlot, ratePatienceMs, restOf, sendWithin } from "./slot.ts";
 import type { Turn } from "./turn.ts";
 
@@ -51,16 +51,15 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   } catch (error) {
     return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
   }
-  const addresses = rules.addresses(recipient);
-  const outcomes = delivery.outcomes ?? {};
-  const open = addresses.filter(({ target }) => target === undefined || !isClosed(outcomes[target]));
-  const suppression = recipient.suppressed?.[rules.name];
-  const wanted = open.filter(({ address }) => address !== suppression?.address);
-  const takenBefore = Object.values(outcomes).includes("sent");
-  if (wanted.length === 0 && takenBefore) return { attempts, result: { kind: "sent" } };
+  const {
+    addresses,
+    taken: takenBefore,
+    unreachable,
+  } = reachOf(rules, recipient, delivery.outcomes, partners.resendUnknown);
+  if (addresses.length === 0 && takenBefore) return { attempts, result: { kind: "sent" } };
   let decision: Decision;
   try {
-    decision = await partners.decide(delivery, recipient, unreachable());
+    decision = await partners.decide(delivery, recipient, unreachable ?? withoutProvider());
   } catch (error) {
     return retry("RULES", `the rules could not be checked: ${(error as Error).message}`);
   }
@@ -70,7 +69,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
     return retry("LEASE", "another worker took the delivery before the send");
 
-  const composed = wanted.map((one) => ({ address: one.address, ...compose(one) }));
+  const composed = addresses.map((one) => ({ address: one.address, ...compose(one) }));
   const messages = composed.filter((one) => "message" in one);
   const [refused] = composed.filter((one) => "problem" in one);
   if (refused && messages.length === 0)
@@ -85,20 +84,9 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   const taken = takenBefore || results.some(({ kind }) => kind === "sent");
   return { attempts, result, ...(taken && result.kind !== "sent" && { taken: true }) };
 
-  function unreachable(): Facts["unreachable"] {
-    if (wanted.length === 0 && suppression && open.length > 0)
-      return { reason: "suppressed", text: suppressedText(suppression) };
-    if (addresses.length === 0)
-      return { reason: "no_address", text: `the user has no address for ${rules.name}` };
-    if (wanted.length === 0) return { reason: "no_address", text: "every address refused it" };
-    if (slots.length === 0)
-      return { reason: "no_provider", text: `no provider is configured for ${rules.name}` };
-    return undefined;
-  }
-
-  function isClosed(outcome: Attempt["outcome"] | undefined): boolean {
-    if (outcome === "unknown") return !partners.resendUnknown;
-    return outcome === "sent" || outcome === "rejected";
+  function withoutProvider(): Facts["unreachable"] {
+    if (slots.length > 0) return undefined;
+    return { reason: "no_provider", text: `no provider is configured for ${rules.name}` };
   }
 
   /** The message to one address, or why there is none. */
@@ -189,9 +177,3 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
 
 /** With several addresses, a result that keeps the delivery open comes first, then the best one. */
 const order: Array<Result["kind"]> = ["retry", "hold", "unknown", "sent", "rejected"];
-
-function suppressedText({ reason, at }: Suppression): string {
-  if (reason !== "failing") return `${reason} since ${at.toISOString()}`;
-  const remedy = "store the webhook again, or remove the suppression";
-  return `the webhook is disabled since ${at.toISOString()}: every attempt had failed for ${failingDays} days; ${remedy}`;
-}

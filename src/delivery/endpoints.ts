@@ -1,9 +1,9 @@
 import type { Recipient } from "../model/channel.ts";
 import type { Settlement } from "../model/delivery.ts";
+import { failingDays } from "../model/reach.ts";
 import type { Store } from "../store/index.ts";
 import type { WorkerOptions } from "./worker.ts";
 
-export const failingDays = 5;
 const failingMs = failingDays * 24 * 60 * 60_000;
 
 /**

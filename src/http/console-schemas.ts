@@ -2,7 +2,6 @@ import { Type } from "typebox";
 import { UserDto } from "../core/find-users.ts";
 import { SimulatorDto } from "../core/simulator-switch.ts";
 import { SampleDto } from "../core/stats.ts";
-import { InboxItemDto } from "../model/inbox-dto.ts";
 import { Time } from "../model/schema.ts";
 import { plainText, typeKey } from "./patterns.ts";
 import { Exactly, Hex24 } from "./v1/schemas.ts";
@@ -16,11 +15,6 @@ export const PreviewBody = Exactly({
   target_id: Type.Optional(Hex24),
   data: Type.Optional(Type.Object({}, { additionalProperties: true })),
 });
-
-export const FoundNotification = Type.Object(
-  { user_id: Type.String(), item: InboxItemDto },
-  { title: "FoundNotification" },
-);
 
 export const UsersQuery = Exactly({
   q: Type.Optional(

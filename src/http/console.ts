@@ -6,17 +6,13 @@ import { describeTypes, PreviewDto, TypeDto } from "../core/preview.ts";
 import { SimulatorDto, type SimulatorSwitch } from "../core/simulator-switch.ts";
 import type { Stats } from "../core/stats.ts";
 import type { Engine } from "../delivery/engine.ts";
-import { BelfryError } from "../model/errors.ts";
-import { inboxItemDto } from "../model/inbox-dto.ts";
 import { iso } from "../model/schema.ts";
-import type { Store } from "../store/index.ts";
 import * as schemas from "./console-schemas.ts";
 import { linkNextPage, nextCursor } from "./next-page.ts";
 import { Id } from "./v1/delivery-schemas.ts";
 
 export interface ConsoleParts {
   core: Pick<Core, "registry" | "preview" | "findUsers" | "deliveryMessage">;
-  store: Pick<Store, "search">;
   /** The delivery engine, in a process that sends. */
   engine?: Engine | undefined;
   stats: Stats;
@@ -26,10 +22,7 @@ export interface ConsoleParts {
 const tags = ["operate"];
 
 /** Routes that the console adds. Any program with an API key may use them. */
-export function consoleRoutes(
-  app: FastifyInstance,
-  { core, store, engine, stats, simulator }: ConsoleParts,
-): void {
+export function consoleRoutes(app: FastifyInstance, { core, engine, stats, simulator }: ConsoleParts): void {
   const types = describeTypes(core.registry);
 
   app.get(
@@ -79,27 +72,6 @@ export function consoleRoutes(
       },
     },
     async (request) => core.deliveryMessage(request.params.id.toLowerCase()),
-  );
-
-  app.get<{ Params: { id: string } }>(
-    "/v1/notifications/:id",
-    {
-      schema: {
-        tags: ["notifications"],
-        summary: "Find a notification in all inboxes",
-        description:
-          "Searches all users, for at most two seconds. When you know the user, use " +
-          "`GET /v1/users/{id}/inbox/{item}` instead.",
-        params: Id,
-        response: { 200: schemas.FoundNotification },
-      },
-    },
-    async (request) => {
-      const id = request.params.id.toLowerCase();
-      const found = await store.search.withNotification(id);
-      if (!found) throw new BelfryError("not_found", `No inbox has a notification ${id}.`);
-      return { user_id: found.user, item: inboxItemDto(found.item) };
-    },
   );
 
   app.get<{ Querystring: Static<typeof schemas.UsersQuery> }>(

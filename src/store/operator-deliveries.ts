@@ -47,6 +47,20 @@ export function createOperatorDeliveries(db: Db) {
       });
     },
 
+    /** Every delivery of one notification to one user, in the order of their channels' names. Index `once`. */
+    ofNotification(user: string, notification: string): Promise<DeliveryRecord[]> {
+      return orUnavailable(async () => {
+        const found = await deliveries
+          .find(
+            { user: storedUserId(user), notification: new ObjectId(notification) },
+            { projection: { content: 0 } },
+          )
+          .sort({ channel: 1, target: 1 })
+          .toArray();
+        return found.map(recordOf);
+      });
+    },
+
     /** The data that a delivery's message is rendered from. */
     source(id: string): Promise<DeliverySource | undefined> {
       return orUnavailable(async () => {

@@ -55,6 +55,8 @@ describe("/v1/types", () => {
       description: "An invoice",
       inbox: true,
       channels: ["email", "sms", "webhook"],
+      mandatory: false,
+      rules: { email: "E-mail", sms: "SMS", webhook: "Webhook" },
       templates: {
         email: { subject: "Invoice {{ data.number }}", html: "<b>{{ body }}</b>", text: "{{ body }}" },
         sms: { text: "{{ data.number | date: data.form | upcase }} {{ body }}" },

@@ -1,6 +1,6 @@
 // Generated from openapi.json by `npm run generate`.
 
-import type { InboxItem } from "../../src/client/wire.ts";
+import type { DeliveryDecision, InboxItem } from "../../src/client/wire.ts";
 
 export interface Attempt {
   at: string;
@@ -66,15 +66,6 @@ export interface Delivery {
   updated_at: string;
 }
 
-export interface DeliveryDecision {
-  at: string;
-  verdict: "later" | "skip" | "send";
-  /** The rule that decided, such as `unless:read`. */
-  rule: string;
-  /** When it is looked at again. */
-  until?: string;
-}
-
 export interface DeliveryMessage {
   type: string;
   title?: string;
@@ -120,11 +111,6 @@ export interface DeliveryRecord extends Delivery {
   attempts: Attempt[];
 }
 
-export interface FoundNotification {
-  user_id: string;
-  item: InboxItem;
-}
-
 export interface Ledger {
   /** Rounded to whole minutes, and limited to the time for which finished deliveries are kept. */
   from: string;
@@ -153,6 +139,26 @@ export interface LedgerLine {
   balanced: boolean;
 }
 
+export interface NotificationEvent {
+  at: string;
+  /** Absent: it concerns the whole notification. */
+  channel?: string;
+  text: string;
+  /** The rule that decided. */
+  rule?: string;
+}
+
+export interface NotificationStory {
+  id: string;
+  user_id: string;
+  type: string;
+  created_at: string;
+  item?: InboxItem;
+  deliveries: DeliveryRecord[];
+  /** What happened, oldest first. */
+  events: NotificationEvent[];
+}
+
 export interface NotificationType {
   key: string;
   description?: string;
@@ -170,6 +176,11 @@ export interface NotificationType {
       text: string;
     };
   };
+  category?: string;
+  /** The user cannot turn it off. */
+  mandatory: boolean;
+  /** By channel, when it sends: a readable line. */
+  rules: Record<string, string>;
   retry: {
     delay_ms: number;
     factor: number;

@@ -2,6 +2,8 @@ import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import type { Core } from "../../core/core.ts";
+import { DryRunDto } from "../../core/dry-run.ts";
+import { ExplanationDto } from "../../core/explain.ts";
 import type { Outcome } from "../../core/notify.ts";
 import { BelfryError, invalidRequest } from "../../model/errors.ts";
 import { canonicalUser } from "../../model/user-id.ts";
@@ -25,10 +27,28 @@ const Reply = Type.Object(
   },
   { title: "NotificationAnswer" },
 );
-/** `POST /v1/notifications`: one notification for each of up to 1,000 users. Needs an API key. */
+
+const Query = Exactly({
+  dry_run: Type.Boolean({
+    default: false,
+    description:
+      "Writes nothing, and answers what would happen to each recipient on each channel, when, and by which rule.",
+  }),
+});
+const Path = Exactly({ id: Hex24 });
+const OfUser = Exactly({
+  user_id: Type.Optional(
+    Type.Unsafe<string>({
+      ...UserId,
+      description: "Whose it is. Without it a notification that has no delivery is searched in all inboxes.",
+    }),
+  ),
+});
+
+/** `/v1/notifications`: one notification for each of up to 1,000 users, and the story of one. Needs an API key. */
 export function notificationRoutes(
   app: FastifyInstance,
-  { registry, sendMany }: Pick<Core, "registry" | "sendMany">,
+  { registry, sendMany, dryRun, explain }: Pick<Core, "registry" | "sendMany" | "dryRun" | "explain">,
 ): void {
   const Body = Exactly(
     {
@@ -43,7 +63,24 @@ export function notificationRoutes(
     { title: "NotificationBody" },
   );
 
-  app.post<{ Body: Static<typeof Body> }>(
+  app.get<{ Params: Static<typeof Path>; Querystring: Static<typeof OfUser> }>(
+    "/v1/notifications/:id",
+    {
+      schema: {
+        tags: ["notifications"],
+        summary: "Explain a notification: what became of it, and why",
+        description:
+          "The user's inbox item, each delivery with its decisions and attempts, and all of it in order.",
+        params: Path,
+        querystring: OfUser,
+        response: { 200: ExplanationDto },
+      },
+    },
+    async ({ params, query: { user_id: user } }) =>
+      explain(params.id.toLowerCase(), user === undefined ? undefined : canonicalUser(user)),
+  );
+
+  app.post<{ Body: Static<typeof Body>; Querystring: Static<typeof Query> }>(
     "/v1/notifications",
     {
       bodyLimit: maxBodyBytes,
@@ -53,20 +90,19 @@ export function notificationRoutes(
         tags: ["notifications"],
         summary: "Notify one or many users",
         description:
-          "201: all notifications are stored. 207: some are; the others have an `error`. If none could be stored for the same reason, the answer is that error.",
+          "201: all notifications are stored. 200: a dry run. 207: some are; the others have an `error`. If none could be stored for the same reason, the answer is that error.",
         headers: IdempotencyHeaders,
+        querystring: Query,
         body: Body,
-        response: { 201: Reply, 207: Reply },
+        response: { 200: DryRunDto, 201: Reply, 207: Reply },
       },
     },
     async (request, reply) => {
       const { recipients, target_id: targetId, ...rest } = request.body;
       const command = { ...rest, ...(targetId !== undefined && { targetId }) };
-      const { outcomes, replayed } = await sendMany(
-        command,
-        different(recipients),
-        idempotencyKeyOf(request),
-      );
+      const users = different(recipients);
+      if (request.query.dry_run) return reply.send(await dryRun(command, users));
+      const { outcomes, replayed } = await sendMany(command, users, idempotencyKeyOf(request));
       markReplayed(reply, replayed);
       const failed = outcomes.flatMap(({ error }) => error ?? []);
       const [first] = failed;

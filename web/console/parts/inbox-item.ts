@@ -22,8 +22,8 @@ class InboxItem extends Part {
         user === undefined
           ? `/v1/notifications/${this.notification}`
           : `/v1/users/${encodeURIComponent(user)}/inbox/${this.notification}`;
-      const { item, user_id } = await ask<{ item: Item; user_id?: string }>("GET", path, { signal });
-      this.#found = { user: user ?? (user_id as string), item };
+      const { item, user_id } = await ask<{ item?: Item; user_id?: string }>("GET", path, { signal });
+      this.#found = item && { user: user ?? (user_id as string), item };
     } catch (error) {
       if (!(error instanceof BelfryClientError) || error.status !== 404) throw error;
       this.#found = undefined;

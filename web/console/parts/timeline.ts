@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit";
+import type { DeliveryDecision } from "../../../src/client/wire.ts";
 import { moment } from "../feedback.ts";
 import { duration } from "../format.ts";
 import { stateMark } from "../icons.ts";
@@ -19,19 +20,31 @@ const marks: Record<string, string> = {
   misconfigured: "failed",
 };
 
-/** A delivery's history: accepted, each attempt, and what comes next. */
+/** A delivery's history: accepted, what the rules decided, each attempt, and what comes next. */
 export function timeline(one: DeliveryRecord): TemplateResult {
-  const { attempts, created_at } = one;
+  const { attempts, decisions, created_at } = one;
   const isCut = attempts.length >= keptAttempts;
   return html`<ol class="timeline">
     <li>${moment(created_at)}<p>Accepted and stored</p></li>
     ${isCut ? html`<li><p class="soft">Only the newest ${keptAttempts} attempts are kept.</p></li>` : nothing}
-    ${attempts.map((attempt, at) => {
-      const before = at > 0 ? attempts[at - 1]?.at : isCut ? undefined : created_at;
-      return attemptLine(attempt, before);
-    })}
+    ${[
+      ...decisions.map((decision) => ({ at: decision.at, line: decisionLine(decision) })),
+      ...attempts.map((attempt, at) => {
+        const before = at > 0 ? attempts[at - 1]?.at : isCut ? undefined : created_at;
+        return { at: attempt.at, line: attemptLine(attempt, before) };
+      }),
+    ]
+      .sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+      .map(({ line }) => line)}
     ${next(one)}
   </ol>`;
+}
+
+function decisionLine({ at, verdict, rule, until }: DeliveryDecision): TemplateResult {
+  return html`<li>
+    ${stateMark(verdict === "later" ? "pending" : "skipped")} ${moment(at)}
+    <p>${verdict === "later" ? html`Waits until ${moment(until as string)}` : "Not sent"}: <code>${rule}</code></p>
+  </li>`;
 }
 
 function attemptLine(

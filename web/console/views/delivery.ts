@@ -9,6 +9,7 @@ import { Loop, Part } from "../part.ts";
 import { copyable } from "../parts/copyable.ts";
 import "../parts/inbox-item.ts";
 import "../parts/provider-health.ts";
+import "../parts/story.ts";
 import { timeline } from "../parts/timeline.ts";
 import { addressOf } from "../route.ts";
 import type { DeliveryRecord } from "../wire.ts";
@@ -100,6 +101,14 @@ class DeliveryView extends Part {
         ],
         ["Deleted on", one.expires_at && moment(one.expires_at)],
       ])}
+      ${
+        one.user_id
+          ? html`<details class="story">
+              <summary>Why? The whole story of this notification</summary>
+              <bf-story .notification=${one.notification_id} .user=${one.user_id}></bf-story>
+            </details>`
+          : nothing
+      }
       <h3>Message</h3>
       <bf-delivery-message .delivery=${one.id}></bf-delivery-message>
       ${

@@ -50,7 +50,7 @@ class Types extends Part {
       <h2 id="type-title">${this.open}</h2>
       ${
         type
-          ? html`${rules(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
+          ? html`${about(type)}<bf-preview .type=${type}></bf-preview>${sources(type)}`
           : this.#loop.isFirst
             ? loadState(this.#loop)
             : html`<p>This type does not exist (any more).</p>`
@@ -59,7 +59,16 @@ class Types extends Part {
   }
 }
 
-function rules({ description, inbox, channels, retry, on_timeout }: NotificationType): TemplateResult {
+function about({
+  description,
+  inbox,
+  channels,
+  category,
+  mandatory,
+  rules,
+  retry,
+  on_timeout,
+}: NotificationType): TemplateResult {
   const { delay_ms, factor, max_retries } = retry;
   const wait = duration(delay_ms);
   const pace =
@@ -67,7 +76,14 @@ function rules({ description, inbox, channels, retry, on_timeout }: Notification
   return facts([
     ["Description", description],
     ["Inbox", inbox ? "yes" : "no"],
-    ["Channels", channels.map(channelName).join(", ") || "none, unless the caller names one"],
+    [
+      "Channels",
+      channels.length === 0
+        ? "none, unless the caller names one"
+        : html`${channels.map((channel) => html`<div>${rules[channel] ?? channelName(channel)}</div>`)}`,
+    ],
+    ["Category", category],
+    ["Users", mandatory ? "cannot turn it off" : "can turn it off"],
     ["Retries", max_retries === 0 ? "none" : `${plural(max_retries, "retry", "retries")}, ${pace}`],
     ["On timeout", on_timeout === "give_up" ? "given up: ends as uncertain" : "sent again: may arrive twice"],
   ]);
