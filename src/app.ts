@@ -103,7 +103,7 @@ export async function startApp(
     };
 
     async function openEngine() {
-      const opened = await openProviders(config, { capture: store.captured.add, now });
+      const opened = await openProviders(config, store.captured.add, now);
       for (const { providers } of opened) closers.push(...providers.map((one) => () => one.provider.close()));
       const engine = createEngine(store, registry, opened, {
         concurrency: config.DELIVERY_CONCURRENCY,

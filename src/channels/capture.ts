@@ -2,7 +2,7 @@ import { createBatcher } from "../lib/batcher.ts";
 import type { CapturedMessage, Message, Provider } from "../model/channel.ts";
 import { SendError } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import type { ProviderPartners, Sender } from "./module.ts";
+import type { Sender } from "./module.ts";
 
 /** Fields of every channel's messages. */
 type Captured = Message &
@@ -12,15 +12,16 @@ type Captured = Message &
     headers?: object;
   };
 
+export type Capture = (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
+
 /** Keeps what would have been sent, for a channel without a provider. Webhooks need none and are never captured. */
 export function createCaptureProvider(
-  options: ProviderPartners & { channel: Channel; from: Sender | undefined },
+  channel: Channel,
+  from: Sender | undefined,
+  capture: Capture,
+  now: () => number,
 ): Provider {
-  const { channel, from, now } = options;
-  const batches = createBatcher<CapturedMessage, undefined>({
-    run: options.capture,
-    maxItems: 100,
-  });
+  const batches = createBatcher<CapturedMessage, undefined>({ run: capture, maxItems: 100 });
   return {
     name: "capture",
     channel,

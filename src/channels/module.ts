@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { TSchema } from "typebox";
 import type { Variable } from "../config/variable.ts";
-import type { CapturedMessage, ChannelRules, Message, Provider } from "../model/channel.ts";
+import type { ChannelRules, Message, Provider } from "../model/channel.ts";
 import type { Receipt } from "../model/receipt.ts";
 
 /** The values of variables, by name. */
@@ -16,12 +16,6 @@ export type ServiceSettings = {
 export interface Sender {
   address: string;
   name: string;
-}
-
-export interface ProviderPartners {
-  /** Keeps messages that nobody sends. */
-  capture: (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
-  now: () => number;
 }
 
 /** A check of the whole configuration. A variable with a problem of its own (`wrong`) counts as set. */
@@ -42,7 +36,7 @@ export interface ProviderModule {
   /** Settings that do not fit together, as sentences. */
   problems?(check: Check): string[];
   /** Opens it. A heavy library is loaded here. */
-  open(config: Settings, partners: ProviderPartners): Promise<Provider> | Provider;
+  open(config: Settings, now: () => number): Promise<Provider> | Provider;
   /** The variable that limits how much it sends. */
   rate?: string;
   /** How much of the rate a message uses; 1 when absent. */

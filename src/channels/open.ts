@@ -1,7 +1,7 @@
 import type { Message, Provider } from "../model/channel.ts";
-import { createCaptureProvider } from "./capture.ts";
+import { type Capture, createCaptureProvider } from "./capture.ts";
 import { channels, isConfigured } from "./index.ts";
-import type { ChannelModule, ProviderModule, ProviderPartners, Settings } from "./module.ts";
+import type { ChannelModule, ProviderModule, Settings } from "./module.ts";
 
 /** A provider that is ready to send, with its limit. */
 export interface OpenProvider {
@@ -16,13 +16,30 @@ export interface OpenChannel {
   providers: OpenProvider[];
 }
 
-/** The providers of each channel, in the order in which they are tried. */
-export async function openProviders(config: Settings, partners: ProviderPartners): Promise<OpenChannel[]> {
+/** The providers of each channel, in the order in which they are tried. `capture` keeps messages that nobody sends. */
+export async function openProviders(
+  config: Settings,
+  capture: Capture,
+  now: () => number,
+): Promise<OpenChannel[]> {
   const opened = channels.map(async (rules): Promise<OpenChannel> => {
     const wanted = namesFor(rules, config);
-    return { rules, providers: await Promise.all(wanted.map((name) => open(rules, name, config, partners))) };
+    return { rules, providers: await Promise.all(wanted.map((name) => open(rules, name))) };
   });
   return Promise.all(opened);
+
+  async function open(channel: ChannelModule, name: string): Promise<OpenProvider> {
+    const module = channel.providers.find((one) => one.name === name);
+    if (!module) {
+      const from = channel.capture?.sender?.(config);
+      return { provider: createCaptureProvider(channel.name, from, capture, now), cost: () => 1 };
+    }
+    return {
+      provider: await module.open(config, now),
+      rate: module.rate === undefined ? undefined : (config[module.rate] as OpenProvider["rate"]),
+      cost: module.cost ?? (() => 1),
+    };
+  }
 }
 
 /** The operator's order, or every configured one; capture only when there is no other. */
@@ -33,22 +50,4 @@ function namesFor({ providers, order, capture }: ChannelModule, config: Settings
   if (usable.length === 0 && capture) return ["capture"];
   const first = (one: ProviderModule) => (one.preferred ? 0 : 1);
   return usable.sort((a, b) => first(a) - first(b)).map(({ name }) => name);
-}
-
-async function open(
-  channel: ChannelModule,
-  name: string,
-  config: Settings,
-  partners: ProviderPartners,
-): Promise<OpenProvider> {
-  const module = channel.providers.find((one) => one.name === name);
-  if (!module) {
-    const from = channel.capture?.sender?.(config);
-    return { provider: createCaptureProvider({ channel: channel.name, from, ...partners }), cost: () => 1 };
-  }
-  return {
-    provider: await module.open(config, partners),
-    rate: module.rate === undefined ? undefined : (config[module.rate] as OpenProvider["rate"]),
-    cost: module.cost ?? (() => 1),
-  };
 }

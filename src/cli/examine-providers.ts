@@ -10,7 +10,7 @@ const brokerPatienceMs = 5_000;
 
 /** Logs in to each provider that can be asked without sending. */
 export async function* examineProviders(config: Config): AsyncGenerator<Finding> {
-  const opened = await openProviders(config, { capture: async () => [], now: Date.now });
+  const opened = await openProviders(config, async () => [], Date.now);
   for (const { rules: channel, providers } of opened)
     for (const { provider } of providers) {
       const what = `${channel.name}: ${provider.name}`;

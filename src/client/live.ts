@@ -33,7 +33,7 @@ export interface LiveConnection {
   close(): void;
 }
 
-export interface LivePartners {
+export interface LiveConnectionOptions {
   /** The whole inbox. */
   load: (signal: AbortSignal) => Promise<Replica>;
   /** Makes an ordinary request. Rejects with the reason when the service does not answer it. */
@@ -45,8 +45,8 @@ export interface LivePartners {
 }
 
 /** Keeps an exact copy of an inbox through lost connections, networks and servers. */
-export function openLive(partners: LivePartners): LiveConnection {
-  const { credentials, transports } = partners;
+export function openLive(options: LiveConnectionOptions): LiveConnection {
+  const { credentials, transports } = options;
   let closed = false;
   let replica: Replica = emptyReplica;
   let isLoaded = false;
@@ -63,7 +63,7 @@ export function openLive(partners: LivePartners): LiveConnection {
     if (closed) return;
     view = viewOf(replica, connection, trouble);
     try {
-      partners.onChange(view);
+      options.onChange(view);
     } catch (thrown) {
       // Like an error in an event listener: it is reported and does not stop the connection.
       queueMicrotask(() => {
@@ -120,14 +120,14 @@ export function openLive(partners: LivePartners): LiveConnection {
     let bearer: string | undefined;
     try {
       if (!isLoaded) {
-        replica = await partners.load(signal);
+        replica = await options.load(signal);
         isLoaded = true;
         show("connecting");
       }
       bearer = await credentials.current();
       if (signal.aborted) return outcome;
       outcome.transport = chooseTransport(reconnect, transports.length);
-      const { open, url } = transports[outcome.transport] as LivePartners["transports"][number];
+      const { open, url } = transports[outcome.transport] as LiveConnectionOptions["transports"][number];
       const onMessage = (message: WireMessage) => {
         // A late message of an aborted connection.
         if (signal.aborted) return;
@@ -144,7 +144,7 @@ export function openLive(partners: LivePartners): LiveConnection {
         // well, the transport is not at fault.
         const { transport } = outcome;
         outcome.transport = undefined;
-        await partners.ask(signal);
+        await options.ask(signal);
         outcome.transport = transport;
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { NotifyCommand } from "../model/notification.ts";
 
-export interface SimulatorPartners {
+export interface SimulatorOptions {
   notify: (command: NotifyCommand) => Promise<{ id: string }>;
   /** Milliseconds between two notifications. */
   intervalMs: number;
@@ -55,8 +55,8 @@ const useCases: UseCase[] = [
 ];
 
 /** Sends one of three example notifications to one of four users, now and after each interval. */
-export function startSimulator(partners: SimulatorPartners): Simulator {
-  const { notify, intervalMs, count = Number.POSITIVE_INFINITY, random, now, sleep } = partners;
+export function startSimulator(options: SimulatorOptions): Simulator {
+  const { notify, intervalMs, count = Number.POSITIVE_INFINITY, random, now, sleep } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const pick = (below: number) => Math.floor(random() * below);
@@ -69,8 +69,8 @@ export function startSimulator(partners: SimulatorPartners): Simulator {
       const useCase = useCases[pick(useCases.length)] as UseCase;
       const command = { user, ...useCase(user, pick, now()) };
       await notify(command).then(
-        ({ id }) => partners.onSent(command, id),
-        (error) => partners.onFailed(error, command),
+        ({ id }) => options.onSent(command, id),
+        (error) => options.onFailed(error, command),
       );
     }
   }

@@ -67,8 +67,10 @@ export function createAuthorizer(options: { apiKeys: string[]; tokens: Pick<Toke
   };
 }
 
+const isUnlimited = (access: Access): boolean => access.user === undefined;
+
 const opens = (access: Access, user: string | undefined): boolean =>
-  access.user === undefined || (user !== undefined && canonicalUser(user) === access.user);
+  isUnlimited(access) || (user !== undefined && canonicalUser(user) === access.user);
 
 /** The token of an `Authorization: Bearer <token>` header. */
 export const bearerOf = (authorization: string | undefined): string | undefined =>
@@ -85,7 +87,7 @@ export function guardRoutes(app: FastifyInstance, authorizer: Authorizer): void 
     const bearer =
       bearerOf(request.headers.authorization) ?? (typeof inQuery === "string" ? inQuery : undefined);
     request.access = await authorizer.authenticate(bearer);
-    if (request.access.user !== undefined && !user) throw new BelfryError("forbidden");
+    if (!isUnlimited(request.access) && !user) throw new BelfryError("forbidden");
   });
   app.addHook("preHandler", (request, _reply, done) => {
     const { access } = request;

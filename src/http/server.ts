@@ -26,7 +26,7 @@ import { apiDocs } from "./docs.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
-import { type LivePartners, liveRoutes } from "./live/index.ts";
+import { type LiveOptions, liveRoutes } from "./live/index.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -47,11 +47,11 @@ export interface ApiParts extends ConsoleParts {
   callbacks: Callback[];
 }
 
-export interface ServerPartners {
+export interface ServerOptions {
   /** Absent in a process that only sends. It serves only health and metrics. */
   api?: ApiParts;
   /** Absent in a process without the `realtime` role. */
-  live?: LivePartners;
+  live?: LiveOptions;
   health: HealthParts;
   onRequestDone: (method: string, route: string, status: number, seconds: number) => void;
   authorizer: Authorizer;
@@ -74,11 +74,11 @@ export interface ServerPartners {
 const maxBodyBytes = 64 * 1024;
 
 /** The HTTP server with every route, not yet listening. */
-export async function buildServer(partners: ServerPartners): Promise<FastifyInstance> {
-  const { requestTimeoutMs = 30_000, idleTimeoutMs = 60_000 } = partners;
-  const basePath = createBasePath(partners.basePath ?? "", partners.addresses.isProxy);
+export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { requestTimeoutMs = 30_000, idleTimeoutMs = 60_000 } = options;
+  const basePath = createBasePath(options.basePath ?? "", options.addresses.isProxy);
   const app = fastify({
-    loggerInstance: partners.log.child({}),
+    loggerInstance: options.log.child({}),
     // A log line costs more than the request. `debug` shows requests; failures are always logged.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
@@ -103,10 +103,10 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     },
     // The schemas limit parameters, with a better error.
     routerOptions: { maxParamLength: 16 * 1024 },
-    trustProxy: partners.addresses.isProxy,
+    trustProxy: options.addresses.isProxy,
     rewriteUrl: ({ url = "/" }) => basePath.strip(url),
   });
-  const connections = limitConnections(app.server, { ...partners.connections, log: partners.log });
+  const connections = limitConnections(app.server, { ...options.connections, log: options.log });
   checkInput(app);
   app.setErrorHandler(sendProblem);
   const routesAt = collectRoutes(app);
@@ -117,15 +117,15 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     reply.header("allow", allowed.join(", "));
     return sendProblem(new BelfryError("method_not_allowed"), request, reply);
   });
-  const { authorizer, isAllowedOrigin, addresses } = partners;
+  const { authorizer, isAllowedOrigin, addresses } = options;
   app.decorateRequest("basePath", "");
   app.addHook("onRequest", (request, _reply, done) => {
     addresses.noticeProxy(request.raw);
     request.basePath = basePath.of(request.raw);
     done();
   });
-  shareWithOrigins(app, partners.allowedOrigins, isAllowedOrigin, routesAt);
-  const checkHost = createHostCheck(partners.allowedHosts);
+  shareWithOrigins(app, options.allowedOrigins, isAllowedOrigin, routesAt);
+  const checkHost = createHostCheck(options.allowedHosts);
   if (authorizer.open) {
     app.addHook("onRequest", async (request) => checkHost(request.raw));
     app.addHook("onRequest", refuseForeignPages(isAllowedOrigin));
@@ -138,7 +138,7 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
   app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "unknown";
     if (request.routeOptions.config.stream && reply.statusCode < 400) return done();
-    partners.onRequestDone(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
+    options.onRequestDone(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     request.log.debug(
       { method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime },
       "request",
@@ -146,9 +146,9 @@ export async function buildServer(partners: ServerPartners): Promise<FastifyInst
     done();
   });
 
-  const { api, live, health } = partners;
+  const { api, live, health } = options;
   if (api) {
-    await apiDocs(app, partners.version);
+    await apiDocs(app, options.version);
     await app.register(inboxDialect, api.core);
     await app.register(queueDialect, api.core);
     await app.register(liveDialect, api.core);

@@ -3,7 +3,7 @@ import type { Channel } from "../model/notification.ts";
 import { type Announcement, announcementsOf } from "./message.ts";
 import type { Topology } from "./topology.ts";
 
-export interface AnnouncerPartners {
+export interface AnnouncerOptions {
   connection: Connection;
   topology: Topology;
   backlog: (() => AsyncIterable<Array<{ id: string; channel: Channel }>>) | undefined;
@@ -21,8 +21,8 @@ const catchUpMs = 10_000;
  * pending in MongoDB and are read from there when the broker is back. Every API process does this. A delivery that is
  * announced twice is claimed once.
  */
-export function createAnnouncer(partners: AnnouncerPartners) {
-  const { connection, topology, backlog, onError } = partners;
+export function createAnnouncer(options: AnnouncerOptions) {
+  const { connection, topology, backlog, onError } = options;
   const { exchange, routingKey, queues, exchanges, bindings } = topology;
   const publisher = connection.createPublisher({
     confirm: true,
@@ -39,7 +39,7 @@ export function createAnnouncer(partners: AnnouncerPartners) {
     unconfirmed++;
     try {
       await publisher.send({ exchange, routingKey, durable: true }, announcement);
-      partners.onWorking();
+      options.onWorking();
     } catch (error) {
       missed = true;
       onError(error as Error);

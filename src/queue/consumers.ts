@@ -3,16 +3,13 @@ import type { Channel } from "../model/notification.ts";
 import { readAnnouncement } from "./message.ts";
 import type { Topology } from "./topology.ts";
 
-export interface ConsumerPartners {
+export interface ConsumerOptions {
+  connection: Connection;
+  topology: Topology;
   /** The names of all channels. */
   channels: Channel[];
   /** Claims the due deliveries among these, as many as there is room for. Never rejects. */
   take: (channel: Channel, ids: string[]) => Promise<void>;
-}
-
-interface Partners extends ConsumerPartners {
-  connection: Connection;
-  topology: Topology;
   onError: (error: Error) => void;
   /** All consumers are set up. */
   onWorking: () => void;
@@ -31,8 +28,8 @@ const prefetch = 8;
  * finds them, so their message is acknowledged too. Only a process that ends counts against a message. Against a delivery
  * the sweeper counts it.
  */
-export function startConsumers(partners: Partners): { close(): Promise<void> } {
-  const { connection, topology, channels, take, onError, onWorking, log } = partners;
+export function startConsumers(options: ConsumerOptions): { close(): Promise<void> } {
+  const { connection, topology, channels, take, onError, onWorking, log } = options;
   const { queues, exchanges, bindings } = topology;
 
   let foreign = false;

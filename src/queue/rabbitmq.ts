@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel } from "../model/notification.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { BoundedConnection } from "./connection.ts";
-import { type ConsumerPartners, startConsumers } from "./consumers.ts";
+import { type ConsumerOptions, startConsumers } from "./consumers.ts";
 import { topologyOf } from "./topology.ts";
 
 export interface RabbitmqOptions {
@@ -15,7 +15,7 @@ export interface RabbitmqOptions {
   /** For a process that announces: pages of what is pending and due, published when the broker is back. */
   backlog?: () => AsyncIterable<Array<{ id: string; channel: Channel }>>;
   /** For a process that sends. */
-  worker?: ConsumerPartners;
+  worker?: Pick<ConsumerOptions, "channels" | "take">;
   now: () => number;
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }

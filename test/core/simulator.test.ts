@@ -1,13 +1,13 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createTypeRegistry } from "../../src/core/notification-types.ts";
-import { type SimulatorPartners, simulatedUsers, startSimulator } from "../../src/core/simulator.ts";
+import { type SimulatorOptions, simulatedUsers, startSimulator } from "../../src/core/simulator.ts";
 import type { NotifyCommand } from "../../src/model/notification.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";
 
 /** A simulator with a manual clock; `dice` repeat in a cycle. */
-function simulator(dice: number[], more: Partial<SimulatorPartners> = {}) {
+function simulator(dice: number[], more: Partial<SimulatorOptions> = {}) {
   const sent: NotifyCommand[] = [];
   const failures: unknown[] = [];
   const waits: number[] = [];

@@ -5,7 +5,7 @@ import { createAddresses } from "../../src/http/addresses.ts";
 import { createAuthorizer } from "../../src/http/auth.ts";
 import type { ConnectionOptions } from "../../src/http/connections.ts";
 import { createOriginRule } from "../../src/http/origins.ts";
-import { buildServer, type ServerPartners } from "../../src/http/server.ts";
+import { buildServer, type ServerOptions } from "../../src/http/server.ts";
 import { eventually } from "../support/eventually.ts";
 
 // The real server, asked over sockets whose other side never closes.
@@ -17,7 +17,7 @@ afterEach(async () => {
 
 const text = { contentType: "text/plain", text: async () => "x".repeat(20_000_000) };
 
-async function start(more: Partial<ServerPartners> = {}, limits: Partial<ConnectionOptions> = {}) {
+async function start(more: Partial<ServerOptions> = {}, limits: Partial<ConnectionOptions> = {}) {
   const warnings: string[] = [];
   const server = await buildServer({
     health: { store: { ping: async () => ({}) }, stopping: () => false, metrics: text },

@@ -29,14 +29,14 @@ export class Following {
   #endPresence = () => {};
 
   /** `onNews` gets the items that have arrived since its last call, newest first. */
-  constructor(partners: Omit<Listener, "onChange">, onNews: (arrived: InboxItem[]) => void) {
+  constructor(listener: Omit<Listener, "onChange">, onNews: (arrived: InboxItem[]) => void) {
     const onChange = () => {
       const { view } = this;
       const arrived = view && this.#seen ? itemsSince(this.#seen.rev, view) : [];
       if (view?.isLoaded) this.#seen = view;
       onNews(arrived);
     };
-    this.#listener = { ...partners, onChange };
+    this.#listener = { ...listener, onChange };
   }
 
   /** Undefined before `begin`. */

@@ -4,7 +4,7 @@ import { SendError } from "../../model/delivery.ts";
 import { isMailbox, messageIdOf, notOneMailbox } from "../../model/mailbox.ts";
 import { postForm } from "../http-answer.ts";
 import { missingParts } from "../missing-parts.ts";
-import type { Check, ProviderModule, ProviderPartners, ServiceSettings } from "../module.ts";
+import type { Check, ProviderModule, ServiceSettings } from "../module.ts";
 import { email } from "./channel.ts";
 import { mailgunCallback } from "./mailgun-callback.ts";
 import { mailgunOutcome } from "./mailgun-outcome.ts";
@@ -42,7 +42,7 @@ export const mailgun = {
   rate: "MAILGUN_RATE",
   problems: ({ isSet }: Check) =>
     missingParts(isSet, ["MAILGUN_API_KEY", "MAILGUN_DOMAIN"], ["MAILGUN_SIGNING_KEY", "MAILGUN_RATE"]),
-  open: (config: MailgunSettings, { now }: ProviderPartners) =>
+  open: (config: MailgunSettings, now: () => number) =>
     createMailgunProvider({
       apiKey: config.MAILGUN_API_KEY as string,
       domain: config.MAILGUN_DOMAIN as string,

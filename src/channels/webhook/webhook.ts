@@ -1,5 +1,5 @@
 import { inGroup, type SettingsOf } from "../../config/variable.ts";
-import type { Check, ProviderModule, ProviderPartners, ServiceSettings } from "../module.ts";
+import type { Check, ProviderModule, ServiceSettings } from "../module.ts";
 import { webhook as rules } from "./channel.ts";
 import { createUrlCheck, type GuardOptions, parseNetwork } from "./guard.ts";
 import { createWebhookProvider } from "./send.ts";
@@ -57,7 +57,7 @@ export const webhookCalls = {
     if (problem !== undefined) problems.push(`WEBHOOK_URL: ${problem}`);
     return problems;
   },
-  open: (config: WebhookSettings & ServiceSettings, { now }: ProviderPartners) =>
+  open: (config: WebhookSettings & ServiceSettings, now: () => number) =>
     createWebhookProvider({ ...webhookRules(config), timeoutMs: config.PROVIDER_TIMEOUT_MS, now }),
 } satisfies ProviderModule;
 

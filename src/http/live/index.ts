@@ -20,7 +20,7 @@ declare module "fastify" {
 /** Parts that the server passes to every route. */
 type Edge = "authorizer" | "isAllowedOrigin" | "checkHost" | "release";
 
-export interface LivePartners extends Omit<AdmissionOptions, Edge | "log"> {
+export interface LiveOptions extends Omit<AdmissionOptions, Edge | "log"> {
   hub: Hub;
   heartbeatMs: number;
   /** Unix milliseconds, on the clock of the tokens. */
@@ -40,11 +40,11 @@ const leaveMs = 2_000;
 /** WebSocket, Socket.IO and server-sent events: three encoders of the hub's one kind of subscription. */
 export async function liveRoutes(
   app: FastifyInstance,
-  partners: LivePartners & Pick<AdmissionOptions, Edge> & { stripBasePath?: (url: string) => string },
+  options: LiveOptions & Pick<AdmissionOptions, Edge> & { stripBasePath?: (url: string) => string },
 ): Promise<void> {
-  const { hub, heartbeatMs } = partners;
-  const admission = createAdmission({ ...partners, log: app.log });
-  const heartbeat = createHeartbeat(heartbeatMs, partners.now);
+  const { hub, heartbeatMs } = options;
+  const admission = createAdmission({ ...options, log: app.log });
+  const heartbeat = createHeartbeat(heartbeatMs, options.now);
   const parts = { hub, heartbeat, admission, heartbeatMs };
   const socketIo = createSocketIo(parts);
   const webSockets = createWebSockets(parts);
@@ -53,7 +53,7 @@ export async function liveRoutes(
     admission,
     webSockets,
     socketIo,
-    stripBasePath: partners.stripBasePath ?? ((url) => url),
+    stripBasePath: options.stripBasePath ?? ((url) => url),
   });
   sseRoute(app, parts);
   for (const path of ["/v1/users/:id/live", "/ws/v1/notifications/:user_id"])
