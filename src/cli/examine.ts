@@ -2,6 +2,7 @@ import { type Config, ConfigError, readConfig } from "../config/table.ts";
 import { openRegistry } from "../settings.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";
+import { examineDkim } from "./examine-dkim.ts";
 import { examineBroker, examineProviders } from "./examine-providers.ts";
 import { examineService } from "./examine-service.ts";
 import { type Finding, withoutSecrets } from "./finding.ts";
@@ -40,6 +41,7 @@ export async function* examine(): AsyncGenerator<Finding> {
   }
   yield* examineDatabase(config);
   yield* examineProviders(config);
+  yield* examineDkim(config);
   if (config.AMQP_URL !== undefined) yield await examineBroker(config.AMQP_URL);
   yield* examineService(config);
 }

@@ -109,6 +109,9 @@ describe("with nothing set", () => {
       SMTP_TLS: "auto",
       SMTP_CONNECTIONS: 16,
       SMTP_EHLO: undefined,
+      SMTP_DKIM_DOMAIN: undefined,
+      SMTP_DKIM_PRIVATE_KEY: undefined,
+      SMTP_DKIM_SELECTOR: undefined,
       SMTP_OAUTH_CLIENT_ID: undefined,
       SMTP_OAUTH_CLIENT_SECRET: undefined,
       SMTP_OAUTH_REFRESH_TOKEN: undefined,
@@ -292,6 +295,19 @@ describe("values", () => {
     SMTP_OAUTH_CLIENT_ID: "belfry",
     SMTP_OAUTH_CLIENT_SECRET: "hush",
   };
+  const dkim = {
+    SMTP_HOST: "mail.example",
+    SMTP_EMAIL: "box@sender.example",
+    SMTP_DKIM_DOMAIN: "sender.example",
+    SMTP_DKIM_SELECTOR: "one",
+    SMTP_DKIM_PRIVATE_KEY: generateKeyPairSync("rsa", { modulusLength: 1_024 }).privateKey.export({
+      type: "pkcs8",
+      format: "pem",
+    }) as string,
+  };
+  test("three variables for DKIM fit together", () => {
+    expect(problemsOf(dkim)).toStrictEqual([]);
+  });
   test.each(["mail-1.example.com", "web", "[203.0.113.9]", "[IPv6:2001:db8::1]"])("SMTP_EHLO=%s", (name) => {
     expect(problemsOf({ SMTP_EHLO: name })).toStrictEqual([]);
   });
@@ -317,6 +333,12 @@ describe("values", () => {
       { ...oauth, SMTP_OAUTH_CLIENT_SECRET: "" },
       "SMTP_OAUTH_CLIENT_SECRET",
     ],
+    ["DKIM without a key", { ...dkim, SMTP_DKIM_PRIVATE_KEY: "" }, "SMTP_DKIM_PRIVATE_KEY"],
+    ["DKIM without a selector", { ...dkim, SMTP_DKIM_SELECTOR: "" }, "SMTP_DKIM_SELECTOR"],
+    ["DKIM without a domain", { ...dkim, SMTP_DKIM_DOMAIN: "" }, "SMTP_DKIM_DOMAIN"],
+    ["a selector that ends a tag", { ...dkim, SMTP_DKIM_SELECTOR: "one;l=0" }, "SMTP_DKIM_SELECTOR"],
+    ["a DKIM key that is none", { ...dkim, SMTP_DKIM_PRIVATE_KEY: key }, "SMTP_DKIM_PRIVATE_KEY"],
+    ["DKIM without a mail server", { ...dkim, SMTP_HOST: "" }, "SMTP_HOST"],
   ])("%s is refused", (_what, env, name) => {
     const [problem, ...more] = problemsOf(env);
     expect(problem).toMatch(new RegExp(`^${name}: `));

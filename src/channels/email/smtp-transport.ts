@@ -1,10 +1,12 @@
-import { Transform } from "node:stream";
+import { pipeline, Transform } from "node:stream";
 import nodemailer from "nodemailer";
+import DKIM from "nodemailer/lib/dkim";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { createSemaphore } from "../../lib/semaphore.ts";
 import type { EmailMessage, Provider } from "../../model/channel.ts";
 import { SendError } from "../../model/delivery.ts";
 import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
+import { type DkimOptions, signedHeaders } from "./dkim.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
 
@@ -23,6 +25,7 @@ export interface SmtpOptions {
   tls: "auto" | "required" | "none";
   /** The most connections that are open at once. */
   connections: number;
+  dkim?: DkimOptions | undefined;
 }
 
 /** How long the server's answer about SMTPUTF8 is used. */
@@ -42,9 +45,11 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  // One write to the socket for each mail instead of one for each part: 10 % less processor time.
+  const signer = options.dkim && signerWith(options.dkim);
+  // One write to the socket for each mail instead of one for each part: 10 % less processor time. nodemailer's own option
+  // `dkim` would sign after this, and write in pieces.
   transport.use("stream", (mail, done) => {
-    mail.message.transform(() => inOnePiece());
+    mail.message.processFunc((mime) => pipeline(signer ? signer.sign(mime) : mime, inOnePiece(), () => {}));
     done();
   });
   const slots = createSemaphore(options.connections);
@@ -80,8 +85,8 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
           to: { address: to, name: "" },
           messageId: messageIdOf(id, from.address),
           subject,
-          text,
-          ...(html !== undefined && { html }),
+          text: inLines(text),
+          ...(html !== undefined && { html: inLines(html) }),
           ...(replyTo !== undefined && { replyTo: { address: replyTo, name: "" } }),
           // RFC 3834: out-of-office programs do not answer.
           headers: { "Auto-Submitted": "auto-generated", ...headers },
@@ -115,6 +120,9 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
   };
 }
 
+/** nodemailer sends a lone CR as a line end, but signs it as it is: the signature would be wrong. */
+const inLines = (text: string): string => text.replace(/\r(?!\n)/g, "\r\n");
+
 function inOnePiece(): Transform {
   const pieces: Buffer[] = [];
   return new Transform({
@@ -127,6 +135,14 @@ function inOnePiece(): Transform {
     },
   });
 }
+
+const signerWith = ({ domain, selector, key }: DkimOptions) =>
+  new DKIM({
+    domainName: domain,
+    keySelector: selector,
+    privateKey: key.export({ type: "pkcs8", format: "pem" }) as string,
+    headerFieldNames: signedHeaders,
+  });
 
 function connectionOf({ host, port, tls, login, from, ehlo }: SmtpOptions) {
   const implicitTls = port === 465;

@@ -1,9 +1,10 @@
 import { isIP } from "node:net";
 import { inGroup, type SettingsOf } from "../../config/variable.ts";
-import { needsSmtpUtf8 } from "../../model/mailbox.ts";
+import { domainOf, needsSmtpUtf8 } from "../../model/mailbox.ts";
 import { missingParts } from "../missing-parts.ts";
 import type { Check, ProviderModule, Sender } from "../module.ts";
 import { email } from "./channel.ts";
+import { type DkimOptions, readDkimKey } from "./dkim.ts";
 
 const mail = inGroup(email.label);
 
@@ -57,6 +58,18 @@ const variables = {
   SMTP_OAUTH_SCOPE: mail.text({
     description: "Scope to ask for, such as https://outlook.office365.com/.default.",
   }),
+  SMTP_DKIM_DOMAIN: mail.domain({
+    description: "Domain that signs mails with DKIM. It should be the sender's.",
+  }),
+  SMTP_DKIM_SELECTOR: mail.checked(
+    { description: "DKIM selector: the public key is the TXT record <selector>._domainkey.<domain>." },
+    "name",
+    (text) =>
+      /^[a-z\d]([a-z\d_-]*[a-z\d])?(\.[a-z\d]([a-z\d_-]*[a-z\d])?)*$/i.test(text)
+        ? undefined
+        : "must be a name of letters, digits and hyphens, such as belfry2026",
+  ),
+  SMTP_DKIM_PRIVATE_KEY: mail.lines({ description: "Private RSA key for DKIM.", secret: true }, "PEM"),
 };
 
 export type SmtpSettings = SettingsOf<typeof variables>;
@@ -93,6 +106,7 @@ export const smtp = {
         ["SMTP_OAUTH_CLIENT_SECRET", "SMTP_OAUTH_REFRESH_TOKEN", "SMTP_OAUTH_SCOPE"],
       ),
     );
+    problems.push(...dkimProblems(config, isSet));
     if (!isSet("SMTP_OAUTH_TOKEN_URL")) return problems;
     if (!isSet("SMTP_LOGIN"))
       problems.push("SMTP_LOGIN: must be set to the mailbox when SMTP_OAUTH_TOKEN_URL is set");
@@ -122,6 +136,7 @@ export const smtp = {
       ehlo: config.SMTP_EHLO,
       tls: config.SMTP_TLS,
       connections: config.SMTP_CONNECTIONS,
+      dkim: dkimOf(config),
     });
   },
 } satisfies ProviderModule;
@@ -134,6 +149,26 @@ export function senderOf(config: SmtpSettings, fallback = "belfry@localhost"): S
 /** Undefined when neither variable holds an address. */
 export const senderAddress = ({ SMTP_EMAIL, SMTP_LOGIN }: SmtpSettings): string | undefined =>
   SMTP_EMAIL ?? (SMTP_LOGIN?.includes("@") ? SMTP_LOGIN : undefined);
+
+/** Undefined when mails are not signed. */
+export function dkimOf(config: SmtpSettings): DkimOptions | undefined {
+  const { SMTP_DKIM_DOMAIN: domain, SMTP_DKIM_SELECTOR: selector, SMTP_DKIM_PRIVATE_KEY: pem } = config;
+  if (domain === undefined || selector === undefined || pem === undefined) return undefined;
+  return { domain: domainOf(domain) ?? domain, selector, key: readDkimKey(pem) };
+}
+
+function dkimProblems({ SMTP_DKIM_PRIVATE_KEY: pem }: SmtpSettings, isSet: Check["isSet"]): string[] {
+  const names = ["SMTP_DKIM_DOMAIN", "SMTP_DKIM_SELECTOR", "SMTP_DKIM_PRIVATE_KEY"];
+  const problems = missingParts(isSet, names, []);
+  if (names.some(isSet) && !isSet("SMTP_HOST"))
+    problems.push("SMTP_HOST: must be set when SMTP_DKIM_DOMAIN is set: other providers sign by themselves");
+  try {
+    if (pem !== undefined) readDkimKey(pem);
+  } catch (error) {
+    problems.push(`SMTP_DKIM_PRIVATE_KEY: ${(error as Error).message}`);
+  }
+  return problems;
+}
 
 /** RFC 5321 4.1.3: a name, or an address literal. */
 function isEhloName(name: string): boolean {
