@@ -5,6 +5,7 @@ import { bodyCheck, type Check } from "./http/validation.ts";
 import type { ListQuery } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
+import { canonicalLocale, localeForm } from "./model/locale.ts";
 import { isMailbox } from "./model/mailbox.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 import { phoneForm, phoneNumber } from "./model/phone.ts";
@@ -61,11 +62,14 @@ const Settings = Exactly({
     },
     { additionalProperties: false, default: {} },
   ),
+  defaultLocale: Type.String({ default: "en" }),
   retentionDays: Type.Integer({ minimum: 1, maximum: 3_650, default: 90 }),
 });
 
 export function readSettings(given: object): Static<typeof Settings> {
   const settings = checked<Static<typeof Settings>>(bodyCheck(Settings), given);
+  if (canonicalLocale(settings.defaultLocale) === undefined)
+    throw refused(`\`defaultLocale\` must be ${localeForm}.`);
   if (settings.newUser.email !== undefined && !isMailbox(settings.newUser.email))
     throw refused("`newUser.email` must be an address without a name, such as alex@example.com.");
   const { phone } = settings.newUser;

@@ -11,12 +11,21 @@ export interface BelfryOptions {
   database?: string;
   /** The same JSON as in the service's `NOTIFICATION_TYPES_FILE`. */
   types?: Record<string, NotificationType>;
+  /** The texts of the service's `LOCALES_DIR`, by language: `{ de: { invoice: { subject: "Rechnung {number}" } } }`. */
+  locales?: Record<string, LocaleTexts>;
+  /** The service's `DEFAULT_LOCALE`; `en` by default. */
+  defaultLocale?: string;
   /** The service's `INBOX_LIMIT`: how many items each inbox keeps. */
   inboxLimit?: number;
   /** The addresses of users that a first notification creates: the service's `EMAIL` and `RECEIVER_PHONE_NUMBER`. */
   newUser?: { email?: string; phone?: string };
   /** The service's `DELIVERY_RETENTION_DAYS`. */
   retentionDays?: number;
+}
+
+/** Texts by their keys. An object with `other` and other plural forms is one text. */
+export interface LocaleTexts {
+  [key: string]: string | LocaleTexts;
 }
 
 export interface Belfry {

@@ -1,6 +1,7 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
 import { channelNames } from "./channels/index.ts";
 import { createCore } from "./core/core.ts";
+import { createLocales } from "./core/locales.ts";
 import { createTypeRegistry } from "./core/notification-types.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
@@ -22,15 +23,18 @@ export type { Channel, NotifyCommand } from "./model/notification.ts";
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {
-  const { client, types, ...settings } = options;
+  const { client, types, locales: texts, ...settings } = options;
   if (!(client instanceof MongoClient))
     throw new BelfryError(
       "invalid_request",
       "`client` is not a MongoClient, or it comes from another copy of the package mongodb than the one Belfry uses. `npm ls mongodb` shows all copies.",
     );
-  const { registry, problems } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 }, types);
-  if (problems.length > 0) throw new BelfryError("invalid_request", `types: ${problems.join("; ")}`);
-  const { database, inboxLimit, newUser, retentionDays } = readSettings(settings);
+  const { database, defaultLocale, inboxLimit, newUser, retentionDays } = readSettings(settings);
+  const { locales, problems: wrongTexts } = createLocales(texts, defaultLocale);
+  const general = { delayMs: 1, factor: 1, maxRetries: 0 };
+  const { registry, problems: wrongTypes } = createTypeRegistry(general, types, locales);
+  const problems = [...wrongTypes.map((problem) => `types: ${problem}`), ...wrongTexts];
+  if (problems.length > 0) throw new BelfryError("invalid_request", problems.join("; "));
   const db = databaseOn(client, database);
   const input = createLibraryInput(registry.keys);
   let opening: ReturnType<typeof open> | undefined;

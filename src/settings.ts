@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { canSend, channelNames, channels } from "./channels/index.ts";
 import type { Settings } from "./channels/module.ts";
-import { readText } from "./config/read-text.ts";
+import { readJson, readJsonFolder } from "./config/read-json.ts";
 import { type Config, ConfigError } from "./config/table.ts";
+import { createLocales } from "./core/locales.ts";
 import { createTypeRegistry, type TypeRegistry } from "./core/notification-types.ts";
 import type { StoreSettings } from "./store/index.ts";
 
@@ -29,30 +32,48 @@ function newUserOf(config: Config): { email?: string; phone?: string } {
   return Object.fromEntries(addresses);
 }
 
-/** The registry of types. Throws `ConfigError` with every problem of the operator's file. */
+/** The registry of types. Throws `ConfigError` with every problem of the operator's files. */
 export function openRegistry(config: Config): TypeRegistry {
+  const { registry, problems } = readTypes(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return registry;
+}
+
+/** The registry of types, and every problem of the types file and the translations. */
+export function readTypes(config: Config): { registry: TypeRegistry; problems: string[] } {
   const general = {
     delayMs: config.RETRY_DELAY_MS,
     factor: config.RETRY_FACTOR,
     maxRetries: config.MAX_RETRIES,
   };
-  const { registry, problems } = createTypeRegistry(general, readTypes(config.NOTIFICATION_TYPES_FILE));
-  if (problems.length > 0)
-    throw new ConfigError(problems.map((problem) => `NOTIFICATION_TYPES_FILE: ${problem}`));
-  return registry;
+  const variable = "NOTIFICATION_TYPES_FILE";
+  const unread: string[] = [];
+  let file: unknown;
+  try {
+    if (config[variable] !== undefined) file = readJson(config[variable]);
+  } catch (error) {
+    unread.push(`${variable}: the file ${(error as Error).message}`);
+  }
+  const { locales, problems: wrongLocales } = readLocales(config);
+  const { registry, problems } = createTypeRegistry(general, file, locales);
+  return {
+    registry,
+    problems: [...unread, ...problems.map((problem) => `${variable}: ${problem}`), ...wrongLocales],
+  };
 }
 
-function readTypes(file: string | undefined): unknown {
-  if (file === undefined) return undefined;
-  let text: string;
+/** The translations of `LOCALES_DIR`, else of the folder `locales` beside the types file, if there is one. */
+function readLocales({ LOCALES_DIR, NOTIFICATION_TYPES_FILE, DEFAULT_LOCALE }: Config) {
+  const beside = NOTIFICATION_TYPES_FILE && join(dirname(NOTIFICATION_TYPES_FILE), "locales");
+  const folder = LOCALES_DIR ?? (beside && existsSync(beside) ? beside : undefined);
+  if (folder === undefined) return createLocales({}, DEFAULT_LOCALE);
   try {
-    text = readText(file);
+    const { files, problems: unread } = readJsonFolder(folder);
+    const place = (name: string) => join(folder, `${name}.json`);
+    const { locales, problems } = createLocales(files, DEFAULT_LOCALE, place);
+    return { locales, problems: [...unread, ...problems] };
   } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file ${(error as Error).message}`]);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError([`NOTIFICATION_TYPES_FILE: the file is not JSON: ${(error as Error).message}`]);
+    const problem = `${LOCALES_DIR === undefined ? folder : "LOCALES_DIR"}: the folder ${(error as Error).message}`;
+    return { ...createLocales({}, DEFAULT_LOCALE), problems: [problem] };
   }
 }

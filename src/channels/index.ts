@@ -62,8 +62,14 @@ const webhookChannel = { ...webhook, providers: [webhookCalls], variables: {} };
 const builtIn = [emailChannel, smsChannel, webhookChannel] as const;
 type BuiltIn = (typeof builtIn)[number];
 
+/** An entry's templates for other languages: `"locales": { "de": { "subject": … } }`. */
+type Locales<Entry, Part> = { locales?: Record<string, Pick<Entry, Part & keyof Entry>> };
+
 /** The entries of a notification type for the built-in channels. */
-export type BuiltInEntries = { [One in BuiltIn as One["name"]]: Static<One["schema"]> };
+export type BuiltInEntries = {
+  [One in BuiltIn as One["name"]]: Static<One["schema"]> &
+    Locales<Static<One["schema"]>, keyof One["templates"]>;
+};
 
 /** The one list of channels. Everything that names channels or providers reads it. */
 export const channels: ChannelModule[] = [...builtIn];

@@ -3,6 +3,7 @@ import { channelVariables } from "../channels/index.ts";
 import { parseNetwork } from "../channels/webhook/guard.ts";
 import { isHostName } from "../http/hosts.ts";
 import { originProblem } from "../http/origins.ts";
+import { canonicalLocale, localeForm } from "../model/locale.ts";
 import { nearest } from "../model/nearest.ts";
 import { shownValue } from "./address.ts";
 import { parseEnvFile } from "./env-file.ts";
@@ -113,6 +114,22 @@ const table = {
   NOTIFICATION_TYPES_FILE: inbox.text(
     { description: "JSON file with notification types. They add to the built-in types or replace them." },
     "JSON file",
+  ),
+  LOCALES_DIR: inbox.text(
+    {
+      description:
+        "Folder with a file of texts per language, such as de.json, for the Liquid filter `t`. Without it the folder `locales` beside NOTIFICATION_TYPES_FILE, if there is one.",
+    },
+    "folder",
+  ),
+  DEFAULT_LOCALE: inbox.define(
+    {
+      description:
+        "Language of messages to users without a locale, and of texts that a user's language lacks.",
+      default: "en",
+    },
+    "BCP 47 tag",
+    (text) => canonicalLocale(text) ?? new Problem(`must be ${localeForm}`),
   ),
   COMMIT_QUEUE_LIMIT: inbox.integer(1, 1_000_000, {
     description: "Requests that may wait to be stored. Above it the answer is 503 with `Retry-After`.",

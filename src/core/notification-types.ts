@@ -5,7 +5,10 @@ import type { DeliveryContent } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Category } from "../model/preferences.ts";
 import type { RetryPolicy } from "../model/retry-policy.ts";
+import { createLocales, type Locales } from "./locales.ts";
 import { createEngines, renderOnce, type TemplateUser, type Variables, variables } from "./templates.ts";
+import { type Use, usesIn } from "./translate.ts";
+import { tagProblems, translationsOf } from "./type-locales.ts";
 import { partsOf, type RegisteredType, readRules } from "./type-rules.ts";
 import { builtInTypes, CategoriesSchema, type NotificationType, NotificationTypesSchema } from "./types.ts";
 
@@ -19,14 +22,29 @@ const sample: DeliveryContent = {
   data: {},
 };
 
+/** A template of a type. Without a `tag` it is for each language that has none of its own. */
+export interface Source {
+  type: string;
+  channel: Channel;
+  part: string;
+  tag?: string;
+  /** The translated texts that it contains. */
+  uses: Use[];
+}
+
 /**
  * The type registry: the built-in types and those of `file` (the parsed JSON of `NOTIFICATION_TYPES_FILE`).
  * Returns all problems, not only the first.
  */
-export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
+export function createTypeRegistry(
+  general: RetryPolicy,
+  file?: unknown,
+  locales: Locales = createLocales().locales,
+) {
   const { problems, given, categories } = readFile(file);
   const types = new Map(Object.entries({ ...builtInTypes, ...given }));
-  const { text, html } = createEngines();
+  const { text, html } = createEngines(locales);
+  const sources: Source[] = [];
   const templates = new Map<string, (scope: Variables) => string>();
   const rules = new Map<string, RegisteredType>();
   for (const [key, type] of types) {
@@ -37,16 +55,18 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
       const { settings } = partsOf(type.channels[channel.name] ?? {});
       const where = `type ${key}, channel ${channel.name}`;
       problems.push(...(channel.problems?.({ ...settings }) ?? []).map((problem) => `${where}, ${problem}`));
-      const sources = templatesOf(channel, settings);
-      for (const [part, source] of Object.entries(sources)) {
+      problems.push(...tagProblems(settings).map((problem) => `${where}, ${problem}`));
+      for (const { part, tag, source, place } of sourcesOf(channel, settings)) {
         const engine = channel.templates[part]?.html ? html : text;
         try {
           const parsed = engine.parse(source);
-          renderOnce(engine, parsed, variables(sample, {}));
-          templates.set(`${channel.name}:${part}:${key}`, (scope) => renderOnce(engine, parsed, scope));
+          const render = (scope: Variables) =>
+            renderOnce(engine, parsed, scope, tag ?? locales.languageOf(scope.user.locale));
+          render(variables(sample, {}));
+          templates.set(`${channel.name}:${part}:${key}:${tag ?? ""}`, render);
+          sources.push({ type: key, channel: channel.name, part, ...(tag && { tag }), uses: usesIn(parsed) });
         } catch (error) {
-          const place = Object.keys(sources).length > 1 ? `${where}, ${part}` : where;
-          problems.push(`${place}: ${(error as Error).message}`);
+          problems.push(`${where}${place}: ${(error as Error).message}`);
         }
       }
     }
@@ -57,6 +77,16 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
     /** The types as written, by key. */
     types: types as ReadonlyMap<string, NotificationType>,
     categories: categories as ReadonlyMap<string, Category>,
+    /** Every template. */
+    sources: sources as readonly Source[],
+    /** The languages that a type's templates are translated into. */
+    languagesOf(key: string): string[] {
+      const own = sources.filter(({ type }) => type === key);
+      const tags = own.flatMap(
+        ({ tag, uses }) => tag ?? (uses.length > 0 ? [...locales.languages.keys()] : []),
+      );
+      return [...new Set(tags)].sort();
+    },
     /** Undefined for a key that is not registered. */
     get: (key: string) => rules.get(key),
     /** The retry policy of a type's deliveries. A type that no longer exists has the general policy. */
@@ -74,10 +104,11 @@ export function createTypeRegistry(general: RetryPolicy, file?: unknown) {
       const type = types.get(content.key);
       if (!type) throw new Error(`the notification type ${content.key} no longer exists`);
       const scope = variables(content, user);
-      const parts = Object.keys(channelOf(name).templates).map((part) => [
-        part,
-        templates.get(`${name}:${part}:${content.key}`)?.(scope) ?? "",
-      ]);
+      const tags = [...locales.chainOf(user?.locale), ""];
+      const parts = Object.keys(channelOf(name).templates).map((part) => {
+        const best = tags.map((tag) => templates.get(`${name}:${part}:${content.key}:${tag}`)).find(Boolean);
+        return [part, best?.(scope) ?? ""];
+      });
       return {
         parts: Object.fromEntries(parts),
         settings: partsOf(type.channels[name] ?? {}).settings,
@@ -96,6 +127,20 @@ export function templatesOf({ templates }: ChannelRules, settings: object): Reco
   return Object.fromEntries(
     Object.entries(templates).map(([part, template]) => [part, own[part] ?? template.default]),
   );
+}
+
+/** The same and the translations, each with its place for a message. */
+function sourcesOf(channel: ChannelRules, settings: object) {
+  const own = Object.entries(templatesOf(channel, settings));
+  return [
+    ...own.map(([part, source]) => ({
+      part,
+      source,
+      place: own.length > 1 ? `, ${part}` : "",
+      tag: undefined,
+    })),
+    ...translationsOf(settings).map((one) => ({ ...one, place: `, locales.${one.tag}.${one.part}` })),
+  ];
 }
 
 /** The types and categories of the parsed file; none when its form is wrong. */

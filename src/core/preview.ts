@@ -6,6 +6,7 @@ import { Count } from "../model/schema.ts";
 import { type TypeRegistry, templatesOf } from "./notification-types.ts";
 import { createPlanner } from "./notify.ts";
 import { rulesInWords } from "./rules-in-words.ts";
+import type { TemplateUser } from "./templates.ts";
 import { partsOf } from "./type-rules.ts";
 
 const Email = Type.Object({ subject: Type.String(), text: Type.String(), html: Type.String() });
@@ -34,6 +35,9 @@ export const TypeDto = Type.Object(
         },
       ),
     ),
+    locales: Type.Array(Type.String(), {
+      description: "The languages that its templates are translated into.",
+    }),
     retry: Type.Object({ delay_ms: Type.Number(), factor: Type.Number(), max_retries: Type.Integer() }),
     on_timeout: Type.String({
       enum: ["resend", "give_up"],
@@ -57,7 +61,7 @@ export const PreviewDto = Type.Object(
   { title: "Preview" },
 );
 
-export function describeTypes({ types, policy }: TypeRegistry): Array<Static<typeof TypeDto>> {
+export function describeTypes({ types, policy, languagesOf }: TypeRegistry): Array<Static<typeof TypeDto>> {
   return [...types].map(([key, { description, inbox, category, mandatory = false, channels: own }]) => {
     const used = channels.filter(({ name }) => own[name] !== undefined);
     const templates = used.map(
@@ -75,17 +79,18 @@ export function describeTypes({ types, policy }: TypeRegistry): Array<Static<typ
       rules: Object.fromEntries(
         used.map(({ name }) => [name, rulesInWords(name, partsOf(own[name] ?? {}).rules)]),
       ),
+      locales: languagesOf(key),
       retry: { delay_ms: delayMs, factor, max_retries: maxRetries },
       on_timeout: resendUnknown ? "resend" : "give_up",
     };
   });
 }
 
-/** Renders a notification's messages on its type's channels. Stores nothing. */
+/** Renders a notification's messages on its type's channels, as for this user. Stores nothing. */
 export function createPreview(registry: TypeRegistry, now: () => number) {
   // Makes the same checks as a real notification.
   const plan = createPlanner({ newId: () => "", now }, registry);
-  return (command: Omit<NotifyCommand, "user">): Record<Channel, object> => {
+  return (command: Omit<NotifyCommand, "user">, reader?: TemplateUser): Record<Channel, object> => {
     if (!registry.get(command.type))
       throw new BelfryError("not_found", `There is no notification type ${JSON.stringify(command.type)}.`);
     const shown: Record<Channel, object> = {};
@@ -95,7 +100,7 @@ export function createPreview(registry: TypeRegistry, now: () => number) {
       // A channel without templates looks the same for every type.
       if (Object.keys(rules.templates).length === 0) continue;
       try {
-        const rendered = registry.render(channel, content);
+        const rendered = registry.render(channel, content, reader);
         shown[channel] = rules.shown(rules.message(rendered, { notification, user, content }, "", {}));
       } catch (error) {
         const detail = `template cannot be rendered with this data: ${(error as Error).message}`;

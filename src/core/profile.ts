@@ -1,11 +1,13 @@
 import { newWebhookSecret, webhookKey } from "../channels/index.ts";
 import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
+import { canonicalLocale, localeForm } from "../model/locale.ts";
 import { isMailbox } from "../model/mailbox.ts";
 import { phoneForm, phoneNumber } from "../model/phone.ts";
 import { type Profile, type ProfileChange, profileFields, type WrittenWebhook } from "../model/profile.ts";
 import { knownTimeZone } from "../model/time-zone.ts";
 import { webhookHeaderProblems } from "../model/webhook-headers.ts";
 import type { Store } from "../store/index.ts";
+import type { TemplateUser } from "./templates.ts";
 
 /** A profile as written in a request body. */
 export interface WrittenProfile {
@@ -59,7 +61,7 @@ export type Profiles = ReturnType<typeof createProfiles>;
 const texts = [
   ["email", "email", mailbox, "an address without a name, such as alex@example.com"],
   ["phone", "phone", phoneNumber, phoneForm],
-  ["locale", "locale", canonicalLocale, "a BCP 47 tag, such as de or pt-BR"],
+  ["locale", "locale", canonicalLocale, localeForm],
   ["time_zone", "timeZone", knownTimeZone, "an IANA time zone, such as Europe/Berlin"],
 ] as const;
 
@@ -87,16 +89,12 @@ function understood(
   return { ...change, ...(webhook !== undefined && { webhook }) };
 }
 
+/** A reader of a preview. Throws `invalid_request`. */
+export const readerOf = ({ locale, time_zone }: Record<"locale" | "time_zone", string | undefined>) =>
+  understood({ locale, time_zone } as WrittenProfile, () => undefined, undefined) as TemplateUser;
+
 function mailbox(text: string): string | undefined {
   return isMailbox(text) && text.isWellFormed() ? text : undefined;
-}
-
-function canonicalLocale(text: string): string | undefined {
-  try {
-    return Intl.getCanonicalLocales(text)[0];
-  } catch {
-    return undefined;
-  }
 }
 
 function webhookProblems(

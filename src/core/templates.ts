@@ -1,7 +1,9 @@
 import { Context, Liquid, type Template, toValueSync } from "liquidjs";
 import type { DeliveryContent } from "../model/delivery.ts";
 import { inWords, type Row, rowsOf } from "./in-words.ts";
+import type { Locales } from "./locales.ts";
 import { readDatesInZone, templateZone } from "./template-dates.ts";
+import { addTranslations, localeRegister, written } from "./translate.ts";
 
 /** The user whom a message is for. */
 export interface TemplateUser {
@@ -11,10 +13,11 @@ export interface TemplateUser {
 }
 
 /**
- * Renders one template. The limit counts work, not time, so a busy machine fails no mail: one step for each rendered
- * piece of a template, plus the characters that filters, ranges and the output take.
+ * Renders one template. `language`: of the names of months and days. The limit counts work, not time, so a busy machine
+ * fails no mail: one step for each rendered piece of a template, plus the characters that filters, ranges and the output
+ * take.
  */
-export function renderOnce(engine: Liquid, template: Template[], scope: Variables): string {
+export function renderOnce(engine: Liquid, template: Template[], scope: Variables, language: string): string {
   let steps = 0;
   const work = {
     check() {
@@ -29,26 +32,27 @@ export function renderOnce(engine: Liquid, template: Template[], scope: Variable
       if (output.buffer.length > maxOutput) throw new Error(`writes more than ${maxOutput} characters`);
     },
   };
-  const context = contextOf(engine, scope, work as unknown as Context["renderLimit"]);
+  const context = contextOf(engine, scope, language, work as unknown as Context["renderLimit"]);
   toValueSync(engine.renderer.renderTemplates(template, context, output));
   return output.buffer;
 }
 
 /** `limit`: instead of Liquid's own, which is a wall-clock time. */
-export function contextOf(engine: Liquid, scope: Variables, limit?: Context["renderLimit"]): Context {
-  return new Context(
+export function contextOf(
+  engine: Liquid,
+  scope: Variables,
+  language = "en",
+  limit?: Context["renderLimit"],
+): Context {
+  const context = new Context(
     // A copy, since `increment` writes into it.
     { ...scope },
-    { ...engine.options, timezoneOffset: templateZone(scope.user.time_zone) },
+    { ...engine.options, locale: language, timezoneOffset: templateZone(scope.user.time_zone) },
     { sync: true },
     { liquid: engine, ...(limit && { renderLimit: limit }) },
   );
-}
-
-/** Formats a value as Liquid does. */
-function written(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  return Array.isArray(value) ? value.map(written).join("") : String(value);
+  context.setRegister(localeRegister, scope.user.locale);
+  return context;
 }
 
 /** A mail of everyday size takes a few hundred steps. */
@@ -56,11 +60,14 @@ const maxSteps = 50_000;
 const maxOutput = 1_000_000;
 
 /** Templates come from the operator, values from callers: no files, bounded work, and HTML escapes every value. */
-export function createEngines(): { text: Liquid; html: Liquid } {
+export function createEngines(locales: Locales): { text: Liquid; html: Liquid } {
   const limits = { parseLimit: 200_000, memoryLimit: 1_000_000 };
   const common = { ...limits, strictFilters: true, ownPropertyOnly: true, templates: {} };
   const engines = { text: new Liquid(common), html: new Liquid({ ...common, outputEscape: "escape" }) };
-  for (const engine of Object.values(engines)) readDatesInZone(engine);
+  for (const engine of Object.values(engines)) {
+    readDatesInZone(engine);
+    addTranslations(engine, locales);
+  }
   return engines;
 }
 

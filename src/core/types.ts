@@ -4,6 +4,7 @@ import { type BuiltInEntries, channelNames, channels } from "../channels/index.t
 import { durationForm } from "../model/duration.ts";
 import { type Category, type Choices as Chosen, rhythms } from "../model/preferences.ts";
 import { type CallRules, type ChannelRuleSet, needlessWhen } from "../model/rules.ts";
+import { translatedSchema } from "./type-locales.ts";
 
 const categoryKey = "^[A-Za-z0-9_.-]{1,64}$";
 
@@ -60,7 +61,7 @@ export const NotificationTypeSchema = Type.Object(
     channels: Type.Unsafe<ChannelEntries>(
       Type.Object(
         Object.fromEntries(
-          channels.map(({ name, schema }) => [name, Type.Optional(Type.Unsafe(withRules(schema)))]),
+          channels.map((one) => [one.name, Type.Optional(Type.Unsafe(withRules(translatedSchema(one))))]),
         ),
         { additionalProperties: false },
       ),

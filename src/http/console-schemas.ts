@@ -4,16 +4,18 @@ import { SimulatorDto } from "../core/simulator-switch.ts";
 import { SampleDto } from "../core/stats.ts";
 import { Time } from "../model/schema.ts";
 import { plainText, typeKey } from "./patterns.ts";
-import { Exactly, Hex24 } from "./v1/schemas.ts";
+import { Exactly, Hex24, PutProfile } from "./v1/schemas.ts";
 
 export const TypePath = Type.Object({ key: Type.String({ pattern: typeKey }) });
 
-/** The fields of a notification. */
+/** The fields of a notification, and two of its user. */
 export const PreviewBody = Exactly({
   title: Type.Optional(Type.String({ maxLength: 1_000 })),
   body: Type.Optional(Type.String({ maxLength: 16_384 })),
   target_id: Type.Optional(Hex24),
   data: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  locale: PutProfile.properties.locale,
+  time_zone: PutProfile.properties.time_zone,
 });
 
 export const UsersQuery = Exactly({

@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Core } from "../core/core.ts";
 import { DeliveryMessageDto } from "../core/delivery-message.ts";
 import { describeTypes, PreviewDto, TypeDto } from "../core/preview.ts";
+import { readerOf } from "../core/profile.ts";
 import { SimulatorDto, type SimulatorSwitch } from "../core/simulator-switch.ts";
 import type { Stats } from "../core/stats.ts";
 import type { Engine } from "../delivery/engine.ts";
@@ -43,20 +44,22 @@ export function consoleRoutes(app: FastifyInstance, { core, engine, stats, simul
       schema: {
         tags,
         summary: "Preview a type's messages",
-        description: "Renders the templates of the type's channels. Stores nothing.",
+        description:
+          "Renders the templates of the type's channels for a user with this locale and time zone. Stores nothing.",
         params: schemas.TypePath,
         body: schemas.PreviewBody,
         response: { 200: PreviewDto },
       },
     },
     async (request) => {
-      const { target_id: targetId, data, ...words } = request.body;
-      return core.preview({
+      const { target_id: targetId, data, locale, time_zone, ...words } = request.body;
+      const command = {
         type: request.params.key,
         ...words,
         ...(targetId !== undefined && { targetId }),
         ...(data !== undefined && { data: data as Record<string, unknown> }),
-      });
+      };
+      return core.preview(command, readerOf({ locale, time_zone }));
     },
   );
 

@@ -70,6 +70,8 @@ describe("with nothing set", () => {
       RECEIVER_PHONE_NUMBER: undefined,
       INBOX_LIMIT: 100,
       NOTIFICATION_TYPES_FILE: undefined,
+      LOCALES_DIR: undefined,
+      DEFAULT_LOCALE: "en",
       COMMIT_QUEUE_LIMIT: 10_000,
       ALLOWED_HOSTS: undefined,
       ALLOWED_ORIGINS: undefined,

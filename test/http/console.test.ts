@@ -61,6 +61,7 @@ describe("/v1/types", () => {
         email: { subject: "Invoice {{ data.number }}", html: "<b>{{ body }}</b>", text: "{{ body }}" },
         sms: { text: "{{ data.number | date: data.form | upcase }} {{ body }}" },
       },
+      locales: [],
       retry: { delay_ms: 700, factor: 3, max_retries: 1 },
       on_timeout: "give_up",
     });

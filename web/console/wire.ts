@@ -181,6 +181,8 @@ export interface NotificationType {
   mandatory: boolean;
   /** By channel, when it sends: a readable line. */
   rules: Record<string, string>;
+  /** The languages that its templates are translated into. */
+  locales: string[];
   retry: {
     delay_ms: number;
     factor: number;
