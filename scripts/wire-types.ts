@@ -35,6 +35,10 @@ const clientTypes = [
   "ProfileBody",
   "ProfilePatch",
   "ProfileAnswer",
+  "Preferences",
+  "PreferencesPatch",
+  "PreferencesAnswer",
+  "PreferenceCell",
   "TokenAnswer",
   "InboxItem",
   "InboxState",
@@ -109,7 +113,8 @@ function objectType({ properties = {}, required = [] }: Schema, name = ""): stri
     const note = notes.filter(Boolean).join(" ");
     const orNull = name.endsWith("Patch") && schema.type?.includes("null") ? " | null" : "";
     const type = isOpen(name, field) ? "string" : typeOf(schema) + orNull;
-    return [...(note ? [`/** ${note} */`] : []), `${field}${optional}: ${type};`];
+    const written = /^\w+$/.test(field) ? field : JSON.stringify(field);
+    return [...(note ? [`/** ${note} */`] : []), `${written}${optional}: ${type};`];
   });
   return `{\n${lines.join("\n")}\n}`;
 }

@@ -175,7 +175,7 @@ export async function startApp(
         simulator,
         stats,
         tokens: access.tokens,
-        profiles: createProfiles(store, createUrlCheck(webhookRules(config))),
+        profiles: createProfiles(store, createUrlCheck(webhookRules(config)), engine?.forget),
         callbacks: callbacksOf(config),
       };
     }

@@ -13,6 +13,9 @@ import type {
   ItemAnswer,
   NotificationAnswer,
   NotificationBody,
+  Preferences,
+  PreferencesAnswer,
+  PreferencesPatch,
   ProfileAnswer,
   ProfileBody,
   ProfilePatch,
@@ -135,6 +138,17 @@ export class BelfryClient {
       this.#call({ method: "PATCH", path: "", body: change }),
     /** Erases all of the user's data: profile, inbox and pending deliveries. */
     remove: (): Promise<void> => this.#call({ method: "DELETE", path: "" }),
+  };
+
+  /** What the user wants, by category, type, channel and topic. */
+  readonly preferences = {
+    get: (): Promise<PreferencesAnswer> => this.#call({ method: "GET", path: "/preferences" }),
+    /** Replaces the preferences: choices that are not given are removed. */
+    put: (preferences: Preferences): Promise<PreferencesAnswer> =>
+      this.#call({ method: "PUT", path: "/preferences", body: preferences }),
+    /** Changes the given choices; null removes one. */
+    patch: (change: PreferencesPatch): Promise<PreferencesAnswer> =>
+      this.#call({ method: "PATCH", path: "/preferences", body: change }),
   };
 
   /** Creates a token for the user's pages. Needs an API key. */

@@ -20,6 +20,8 @@ export interface LiveView {
   unread: number;
   total: number;
   rev: number;
+  /** Another number than before: the user's preferences have changed. */
+  preferences_rev?: number;
   connection: ConnectionState;
   /** Why the last try failed, while it is not live. */
   error?: Error;
@@ -195,9 +197,9 @@ export function openLive(options: LiveConnectionOptions): LiveConnection {
 }
 
 function viewOf(
-  { items, rev, unread, total }: Replica,
+  { items, ...state }: Replica,
   connection: ConnectionState,
   trouble: Pick<LiveView, "error" | "retryAt"> = {},
 ): LiveView {
-  return { items: [...items].reverse(), rev, unread, total, connection, ...trouble };
+  return { items: [...items].reverse(), ...state, connection, ...trouble };
 }

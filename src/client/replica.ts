@@ -24,9 +24,10 @@ export function applied(replica: Replica, changes: readonly WireChange[], standi
     } else if (at >= 0) items[at] = change.item;
     else insert(items, change.item);
   }
-  const { rev, unread, total } = standing;
+  const { rev, unread, total, preferences_rev } = standing;
+  const state = { rev, unread, total, ...(preferences_rev !== undefined && { preferences_rev }) };
   // The service drops the oldest items beyond its limit without announcing each.
-  return { rev, unread, total, items: items.slice(Math.max(0, items.length - total)) };
+  return { ...state, items: items.slice(Math.max(0, items.length - total)) };
 }
 
 /** Whether the items match the service's counts. */

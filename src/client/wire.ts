@@ -188,6 +188,116 @@ export interface ProfileAnswer {
   };
 }
 
+export interface Preferences {
+  /** Everything. */
+  "*"?: boolean | "hourly" | "daily" | "weekly" | Record<string, boolean | "hourly" | "daily" | "weekly">;
+  /** By category. */
+  categories?: Record<
+    string,
+    boolean | "hourly" | "daily" | "weekly" | Record<string, boolean | "hourly" | "daily" | "weekly">
+  >;
+  /** By notification type; these go before the category's. */
+  types?: Record<
+    string,
+    boolean | "hourly" | "daily" | "weekly" | Record<string, boolean | "hourly" | "daily" | "weekly">
+  >;
+  /** By topic: false mutes it. At most 500. */
+  topics?: Record<string, boolean>;
+  /** ISO 8601, in the future. Nothing is sent before; the inbox still gets its items. */
+  muted_until?: string;
+  /** When messages wait, in the user's time zone. Replaced as a whole. */
+  quiet?: Array<{
+    /** The days on which it starts; every day by default. */
+    days?: Array<"mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun">;
+    /** HH:MM. */
+    from: string;
+    /** HH:MM. Before `from`: on the next day. */
+    to: string;
+    /** All outbound channels by default. */
+    channels?: Array<"email" | "sms" | "webhook">;
+  }>;
+}
+
+export interface PreferencesPatch {
+  /** Everything. */
+  "*"?:
+    | boolean
+    | "hourly"
+    | "daily"
+    | "weekly"
+    | Record<string, boolean | "hourly" | "daily" | "weekly" | null>
+    | null;
+  /** By category. */
+  categories?: Record<
+    string,
+    | boolean
+    | "hourly"
+    | "daily"
+    | "weekly"
+    | Record<string, boolean | "hourly" | "daily" | "weekly" | null>
+    | null
+  > | null;
+  /** By notification type; these go before the category's. */
+  types?: Record<
+    string,
+    | boolean
+    | "hourly"
+    | "daily"
+    | "weekly"
+    | Record<string, boolean | "hourly" | "daily" | "weekly" | null>
+    | null
+  > | null;
+  /** By topic: false mutes it. At most 500. */
+  topics?: Record<string, boolean | null> | null;
+  /** ISO 8601, in the future. Nothing is sent before; the inbox still gets its items. */
+  muted_until?: string | null;
+  /** When messages wait, in the user's time zone. Replaced as a whole. */
+  quiet?: Array<{
+    /** The days on which it starts; every day by default. */
+    days?: Array<"mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun">;
+    /** HH:MM. */
+    from: string;
+    /** HH:MM. Before `from`: on the next day. */
+    to: string;
+    /** All outbound channels by default. */
+    channels?: Array<"email" | "sms" | "webhook">;
+  }> | null;
+}
+
+export interface PreferencesAnswer {
+  preferences: Preferences;
+  /** The `rev` at which the user's preferences last changed; absent before. */
+  preferences_rev?: number;
+  /** The zone of the quiet hours: the user's, else the service's. */
+  time_zone: string;
+  categories: Array<{
+    /** Absent for types without a category. */
+    category?: string;
+    /** One text, or one by language tag. */
+    label?: string | Record<string, string>;
+    locked: boolean;
+    /** By channel, and `inbox`. */
+    cells: Record<string, PreferenceCell>;
+    types: Array<{
+      type: string;
+      description?: string;
+      mandatory: boolean;
+      /** By channel, and `inbox`. */
+      cells: Record<string, PreferenceCell>;
+    }>;
+  }>;
+}
+
+export interface PreferenceCell {
+  value: boolean | "hourly" | "daily" | "weekly";
+  /** The choice that decides, as a path into `preferences`, such as `types.comment.email`; or `default`. */
+  from: string;
+  /** Why the user cannot change it. */
+  locked?: string;
+  /** What the user can choose. */
+  options: Array<boolean | "hourly" | "daily" | "weekly">;
+}
+
 export interface TokenAnswer {
   token: string;
   expires_at: string;
@@ -217,4 +327,6 @@ export interface InboxState {
   unread: number;
   /** All items, including archived ones. */
   total: number;
+  /** The `rev` at which the user's preferences last changed; absent before. */
+  preferences_rev?: number;
 }

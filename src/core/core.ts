@@ -14,6 +14,7 @@ import { createInbox } from "./inbox.ts";
 import { readLedger } from "./ledger.ts";
 import type { TypeRegistry } from "./notification-types.ts";
 import { createNotifier } from "./notify.ts";
+import { createPreferences } from "./preferences.ts";
 import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
@@ -47,6 +48,11 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
   }
   const touch = (users: string[]) => hub?.touch(users);
+  /** The user's document changed, so devices and claimed deliveries must see it anew. */
+  const changed = (user: string) => {
+    touch([user]);
+    engine?.forget(user);
+  };
 
   const notifier = createNotifier(store, registry, {
     engine,
@@ -63,6 +69,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     inbox,
     dryRun: createDryRun(store, registry, notifier, timeZone),
     explain: createExplain(store),
+    preferences: createPreferences(store, registry, { timeZone, changed }),
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),
     deliveryMessage: createDeliveryMessage(store, registry.render),
@@ -72,8 +79,8 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     receive: (receipt: Receipt) => receive(receipt).then(() => onReceipt?.(receipt)),
     findUsers: createFindUsers(store.search),
     preview: createPreview(registry, store.now),
-    /** Notifies the hub even after a failure, because the inbox is erased first. */
-    erase: (user: string) => store.erase(user).finally(() => touch([user])),
+    /** Even after a failure, because the document is erased first. */
+    erase: (user: string) => store.erase(user).finally(() => changed(user)),
   };
 }
 

@@ -99,9 +99,14 @@ const latest = 253_402_300_799_999;
 
 function readTime(value: string | number): number | undefined {
   const text = String(value);
-  const time = /^\d{1,15}$/.test(text) ? Number(text) : iso.test(text) ? Date.parse(text) : Number.NaN;
-  return time >= 0 && time <= latest ? time : undefined;
+  return /^\d{1,15}$/.test(text) ? inRange(Number(text)) : isoTime(text);
 }
+
+/** Unix milliseconds of an ISO 8601 time; undefined for another form. */
+export const isoTime = (text: string): number | undefined =>
+  iso.test(text) ? inRange(Date.parse(text)) : undefined;
+
+const inRange = (time: number): number | undefined => (time >= 0 && time <= latest ? time : undefined);
 
 function statesOf(status: string | string[] | undefined): DeliveryState[] | undefined {
   if (status === undefined) return undefined;

@@ -8,13 +8,13 @@ import type { TypeRegistry } from "./notification-types.ts";
  * that the user cannot turn off. Changes the plans. Rejects with `database_unavailable`.
  */
 export function createInboxChoice(
-  { users, now }: Pick<Store, "users" | "now">,
+  { preferences: store, now }: Pick<Store, "preferences" | "now">,
   { get }: Pick<TypeRegistry, "get">,
 ) {
   return async (batch: PlannedNotification[]): Promise<void> => {
     const asked = batch.filter(({ item }) => item && !get(item.key)?.mandatory);
     if (asked.length === 0) return;
-    const preferences = await users.preferences(asked.map((one) => one.user));
+    const preferences = await store.many(asked.map((one) => one.user));
     for (const planned of asked) {
       const type = get(planned.item?.key as string);
       const own = preferences.get(planned.user);

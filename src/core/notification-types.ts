@@ -72,6 +72,10 @@ export function createTypeRegistry(
     }
   }
 
+  // A file need not list its categories.
+  for (const { category } of types.values())
+    if (category !== undefined && !categories.has(category)) categories.set(category, {});
+
   const registry = {
     keys: [...types.keys()],
     /** The types as written, by key. */

@@ -53,7 +53,7 @@ export interface Outcome extends Target {
 
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
-  store: Pick<Store, "commit" | "users" | "idempotency" | "newId" | "newTimedId" | "now">,
+  store: Pick<Store, "commit" | "preferences" | "idempotency" | "newId" | "newTimedId" | "now">,
   registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {

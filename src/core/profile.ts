@@ -25,12 +25,13 @@ type UrlProblem = (url: string) => string | undefined;
 type Written = { profile: Profile; created: boolean; webhookSecret?: string };
 
 /**
- * Reads and writes profiles. A suppression names the address that it is about, so a new address is tried. Storing a
+ * Reads and writes profiles. `changed` is called with the user after each write. A suppression names the address that it is about, so a new address is tried. Storing a
  * webhook again enables it again.
  */
 export function createProfiles(
   { users, suppressions }: Pick<Store, "users" | "suppressions">,
   urlProblem: UrlProblem,
+  changed: (user: string) => void = () => {},
 ) {
   const none: ProfileChange = Object.fromEntries(profileFields.map((field) => [field, null]));
   return {
@@ -50,7 +51,7 @@ export function createProfiles(
     const made = written.webhook && !written.webhook.secrets ? newWebhookSecret() : undefined;
     const change = { ...base, ...understood(written, urlProblem, made) };
     if (change.webhook) await suppressions.remove(user, "webhook");
-    const stored = await users.write(user, change);
+    const stored = await users.write(user, change).finally(() => changed(user));
     return { ...stored, ...(made !== undefined && { webhookSecret: made }) };
   }
 }

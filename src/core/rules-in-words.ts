@@ -44,6 +44,7 @@ export function decisionInWords({
     preference: `the user's preferences (${value})`,
     unless: `the user has ${value} it`,
     if: `\`${value}\` does not hold`,
+    changed: "the user's profile or preferences changed before the send",
     no_address: "the user has no address",
     no_provider: "no provider is configured",
   };

@@ -4,7 +4,7 @@ import type { TypeRules } from "../model/decide.ts";
 import type { DeliveryContent } from "../model/delivery.ts";
 import { type ErrorDetail, shortPointer } from "../model/errors.ts";
 import { escapePointer } from "../model/json-limits.ts";
-import { nearest } from "../model/nearest.ts";
+import { didYouMean } from "../model/nearest.ts";
 import type { Channel } from "../model/notification.ts";
 import type { Category } from "../model/preferences.ts";
 import { type CallRules, type ChannelRuleSet, ruleFields, ruleProblems } from "../model/rules.ts";
@@ -63,10 +63,8 @@ export function readRules(
   }
   const { category, mandatory = false } = type;
   if (category !== undefined && categories.size > 0 && !categories.has(category)) {
-    const guess = nearest(category, [...categories.keys()]);
-    problems.push(
-      `type ${key}, category: ${category} is not in \`categories\`${guess === undefined ? "" : `; did you mean ${guess}?`}`,
-    );
+    const guess = didYouMean(category, [...categories.keys()]);
+    problems.push(`type ${key}, category: ${category} is not in \`categories\`${guess}`);
   }
   const schema = readSchema(type.data_schema);
   if (typeof schema === "string") problems.push(`type ${key}, data_schema: ${schema}`);

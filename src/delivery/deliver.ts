@@ -21,12 +21,14 @@ export interface DeliverPartners {
   /** Throws when the type is gone or a template fails on the content. */
   render: TypeRegistry["render"];
   recipient: (delivery: HeldDelivery) => Promise<Recipient>;
+  /** The user's document has changed since it was read. */
+  isOutdated?: (delivery: HeldDelivery) => boolean;
   /** Whether it is sent now. */
   decide: Turn;
   /** Suppresses the address. */
   suppress: (user: string, channel: Channel, address: string, reason: Suppression["reason"]) => Promise<void>;
   /** Marks a send as begun, if a crash during it must be noticed. False when the lease is lost. */
-  begin?: (delivery: HeldDelivery) => Promise<boolean>;
+  begin?: (delivery: HeldDelivery, recipient: Recipient) => Promise<boolean>;
   /** Whether a send that was not answered is repeated. */
   resendUnknown: boolean;
   /** A send that takes longer ends as `unknown`. */
@@ -66,7 +68,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
   if (decision.verdict !== "send") return { attempts, result: { kind: "decided", decision } };
 
   // Before the message is made, so that one that ends the process here is noticed too.
-  if (partners.begin && !(await partners.begin(delivery).catch(() => false)))
+  if (partners.begin && !(await partners.begin(delivery, recipient).catch(() => false)))
     return retry("LEASE", "another worker took the delivery before the send");
 
   const composed = addresses.map((one) => ({ address: one.address, ...compose(one) }));
@@ -122,6 +124,9 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
         continue;
       }
       if (wait > 0) await partners.sleep(wait);
+      // It is decided anew. Nothing waits between this and the send.
+      if (partners.isOutdated?.(delivery))
+        return { kind: "decided", decision: { verdict: "later", rule: "changed", until: now() } };
       const report = health.enter();
       if (!report) {
         until = Math.min(until, restOf(health.availability(), now()));
@@ -176,4 +181,4 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
 }
 
 /** With several addresses, a result that keeps the delivery open comes first, then the best one. */
-const order: Array<Result["kind"]> = ["retry", "hold", "unknown", "sent", "rejected"];
+const order: Array<Result["kind"]> = ["retry", "decided", "hold", "unknown", "sent", "rejected"];

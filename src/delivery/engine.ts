@@ -43,14 +43,14 @@ export function createEngine(
     slots: providers.map((one) => createSlot(one, { now, log })),
   }));
   const workers = new Map<Channel, Worker>();
+  /**
+   * The users of claimed deliveries. Those of a whole claim are read in one query: reading each before its send took a query
+   * for every eight deliveries, and a wait in each slot. A delivery has no entry once its user has changed.
+   */
+  const read = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
   for (const { rules, slots } of channels) {
     const channel = rules.name;
     const claims = store.claims(channel);
-    /**
-     * The users of claimed deliveries. Those of a whole claim are read in one query: reading each before its send took a query
-     * for every eight deliveries, and a wait in each slot.
-     */
-    const read = new WeakMap<HeldDelivery, { at: number; recipient: Promise<Recipient> }>();
     let suppressedAt = 0;
     const recipientOf = (delivery: HeldDelivery): Promise<Recipient> => {
       const known = read.get(delivery);
@@ -69,6 +69,7 @@ export function createEngine(
       slots,
       render,
       recipient: recipientOf,
+      isOutdated: (delivery: HeldDelivery) => !read.has(delivery),
       decide,
       suppress,
       deadlineMs,
@@ -84,14 +85,17 @@ export function createEngine(
         void watchEndpoint(settlement, read.get(settlement.delivery)?.recipient, store, disable, log);
       },
     };
-    // Only deliveries that must not be sent twice, or that ended a worker before, are marked as begun. The others save the write.
+    // Only deliveries that must not be sent twice, that ended a worker before, or whose user may be erased, are marked as
+    // begun. The others save the write. An erased user's deliveries have lost their leases.
     const partnersFor = ({ content, interruptions }: HeldDelivery): DeliverPartners => {
       const once = !policy(content.key).resendUnknown;
-      if (!once && interruptions === undefined) return { ...partners, resendUnknown: true };
       return {
         ...partners,
         resendUnknown: !once,
-        begin: (delivery) => claims.begin(delivery, once ? "once" : "again"),
+        begin: async (delivery, { missing }) =>
+          once || interruptions !== undefined || missing
+            ? claims.begin(delivery, once ? "once" : "again")
+            : true,
       };
     };
     const worker = createWorker({
@@ -147,6 +151,11 @@ export function createEngine(
     /** How many deliveries of each channel are overdue. */
     overdue: (): Record<Channel, number> =>
       Object.fromEntries([...workers].map(([channel, worker]) => [channel, worker.overdue()])),
+    /** The user's document has changed: no claimed delivery is sent by what was read before. */
+    forget(user: string): void {
+      for (const worker of workers.values())
+        for (const delivery of worker.held()) if (delivery.user === user) read.delete(delivery);
+    },
     async stop(graceMs: number): Promise<void> {
       await Promise.all([...workers.values()].map((worker) => worker.stop(graceMs)));
     },

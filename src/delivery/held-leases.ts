@@ -30,6 +30,8 @@ export function createHeldLeases(
     drop(delivery: HeldDelivery): void {
       heldUntil.delete(delivery);
     },
+    /** The deliveries that are claimed: waiting or in progress. */
+    held: () => heldUntil.keys(),
     /** Whether a third of the lease remains: enough to begin a send. */
     isFresh: (delivery: HeldDelivery) => now() <= (heldUntil.get(delivery) ?? 0) - leaseMs / 3,
     async renew(): Promise<void> {

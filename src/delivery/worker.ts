@@ -109,6 +109,7 @@ export function createWorker(options: WorkerOptions) {
       );
       intake.pollWithin(0);
     },
+    held: leases.held,
     /** How many deliveries take longer than they should; normally 0. */
     overdue: overdue.count,
     /** A lease for `count` deliveries about to be committed, or undefined when this process has enough to do. */

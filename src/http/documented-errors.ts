@@ -29,6 +29,8 @@ const more: Record<string, ErrorCode[]> = {
   "PUT /v1/users/:id": ["user_document_conflict"],
   "PATCH /v1/users/:id": ["user_document_conflict"],
   "DELETE /v1/users/:id": ["user_document_conflict"],
+  "PUT /v1/users/:id/preferences": ["preference_locked", "user_document_conflict", "overloaded"],
+  "PATCH /v1/users/:id/preferences": ["preference_locked", "user_document_conflict", "overloaded"],
   "POST /v1/users/:id/token": ["tokens_off"],
   "POST /v1/users/:id/inbox/read-all": ["user_document_conflict"],
   "GET /v1/users/:id/inbox/:item": ["not_found"],

@@ -1,3 +1,4 @@
+import { timeOfDay } from "../model/preferences.ts";
 import { idPattern } from "../model/user-id.ts";
 
 /** The patterns of our schemas. Each has a sentence, since few callers read regular expressions. */
@@ -14,6 +15,7 @@ export const patternSentences: Record<string, string> = {
   [plainText]: "must not have control characters",
   [idPattern]: "must have a visible character and no control characters, and must not be . or ..",
   [typeKey]: "must be 1 to 64 letters, digits, dots, dashes or underscores",
+  [timeOfDay]: "must be a time of day from 00:00 to 23:59, such as 07:30",
   [databaseName]: "must be a database's name: 1 to 63 characters without blanks and any of /\\.\"$",
   [unixSeconds]: "must be Unix seconds as text",
 };

@@ -1,5 +1,6 @@
 import { type ErrorDetail, shortPointer } from "../model/errors.ts";
 import { escapePointer } from "../model/json-limits.ts";
+import { didYouMean } from "../model/nearest.ts";
 import { patternSentences } from "./patterns.ts";
 
 /** The parts of JSON Schema that our schemas use. */
@@ -37,7 +38,7 @@ export function collectProblems(schema: Schema, value: unknown, pointer: string,
   } else if (pointer === "" && (value === undefined || value === null))
     add("is missing; send one JSON object");
   else if (!isOfType(schema, value)) add(`must be ${kindOf(schema)}, not ${kindOfValue(value)}`);
-  else if (schema.enum && !schema.enum.includes(value)) add(`must be one of ${schema.enum.join(", ")}`);
+  else if (schema.enum && !schema.enum.includes(value)) add(`must be one of ${oneOf(schema.enum, value)}`);
   else if (typeof value === "string") collectText(schema, value, add);
   else if (typeof value === "number") collectNumber(schema, value, add);
   else if (Array.isArray(value)) collectList(schema, value, pointer, found);
@@ -100,7 +101,10 @@ function collectObject(
     const known = schemaOfProperty(schema, name);
     if (known) collectProblems(known, value[name], at(name), found);
     else if (schema.additionalProperties === false)
-      found.push({ pointer: at(name), detail: "is not a field of this request" });
+      found.push({
+        pointer: at(name),
+        detail: `is not a field of this request${didYouMean(name, Object.keys(properties))}`,
+      });
   }
   found.splice(maxProblems);
   if (found.length === 0 && Object.keys(value).length < minProperties)
@@ -117,6 +121,11 @@ function schemaOfProperty(
     if (new RegExp(pattern, "u").test(name)) return schema;
   return typeof additionalProperties === "object" ? additionalProperties : undefined;
 }
+
+const oneOf = (values: unknown[], value: unknown): string => {
+  const texts = values.filter((one) => typeof one === "string");
+  return values.join(", ") + (typeof value === "string" ? didYouMean(value, texts) : "");
+};
 
 const count = (number: number): string => number.toLocaleString("en-US");
 

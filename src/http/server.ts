@@ -34,6 +34,7 @@ import { deliveryRoutes } from "./v1/deliveries.ts";
 import { inboxRoutes } from "./v1/inbox.ts";
 import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
+import { preferenceRoutes } from "./v1/preferences.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
 import { userRoutes } from "./v1/users.ts";
 import { checkInput } from "./validation.ts";
@@ -176,6 +177,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     notificationRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
+    preferenceRoutes(own, api.core.preferences);
     consoleRoutes(own, api);
     await callbackRoutes(own, api.callbacks, api.core, api.store);
   });

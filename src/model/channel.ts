@@ -115,6 +115,8 @@ export interface CapturedMessage {
 
 /** Where a user can be reached; absent fields are unknown. */
 export interface Recipient {
+  /** There is no such user, or no longer. */
+  missing?: true;
   email?: string;
   phone?: string;
   locale?: string;

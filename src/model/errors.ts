@@ -45,6 +45,10 @@ export const errorCodes = {
     description:
       "The user's document cannot be changed: `notifications` is not an array, `rev` is not a number, a schema rule of the collection refuses the change, or the document is full (16 MB).",
   },
+  preference_locked: {
+    status: 409,
+    description: "The user cannot change this preference: the type is mandatory, or its category is locked.",
+  },
   idempotency_in_progress: {
     status: 409,
     description:

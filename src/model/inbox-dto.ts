@@ -10,6 +10,9 @@ export const inboxState = {
   }),
   unread: Type.Integer({ description: "Unread items." }),
   total: Type.Integer({ description: "All items, including archived ones." }),
+  preferences_rev: Type.Optional(
+    Type.Integer({ description: "The `rev` at which the user's preferences last changed; absent before." }),
+  ),
 };
 
 /** An inbox item in our own API and on our own sockets. */
@@ -72,7 +75,12 @@ export function changesOnWire({ changes, ...view }: InboxChanges): WireMessage {
   return { type: "changes", ...stateOf(view), changes: changes.map(changeOnWire) };
 }
 
-export const stateOf = ({ rev, unread, total }: InboxState): InboxState => ({ rev, unread, total });
+export const stateOf = ({ rev, unread, total, preferences_rev }: InboxState): InboxState => ({
+  rev,
+  unread,
+  total,
+  ...(preferences_rev !== undefined && { preferences_rev }),
+});
 
 function changeOnWire(one: InboxChange): WireChange {
   if (one.change === "deleted") return one;

@@ -19,6 +19,8 @@ export interface InboxState {
   unread: number;
   /** All that are kept, the archived ones too. */
   total: number;
+  /** The `rev` at which the user's preferences last changed; absent before. */
+  preferences_rev?: number;
 }
 
 /** The change of one item: `new` when it came since, else its state now. */

@@ -3,6 +3,8 @@
  * separators, one slip in a word of 5 letters (a letter too many, too few, wrong, or two exchanged), or two in a word of 12.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  // Callers choose the word: the comparison takes as long as the word is.
+  if (word.length > longest) return undefined;
   const plain = (text: string) => text.toUpperCase().replace(/[^A-Z0-9]/g, "");
   const asked = plain(word);
   const slips = asked.length >= 12 ? 2 : asked.length >= 5 ? 1 : 0;
@@ -10,6 +12,14 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     .map((one) => ({ one, slips: slipsBetween(asked, plain(one)) }))
     .filter((one) => one.slips <= slips)
     .sort((a, b) => a.slips - b.slips)[0]?.one;
+}
+
+const longest = 100;
+
+/** The end of a sentence about a wrong word: `; did you mean email?`, or nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const guess = nearest(word, known);
+  return guess === undefined ? "" : `; did you mean ${guess}?`;
 }
 
 /** Damerau's distance, with exchanges of neighbours only. */

@@ -28,11 +28,14 @@ export interface Preferences {
 
 export const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 
+/** `HH:MM`. */
+export const timeOfDay = "^([01]\\d|2[0-3]):[0-5]\\d$";
+
 /** A daily period, in the user's time zone, in which messages wait. It belongs to the day on which it starts. */
 export interface QuietPeriod {
   /** Every day when absent. */
   days?: Array<(typeof days)[number]>;
-  /** `HH:MM`. An end before the start is on the next day. */
+  /** An end before the start is on the next day. */
   from: string;
   to: string;
   /** All outbound channels when absent. */
@@ -48,9 +51,9 @@ export interface Category {
   locked?: boolean;
 }
 
-/** What a choice is about. `inbox` is a channel here. */
+/** What a choice is about: a type, or a whole category. `inbox` is a channel here. */
 export interface Cell {
-  type: string;
+  type?: string | undefined;
   category?: string | undefined;
   channel: Channel | "inbox";
   topic?: string | undefined;
@@ -68,7 +71,7 @@ export function choiceOf(preferences: Preferences, cell: Cell): { value: Choice;
   const muted = topic === undefined ? undefined : ownOf(topics, topic);
   if (muted !== undefined) return { value: muted, from: `topics.${topic}` };
   const scopes = [
-    { path: `types.${type}`, choices: ownOf(types, type) },
+    ...(type === undefined ? [] : [{ path: `types.${type}`, choices: ownOf(types, type) }]),
     ...(category === undefined
       ? []
       : [{ path: `categories.${category}`, choices: ownOf(categories, category) }]),
@@ -96,7 +99,7 @@ const onAll = (choices: Choices | undefined): Choice | undefined =>
   typeof choices === "object" ? ownOf(choices, "*") : choices;
 
 /** Keys are callers' texts, such as `constructor`. */
-const ownOf = <Value>(record: Record<string, Value> | undefined, key: string): Value | undefined =>
+export const ownOf = <Value>(record: Record<string, Value> | undefined, key: string): Value | undefined =>
   record && Object.hasOwn(record, key) ? record[key] : undefined;
 
 /**
@@ -126,7 +129,7 @@ const isChoice = (value: unknown): boolean =>
 const isChoices = (value: unknown): boolean =>
   isChoice(value) || (isRecord(value) && Object.values(value).every(isChoice));
 
-const timeForm = /^([01]\d|2[0-3]):[0-5]\d$/;
+const timeForm = new RegExp(timeOfDay);
 const isTime = (value: unknown): boolean => typeof value === "string" && timeForm.test(value);
 
 const isQuietPeriod = (value: unknown): boolean =>

@@ -251,14 +251,18 @@ function pipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
     const notifications = { $let: { vars: { all }, in: trimmed } };
     return [{ $set: { rev: nextRev, removedBefore, notifications } }];
   };
-  const create = Object.fromEntries(
+  const create = newUserFields(newUser);
+  return { append: appending(items), appendOnce: appending(missing), create };
+}
+
+/** Sets the addresses of a document that the same update creates. */
+export const newUserFields = (newUser: AppendOptions["newUser"]): Document =>
+  Object.fromEntries(
     Object.entries(newUser).map(([field, value]) => [
       field,
       { $cond: [{ $eq: ["$$ROOT", { _id: "$_id" }] }, { $literal: value }, `$${field}`] },
     ]),
   );
-  return { append: appending(items), appendOnce: appending(missing), create };
-}
 
 /** Above this document size, each append measures the inbox. Below it, the document's length is enough. */
 const largeBytes = 8 * 1024 * 1024;

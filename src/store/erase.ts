@@ -22,6 +22,7 @@ const ours: Record<Exclude<keyof UserDocument, "_id">, string[]> = {
   webhook: ["object"],
   suppressed: ["object"],
   notificationPreferences: ["object"],
+  preferences_rev: numbers,
   rev: numbers,
   notifications: ["array"],
   removedNotifications: ["array"],

@@ -53,7 +53,11 @@ export const countsOf = (items: unknown) => ({
 });
 
 /** Computed from the user's document. `items` must be bound. */
-export const standing: Document = { rev: numberIn("$rev"), ...countsOf("$$items") };
+export const standing: Document = {
+  rev: numberIn("$rev"),
+  ...countsOf("$$items"),
+  preferences_rev: { $cond: [{ $gt: [numberIn("$preferences_rev"), 0] }, "$preferences_rev", "$$REMOVE"] },
+};
 
 /** For an unknown user. */
 export const nothing: InboxState = { rev: 0, unread: 0, total: 0 };

@@ -129,7 +129,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
         rev: { $cond: [{ $gt: ["$$changed", 0] }, nextRev, numberIn("$rev")] },
         marked: marked("$$items", "$$rev"),
       },
-      { rev: "$$rev", ...countsOf("$$marked"), changed: "$$changed", ...more },
+      { ...standing, rev: "$$rev", ...countsOf("$$marked"), changed: "$$changed", ...more },
     );
     return update(
       user,

@@ -27,6 +27,8 @@ export interface UserDocument {
   webhook?: { url: string; secrets: string[]; headers?: Record<string, string>; failingSince?: Date };
   suppressed?: Partial<Record<Channel, Suppression>>;
   notificationPreferences?: Preferences;
+  /** The `rev` of their last change. */
+  preferences_rev?: number;
   /**
    * Starts at the database's clock in milliseconds and grows by one with each change of `notifications`. Each item
    * carries the value of its last change.

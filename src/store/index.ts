@@ -17,6 +17,7 @@ import { createItemStates } from "./item-states.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
+import { createPreferenceStore } from "./preferences.ts";
 import { createProfileStore } from "./profiles.ts";
 import { createReceiptStore } from "./receipts.ts";
 import { createSuppressionStore } from "./suppressions.ts";
@@ -90,6 +91,7 @@ export function createStore(
     itemStates: createItemStates(db),
     changes: createChangesReader(db, inboxLimit),
     users: createProfileStore(db, writes, everyone),
+    preferences: createPreferenceStore(db, writes, newUser),
     search: createUserSearch(db),
     suppressions: createSuppressionStore(db, writes, channels),
     erase: createEraser({ db, writes, retentionDays, now }),

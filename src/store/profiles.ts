@@ -2,11 +2,11 @@ import type { Db } from "mongodb";
 import type { Recipient, Suppression } from "../model/channel.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
-import { isPreferences, type Preferences } from "../model/preferences.ts";
 import { type Profile, type ProfileChange, profileFields } from "../model/profile.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
+import { preferencesOf } from "./preferences.ts";
 import type { UserWrites } from "./user-writes.ts";
 
 const projection = {
@@ -31,21 +31,7 @@ export function createProfileStore(db: Db, writes: UserWrites, everyone: Recipie
         users.find({ _id }, { projection, batchSize: ids.length + 1 }).toArray(),
       );
       const byId = new Map(found.map((one) => [wireUserId(one._id), recipientOf(one)]));
-      return ids.map((id) => ({ ...everyone, ...byId.get(id) }));
-    },
-
-    /** The preferences of those of the users who have any. Index `preferences`. */
-    async preferences(ids: string[]): Promise<Map<string, Preferences>> {
-      const _id = { $in: [...new Set(ids)].map(storedUserId) };
-      const found = await orUnavailable(() =>
-        users
-          .find(
-            { _id, notificationPreferences: { $exists: true } },
-            { projection: { notificationPreferences: 1 }, batchSize: ids.length + 1 },
-          )
-          .toArray(),
-      );
-      return new Map(found.map((one) => [wireUserId(one._id), preferencesOf(one) ?? {}]));
+      return ids.map((id) => ({ ...everyone, ...(byId.get(id) ?? { missing: true }) }));
     },
 
     async read(user: string): Promise<Profile | undefined> {
@@ -158,11 +144,6 @@ function recipientOf(document: UserDocument): Recipient {
       Array.isArray(webhook.secrets) && { webhook: webhookOf(webhook) }),
     ...(typeof suppressed === "object" && { suppressed: wellFormed(suppressed) }),
   };
-}
-
-/** A restored or foreign value of another form is ignored. */
-function preferencesOf({ notificationPreferences: found }: UserDocument): Preferences | undefined {
-  return isPreferences(found) ? found : undefined;
 }
 
 function webhookOf({ url, secrets, headers, failingSince }: NonNullable<UserDocument["webhook"]>) {

@@ -9,7 +9,7 @@ import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
-import { createProfileStore } from "../../src/store/profiles.ts";
+import { createPreferenceStore } from "../../src/store/preferences.ts";
 import { createTally } from "../../src/store/tally.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -47,7 +47,7 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
     now: Date.now,
     idempotency: createIdempotencyStore(db, true),
     newTimedId: newId,
-    users: createProfileStore(db, createUserWrites(db, true)),
+    preferences: createPreferenceStore(db, createUserWrites(db, true), {}),
   };
   const made = createNotifier(store, registry, options);
   return {

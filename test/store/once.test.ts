@@ -8,7 +8,7 @@ import { type Connection, connect } from "../../src/store/connect.ts";
 import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
-import { createProfileStore } from "../../src/store/profiles.ts";
+import { createPreferenceStore } from "../../src/store/preferences.ts";
 import { createTally } from "../../src/store/tally.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -43,7 +43,7 @@ function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
     now: Date.now,
     idempotency: createIdempotencyStore(db, true),
     newTimedId: newId,
-    users: createProfileStore(db, createUserWrites(db, true)),
+    preferences: createPreferenceStore(db, createUserWrites(db, true), {}),
   };
   const made: Notifier = createNotifier(store, registry, {
     engine: {

@@ -9,7 +9,7 @@ import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
-import { createProfileStore } from "../../src/store/profiles.ts";
+import { createPreferenceStore } from "../../src/store/preferences.ts";
 import { createTally } from "../../src/store/tally.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { failCommands, ownDatabase } from "../support/database.ts";
@@ -41,7 +41,7 @@ test("every caller is answered in time when MongoDB is silent, and notifications
     now: Date.now,
     idempotency: createIdempotencyStore(connection.db, true),
     newTimedId: newId,
-    users: createProfileStore(connection.db, createUserWrites(connection.db, true)),
+    preferences: createPreferenceStore(connection.db, createUserWrites(connection.db, true), {}),
   };
   const { notify, drained } = createNotifier(store, registry, { answerMs: 1_000 });
   const [first, second, third] = Array.from({ length: 3 }, () => `${randomBytes(11).toString("hex")}a0`);

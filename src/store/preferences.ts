@@ -1,0 +1,128 @@
+import { isDeepStrictEqual } from "node:util";
+import { type Db, type Document, type Filter, MongoError, MongoServerError } from "mongodb";
+import { BelfryError } from "../model/errors.ts";
+import { isPreferences, type Preferences } from "../model/preferences.ts";
+import { type AppendOptions, newUserFields } from "./append.ts";
+import { patienceMs } from "./commit.ts";
+import { duplicateKey, orUnavailable, storeError } from "./failures.ts";
+import { storedUserId, wireUserId } from "./ids.ts";
+import { type UserDocument, usersOf } from "./inbox.ts";
+import { nextRev, numberOf, removedBefore } from "./inbox-items.ts";
+import type { UserWrites } from "./user-writes.ts";
+
+export interface StoredPreferences {
+  preferences: Preferences;
+  /** The inbox's `rev` at their last change; 0 before the first. */
+  rev: number;
+  /** The user's own. */
+  timeZone?: string;
+}
+
+const projection = { notificationPreferences: 1, preferences_rev: 1, timeZone: 1 } as const;
+
+/** What users have chosen, in their documents. */
+export function createPreferenceStore(db: Db, writes: UserWrites, newUser: AppendOptions["newUser"]) {
+  const users = usersOf(db);
+  const creation = newUserFields(newUser);
+
+  return {
+    /** Of those of the users who have changed any. Index `preferences`: it does not fetch the documents of the others. */
+    async many(ids: string[]): Promise<Map<string, Preferences>> {
+      const _id = { $in: [...new Set(ids)].map(storedUserId) };
+      const found = await orUnavailable(() =>
+        users
+          .find(
+            { _id, preferences_rev: { $exists: true } },
+            { projection: { notificationPreferences: 1 }, batchSize: ids.length + 1 },
+          )
+          .toArray(),
+      );
+      return new Map(found.map((one) => [wireUserId(one._id), preferencesOf(one) ?? {}]));
+    },
+
+    async read(user: string): Promise<StoredPreferences> {
+      const _id = storedUserId(user);
+      const options = { projection, readConcern: "majority" } as const;
+      return storedOf(await orUnavailable(() => users.findOne({ _id }, options)));
+    },
+
+    /**
+     * Reads, calls `next` and writes, again when somebody else was faster. `next` may throw. Equal preferences are not
+     * written. Creates a missing user, with the addresses of one whom a notification creates.
+     */
+    async change(user: string, next: (stored: Preferences) => Preferences): Promise<StoredPreferences> {
+      const _id = storedUserId(user);
+      const deadline = Date.now() + patienceMs;
+      while (Date.now() < deadline) {
+        const found = await orUnavailable(() => users.findOne({ _id }, { projection }));
+        const stored = storedOf(found);
+        const preferences = next(stored.preferences);
+        if (isDeepStrictEqual(preferences, stored.preferences)) return stored;
+        const written = await write({ _id, ...unchanged(found) }, preferences, user, found === null);
+        if (written) return storedOf(written);
+      }
+      throw new BelfryError("overloaded", "Too many changes of this user's preferences at once. Try again.");
+    },
+  };
+
+  /** Null when the document has changed since it was read. */
+  async function write(
+    filter: Filter<UserDocument>,
+    preferences: Preferences,
+    user: string,
+    upsert: boolean,
+  ): Promise<UserDocument | null> {
+    const isEmpty = Object.keys(preferences).length === 0;
+    const $set: Document = {
+      ...(upsert && creation),
+      rev: nextRev,
+      preferences_rev: nextRev,
+      removedBefore,
+      // Literal: keys and texts are callers', such as `$email` or `a.b`.
+      notificationPreferences: isEmpty ? "$$REMOVE" : { $literal: preferences },
+    };
+    try {
+      const { value } = await writes(
+        user,
+        (options) =>
+          users.findOneAndUpdate(filter, [{ $set }], {
+            projection,
+            upsert,
+            returnDocument: "after",
+            includeResultMetadata: true,
+            ...options,
+          }),
+        upsert,
+      );
+      return value;
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === duplicateKey) return null;
+      throw error instanceof MongoError ? storeError(error) : error;
+    }
+  }
+}
+
+/** Compares the whole value, since other programs change the document, too. */
+const unchanged = (found: UserDocument | null): Filter<UserDocument> => {
+  const value = found?.notificationPreferences;
+  return { notificationPreferences: value === undefined ? { $exists: false } : { $eq: value } };
+};
+
+function storedOf(found: UserDocument | null): StoredPreferences {
+  const value: unknown = found?.notificationPreferences ?? {};
+  if (typeof value !== "object" || Array.isArray(value))
+    throw new BelfryError(
+      "user_document_conflict",
+      "`notificationPreferences` in the user's document is not an object. Rename or remove the field.",
+    );
+  return {
+    preferences: isPreferences(value) ? value : {},
+    rev: numberOf(found?.preferences_rev),
+    ...(typeof found?.timeZone === "string" && { timeZone: found.timeZone }),
+  };
+}
+
+/** The document is the product team's own: a restored or foreign value of another form is ignored. */
+export function preferencesOf({ notificationPreferences: found }: UserDocument): Preferences | undefined {
+  return isPreferences(found) ? found : undefined;
+}
