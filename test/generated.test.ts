@@ -144,7 +144,14 @@ test("the documents that are served are those that are committed", async () => {
 });
 
 test("the document lists every route of the server but pages, sockets and a second name, and no other", () => {
-  const files = ["message.html", "console.css", "console.js", "console-live.js", "inbox.js"];
+  const files = [
+    "message.html",
+    "console.css",
+    "console.js",
+    "console-live.js",
+    "inbox.js",
+    "preferences.js",
+  ];
   const pages = ["/", ...files.map((file) => `/${file}`), "/openapi.json", "/asyncapi.json"];
   // In asyncapi.json.
   const sockets = ["/v1/users/:id/live", "/ws/v1/notifications/:user_id", "/socket.io", "/socket.io/"];

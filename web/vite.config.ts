@@ -19,6 +19,14 @@ const builds: Record<string, BuildEnvironmentOptions> = {
       preserveEntrySignatures: "exports-only",
     },
   },
+  preferences: {
+    outDir: path("../dist/web/preferences"),
+    rolldownOptions: {
+      input: path("preferences/index.ts"),
+      output: { entryFileNames: "preferences.js", codeSplitting: false, comments: { legal: true } },
+      preserveEntrySignatures: "exports-only",
+    },
+  },
   /** The view with plots comes when it is wanted: the library that draws them is as large as all the rest. */
   console: {
     outDir: path("../dist/web/console"),

@@ -2,6 +2,7 @@ import { type Choice, choiceOf, type Preferences, rhythms } from "../model/prefe
 import type { TypeRegistry } from "./notification-types.ts";
 import type { PreferenceCell, PreferencesAnswer } from "./preference-schemas.ts";
 import type { RegisteredType } from "./type-rules.ts";
+import { directType } from "./types.ts";
 
 type Registry = Pick<TypeRegistry, "keys" | "types" | "categories" | "get">;
 
@@ -15,7 +16,10 @@ export const categoryLock = (category: string): string => `category ${category} 
 
 /** What follows from the choices for each category and type. Types without a category come last. */
 export function matrixOf(preferences: Preferences, registry: Registry): PreferencesAnswer["categories"] {
-  const all = registry.keys.map((key) => registry.get(key) as RegisteredType);
+  // A text that its caller sends on one channel is no kind of its own.
+  const all = registry.keys
+    .filter((key) => key !== directType)
+    .map((key) => registry.get(key) as RegisteredType);
   const groups = [...registry.categories].map(([category, { label, locked = false, default: fallback }]) => {
     const own = all.filter((type) => type.category === category);
     const lock = locked ? categoryLock(category) : undefined;

@@ -135,12 +135,12 @@ export const directType = "direct";
 /** The built-in types. Entries of `NOTIFICATION_TYPES_FILE` add to them or replace them by key. */
 export const builtInTypes: Record<string, NotificationType> = {
   registration: { description: "A new account", inbox: false, channels: { email: {} } },
-  new_message: { description: "Somebody wrote to the user", inbox: true, channels: {} },
-  new_post: { description: "Somebody the user follows has posted", inbox: true, channels: {} },
-  new_login: { description: "A sign-in to the user's account", inbox: true, channels: { email: {} } },
-  MESSAGE: { description: "Somebody wrote to the user", inbox: true, channels: {} },
-  SUBSCRIPTION_EXPIRY: { description: "The user's subscription ends soon", inbox: true, channels: {} },
-  PROFILE_SETUP: { description: "The user's profile is complete", inbox: true, channels: {} },
+  new_message: { description: "A new message", inbox: true, channels: {} },
+  new_post: { description: "A new post", inbox: true, channels: {} },
+  new_login: { description: "A new sign-in", inbox: true, channels: { email: {} } },
+  MESSAGE: { description: "A new message", inbox: true, channels: {} },
+  SUBSCRIPTION_EXPIRY: { description: "A subscription that ends soon", inbox: true, channels: {} },
+  PROFILE_SETUP: { description: "A complete profile", inbox: true, channels: {} },
   // Callers of the old queue expect a fixed wait between tries.
   [directType]: {
     description: "A text for one channel that the caller chooses",

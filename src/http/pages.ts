@@ -40,6 +40,7 @@ const files: Array<{ path: string; file: string; headers: Record<string, string>
   { path: "/console.js", file: "dist/web/console/console.js", headers: own },
   { path: "/console-live.js", file: "dist/web/console/console-live.js", headers: own },
   { path: "/inbox.js", file: "dist/web/inbox/inbox.js", headers: embedded },
+  { path: "/preferences.js", file: "dist/web/preferences/preferences.js", headers: embedded },
 ];
 
 /** The files for browsers, read and compressed once. */

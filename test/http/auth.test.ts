@@ -124,6 +124,7 @@ const open: Record<string, Row> = {
   "GET /console.js": {},
   "GET /console-live.js": {},
   "GET /inbox.js": {},
+  "GET /preferences.js": {},
   "GET /livez": {},
   "GET /readyz": {},
   "GET /openapi.json": {},

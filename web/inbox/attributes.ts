@@ -1,15 +1,9 @@
 import { LitElement, type PropertyDeclarations, type PropertyValues } from "lit";
+import { langAround } from "./lang.ts";
 import { createLocale, type Locale } from "./locale.ts";
 import type { BelfryInboxProperties } from "./public.d.ts";
 import type { GivenTexts } from "./texts.ts";
 import { readTexts } from "./texts-attribute.ts";
-
-/** The page's `lang` at this place, also from outside of other tags' shadow roots. */
-function langAround(element: Element): string | undefined {
-  const found = element.closest<HTMLElement>("[lang]");
-  const root = element.getRootNode();
-  return found?.lang || (root instanceof ShadowRoot ? langAround(root.host) : undefined);
-}
 
 /** What a page sets on the tag, and the locale that follows from it. */
 export class Attributes extends LitElement implements BelfryInboxProperties {

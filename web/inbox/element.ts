@@ -15,6 +15,7 @@ import { type Panel, panel } from "./panel.ts";
 import { isParsed, parsed } from "./parsed.ts";
 import type { Change } from "./pending.ts";
 import { Popover } from "./popover.ts";
+import { serverOf } from "./server.ts";
 import type { InboxView } from "./session.ts";
 import { Sight } from "./sight.ts";
 import { createSpeaker } from "./speaker.ts";
@@ -41,6 +42,7 @@ export class BelfryInbox extends Attributes {
   readonly #own = new OwnRows(this);
   #items: readonly InboxItem[] | undefined;
   #showsBlocked = false;
+  #showsPreferences = false;
   #focused: ReturnType<typeof focusedIn>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #speaker = createSpeaker(() => this.requestUpdate());
@@ -191,6 +193,8 @@ export class BelfryInbox extends Attributes {
         this.renderRoot.querySelector(".scroll")?.scrollTo(0, 0);
         this.requestUpdate();
       },
+      preferences: this.#showsPreferences ? this.#preferences() : undefined,
+      onPreferences: () => void this.#togglePreferences(),
       onReadAll: () => {
         if (view && view.unread > 0) void this.#following.session?.readAll();
       },
@@ -219,7 +223,10 @@ export class BelfryInbox extends Attributes {
   protected override updated(changed: PropertyValues): void {
     if (changed.has("open") || changed.has("inline")) {
       this.#readWhatIsShown();
-      if (!this.open) this.#browsing.beginAnew();
+      if (!this.open) {
+        this.#browsing.beginAnew();
+        this.#showsPreferences = false;
+      }
     }
     // Out of the page nothing can be shown; once it is back this runs again.
     if (!this.isConnected) return;
@@ -289,6 +296,20 @@ export class BelfryInbox extends Attributes {
   #change(change: Change, item: InboxItem): void {
     this.#browsing.kept.delete(item.id);
     void this.#following.session?.change(change, item.id);
+  }
+
+  #preferences() {
+    const { user, server, token, getToken, tokenUrl, words, theme } = this;
+    return html`<belfry-preferences headless .user=${user} .server=${serverOf(server)}
+      .token=${token} .getToken=${getToken} .tokenUrl=${tokenUrl} .locale=${words.tag} .theme=${theme}></belfry-preferences>`;
+  }
+
+  async #togglePreferences(): Promise<void> {
+    this.#showsPreferences = !this.#showsPreferences;
+    this.requestUpdate();
+    await this.updateComplete;
+    const next = this.#showsPreferences ? "back" : "preferences";
+    this.renderRoot.querySelector<HTMLElement>(`[part=${next}]`)?.focus();
   }
 
   async #toggleNotify(): Promise<void> {

@@ -1,24 +1,8 @@
 import type { InboxItem, LiveView } from "../../src/client/index.ts";
 import { showPresence } from "./desktop.ts";
+import { serverOf } from "./server.ts";
 import type { InboxView, Session, Target } from "./session.ts";
 import { join, type Listener, type SessionShare } from "./share.ts";
-
-/**
- * The service that this module came from: `https://host/belfry` for `https://host/belfry/inbox.js`. A bundle that is named
- * otherwise, or has no address, tells no more than an origin.
- */
-function home(): string {
-  const { origin, pathname } = new URL(import.meta.url);
-  if (origin === "null") return location.origin;
-  return origin + (/^(.*)\/inbox\.js$/.exec(pathname)?.[1] ?? "");
-}
-
-/** Like every address in a page it may be relative. */
-const whole = (server: string): string =>
-  (URL.canParse(server, document.baseURI) ? new URL(server, document.baseURI).href : server).replace(
-    /\/+$/,
-    "",
-  );
 
 /** The inbox that a tag follows, and its last view of it. */
 export class Following {
@@ -58,7 +42,7 @@ export class Following {
 
   begin(target: Omit<Target, "server"> & { server: string | undefined }): void {
     if (this.#share) return;
-    this.#share = join({ ...target, server: whole(target.server || home()) }, this.#listener);
+    this.#share = join({ ...target, server: serverOf(target.server) }, this.#listener);
     this.#endPresence = showPresence(target.user);
     this.#listener.onChange();
   }

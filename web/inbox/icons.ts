@@ -20,6 +20,10 @@ export const unarchive = icon(
 export const bin = icon(
   svg`<path d="M4.5 6.5h15M9.5 6.5v-2h5v2M6.5 6.5l.8 13h9.4l.8-13M10.3 10.5v5.2M13.7 10.5v5.2"/>`,
 );
+export const gear = icon(
+  svg`<circle cx="12" cy="12" r="3"/><path d="M12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M18.4 5.6l-2.2 2.2M7.8 16.2l-2.2 2.2"/>`,
+);
+export const back = icon(svg`<path d="m14.5 5.5-6.5 6.5 6.5 6.5"/>`);
 export const cross = icon(svg`<path d="m6.5 6.5 11 11M17.5 6.5l-11 11"/>`);
 export const screen = icon(svg`<path d="M3.5 5h17v11h-17z"/><path d="M9 20h6M12 16v4"/>`);
 export const screenOn = icon(

@@ -1,3 +1,4 @@
+import "../preferences/index.ts";
 import { BelfryInbox } from "./element.ts";
 
 // A page may have it twice: from a bundle and from the service.

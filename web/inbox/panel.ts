@@ -29,6 +29,9 @@ export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChang
   /** Milliseconds; 0: the device's clock is right. */
   clockOff: number;
   onFilter: (filter: Filter) => void;
+  /** The preferences, in place of the list; undefined: they are not shown. */
+  preferences: unknown;
+  onPreferences: () => void;
   onReadAll: () => void;
   onNotify: () => void;
   onRetry: () => void;
@@ -41,17 +44,25 @@ const filters = { all: "filterAll", unread: "filterUnread", archived: "filterArc
 const emptyWords = { all: "emptyAll", unread: "emptyUnread", archived: "emptyArchived" } as const;
 
 export const panel = (given: Panel) => html`
-  ${header(given)} ${choice(given)}
+  ${header(given)} ${given.preferences ? nothing : choice(given)}
   <div role="status" class="notices">${given.isLoaded ? notices(given) : nothing}</div>
-  <div class="scroll" part="body">${given.isLoaded ? list(given) : waiting(given)}</div>
+  <div class="scroll" part="body">${given.preferences ?? (given.isLoaded ? list(given) : waiting(given))}</div>
   <slot name="footer"></slot>`;
 
-function header({ locale: { texts, plural }, unread, isInline, onReadAll, onNotify }: Panel) {
+function header(given: Panel) {
+  const { unread, isInline, preferences, onReadAll, onNotify, onPreferences } = given;
+  const { texts, plural } = given.locale;
   const agreed = desktop.hasAgreed();
   const notifyWords = agreed ? texts.notifyOff : texts.notifyOn;
   return html`
     <header part="header">
-      <h2 part="title" id="title"><slot name="title">${texts.title}</slot></h2>
+      ${
+        preferences
+          ? html`<button class="icon" part="back" type="button" title=${texts.back} aria-label=${texts.back}
+              @click=${onPreferences}>${icons.back}</button>`
+          : nothing
+      }
+      <h2 part="title" id="title">${preferences ? texts.preferences : html`<slot name="title">${texts.title}</slot>`}</h2>
       <span class="unread" part="unread">${unread > 0 ? html`<bdi>${plural(texts.unread, unread)}</bdi>` : nothing}</span>
       <slot name="header"></slot>
       <div class="tools">
@@ -62,6 +73,12 @@ function header({ locale: { texts, plural }, unread, isInline, onReadAll, onNoti
             ? html`<button class="icon" part="notify" type="button" title=${notifyWords} aria-label=${texts.notifyOn}
                 aria-pressed=${agreed} @click=${onNotify}>${agreed ? icons.screenOn : icons.screen}</button>`
             : nothing
+        }
+        ${
+          preferences
+            ? nothing
+            : html`<button class="icon" part="preferences" type="button" title=${texts.preferences}
+                aria-label=${texts.preferences} @click=${onPreferences}>${icons.gear}</button>`
         }
         ${
           isInline

@@ -1,4 +1,4 @@
-import { BelfryClientError } from "../../src/client/index.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
 import type { Target } from "./session.ts";
 
 const timeoutMs = 30_000;

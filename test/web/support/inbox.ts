@@ -53,17 +53,19 @@ export function inboxes() {
         attributes?: Record<string, string | undefined>;
         body?: (tag: string) => string;
         script?: string;
+        /** In place of the service's `/inbox.js`. */
+        module?: string;
         context?: Parameters<typeof browser.context>[0];
       } = {},
     ) {
-      const { body = (tag: string) => tag, script } = given;
+      const { body = (tag: string) => tag, script, module } = given;
       const attributes = { user, token: await sign(), ...given.attributes };
       const inbox = given.attributes?.server;
       const site = await startSite(service, { token: sign, ...(inbox && { inbox }) });
       const written = Object.entries(attributes).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}="${value.replaceAll("&", "&amp;").replaceAll('"', "&quot;")}"`],
       );
-      site.shows(body(`<belfry-inbox ${written.join(" ")}></belfry-inbox>`), script);
+      site.shows(body(`<belfry-inbox ${written.join(" ")}></belfry-inbox>`), script, module);
       const context = await browser.context(given.context);
       const page = await context.newPage();
       onTestFinished(() => expect(complaintsOf(page)).toEqual([]));

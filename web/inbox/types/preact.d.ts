@@ -1,4 +1,5 @@
 import type { BelfryInbox, BelfryInboxProps } from "belfry/inbox";
+import type { BelfryPreferences, BelfryPreferencesProps } from "belfry/preferences";
 import type { HTMLAttributes } from "preact";
 
 export * from "belfry/inbox";
@@ -7,6 +8,7 @@ declare module "preact" {
   namespace JSX {
     interface IntrinsicElements {
       "belfry-inbox": BelfryInboxProps & HTMLAttributes<BelfryInbox>;
+      "belfry-preferences": BelfryPreferencesProps & HTMLAttributes<BelfryPreferences>;
     }
   }
 }

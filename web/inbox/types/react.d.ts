@@ -1,4 +1,5 @@
 import type { BelfryInbox, BelfryInboxProps } from "belfry/inbox";
+import type { BelfryPreferences, BelfryPreferencesProps } from "belfry/preferences";
 import type { HTMLAttributes, RefAttributes } from "react";
 
 export * from "belfry/inbox";
@@ -7,6 +8,9 @@ declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
       "belfry-inbox": BelfryInboxProps & HTMLAttributes<BelfryInbox> & RefAttributes<BelfryInbox>;
+      "belfry-preferences": BelfryPreferencesProps &
+        HTMLAttributes<BelfryPreferences> &
+        RefAttributes<BelfryPreferences>;
     }
   }
 }

@@ -1,4 +1,9 @@
 import type { BelfryInbox, BelfryInboxProperties, BelfryInboxProps } from "belfry/inbox";
+import type {
+  BelfryPreferences,
+  BelfryPreferencesProperties,
+  BelfryPreferencesProps,
+} from "belfry/preferences";
 
 export * from "belfry/inbox";
 
@@ -12,6 +17,9 @@ declare module "solid-js/jsx-runtime" {
       "belfry-inbox": BelfryInboxProps<"on:"> &
         Prefixed<"prop", BelfryInboxProperties> &
         JSX.HTMLAttributes<BelfryInbox>;
+      "belfry-preferences": BelfryPreferencesProps<"on:"> &
+        Prefixed<"prop", BelfryPreferencesProperties> &
+        JSX.HTMLAttributes<BelfryPreferences>;
     }
   }
 }

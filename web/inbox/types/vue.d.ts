@@ -1,4 +1,5 @@
 import type { BelfryInboxAttributes, BelfryInboxEvents, BelfryInboxProperties } from "belfry/inbox";
+import type { BelfryPreferencesAttributes, BelfryPreferencesProperties } from "belfry/preferences";
 import type { HTMLAttributes, ReservedProps } from "vue";
 
 export * from "belfry/inbox";
@@ -15,6 +16,13 @@ declare module "vue" {
   interface GlobalComponents {
     "belfry-inbox": new () => {
       $props: BelfryInboxProperties & BelfryInboxAttributes & Listeners & HTMLAttributes & ReservedProps;
+    };
+    "belfry-preferences": new () => {
+      $props: BelfryPreferencesProperties &
+        BelfryPreferencesAttributes & {
+          onBelfryPreferences?: (event: CustomEvent<null>) => void;
+        } & HTMLAttributes &
+        ReservedProps;
     };
   }
 }
