@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectId } from "mongodb";
 import { Type } from "typebox";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { channels } from "../../src/channels/index.ts";
 import type { ChannelModule } from "../../src/channels/module.ts";
 import type { Message, Recipient } from "../../src/model/channel.ts";
 import { SendError } from "../../src/model/delivery.ts";
-import { deliveriesOf } from "../../src/store/deliveries.ts";
+import { type DeliveryDocument, deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { call } from "../support/http.ts";
@@ -60,22 +60,26 @@ const database = freshDatabase();
 const folder = mkdtempSync(join(tmpdir(), "belfry-pager-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const NOTIFICATION_TYPES_FILE = join(folder, "types.json");
-writeFileSync(
-  NOTIFICATION_TYPES_FILE,
-  JSON.stringify({ alarm: { inbox: false, channels: { pager: { text: "!! {{ title }}" } } } }),
-);
+const types = {
+  alarm: { inbox: false, channels: { pager: { text: "!! {{ title }}" } } },
+  careful_alarm: { inbox: false, channels: { pager: {} }, on_timeout: "give_up" },
+};
+writeFileSync(NOTIFICATION_TYPES_FILE, JSON.stringify(types));
 
 const day = "day@pagers.example";
 const night = "+12025550123";
 const later = () => new SendError({ kind: "retry", code: "BUSY", text: "busy" });
 const never = () => new SendError({ kind: "rejected", reason: "policy", code: "NO", text: "no" });
+const nobody = () => new SendError({ kind: "rejected", reason: "address", code: "GONE", text: "no pager" });
+const silence = () => new SendError({ kind: "unknown", code: "TIMEOUT", text: "no answer" });
 
 beforeEach(() => {
   sent.length = 0;
+  for (const address of Object.keys(answers)) delete answers[address];
 });
 
 /** One alarm to a user with both pagers; resolves with its delivery when it has ended. */
-async function alarm(variables: Record<string, string> = {}) {
+async function alarm(variables: Record<string, string> = {}, type: keyof typeof types = "alarm") {
   const { url, close } = await startService({
     DB_URI: database.uri,
     NOTIFICATION_TYPES_FILE,
@@ -86,20 +90,19 @@ async function alarm(variables: Record<string, string> = {}) {
   const _id = new ObjectId();
   await database.db.collection("users").insertOne({ _id, email: day, phone: night });
   const user = _id.toHexString();
-  const { status } = await call(url, "POST", "/v1/notifications", {
-    recipients: [user],
-    type: "alarm",
-    title: "Fire",
-  });
-  expect(status).toBe(201);
-  const delivery = await eventually(
-    async () =>
-      (await deliveriesOf(database.db).findOne({ user: _id, state: { $nin: ["pending", "sending"] } })) ??
-      undefined,
-    "the delivery ends",
-  );
+  const notify = async () => {
+    const body = { recipients: [user], type, title: "Fire" };
+    const answer = await call(url, "POST", "/v1/notifications", body);
+    expect(answer.status).toBe(201);
+    const notification = new ObjectId(answer.body.notifications[0].id as string);
+    const ended = { notification, state: { $nin: ["pending" as const, "sending" as const] } };
+    return eventually(
+      async () => (await deliveriesOf(database.db).findOne(ended)) ?? undefined,
+      "the delivery ends",
+    );
+  };
   const to = (address: string) => sent.filter((one) => one.to === address);
-  return { url, user, delivery, to, close };
+  return { url, user, delivery: await notify(), notify, to, close };
 }
 
 test("both addresses of a user get one delivery's message", async () => {
@@ -132,7 +135,6 @@ test("a delivery that one address took is sent, whatever becomes of the other", 
   const exhausted = await alarm({ MAX_RETRIES: "2" });
   expect(exhausted.delivery).toMatchObject({ state: "sent", tries: 3 });
   expect(exhausted.delivery).not.toHaveProperty("reason");
-  answers[night] = [];
 });
 
 test("a delivery that every address refuses is failed; a resend asks every address again", async () => {
@@ -147,6 +149,67 @@ test("a delivery that every address refuses is failed; a resend asks every addre
     "the delivery is sent",
   );
   expect([to(day).length, to(night).length]).toEqual([2, 2]);
+});
+
+describe("with on_timeout give_up", () => {
+  const careful = () => alarm({}, "careful_alarm");
+  /** Its attempts as the service shows them, by address. */
+  const outcomes = ({ attempts }: DeliveryDocument) =>
+    attempts.map(({ target, outcome }) => `${target} ${outcome}`).sort();
+
+  test("an address that did not answer is not asked again, and the other is retried until it takes the message", async () => {
+    answers[day] = [silence()];
+    answers[night] = [later(), later()];
+    const { delivery, to } = await careful();
+    expect(outcomes(delivery)).toEqual(["day unknown", "night retry", "night retry", "night sent"]);
+    expect(delivery).toMatchObject({ state: "sent", tries: 3 });
+    expect([to(day).length, to(night).length]).toEqual([1, 3]);
+  });
+
+  test("a delivery that one address took is sent, although the other did not answer", async () => {
+    answers[day] = [silence()];
+    const { delivery } = await careful();
+    expect(outcomes(delivery)).toEqual(["day unknown", "night sent"]);
+    expect(delivery).toMatchObject({ state: "sent", tries: 1 });
+    expect(delivery).not.toHaveProperty("reason");
+  });
+
+  test.each([
+    ["neither address answered", silence],
+    ["one address did not answer and the other refused it", never],
+  ])("a delivery is uncertain when %s", async (_what, answer) => {
+    answers[day] = [silence()];
+    answers[night] = [answer()];
+    const { delivery, to } = await careful();
+    expect(delivery).toMatchObject({ state: "uncertain", reason: "unanswered", tries: 1 });
+    expect([to(day).length, to(night).length]).toEqual([1, 1]);
+  });
+});
+
+describe("a suppressed address beside another", () => {
+  test("is left out, and the other gets each message", async () => {
+    answers[night] = [nobody()];
+    const { delivery, notify, to } = await alarm();
+    expect(delivery).toMatchObject({ state: "sent" });
+    expect(await notify()).toMatchObject({ state: "sent", attempts: [{ target: "day", outcome: "sent" }] });
+    expect([to(day).length, to(night).length]).toEqual([2, 1]);
+  });
+
+  test("does not make a delivery sent that the other refuses", async () => {
+    answers[night] = [nobody()];
+    const { notify, to } = await alarm();
+    answers[day] = [later(), never()];
+    expect(await notify()).toMatchObject({ state: "failed", reason: "policy", tries: 2 });
+    expect(to(night)).toHaveLength(1);
+  });
+
+  test("is asked again once its suppression is removed", async () => {
+    answers[night] = [nobody()];
+    const { url, user, notify, to } = await alarm();
+    expect((await call(url, "DELETE", `/v1/suppressions/${user}/pager`)).status).toBe(204);
+    expect(await notify()).toMatchObject({ state: "sent" });
+    expect([to(day).length, to(night).length]).toEqual([2, 2]);
+  });
 });
 
 test("types, filters, ledger, health and documents know the channel from the list", async () => {
