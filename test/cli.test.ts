@@ -113,7 +113,18 @@ describe("belfry", () => {
       [["send", "--user", "alex"], "--type is missing"],
       [["send", "--user", "alex", "--type", "new_loggin"], "did you mean new_login?"],
       [["send", "--user", "alex", "--type", "new_login", "--data", "[1]"], "--data must be a JSON object"],
+      [
+        ["send", "--user", "alex", "--type", "direct", "--data", '{"a": {"order": 9007199254740993}}'],
+        "--data: /a/order is a number that would lose digits; send it as a string",
+      ],
       [["send", "--user", "alex", "--type", "direct", "--channel", "fax"], "--channel must name some of"],
+      [
+        ["send", "--user", " ", "--type", "direct"],
+        "--user must have 1 to 128 characters, at least one of them visible",
+      ],
+      [["send", "--user", "..", "--type", "direct"], "and must not be . or .."],
+      [["inbox", "\u200b"], "<user> must have 1 to 128 characters, at least one of them visible"],
+      [["token", "\u200b"], "<user> must have 1 to 128 characters, at least one of them visible"],
       [["simulate", "--interval", "0"], "--interval must be a number of seconds above 0"],
       [["simulate", "--count", "none"], "--count must be an integer from 1"],
       [["ledger", "--from", "x"], "--from must be a time"],

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { slipsBetween } from "../model/nearest.ts";
-import { canonicalUser } from "../model/user-id.ts";
+import { canonicalUser, isUserId } from "../model/user-id.ts";
 
 /** An option of a command. `value` is the help's name for its value; without it the option is a flag. */
 export interface Option {
@@ -91,7 +91,10 @@ export function required(given: Given, name: string): string {
 
 /** A user's id. */
 export function userId(text: string, name: string): string {
-  if (text.length > 128) throw new UsageError(`${name} must have 1 to 128 characters`);
+  if (!isUserId(text))
+    throw new UsageError(
+      `${name} must have 1 to 128 characters, at least one of them visible, and must not be . or ..`,
+    );
   return canonicalUser(text);
 }
 

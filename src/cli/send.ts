@@ -1,4 +1,5 @@
 import { channelNames } from "../channels/index.ts";
+import { findInexactNumber } from "../model/exact-numbers.ts";
 import { type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
 import { openCore, withSession } from "./session.ts";
 import { terminal, watched } from "./terminal.ts";
@@ -62,12 +63,16 @@ export const send = {
 
 function dataOf(text: string | undefined): Record<string, unknown> | undefined {
   if (text === undefined) return undefined;
+  let data: unknown;
   try {
-    const data: unknown = JSON.parse(text);
-    if (typeof data === "object" && data !== null && !Array.isArray(data))
-      return data as Record<string, unknown>;
+    data = JSON.parse(text);
   } catch {
     // Reported below.
   }
-  throw new UsageError(`--data must be a JSON object such as '{"device": "phone"}'`);
+  if (typeof data !== "object" || data === null || Array.isArray(data))
+    throw new UsageError(`--data must be a JSON object such as '{"device": "phone"}'`);
+  const pointer = findInexactNumber(text);
+  if (pointer !== undefined)
+    throw new UsageError(`--data: ${pointer} is a number that would lose digits; send it as a string`);
+  return data as Record<string, unknown>;
 }
