@@ -14,6 +14,7 @@ import { usersOf } from "../src/store/inbox.ts";
 import { prepareCollections } from "../src/store/indexes.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
+import { authorityFile, privateCertificate } from "./support/private-ca.ts";
 import { eventually, startService } from "./support/service.ts";
 import { startSmtp } from "./support/smtp.ts";
 
@@ -511,6 +512,29 @@ describe("belfry doctor", () => {
     const closed = await belfry(["doctor"], smtp.variables);
     expect(closed.code).toBe(1);
     expect(closed.out).toContain("Check SMTP_HOST, SMTP_PORT and SMTP_TLS");
+  });
+
+  test("a certificate of a private authority is told from a refused login, with the variable that trusts it", async () => {
+    const smtp = await startSmtp({
+      options: {
+        ...privateCertificate,
+        disabledCommands: [],
+        onAuth: (auth, _session, done) => done(null, { user: auth.username ?? "" }),
+      },
+    });
+    const variables = { ...smtp.variables, SMTP_LOGIN: "me", SMTP_PASSWORD: "secret-word" };
+    const refused = await belfry(["doctor"], variables);
+    expect(refused.code).toBe(1);
+    expect(refused.out).toMatch(
+      /^BAD +email: smtp .*certificate not trusted: .*\n +→ Set NODE_EXTRA_CA_CERTS /m,
+    );
+    expect(refused.out).not.toMatch(/SMTP_LOGIN|secret-word/);
+    const trusted = await belfry(["doctor"], { ...variables, NODE_EXTRA_CA_CERTS: authorityFile });
+    expect([trusted.code, trusted.out]).toEqual([
+      0,
+      expect.stringMatching(/^ok +email: smtp +answers, and accepts our login/m),
+    ]);
+    await smtp.close();
   });
 
   test("a configuration with problems, a bad types file and a broker that is not one are each named", async () => {

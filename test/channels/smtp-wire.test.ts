@@ -1,10 +1,8 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createSmtpProvider, type SmtpOptions } from "../../src/channels/email/smtp-transport.ts";
 import type { EmailMessage } from "../../src/model/channel.ts";
 import { SendError } from "../../src/model/delivery.ts";
+import { startOAuth } from "../support/oauth.ts";
 import { readMail } from "../support/provider-mail.ts";
 import { type SmtpBehaviour, startSmtp } from "../support/smtp.ts";
 
@@ -181,36 +179,11 @@ describe("a password", () => {
 });
 
 describe("OAuth2", () => {
-  /** A token server, and a mail server that takes its newest token. */
-  async function servers(answer: (form: URLSearchParams) => { status: number; json: object }) {
-    const asked: URLSearchParams[] = [];
-    const tokens = createServer(async (request, response) => {
-      let body = "";
-      for await (const chunk of request) body += chunk;
-      asked.push(new URLSearchParams(body));
-      const { status, json } = answer(asked.at(-1) as URLSearchParams);
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
-    });
-    tokens.listen(0, "127.0.0.1");
-    await once(tokens, "listening");
-    onTestFinished(() => void tokens.close());
-    const valid = new Set<string>();
-    const behaviour: SmtpBehaviour = {
-      options: {
-        authOptional: false,
-        allowInsecureAuth: true,
-        authMethods: ["XOAUTH2"],
-        onAuth(auth, _session, callback) {
-          if (auth.username === "box@sender.example" && valid.has(auth.accessToken ?? ""))
-            callback(null, { user: auth.username });
-          else callback(null, { data: { status: "401" } } as never);
-        },
-      },
-    };
-    const tokenUrl = `http://127.0.0.1:${(tokens.address() as AddressInfo).port}/token`;
-    return { asked, valid, behaviour, oauth: { tokenUrl, clientId: "belfry", clientSecret: "hush" } };
-  }
   const login = "box@sender.example";
+  async function servers(answer: Parameters<typeof startOAuth>[1]) {
+    const { tokenUrl, ...rest } = await startOAuth(login, answer);
+    return { ...rest, oauth: { tokenUrl, clientId: "belfry", clientSecret: "hush" } };
+  }
 
   test("client credentials: many mails over several connections take one token", async () => {
     const { asked, valid, behaviour, oauth } = await servers(() => ({

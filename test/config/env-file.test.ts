@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseEnvFile } from "../../src/config/env-file.ts";
 import { ConfigError, loadConfig, variables } from "../../src/config/table.ts";
+import { openRegistry } from "../../src/settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "belfry-env-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -173,6 +174,14 @@ describe("files", () => {
     expect(loadConfig({}, "\uFEFFAPI_KEYS=abcdefghijklmnopqrst\n").config.API_KEYS).toEqual([
       "abcdefghijklmnopqrst",
     ]);
+  });
+
+  test("of notification types lose a byte order mark, too, and may be UTF-16 with one", () => {
+    const types = '\uFEFF{"ping":{"inbox":false,"channels":{"webhook":{}}}}';
+    for (const bytes of [types, Buffer.from(types, "utf16le")]) {
+      const { config } = loadConfig({ NOTIFICATION_TYPES_FILE: write(bytes) });
+      expect(openRegistry(config).get("ping")).toMatchObject({ inbox: false });
+    }
   });
 
   test("that are not text, or that are folders, are named", () => {
