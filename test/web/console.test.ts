@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { chromiumMissing } from "../support/browser.ts";
 import { eventually } from "../support/service.ts";
@@ -145,6 +148,30 @@ inBrowser("previews a type with an editable sample", async () => {
   await page.locator("details[open] pre").getByText("{{ body }}").waitFor(shown);
   await page.getByRole("link", { name: /^new_post/ }).click();
   await page.getByText("there is nothing to render").waitFor(shown);
+});
+
+inBrowser("previews a type in each of its languages", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "belfry-console-"));
+  mkdirSync(join(folder, "locales"));
+  const NOTIFICATION_TYPES_FILE = join(folder, "types.json");
+  const text = '{{ "likes" | t: count: data.many }} {{ data.who }}';
+  const types = { likes: { inbox: true, channels: { sms: { text } } } };
+  writeFileSync(NOTIFICATION_TYPES_FILE, JSON.stringify(types));
+  for (const [tag, likes] of [
+    ["en", { one: "a like", other: "{count} likes" }],
+    ["ru", { few: "{count} лайка", other: "лайки" }],
+  ])
+    writeFileSync(join(folder, `locales/${tag}.json`), JSON.stringify({ likes }));
+  const { page } = await open({ variables: { NOTIFICATION_TYPES_FILE }, at: "#/types/likes" });
+  const bubble = page.locator(".bubble");
+  await bubble.getByText("2 likes who").waitFor(shown);
+  const language = page.getByRole("combobox", { name: "Language" });
+  await language.selectOption({ label: "Russian (ru)" });
+  await bubble.getByText("2 лайка who").waitFor(shown);
+  await page.getByRole("link", { name: /^direct/ }).click();
+  await bubble.getByText("The text of the notification.").waitFor(shown);
+  expect(await language.count()).toBe(0);
+  rmSync(folder, { recursive: true });
 });
 
 inBrowser("starts and stops the simulator, and shows its effect in Live", async () => {

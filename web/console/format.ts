@@ -4,6 +4,7 @@ const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 // Without it some languages write 1234 and 12 345.
 const whole = new Intl.NumberFormat(undefined, { useGrouping: "always" });
+const languages = new Intl.DisplayNames(undefined, { type: "language" });
 const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 
 type Moment = string | number;
@@ -21,6 +22,9 @@ export const hourOf = (moment: Moment): string => rough.format(new Date(moment))
 export const fullTime = (moment: Moment): string => full.format(new Date(moment));
 
 export const count = (number: number): string => whole.format(number);
+
+/** `German (de)`. */
+export const languageName = (tag: string): string => `${languages.of(tag)} (${tag})`;
 
 /** One decimal at most. */
 export const number = (value: number): string => short.format(value);

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { BelfryClientError } from "../../../src/client/error.ts";
 import { ask } from "../api.ts";
 import { errorBox } from "../error-box.ts";
+import { languageName } from "../format.ts";
 import { Part } from "../part.ts";
 import { type JsonField, readObject } from "../parts/json-field.ts";
 import { mail } from "../parts/mail.ts";
@@ -22,6 +23,8 @@ class TypePreview extends Part {
   static override properties = { type: { attribute: false } };
   declare type: NotificationType;
   #sample: Sample = { title: "A title", body: "The text of the notification.", data: "{}" };
+  /** A tag, or nothing for a user without a language. */
+  #locale = "";
   #shown: Preview = {};
   #error: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,6 +33,7 @@ class TypePreview extends Part {
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (!changed.has("type")) return;
     this.#sample.data = sampleFor(this.type);
+    if (!this.type.locales.includes(this.#locale)) this.#locale = "";
     this.#shown = {};
     void this.#preview();
   }
@@ -63,6 +67,7 @@ class TypePreview extends Part {
       ...(title && { title }),
       ...(body && { body }),
       ...(data.value && { data: data.value }),
+      ...(this.#locale && { locale: this.#locale }),
     };
     try {
       this.#shown = await ask<Preview>("POST", path, { body: sample, signal });
@@ -82,6 +87,7 @@ class TypePreview extends Part {
     return html`<h3>Preview</h3>
       <div class="preview">
         <form class="sample" @submit=${(event: Event) => event.preventDefault()}>
+          ${this.#languages()}
           ${
             this.#uses("title")
               ? html`<label>Title <input dir="auto" .value=${title} @input=${typed("title")} /></label>`
@@ -100,6 +106,24 @@ class TypePreview extends Part {
           ${this.#error ? errorBox(this.#error, isOurs(this.#error) ? undefined : this.#preview) : this.#messages()}
         </div>
       </div>`;
+  }
+
+  #languages(): TemplateResult | typeof nothing {
+    const { locales } = this.type;
+    if (locales.length === 0) return nothing;
+    const chosen = (event: Event) => {
+      this.#locale = (event.currentTarget as HTMLSelectElement).value;
+      void this.#preview();
+    };
+    return html`<label>Language
+      <select @change=${chosen}>
+        ${["", ...locales].map(
+          (tag) => html`<option value=${tag} .selected=${tag === this.#locale}>
+            ${tag === "" ? "the default" : languageName(tag)}
+          </option>`,
+        )}
+      </select>
+    </label>`;
   }
 
   #messages(): TemplateResult {
@@ -127,7 +151,12 @@ const isOurs = (error: unknown): boolean => error instanceof BelfryClientError &
 function sampleFor({ templates }: NotificationType): string {
   const text = JSON.stringify(templates);
   const names = new Set([...text.matchAll(/\bdata\.([A-Za-z_]\w*)/g)].map(([, name]) => name as string));
-  return JSON.stringify(Object.fromEntries([...names].map((name) => [name, name])), null, 2);
+  const isCount = (name: string) => new RegExp(`\\bcount: *data\\.${name}\\b`).test(text);
+  return JSON.stringify(
+    Object.fromEntries([...names].map((name) => [name, isCount(name) ? 2 : name])),
+    null,
+    2,
+  );
 }
 
 customElements.define("bf-preview", TypePreview);
