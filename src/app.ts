@@ -8,6 +8,7 @@ import { createCore } from "./core/core.ts";
 import { createProfiles } from "./core/profile.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
+import { createVirtualTime } from "./core/virtual-time.ts";
 import { openDatabase } from "./database.ts";
 import { createEngine } from "./delivery/engine.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
@@ -55,15 +56,19 @@ export async function startApp(
   try {
     const registry = openRegistry(config);
     const database = await openDatabase(config, log, signal, (closer) => closers.push(closer));
+    const virtual = config.CLOCK === "virtual" ? createVirtualTime() : undefined;
+    if (virtual)
+      log.warn("the clock is virtual: POST /v1/test/clock moves it, and providers capture messages");
     const store = createStore(database.connection, {
       ...storeSettings(config),
+      clock: virtual?.clock.over,
       onAbandoned: (ended) => log.warn({ ended }, "ended open transactions of a process that died"),
       onBuilding: (collection) =>
         log.info({ collection }, "MongoDB is building indexes; Belfry starts when they are complete"),
     });
     closers.push(store.close);
     await store.open();
-    const { now } = store;
+    const { now, serverNow } = store;
     const metrics = createMetrics(now);
     metrics.watchQueue(store.deliveries.depth);
     const hasRole = (role: Config["ROLES"][number]) => config.ROLES.includes(role);
@@ -71,7 +76,7 @@ export async function startApp(
     const engine = hasRole("worker") ? await openEngine() : undefined;
     const queue = config.AMQP_URL === undefined ? undefined : await openQueue(config.AMQP_URL);
     const hub = hasRole("realtime") ? openHub() : undefined;
-    const access = openAccess(config, now, log);
+    const access = openAccess(config, serverNow, log);
     const server = await buildServer({
       ...access,
       ...(hasRole("api") && { api: openApi() }),
@@ -79,7 +84,7 @@ export async function startApp(
         live: {
           hub,
           heartbeatMs: config.LIVE_HEARTBEAT_SECONDS * 1_000,
-          now,
+          now: serverNow,
           addresses: access.addresses,
           connectionsPerUser: config.LIVE_CONNECTIONS_PER_USER,
           connectionsPerAddress: config.LIVE_CONNECTIONS_PER_ADDRESS,
@@ -103,14 +108,18 @@ export async function startApp(
     };
 
     async function openEngine() {
-      const opened = await openProviders(config, store.captured.add, now);
+      const opened = await openProviders(config, store.captured.add, serverNow);
       for (const { providers } of opened) closers.push(...providers.map((one) => () => one.provider.close()));
       const engine = createEngine(store, registry, opened, {
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
         timeZone: config.TIME_ZONE,
         deadlineMs: config.PROVIDER_TIMEOUT_MS + deadlineSlackMs,
-        onSettled: metrics.settled,
+        isVirtual: virtual !== undefined,
+        onSettled(settlement) {
+          metrics.settled(settlement);
+          virtual?.onSettled(settlement);
+        },
         log,
       });
       closers.push(() => engine.stop(drainMs));
@@ -177,6 +186,7 @@ export async function startApp(
         tokens: access.tokens,
         profiles: createProfiles(store, createUrlCheck(webhookRules(config)), engine?.forget),
         callbacks: callbacksOf(config),
+        ...(virtual && engine && { moveClock: (written) => virtual.move(written, engine) }),
       };
     }
   } catch (error) {

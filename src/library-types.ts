@@ -21,6 +21,8 @@ export interface BelfryOptions {
   newUser?: { email?: string; phone?: string };
   /** The service's `DELIVERY_RETENTION_DAYS`. */
   retentionDays?: number;
+  /** In tests: that of `createTestBelfry`. The database's clock by default. Unix ms. */
+  clock?: { now(): number };
 }
 
 /** Texts by their keys. An object with `other` and other plural forms is one text. */

@@ -23,7 +23,7 @@ export type { Channel, NotifyCommand } from "./model/notification.ts";
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {
-  const { client, types, locales: texts, ...settings } = options;
+  const { client, types, locales: texts, clock, ...settings } = options;
   if (!(client instanceof MongoClient))
     throw new BelfryError(
       "invalid_request",
@@ -46,6 +46,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       inboxLimit,
       newUser,
       retentionDays,
+      clock: clock && (() => clock.now),
     });
     await store.open();
     // The service learns of changes through its change stream.

@@ -55,6 +55,12 @@ test("library: an order is shipped once, with its notification; shipped again, w
   await smtp.close();
 });
 
+test("testing: an escalation of an hour is tested in one run, and the suite passes", async () => {
+  const ran = await run("testing/comment.test.js", [], { DB_URI: uri });
+  expect([ran.code, ran.err]).toEqual([0, ""]);
+  expect(ran.out).toMatch(/tests 3\n.*pass 3\n.*fail 0\n/s);
+});
+
 test("client-node: follows the inbox, notifies, and reads what has come", async () => {
   const { url } = await startService({ DB_URI: uri, API_KEYS: apiKey });
   const ran = await run("client-node/inbox.js", ["nora"], { BELFRY_URL: url, BELFRY_API_KEY: apiKey });

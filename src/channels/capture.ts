@@ -12,16 +12,15 @@ type Captured = Message &
     headers?: object;
   };
 
-export type Capture = (messages: CapturedMessage[]) => Promise<Array<undefined | Error>>;
+export type Capture = (messages: Array<Omit<CapturedMessage, "at">>) => Promise<Array<undefined | Error>>;
 
 /** Keeps what would have been sent, for a channel without a provider. Webhooks need none and are never captured. */
 export function createCaptureProvider(
   channel: Channel,
   from: Sender | undefined,
   capture: Capture,
-  now: () => number,
 ): Provider {
-  const batches = createBatcher<CapturedMessage, undefined>({ run: capture, maxItems: 100 });
+  const batches = createBatcher<Omit<CapturedMessage, "at">, undefined>({ run: capture, maxItems: 100 });
   return {
     name: "capture",
     channel,
@@ -32,7 +31,6 @@ export function createCaptureProvider(
           ...kept,
           user_id: user,
           channel,
-          at: now(),
           ...(from !== undefined && { from: `${fromName ?? from.name} <${from.address}>` }),
           ...(replyTo !== undefined && { reply_to: replyTo }),
         });

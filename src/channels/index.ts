@@ -101,6 +101,16 @@ export const isConfigured = ({ key }: ProviderModule, config: Settings): boolean
 export const canSend = ({ providers }: ChannelModule, config: Settings): boolean =>
   providers.some((one) => isConfigured(one, config));
 
+/** The providers of a channel: in the operator's order, or every configured one; capture only when there is no other. */
+export function providersOf({ providers, order, capture }: ChannelModule, config: Settings): string[] {
+  const named = order === undefined ? undefined : (config[order] as string[] | undefined);
+  if (named) return named;
+  const usable = providers.filter((one) => isConfigured(one, config));
+  if (usable.length === 0 && capture) return ["capture"];
+  const first = (one: ProviderModule) => (one.preferred ? 0 : 1);
+  return usable.sort((a, b) => first(a) - first(b)).map(({ name }) => name);
+}
+
 /** The callback routes, each with how its calls are read if that is configured. */
 export const callbacksOf = (config: Settings) =>
   channels.flatMap(({ providers }) =>

@@ -11,6 +11,7 @@ export type Settings = Record<string, unknown>;
 export type ServiceSettings = {
   PROVIDER_TIMEOUT_MS: number;
   PUBLIC_URL: string | undefined;
+  CLOCK: "real" | "virtual";
 };
 
 export interface Sender {

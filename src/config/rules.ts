@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { channels } from "../channels/index.ts";
+import { channels, providersOf } from "../channels/index.ts";
 import type { ChannelModule, Settings } from "../channels/module.ts";
 import { readPublicKey } from "../core/tokens.ts";
 import type { Config } from "./table.ts";
@@ -20,6 +20,7 @@ export function contradictions(config: Config, wrong: Set<string>): string[] {
   problems.push(
     ...channels.flatMap((channel) => orderProblems(channel, config, isSet)),
     ...listenerProblems(config),
+    ...(config.CLOCK === "virtual" ? virtualClockProblems(config, wrong) : []),
   );
   return problems;
 }
@@ -35,6 +36,24 @@ function listenerProblems({ TOKEN_PUBLIC_KEY, TRUST_PROXY = [] }: Config): strin
     problems.push(
       "TRUST_PROXY: must name your own proxies: with everybody, any caller could claim any address",
     );
+  return problems;
+}
+
+/** Virtual time would send real messages days too early, and belongs to one process. */
+function virtualClockProblems(config: Config, wrong: Set<string>): string[] {
+  const problems = channels.flatMap((channel) =>
+    providersOf(channel, config).flatMap((name) => {
+      const { key } = channel.providers.find((one) => one.name === name) ?? {};
+      if (key === undefined) return [];
+      const captured = channel.order === undefined ? "" : `, or set ${channel.order}=capture`;
+      return [`CLOCK: is virtual, but ${name} would send real messages: remove ${key}${captured}`];
+    }),
+  );
+  if (config.AMQP_URL !== undefined)
+    problems.push("CLOCK: is virtual, and RabbitMQ leads to processes with other clocks: remove AMQP_URL");
+  for (const role of ["api", "worker"])
+    if (!wrong.has("ROLES") && !config.ROLES.includes(role))
+      problems.push(`CLOCK: is virtual for one process, which needs the role ${role}: add it to ROLES`);
   return problems;
 }
 

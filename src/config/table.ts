@@ -72,6 +72,11 @@ const table = {
     (role) =>
       ["api", "worker", "realtime"].includes(role) ? undefined : "must name some of api, worker and realtime",
   ),
+  CLOCK: server.choice(["real", "virtual"], {
+    description:
+      "`virtual` lets tests move the time with `POST /v1/test/clock`. It is refused beside anything that really sends.",
+    default: "real",
+  }),
   LOG_LEVEL: server.choice(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
     description: "Lowest level to log; `debug` logs each request.",
     default: "info",

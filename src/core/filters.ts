@@ -97,7 +97,8 @@ const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$
 /** Year 9999. */
 const latest = 253_402_300_799_999;
 
-function readTime(value: string | number): number | undefined {
+/** Unix milliseconds; undefined for a text that is no time. */
+export function readTime(value: string | number): number | undefined {
   const text = String(value);
   return /^\d{1,15}$/.test(text) ? inRange(Number(text)) : isoTime(text);
 }

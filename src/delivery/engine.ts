@@ -22,6 +22,10 @@ export interface EngineOptions
     Pick<DeliverPartners, "deadlineMs"> {
   /** Of users who have none. */
   timeZone: string;
+  /** From 0 up to 1: spreads retries. */
+  random?: () => number;
+  /** Virtual time may jump between a lease and the commit of its delivery, so `reserve` gives none. */
+  isVirtual?: boolean;
 }
 
 const pollMs = 1_000;
@@ -103,7 +107,7 @@ export function createEngine(
       ...targets,
       pollMs,
       now,
-      random: () => randomInt(2 ** 32) / 2 ** 32,
+      random: options.random ?? (() => randomInt(2 ** 32) / 2 ** 32),
       newToken: store.newId,
       // The run reports the error. This avoids an unhandled rejection when no run waits for it.
       onTaken: (delivery) => void recipientOf(delivery).catch(() => {}),
@@ -125,6 +129,7 @@ export function createEngine(
     /** Leases for deliveries about to be committed, for the channels whose workers have room. */
     reserve(deliveries: PlannedDelivery[]): Map<Channel, Lease> {
       const leases = new Map<Channel, Lease>();
+      if (options.isVirtual) return leases;
       for (const [channel, group] of byChannel(deliveries)) {
         const lease = workerOf(channel).reserve(group.length);
         if (lease) leases.set(channel, lease);
@@ -135,6 +140,19 @@ export function createEngine(
     accept(deliveries: HeldDelivery[], leases: ReadonlyMap<Channel, Lease>): void {
       for (const [channel, group] of byChannel(deliveries))
         workerOf(channel).accept(group, (leases.get(channel) as Lease).until);
+    },
+    /**
+     * Sends what is due, one channel after the other. Resolves with when there is more to send (Unix ms), while nothing is
+     * being sent; undefined when nothing is pending.
+     */
+    async drain(): Promise<number | undefined> {
+      for (;;) {
+        const times: number[] = [];
+        for (const worker of workers.values()) times.push((await worker.drain()) ?? Number.POSITIVE_INFINITY);
+        const next = Math.min(...times);
+        if (![...workers.values()].some((worker) => worker.isBusy()))
+          return next === Number.POSITIVE_INFINITY ? undefined : next;
+      }
     },
     /** A hint that deliveries of this channel may be waiting. */
     wake: (channel: Channel): void => workerOf(channel).wake(),

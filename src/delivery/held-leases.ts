@@ -64,7 +64,7 @@ export function createHeldLeases(
     async giveBack(deliveries: HeldDelivery[], due: number): Promise<void> {
       if (deliveries.length === 0) return;
       for (const delivery of deliveries) heldUntil.delete(delivery);
-      await claims.release(deliveries, due).catch((error: unknown) => {
+      await claims.release(deliveries, due, now()).catch((error: unknown) => {
         log.warn(
           { err: error, count: deliveries.length },
           "could not release deliveries; they are pending again when their leases expire",

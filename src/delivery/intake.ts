@@ -48,9 +48,9 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
   }
 
   /** Returns the delivery to pending, unsent, due at `due`. */
-  async function putBack(delivery: HeldDelivery, due: number): Promise<void> {
-    await leases.settle({ delivery, attempts: [], state: "pending", tries: delivery.tries, due });
-    poll.within(due - now());
+  function putBack(delivery: HeldDelivery, due: number): void {
+    const back = leases.settle({ delivery, attempts: [], state: "pending", tries: delivery.tries, due });
+    void untilDone(back.then(() => poll.within(due - now())));
   }
 
   async function claim(wanted: number): Promise<void> {
@@ -101,11 +101,11 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
     waiting.add(deliveries);
   }
 
-  /** A stop waits for running claims. Otherwise their deliveries would stay locked until the lease expires. */
+  /** A stop waits for queries under way. Otherwise their deliveries would stay locked until the lease expires. */
   const running = new Set<Promise<void>>();
-  function untilDone(claim: Promise<void>): Promise<void> {
-    running.add(claim);
-    return claim.finally(() => running.delete(claim));
+  function untilDone(query: Promise<void>): Promise<void> {
+    running.add(query);
+    return query.finally(() => running.delete(query));
   }
 
   return {
@@ -133,6 +133,16 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
     hint,
     pollWithin: poll.within,
     offer: (ids: string[]) => untilDone(offer(ids)),
+    /** Whether deliveries are being claimed, or could be. */
+    isBusy: () => running.size > 0 || (search !== "idle" && availability().limit > 0),
+    /** Resolves when the queries under way are done. */
+    settled: () => Promise.all(running),
+    /** When something can be claimed (Unix ms); undefined when nothing is pending. */
+    async nextAt(): Promise<number | undefined> {
+      const due = await claims.nextDue();
+      const { limit, until = 0 } = availability();
+      return due === undefined || limit > 0 ? due : Math.max(due, until);
+    },
     /** Queues claimed deliveries. After a stop, or while the providers are paused, gives them back at once. */
     take,
     hasRoomFor: (count: number) => availability().limit >= count && waiting.size() + count <= capacity,

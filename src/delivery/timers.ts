@@ -1,15 +1,18 @@
 import type { WorkerOptions } from "./worker.ts";
 
-/** Calls `onPoll` at the earliest time that was asked for, and at the latest `pollMs` after the last call. */
-export function createPoll({ pollMs, now }: Pick<WorkerOptions, "pollMs" | "now">, onPoll: () => void) {
+/**
+ * Calls `onPoll` at the earliest time that was asked for, and at the latest `pollMs` after the last call. In real time:
+ * virtual time may jump.
+ */
+export function createPoll({ pollMs }: Pick<WorkerOptions, "pollMs">, onPoll: () => void) {
   let timer: NodeJS.Timeout | undefined;
   let at = Number.POSITIVE_INFINITY;
 
   function within(ms: number): void {
     const wait = Math.min(Math.max(ms, 10), pollMs);
-    if (now() + wait >= at) return;
+    if (Date.now() + wait >= at) return;
     clearTimeout(timer);
-    at = now() + wait;
+    at = Date.now() + wait;
     timer = setTimeout(() => {
       at = Number.POSITIVE_INFINITY;
       within(pollMs);

@@ -96,6 +96,8 @@ export function createWorker(options: WorkerOptions) {
     pump();
   }
 
+  const isBusy = () => runs.size > 0 || intake.isBusy();
+
   const failed = (sentence: string) => (error: unknown) => log.warn({ err: error }, sentence);
 
   return {
@@ -127,6 +129,17 @@ export function createWorker(options: WorkerOptions) {
     },
     /** A hint that these are due: claims as many as there is room for; the next poll finds the rest. Never rejects. */
     offer: intake.offer,
+    /** Whether something is being claimed or sent, or could be. */
+    isBusy,
+    /** Sends what is due. Resolves with when there is more to send (Unix ms); undefined when nothing is pending. */
+    async drain(): Promise<number | undefined> {
+      intake.hint();
+      while (isBusy()) {
+        pump();
+        await Promise.all([intake.settled(), ...runs.keys()]);
+      }
+      return intake.nextAt();
+    },
     /** Stops claiming, releases deliveries that have not begun, and waits up to `graceMs` for those that have. */
     async stop(graceMs: number): Promise<void> {
       const patience = new Promise((resolve) => timers.push(setTimeout(resolve, graceMs)));

@@ -11,6 +11,7 @@ const tags = [
   { name: "inbox", description: "A user's inbox." },
   { name: "users", description: "Users: addresses, tokens, live events." },
   { name: "operate", description: "Deliveries, providers, suppressions, health." },
+  { name: "test", description: "The clock, for tests." },
   { name: "callbacks", description: "Receipts from providers." },
   { name: "Compatibility", description: "The APIs of older systems, for clients that stay as they are." },
 ];

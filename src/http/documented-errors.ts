@@ -48,6 +48,7 @@ const more: Record<string, ErrorCode[]> = {
   "POST /v1/deliveries/:id/retry": ["not_found", "delivery_not_retryable"],
   "DELETE /v1/suppressions/:user_id/:channel": ["not_found"],
   "POST /v1/types/:key/preview": ["not_found"],
+  "POST /v1/test/clock": ["clock_real", "clock_stuck"],
 };
 /** The errors of every provider's callback. */
 const ofCallbacks: ErrorCode[] = [

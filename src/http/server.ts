@@ -10,6 +10,7 @@ import fastify, {
 import type { Core } from "../core/core.ts";
 import type { Profiles } from "../core/profile.ts";
 import type { Tokens } from "../core/tokens.ts";
+import type { Moved, WrittenMove } from "../core/virtual-time.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
 import type { Addresses } from "./addresses.ts";
@@ -36,6 +37,7 @@ import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
 import { preferenceRoutes } from "./v1/preferences.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
+import { testClockRoutes } from "./v1/test-clock.ts";
 import { userRoutes } from "./v1/users.ts";
 import { checkInput } from "./validation.ts";
 
@@ -46,6 +48,8 @@ export interface ApiParts extends ConsoleParts {
   profiles: Profiles;
   tokens: Pick<Tokens, "sign">;
   callbacks: Callback[];
+  /** In virtual time. */
+  moveClock?: ((written: WrittenMove) => Promise<Moved>) | undefined;
 }
 
 export interface ServerOptions {
@@ -132,8 +136,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     app.addHook("onRequest", refuseForeignPages(isAllowedOrigin));
   }
   guardRoutes(app, authorizer);
+  const virtualNow = options.api?.moveClock && options.api.store.now;
   app.addHook("onSend", (request, reply, payload, done) => {
     addCommonHeaders(request, reply);
+    // Pages correct their clocks by it.
+    if (virtualNow) reply.header("date", new Date(virtualNow()).toUTCString());
     done(null, payload);
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -179,6 +186,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     await inboxRoutes(own, api.core.inbox);
     preferenceRoutes(own, api.core.preferences);
     consoleRoutes(own, api);
+    testClockRoutes(own, api.store, api.moveClock);
     await callbackRoutes(own, api.callbacks, api.core, api.store);
   });
   return app;

@@ -69,6 +69,15 @@ export const errorCodes = {
     description:
       "The delivery was sent or is being sent. Only a delivery that ended in another way can be retried.",
   },
+  clock_real: {
+    status: 409,
+    description: "The clock is real and cannot be moved. Tests set CLOCK=virtual.",
+  },
+  clock_stuck: {
+    status: 409,
+    description:
+      "The virtual clock stopped, because deliveries stayed due without an end. The message names one of them.",
+  },
   overloaded: {
     status: 503,
     description: "Too many requests are waiting to be stored. Try again after `Retry-After` seconds.",

@@ -10,16 +10,13 @@ type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at
 export const capturedOf = (db: Db): Collection<CapturedDocument> => db.collection("captured");
 
 /** Messages of channels without a provider. */
-export function createCapturedStore(db: Db) {
+export function createCapturedStore(db: Db, now: () => number) {
   const captured = capturedOf(db);
   return {
     /** One result per message. A message that was captured before counts as captured: its id is the delivery's. */
-    async add(messages: CapturedMessage[]): Promise<Array<undefined | Error>> {
-      const documents = messages.map(({ id, at, ...rest }) => ({
-        _id: new ObjectId(id),
-        at: new Date(at),
-        ...rest,
-      }));
+    async add(messages: Array<Omit<CapturedMessage, "at">>): Promise<Array<undefined | Error>> {
+      const at = new Date(now());
+      const documents = messages.map(({ id, ...rest }) => ({ _id: new ObjectId(id), ...rest, at }));
       // Unordered: an ordered insert would stop at the first duplicate.
       const reply = await db.command({ insert: "captured", documents, ordered: false });
       const results: Array<undefined | Error> = messages.map(() => undefined);

@@ -2,7 +2,7 @@ import { type AnyBulkWriteOperation, type Db, ObjectId } from "mongodb";
 import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { type DeliveryDocument, deliveriesOf, nextDue } from "./deliveries.ts";
-import { isRefusal } from "./failures.ts";
+import { isRefusal, orUnavailable } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
 
 /** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
@@ -136,10 +136,10 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       return new Set(kept.map((one) => one._id.toHexString()));
     },
 
-    async release(held: HeldDelivery[], due: number): Promise<void> {
+    async release(held: HeldDelivery[], due: number, now: number): Promise<void> {
       await deliveries.updateMany(
         { ...stillHeld(held), state: "sending" },
-        { $set: { state: "pending", due: new Date(due), updatedAt: new Date() }, $unset: { lease: 1 } },
+        { $set: { state: "pending", due: new Date(due), updatedAt: new Date(now) }, $unset: { lease: 1 } },
       );
     },
 
@@ -256,7 +256,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       return uncertain.modifiedCount + poison.modifiedCount + again.modifiedCount;
     },
 
-    nextDue: () => nextDue(db, channel),
+    nextDue: () => orUnavailable(() => nextDue(db, channel)),
   };
 }
 

@@ -13,6 +13,8 @@ export interface CommitOptions extends Omit<AppendOptions, "patienceMs" | "trans
   transactions: boolean;
   /** Called with the number of open transactions of dead processes that were ended. */
   onAbandoned?: ((ended: number) => void) | undefined;
+  /** The time of what is stored; `now` when absent. `now` limits how long a commit may take. */
+  storedAt?: () => number;
   /** Counts what is accepted. */
   tally: Tally;
   /** Whether the server has the `bulkWrite` command: `prepareCollections` knows. */
@@ -181,14 +183,14 @@ const isDelivered = (error: unknown): boolean =>
  * time (decision 012).
  */
 export async function insertDeliveries(
-  options: Pick<CommitOptions, "db" | "now" | "tally" | "bulkWrites">,
+  options: Pick<CommitOptions, "db" | "now" | "storedAt" | "tally" | "bulkWrites">,
   batch: PlannedNotification[],
   leases: Leases,
   slot: number,
   session?: ClientSession,
 ): Promise<void> {
-  const { db } = options;
-  const at = new Date(options.now());
+  const { db, storedAt = options.now } = options;
+  const at = new Date(storedAt());
   const documents = batch.flatMap(({ id: notification, user, deliveries }) =>
     deliveries.map((one) =>
       newDelivery(

@@ -37,6 +37,8 @@ export interface StoreSettings {
   retentionDays: number;
   /** The addresses of users who have none of their own. */
   everyone?: Recipient;
+  /** Makes the clock that Belfry lives by from the database's clock. The database's own when absent. */
+  clock?: ((server: () => number) => () => number) | undefined;
   /** Called with the number of open transactions of dead processes that were ended. */
   onAbandoned?: (ended: number) => void;
   /** Called with the name of a large collection while `open` waits for its indexes. */
@@ -49,11 +51,21 @@ const pingMs = 1_000;
 /** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
 export function createStore(
   { client, db, transactions }: Omit<Connection, "serverVersion">,
-  { channels, inboxLimit, newUser, retentionDays, everyone = {}, onAbandoned, onBuilding }: StoreSettings,
+  {
+    channels,
+    inboxLimit,
+    newUser,
+    retentionDays,
+    everyone = {},
+    clock,
+    onAbandoned,
+    onBuilding,
+  }: StoreSettings,
 ) {
-  const clock = createServerClock(db);
-  const { now } = clock;
-  const storing = { client, db, transactions, inboxLimit, newUser, now, onAbandoned, bulkWrites: false };
+  const server = createServerClock(db);
+  const now = clock?.(server.now) ?? server.now;
+  const timed = { now: server.now, storedAt: now };
+  const storing = { client, db, transactions, inboxLimit, newUser, ...timed, onAbandoned, bulkWrites: false };
   const writes = createUserWrites(db, transactions, onAbandoned);
   // Each counts in its own ledger documents, so no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
@@ -62,18 +74,21 @@ export function createStore(
 
   return {
     transactions,
-    /** The database's clock, which all processes agree on, in Unix milliseconds. */
+    /** The time that everything is decided by, in Unix milliseconds. */
     now,
-    syncClock: clock.sync,
-    newId,
+    /** The database's clock, which all processes agree on. It is `now`, except in virtual time. */
+    serverNow: server.now,
+    syncClock: server.sync,
+    /** Deliveries are counted and listed by the time in their ids. */
+    newId: clock ? () => newIdAt(now()) : newId,
     /** An id with the time of the database's clock. */
     newTimedId: () => newIdAt(now()),
     /** Creates missing collections and indexes, and keeps the clock in step until `close`. */
     async open(): Promise<void> {
-      const [{ bulkWrites }] = await Promise.all([prepareCollections(db, onBuilding), clock.sync()]);
+      const [{ bulkWrites }] = await Promise.all([prepareCollections(db, onBuilding), server.sync()]);
       commits.bulkWrites = bulkWrites;
       joins.bulkWrites = bulkWrites;
-      syncing = setInterval(() => clock.sync().catch(() => {}), clockSyncMs).unref();
+      syncing = setInterval(() => server.sync().catch(() => {}), clockSyncMs).unref();
     },
     close: (): void => clearInterval(syncing),
     /**
@@ -108,7 +123,7 @@ export function createStore(
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),
-    captured: createCapturedStore(db),
+    captured: createCapturedStore(db, now),
 
     /** Follows changes of users' documents. A standalone server has no change streams. */
     watch: (options: WatchOptions) => (transactions ? watchUsers(options) : pollUsers(options)),

@@ -60,6 +60,7 @@ describe("with nothing set", () => {
       API_KEYS: undefined,
       AUTH: "on",
       ROLES: ["api", "worker", "realtime"],
+      CLOCK: "real",
       LOG_LEVEL: "info",
       LOG_FORMAT: "auto",
       DB_URI: undefined,
@@ -78,6 +79,7 @@ describe("with nothing set", () => {
       BASE_PATH: undefined,
       HTTP_CONNECTIONS: 10_000,
       HTTP_CONNECTIONS_PER_ADDRESS: 1_000,
+      TIME_ZONE: "UTC",
       TOKEN_AUDIENCE: "belfry",
       TOKEN_MAX_SECONDS: 3_600,
       TOKEN_SECRET: undefined,
@@ -346,6 +348,56 @@ describe("values", () => {
     expect(problem).toMatch(new RegExp(`^${name}: `));
     expect(problem).not.toContain(key);
     expect(more).toStrictEqual([]);
+  });
+});
+
+describe("a virtual clock", () => {
+  const smtp = { SMTP_HOST: "127.0.0.1", SMTP_EMAIL: "a@sender.example" };
+  const twilio = {
+    TWILIO_SID: `AC${"0".repeat(32)}`,
+    TWILIO_AUTH_TOKEN: key,
+    TWILIO_PHONE_NUMBER: "+15550100",
+  };
+  const webhook = {
+    WEBHOOK_URL: "https://hooks.example/x",
+    WEBHOOK_SECRET: `whsec_${Buffer.alloc(32).toString("base64")}`,
+  };
+
+  test("is refused beside everything that really sends, with every problem", () => {
+    const problems = problemsOf({
+      CLOCK: "virtual",
+      ...smtp,
+      ...twilio,
+      ...webhook,
+      AMQP_URL: "amqp://queue.example",
+      ROLES: "realtime",
+    });
+    expect(problems).toStrictEqual([
+      "WEBHOOK_URL: must name this machine, such as 127.0.0.1: with CLOCK=virtual webhooks call nothing else",
+      "CLOCK: is virtual, but smtp would send real messages: remove SMTP_HOST, or set EMAIL_PROVIDERS=capture",
+      "CLOCK: is virtual, but twilio would send real messages: remove TWILIO_SID, or set SMS_PROVIDERS=capture",
+      "CLOCK: is virtual, and RabbitMQ leads to processes with other clocks: remove AMQP_URL",
+      "CLOCK: is virtual for one process, which needs the role api: add it to ROLES",
+      "CLOCK: is virtual for one process, which needs the role worker: add it to ROLES",
+    ]);
+  });
+
+  test("goes with captured messages and webhooks of this machine", () => {
+    const local = { ...webhook, WEBHOOK_URL: "http://localhost:80/x", WEBHOOK_ALLOW_HTTP: "on" };
+    expect(problemsOf({ CLOCK: "virtual", ...local })).toStrictEqual([]);
+    expect(
+      problemsOf({
+        CLOCK: "virtual",
+        ...smtp,
+        ...twilio,
+        EMAIL_PROVIDERS: "capture",
+        SMS_PROVIDERS: "capture",
+      }),
+    ).toStrictEqual([]);
+  });
+
+  test("a wrong variable beside it is told once", () => {
+    expect(problemsOf({ CLOCK: "virtual", ROLES: "captain" })).toHaveLength(1);
   });
 });
 

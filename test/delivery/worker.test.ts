@@ -247,6 +247,29 @@ test("an idle worker queries once per poll, and accepted deliveries cost no quer
   await one.stop(0);
 });
 
+test("drained, it has sent everything that is due, and tells when the next delivery is", async () => {
+  const { claims, entries, states } = ledger(50);
+  const due = Date.now() + 60_000;
+  entries.set("later", { state: "pending", due, tries: 0 });
+  const one = worker(claims, () => after(20));
+  const drained = one.drain();
+  expect(one.isBusy()).toBe(true);
+  await pass(2_000);
+  expect(await drained).toBe(due);
+  expect(one.isBusy()).toBe(false);
+  expect(states()).toEqual({ sent: 50, pending: 1 });
+  await one.stop(0);
+});
+
+test("drained while its providers are paused, it tells when they may be tried", async () => {
+  const { claims, states } = ledger(1);
+  const until = Date.now() + 60_000;
+  const one = worker(claims, () => sent, { availability: () => ({ limit: 0, until }) });
+  expect(await one.drain()).toBe(until);
+  expect(states()).toEqual({ pending: 1 });
+  await one.stop(0);
+});
+
 test("claims a backlog in batches of four times the concurrency", async () => {
   const { claims, calls, states } = ledger(120);
   const one = worker(claims, () => after(5));

@@ -99,6 +99,8 @@ const forPrograms: Record<string, Row> = {
   "GET /v1/stats": {},
   "GET /v1/simulator": {},
   "PUT /v1/simulator": { body: { running: false } },
+  "GET /v1/test/clock": {},
+  "POST /v1/test/clock": { body: { advance: "1s" }, status: 409 },
   "GET /v1/suppressions": {},
   "DELETE /v1/suppressions": { path: () => "/v1/suppressions?reason=address" },
   "DELETE /v1/suppressions/:user_id/:channel": {

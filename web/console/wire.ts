@@ -29,6 +29,27 @@ export interface CapturedMessage {
   html?: string;
 }
 
+export interface Clock {
+  now: string;
+  /** Whether it can be moved: `CLOCK=virtual`. */
+  virtual: boolean;
+}
+
+export interface ClockMoved {
+  /** The time afterwards. */
+  now: string;
+  /** Moments at which something was due. */
+  steps: number;
+  sent: number;
+  skipped: number;
+  failed: number;
+  uncertain: number;
+  /** How often a delivery was put off: to be retried, or because a rule says so. */
+  postponed: number;
+  /** When the next pending delivery is due. */
+  next_due?: string;
+}
+
 export interface Delivery {
   id: string;
   notification_id: string;

@@ -7,6 +7,8 @@ export interface GuardOptions {
   /** Ranges in CIDR form that are open although they are not public. */
   allowNetworks: string[];
   ports: number[];
+  /** Whether only this machine may be called. */
+  localOnly?: boolean;
   /** All addresses of a name; the system's resolver when absent. */
   resolve?: ((host: string) => Promise<string[]>) | undefined;
 }
@@ -122,13 +124,22 @@ export function createUrlCheck(options: GuardOptions): (target: string) => strin
     if (!options.ports.includes(port))
       return `has port ${port}; the allowed ports are ${options.ports.join(", ")} (WEBHOOK_PORTS)`;
     const host = hostIn(url);
+    if (options.localOnly && !isLocal(host))
+      return "must name this machine, such as 127.0.0.1: with CLOCK=virtual webhooks call nothing else";
     if (isIP(host) && isClosed(host))
       return `has the address ${host}, which is not public (WEBHOOK_ALLOW_NETWORKS allows networks)`;
-    if (/(^|\.)localhost\.?$/.test(host) && isClosed("127.0.0.1") && isClosed("::1"))
+    if (isLocalName(host) && isClosed("127.0.0.1") && isClosed("::1"))
       return "names this machine, which is not public (WEBHOOK_ALLOW_NETWORKS allows networks)";
     return undefined;
   };
 }
+
+/** Loopback, as networks. */
+export const loopback = ["127.0.0.0/8", "::1"];
+const isLoopback = networks(loopback);
+const isLocalName = (host: string): boolean => /(^|\.)localhost\.?$/.test(host);
+const isLocal = (host: string): boolean =>
+  isLocalName(host) || (isIP(host) !== 0 && isLoopback(host, isIP(host) as 4 | 6));
 
 const hostIn = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "");
 

@@ -1,7 +1,7 @@
 import { inGroup, type SettingsOf } from "../../config/variable.ts";
 import type { Check, ProviderModule, ServiceSettings } from "../module.ts";
 import { webhook as rules } from "./channel.ts";
-import { createUrlCheck, type GuardOptions, parseNetwork } from "./guard.ts";
+import { createUrlCheck, type GuardOptions, loopback, parseNetwork } from "./guard.ts";
 import { createWebhookProvider } from "./send.ts";
 import { webhookKey } from "./signature.ts";
 
@@ -38,7 +38,7 @@ const variables = {
   WEBHOOK_RATE: webhook.rate({ description: "Most webhook calls, per process." }),
 };
 
-type WebhookSettings = SettingsOf<typeof variables>;
+type WebhookSettings = SettingsOf<typeof variables> & Pick<ServiceSettings, "CLOCK">;
 
 /** Calls users' webhooks. It needs no configuration: the target belongs to the user. */
 export const webhookCalls = {
@@ -63,9 +63,11 @@ export const webhookCalls = {
 
 /** The URLs that webhooks may call. */
 export function webhookRules(config: WebhookSettings): GuardOptions {
+  const localOnly = config.CLOCK === "virtual";
   return {
     allowHttp: config.WEBHOOK_ALLOW_HTTP,
-    allowNetworks: config.WEBHOOK_ALLOW_NETWORKS ?? [],
+    allowNetworks: [...(config.WEBHOOK_ALLOW_NETWORKS ?? []), ...(localOnly ? loopback : [])],
+    localOnly,
     ports: config.WEBHOOK_PORTS.map(Number),
   };
 }

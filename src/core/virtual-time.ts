@@ -1,0 +1,129 @@
+import { type Static, Type } from "typebox";
+import type { Engine } from "../delivery/engine.ts";
+import { createVirtualClock } from "../lib/virtual-clock.ts";
+import type { HeldDelivery, Settlement } from "../model/delivery.ts";
+import { durationForm, durationMs } from "../model/duration.ts";
+import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
+import { Count, iso, Time } from "../model/schema.ts";
+import { readTime } from "./filters.ts";
+
+/** What happened while the time was moved. */
+export const MovedDto = Type.Object(
+  {
+    now: Time("The time afterwards."),
+    steps: Count("Moments at which something was due."),
+    sent: Count(),
+    skipped: Count(),
+    failed: Count(),
+    uncertain: Count(),
+    postponed: Count("How often a delivery was put off: to be retried, or because a rule says so."),
+    next_due: Type.Optional(Time("When the next pending delivery is due.")),
+  },
+  { title: "ClockMoved" },
+);
+export type Moved = Static<typeof MovedDto>;
+
+/** How the time is moved: one of the two. */
+export interface WrittenMove {
+  /** A duration, such as `3d`. */
+  advance?: string;
+  /** ISO 8601, or Unix milliseconds. */
+  to?: string;
+}
+
+/** A provider that stays down for three days is probed about 9,000 times, and a delivery ends long before. */
+const mostSteps = 10_000;
+/** An id holds its time in 32 bits of seconds. */
+const latest = Date.UTC(2100, 0);
+
+/**
+ * Time that tests move. It stands still at each moment at which something is due until all of that is done, so everything
+ * happens in its order and at its time, and no lease ends while a delivery is being sent.
+ */
+export function createVirtualTime(base?: () => number) {
+  const clock = createVirtualClock(base);
+  let counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
+  /** Since a delivery has ended: how many steps, and how often each delivery was put off. */
+  let idleSteps = 0;
+  const putOff = new Map<string, { delivery: HeldDelivery; times: number }>();
+  let moving: Promise<unknown> = Promise.resolve();
+
+  async function move(written: WrittenMove, { drain }: Pick<Engine, "drain">): Promise<Moved> {
+    const target = targetOf(written, clock.now());
+    clock.stopAt(clock.now());
+    counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
+    settledSomething();
+    try {
+      for (let steps = 0; ; steps++) {
+        const next = await drain();
+        if (next === undefined || next > target) {
+          clock.stopAt(target);
+          const { pending: postponed, ...ended } = counts;
+          return {
+            now: iso(target),
+            steps,
+            ...ended,
+            postponed,
+            ...(next !== undefined && { next_due: iso(next) }),
+          };
+        }
+        if (++idleSteps > mostSteps) throw stuckAt(clock.now());
+        clock.stopAt(Math.max(next, clock.now()));
+      }
+    } finally {
+      clock.run();
+    }
+  }
+
+  function settledSomething(): void {
+    idleSteps = 0;
+    putOff.clear();
+  }
+
+  function stuckAt(now: number): BelfryError {
+    const [most] = [...putOff.values()].sort((a, b) => b.times - a.times);
+    const what = most
+      ? `Delivery ${most.delivery.id} (${most.delivery.content.key}, ${most.delivery.channel}) was put off ${most.times} times.`
+      : "Deliveries are due that cannot be claimed.";
+    return new BelfryError(
+      "clock_stuck",
+      `The clock stopped at ${iso(now)}: in ${mostSteps} steps no delivery has ended. ${what}`,
+    );
+  }
+
+  return {
+    clock,
+    /** Call it with each settlement. */
+    onSettled({ delivery, state }: Settlement): void {
+      counts[state]++;
+      if (state !== "pending") settledSomething();
+      else putOff.set(delivery.id, { delivery, times: (putOff.get(delivery.id)?.times ?? 0) + 1 });
+    },
+    /**
+     * Moves the time and sends what is due on the way; one call after the other. Rejects with `invalid_request`, also for a
+     * time that is past, and with `clock_stuck`.
+     */
+    move(written: WrittenMove, engine: Pick<Engine, "drain">): Promise<Moved> {
+      const moved = moving.then(() => move(written, engine));
+      moving = moved.catch(() => {});
+      return moved;
+    },
+  };
+}
+
+export type VirtualTime = ReturnType<typeof createVirtualTime>;
+
+function targetOf({ advance, to }: WrittenMove, now: number): number {
+  const refuse = (pointer: string, detail: string) => {
+    throw invalidRequest([{ pointer, detail } satisfies ErrorDetail]);
+  };
+  if ((advance === undefined) === (to === undefined)) refuse("", "must have either `advance` or `to`");
+  const ms = durationMs(advance ?? "1s");
+  if (ms === undefined) return refuse("/advance", `must be ${durationForm}`);
+  const time = to === undefined ? now + ms : readTime(to);
+  if (time === undefined)
+    return refuse("/to", "must be a time: ISO 8601 with its zone, or Unix milliseconds");
+  if (time < now) refuse("/to", `must not be past: it is ${iso(now)}, and time does not go back`);
+  if (time > latest) refuse(to === undefined ? "/advance" : "/to", "must not lead beyond the year 2099");
+  return time;
+}
