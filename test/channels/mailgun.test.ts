@@ -97,6 +97,7 @@ test("a mail reaches Mailgun with the delivery's id in Message-Id and variables"
     to: "ann@example.org",
     subject: "mail",
     "h:Message-Id": `<${id}@mg.example>`,
+    "h:Auto-Submitted": "auto-generated",
     "v:delivery_id": id,
   });
   expect(sent?.form.text).toContain("mail");

@@ -225,6 +225,13 @@ describe("a refusal of us is not the address's fault", () => {
     ],
     ["550 You must check mail first (POP before SMTP)", login],
     ["550 we do not relay", relay],
+    ["451 5.7.3 STARTTLS is required to send mail", tls, mail],
+    ["550 5.7.3 Requested action aborted; user not authenticated", login],
+    ["550 authenticate before sending", login],
+    ["550 5.7.1 Unconfigured Sending Domain <sender.example>", sender, data],
+    ["550 5.4.6 Unusual sending activity detected", account, data],
+    ["525 5.7.1 Unauthorized IP address", host],
+    ["550 Access from ip address 203.0.113.9 blocked", host],
     ["502 command not implemented", host],
   ];
   test.each(rows)("%s", (response, remedy, more) => {
@@ -246,6 +253,11 @@ describe("a refusal of us is not the address's fault", () => {
     [
       "a recipient's name that reads like a refusal of us",
       "550 5.1.1 <relay-denied@auth.example>: no such user",
+      "address",
+    ],
+    [
+      "a relay that knows its recipients",
+      "550 5.1.1 <ada@mail.example>: Recipient address rejected: User unknown in relay recipient table",
       "address",
     ],
     ["a server whose name reads so", "550 5.1.1 smtp-relay.mail.example says: User unknown", "address"],

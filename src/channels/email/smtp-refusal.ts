@@ -22,7 +22,7 @@ export const remedies: Record<Ours | "everybody", string> = {
 /** Enhanced codes (RFC 3463, RFC 5248, Exchange Online) that speak of us whatever the text says. */
 const codes: Array<[Ours, RegExp]> = [
   ["encryption", /^7\.10$/],
-  ["login", /^7\.(3|8|9|11|14|57|139)$/],
+  ["login", /^7\.(8|9|11|14|57|139)$/],
   ["relay", /^7\.(54|64)$/],
   ["sender", /^(1\.[78]|2\.252|7\.60)$/],
   ["account", /^(4\.5|7\.(13|23[23]|50[1-3]|705|750))$/],
@@ -61,6 +61,7 @@ const words: Array<[Ours, RegExp[]]> = [
       /\b(must|need to|needs to|have to|please|requires?|required to|enable|turn on|without|not|no) ([\w-]+ ){0,3}(auth|authenticat\w+|log ?in|log on|logged in|sign in)\b/,
       /\bunauthenticated (user|client|connection|session|sender)/,
       /\b(invalid|wrong|bad|missing) (login|credentials?|user ?name|password)/,
+      /\bauthenticate (before|first)\b/,
       /\b(pop\w*|imap|check\w* (your |for new )?(e-?)?mail) (before|first)|pop-before/,
     ],
   ],
@@ -69,6 +70,7 @@ const words: Array<[Ours, RegExp[]]> = [
     [
       /\b(sender|from|sending|envelope)( e-?mail)?( address| domain| identity| host)? (\w+ ){0,3}(reject|den[iy]|refus|verif|unverif|invalid|unknown|unauthori[sz]|not|disallow|must|exist|forbid|illegal)/,
       /\b(invalid|bad|wrong|unknown|unauthori[sz]ed|unverified|illegal|forged|local) (mail )?(sender|from)\b/,
+      /\bunconfigured sending domain\b/,
       /\b(send|sending|submit|submitting|mails?|messages?) (\w+ )?(as|from|on behalf of) (this|that|your|the|another|a|other|any|anonymous|such|…)/,
       /\b(allowed|permitted|authori[sz]ed|permissions?|right|rights) to (send|submit|use this server)/,
       /\b(address|identit(y|ies)|domain|signature)( is| are| has)?( not|n't)( been)? verified/,
@@ -82,6 +84,7 @@ const words: Array<[Ours, RegExp[]]> = [
     [
       /\byour (\w+ )?(account|subscription|plan|tenant|credits?|quota)\b/,
       /\b(daily|hourly|monthly|sending|outgoing|outbound) (\w+ ){0,2}(limit|quota|credits?)\b/,
+      /\bunusual (sending )?(activity|rate)\b/,
     ],
   ],
 ];
@@ -95,6 +98,7 @@ const hostWords: Array<[Ours, RegExp[]]> = [
       /\b(your|sending|connecting|source|remote) (mail ?)?(server|host ?name|host|machine|ip|network|reverse|ptr)\b/,
       /\breverse (dns|host|lookup)|\b(ptr|rdns|rbl|dnsbl)\b/,
       /\b(block|black|deny|white|allow) ?list|\bblocked (using|by)\b/,
+      /\b(unauthori[sz]ed|unknown) ip\b|\bip address \S+ (is )?(blocked|denied|listed|rejected)\b/,
       /\baccess denied\b|\bservice (denied|refused)\b/,
     ],
   ],
@@ -110,6 +114,9 @@ const noMailbox = [
   /\bno ?(one|body) (here|by)\b|\bis ?n[o']t (here|local)\b|\bnot our (customer|user)|\brecipient address rejected/,
 ];
 
+/** RFC 3463: there is no such mailbox, it has moved, or it is disabled. */
+const mailboxCode = /^(1\.[16]|2\.1)$/;
+
 /** `mailbox`: the words say that there is no such mailbox. Undefined when they do not tell. */
 export function subjectOf(
   response: string,
@@ -118,6 +125,9 @@ export function subjectOf(
 ): Ours | "mailbox" | undefined {
   for (const [subject, code] of codes) if (code.test(detail)) return subject;
   const text = withoutNames(response);
+  const noSuchMailbox = noMailbox.some((pattern) => pattern.test(text));
+  // Postfix: "550 5.1.1 …: User unknown in relay recipient table". Code and words agree, whatever else is said.
+  if (noSuchMailbox && mailboxCode.test(detail)) return "mailbox";
   const found = (table: Array<[Ours, RegExp[]]>) =>
     table.find(([, patterns]) => patterns.some((pattern) => pattern.test(text)))?.[0];
   const ours =
@@ -125,7 +135,7 @@ export function subjectOf(
     (others.test(response.toLowerCase().replace(named, "…"))
       ? undefined
       : (found(words) ?? (command === "DATA" ? undefined : found(hostWords))));
-  return ours ?? (noMailbox.some((pattern) => pattern.test(text)) ? "mailbox" : undefined);
+  return ours ?? (noSuchMailbox ? "mailbox" : undefined);
 }
 
 const named = /<[^>\r\n]*>|\S+@\S+/g;

@@ -125,6 +125,9 @@ describe("a profile", () => {
     for (const [body, pointer] of [
       [{ email: "a@b@c" }, "/email"],
       [{ email: "a@b.c\r\nBcc: x@y.z" }, "/email"],
+      ...["evil@x.yz(.corp.com)", "grp:evil@x.yz", "a(c)@b.cc", "a@b.cc\u200b"].map(
+        (email) => [{ email }, "/email"] as const,
+      ),
       [{ email: "\ud800@b.example" }, "/email"],
       [{ email: `${"a".repeat(250)}@b.example` }, "/email"],
       [{ phone: "+0123456" }, "/phone"],
