@@ -167,8 +167,10 @@ function readFile(file: unknown) {
   };
 }
 
+const ajv = new Ajv({ allErrors: true, strict: false });
+
 function schemaProblems(schema: object, value: unknown, at: string): string[] {
-  const validate = new Ajv({ allErrors: true, strict: false }).compile(schema);
+  const validate = ajv.compile(schema);
   if (validate(value)) return [];
   return (
     (validate.errors ?? [])

@@ -43,7 +43,7 @@ const files: Array<{ path: string; file: string; headers: Record<string, string>
   { path: "/preferences.js", file: "dist/web/preferences/preferences.js", headers: embedded },
 ];
 
-/** The files for browsers, read and compressed once. */
+/** The files for browsers, read once, and compressed with their first request. */
 export async function pages(app: FastifyInstance): Promise<void> {
   for (const { path, file, headers } of files) {
     // The path is the same from `src` and from `dist`.
@@ -52,7 +52,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
       app.log.warn(`${path} is not served, because ${file} is missing: run \`npm run build\``);
       continue;
     }
-    const packed = gzipSync(content, { level: 9 });
+    let packed: Buffer | undefined;
     const etag = `W/"${createHash("sha256").update(content).digest("base64url")}"`;
     const type = types[file.split(".").at(-1) as keyof typeof types];
     app.get(path, { config: { public: true }, schema: { hide: true } }, async (request, reply) => {
@@ -68,6 +68,7 @@ export async function pages(app: FastifyInstance): Promise<void> {
       if (request.headers["if-none-match"]?.includes(etag)) return reply.code(304).send();
       reply.type(type);
       if (!/\bgzip\b/.test(request.headers["accept-encoding"] ?? "")) return reply.send(content);
+      packed ??= gzipSync(content, { level: 9 });
       return reply.header("content-encoding", "gzip").send(packed);
     });
   }

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Ajv, type ValidateFunction } from "ajv";
+import fastJsonStringify from "fast-json-stringify";
 import type { FastifyInstance } from "fastify";
 import { BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
@@ -16,14 +17,23 @@ declare module "fastify" {
 /**
  * Checks the path, query, headers and body of every route against its schemas. Reads JSON as Fastify does, and refuses what would be stored as something else: bytes that are not UTF-8, integers that
  * JavaScript cannot hold exactly, and names that change a JavaScript program's objects, each with its pointer. Every
- * other content type is 415, as is a compressed body.
+ * other content type is 415, as is a compressed body. A schema is compiled with its first use: all of them at every
+ * start would take longer than the rest of it.
  */
 export function checkInput(app: FastifyInstance): void {
   app.setValidatorCompiler(({ schema, httpPart }: { schema: Schema; httpPart?: string }) => {
-    const check = httpPart === "body" ? bodyCheck(schema) : textCheck(schema, httpPart === "querystring");
+    let check: Check | undefined;
     return (value: unknown) => {
+      check ??= httpPart === "body" ? bodyCheck(schema) : textCheck(schema, httpPart === "querystring");
       const error = check(value);
       return error ? { error } : true;
+    };
+  });
+  app.setSerializerCompiler(({ schema }) => {
+    let write: ((value: unknown) => string) | undefined;
+    return (value) => {
+      write ??= fastJsonStringify(schema as object);
+      return write(value);
     };
   });
   const parse = app.getDefaultJsonParser("error", "error");
