@@ -1,72 +1,9 @@
 #!/usr/bin/env node
-import { ConfigError } from "../config/table.ts";
-import { BelfryError } from "../model/errors.ts";
-import { version } from "../version.ts";
-import { type Command, readArguments, suggestion, UsageError } from "./arguments.ts";
-import { deliveries, retry, show } from "./deliveries.ts";
-import { doctor } from "./doctor.ts";
-import { helpOf, overview } from "./help.ts";
-import { inbox } from "./inbox.ts";
-import { ledger } from "./ledger.ts";
-import { redrive } from "./redrive.ts";
-import { send } from "./send.ts";
-import { CommandError } from "./session.ts";
-import { simulate } from "./simulate.ts";
-import { start } from "./start.ts";
-import { suppressions } from "./suppressions.ts";
-import { terminal } from "./terminal.ts";
-import { token } from "./token.ts";
-import { types } from "./types.ts";
-import { users } from "./users.ts";
-import { why } from "./why.ts";
-
-const groups: Record<string, Record<string, Command>> = {
-  Service: { start, doctor },
-  Notify: { send, simulate },
-  Look: { users, inbox, types, deliveries, show, why, suppressions, ledger },
-  Act: { retry, redrive, token },
-};
-const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));
-const helpWords = ["help", "--help", "-h"];
-
-/** Returns the exit code: 0 done, 1 something is wrong, 2 the command line is wrong. */
-async function main([name = "help", ...args]: string[]): Promise<number> {
-  let help = "belfry help";
-  try {
-    if (helpWords.includes(name))
-      return print(args[0] === undefined ? allHelp() : helpOf(commandOf(args[0])));
-    if (name === "--version") return print(version);
-    const command = commandOf(name);
-    help = `belfry ${name} --help`;
-    if (args.includes("--help") || args.includes("-h")) return print(helpOf(command));
-    await command.run(readArguments(args, command.options, command.positional));
-    return Number(process.exitCode ?? 0);
-  } catch (error) {
-    if (error instanceof UsageError) terminal.note(`belfry: ${error.message}\nSee \`${help}\`.`);
-    else if (error instanceof CommandError || error instanceof ConfigError || error instanceof BelfryError)
-      terminal.note(error.message);
-    else throw error;
-    return error instanceof UsageError ? 2 : 1;
-  }
-}
-
-function commandOf(name: string): Command {
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command) return command;
-  throw new UsageError(`unknown command ${name}${suggestion(name, [...Object.keys(commands), "help"])}`);
-}
-
-const allHelp = () =>
-  overview(Object.fromEntries(Object.entries(groups).map(([title, group]) => [title, Object.values(group)])));
-
-function print(text: string): number {
-  terminal.print(text);
-  return 0;
-}
+import { run } from "./run.ts";
 
 // A reader such as `head` may end before everything is written.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await run(process.argv.slice(2));
