@@ -89,9 +89,24 @@ describe.each([
     await eventually(() => device.messages.length === 1, "a WebSocket listens");
   });
 
-  inBrowser("the console works, with and without the last slash, and so do the docs", async () => {
-    const { url } = await startService({ DB_URI: uri, EMAIL: "a@example.com", ...variables });
+  test("the console's page names its files under the prefix, with and without the last slash", async () => {
+    const { url } = await startService({ DB_URI: uri, ...variables });
     const proxy = await startProxy(url, how);
+    const { body } = await call(proxy, "GET", prefix);
+    expect((await call(proxy, "GET", `${prefix}/`)).body).toBe(body);
+    const links = [...body.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link]) => link as string);
+    const files = links.filter((link) => !link.startsWith("data:"));
+    expect(files).toEqual([`${prefix}/console.css`, `${prefix}/console.js`, `${prefix}/docs/`]);
+    for (const file of files) expect((await call(proxy, "GET", file)).status, file).toBe(200);
+  });
+});
+
+// Every address in the browser comes from the page and its files, which are the same behind each of the proxies.
+inBrowser(
+  "under a prefix the console works, with and without the last slash, and so do the docs",
+  async () => {
+    const { url } = await startService({ DB_URI: uri, EMAIL: "a@example.com", TRUST_PROXY: "127.0.0.1" });
+    const proxy = await startProxy(url, { tells: true });
     for (const path of [prefix, `${prefix}/`]) {
       const page = await browser.page();
       await page.goto(proxy + path);
@@ -115,8 +130,8 @@ describe.each([
     await page.locator(".request-url").getByText(`${proxy}${prefix}/livez`).waitFor();
     await page.locator(".live-responses-table .response-col_status").getByText("200").waitFor();
     expect(complaintsOf(page)).toEqual([]);
-  });
-});
+  },
+);
 
 inBrowser("the docs show our API first and our own mark, and keep no key", async () => {
   const { url } = await startService({ DB_URI: uri, API_KEYS: "a-key-of-more-than-16-characters" });
