@@ -14,8 +14,8 @@ type Played = (place: Place) => Promise<Result | LiveResult>;
 
 /** Every scenario with its numbers: the full form for releases, the quick one inside `npm test`. */
 export const scenarios = {
-  calm: both(calm, { creates: 20_000 }, { creates: 1_000 }),
-  kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 600, kills: 6 }),
+  calm: both(calm, { creates: 20_000 }, { creates: 400 }),
+  kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
   freezes: both(
     freezes,
     { freezes: 50, perSecond: 150, takeoverMs: 6_000 },

@@ -142,9 +142,10 @@ async function audit(
   return { duplicates: duplicatesIn(sink) };
 }
 
-test("after ten kills during 2,000 creates, every acknowledged one is in the inbox and its mail arrives", async () => {
-  const kills = 10;
-  const wanted = 2_000;
+// The quick form; `npm run chaos` has 200 kills in 20,000 creates.
+test("after five kills during 1,000 creates, every acknowledged one is in the inbox and its mail arrives", async () => {
+  const kills = 5;
+  const wanted = 1_000;
   const sink = await smtp();
   const settings = variables(sink, { PORT: await freePort() });
   let service = await spawnService(settings);
