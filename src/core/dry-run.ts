@@ -123,9 +123,10 @@ function follow(facts: (now: number) => Facts, from: number): Expected {
 }
 
 /** The other delivery at that time, if its first attempt succeeds. */
-function standingOf({ verdict, at, reason }: Expected, now: number): NonNullable<Facts["sibling"]> {
+function standingOf({ verdict, at, reason, waits }: Expected, now: number): NonNullable<Facts["sibling"]> {
   const due = Date.parse(at);
-  if (now < due) return { state: "pending", due };
+  const wait = waits.find(({ until }) => until !== undefined && now < Date.parse(until));
+  if (wait?.until !== undefined) return { state: "pending", due: Date.parse(wait.until) };
   return verdict === "send" ? { state: "sent", due } : { state: "skipped", reason: reason as never, due };
 }
 
