@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
-import { type Config, ConfigError } from "./config/table.ts";
+import { ConfigError } from "./config/load.ts";
+import type { Config } from "./config/table.ts";
 
 /** Listens at the configured address, and returns the URL. */
 export async function listen(server: FastifyInstance, { HOST, PORT }: Config): Promise<string> {

@@ -1,5 +1,5 @@
 import { type App, startApp } from "./app.ts";
-import { ConfigError, readConfig } from "./config/table.ts";
+import { ConfigError, readConfig } from "./config/load.ts";
 import { createLogger, isForPeople, type Logger } from "./log.ts";
 import { wakeClosedSockets } from "./store/closed-sockets.ts";
 import { DatabaseError } from "./store/connect.ts";

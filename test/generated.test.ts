@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { wireTypes } from "../scripts/wire-types.ts";
 import { callbacksOf, channelNames } from "../src/channels/index.ts";
-import { exampleFile } from "../src/config/table.ts";
+import { exampleFile } from "../src/config/example.ts";
 import { createCore } from "../src/core/core.ts";
 import { createTypeRegistry } from "../src/core/notification-types.ts";
 import { createAuthorizer } from "../src/http/auth.ts";

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { ConfigError, loadConfig } from "../src/config/table.ts";
+import { ConfigError, loadConfig } from "../src/config/load.ts";
 import { createBelfry } from "../src/library.ts";
 import { openRegistry } from "../src/settings.ts";
 import { freshDatabase } from "./support/database.ts";

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, readConfig } from "../config/table.ts";
+import { ConfigError, readConfig } from "../config/load.ts";
+import type { Config } from "../config/table.ts";
 import { openRegistry } from "../settings.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";

@@ -1,4 +1,4 @@
-import { ConfigError } from "../config/table.ts";
+import { ConfigError } from "../config/load.ts";
 import { BelfryError } from "../model/errors.ts";
 import { version } from "../version.ts";
 import { type Command, readArguments, suggestion, UsageError } from "./arguments.ts";

@@ -1,4 +1,5 @@
-import { type Config, readConfig } from "../config/table.ts";
+import { readConfig } from "../config/load.ts";
+import type { Config } from "../config/table.ts";
 import type { Store } from "../store/index.ts";
 import { watched } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-import { readConfig } from "../config/table.ts";
+import { readConfig } from "../config/load.ts";
 import { type Given, integer, userId } from "./arguments.ts";
 import { CommandError } from "./session.ts";
 import { terminal } from "./terminal.ts";

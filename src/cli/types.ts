@@ -1,4 +1,4 @@
-import { readConfig } from "../config/table.ts";
+import { readConfig } from "../config/load.ts";
 import type { Given } from "./arguments.ts";
 import { table } from "./table.ts";
 import { safe, terminal } from "./terminal.ts";

@@ -1,22 +1,9 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
-import { stateOf } from "../model/inbox-dto.ts";
-import { fromNothing, fromNow, type InboxChanges, type InboxState } from "../model/live.ts";
+import type { InboxChanges } from "../model/live.ts";
 import { canonicalUser } from "../model/user-id.ts";
+import { catchUp, type Device, leastKnown, type Sink } from "./device.ts";
 import { changesAfter } from "./view.ts";
-
-/** One device's connection: the encoder of a transport. Its methods return at once and do not throw. */
-export interface Sink {
-  /** Always the first call: the inbox's `rev` and counts. */
-  state(standing: InboxState): void;
-  /** Devices that are equally far behind get the same object, so an encoder can encode it once. */
-  changes(changes: InboxChanges): void;
-  resync(standing: InboxState): void;
-  /** Bytes of memory that hold messages which the network has not taken. */
-  backlog(): number;
-  /** The server stops: tells the device when to reconnect, and closes. */
-  leave(retryMs: number): void;
-}
 
 export interface Subscription {
   /** The network has taken everything, so the hub can send what it held back. */
@@ -41,17 +28,6 @@ export interface HubOptions {
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
 
-interface Device {
-  sink: Sink;
-  /** Its `rev` after everything that was sent. Before the greeting: the `rev` that it named. */
-  rev: number;
-  greeted: boolean;
-  /** Changes were not sent, because too much waits. They follow after `drained`. */
-  heldBack: boolean;
-  /** The current read includes this device, so its answer is not older than what the device knows. */
-  asked: boolean;
-}
-
 /** The devices of one user. */
 interface Listener {
   user: string;
@@ -68,8 +44,6 @@ interface ReadRequest {
 
 /** Users in one read. */
 const maxBatch = 200;
-/** A device that stops reading keeps less than 1 MiB: this, and one more message below 512 KiB. */
-const maxBacklog = 256 * 1024;
 const maxPauseMs = 2_000;
 
 /**
@@ -87,7 +61,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
   let connections = 0;
   /** Dirty users who are read alone. */
   const isolated = new Set<Listener>();
-  let takesIsolated = false;
+  let batchOf: "isolated" | "others" = "others";
   let working = false;
   let closed = false;
   let failures = 0;
@@ -119,26 +93,16 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
 
   /** Isolated users alternate with batches of the others, so a user with many changes cannot delay all reads. */
   function takeBatch(): ReadRequest[] {
-    takesIsolated = isolated.size > 0 && (!takesIsolated || dirty.size === 0);
-    const from = takesIsolated ? isolated : dirty;
+    batchOf = isolated.size > 0 && (batchOf === "others" || dirty.size === 0) ? "isolated" : "others";
+    const from = batchOf === "isolated" ? isolated : dirty;
     const batch: ReadRequest[] = [];
     for (const listener of from) {
       from.delete(listener);
-      const since = leastKnown(listener);
+      const since = leastKnown(listener.devices);
       if (since !== undefined) batch.push({ listener, since });
-      if (takesIsolated || batch.length === maxBatch) break;
+      if (batchOf === "isolated" || batch.length === maxBatch) break;
     }
     return batch;
-  }
-
-  /** Undefined when all of the user's devices are held back: then no read is needed. */
-  function leastKnown({ devices }: Listener): number | undefined {
-    let least: number | undefined;
-    for (const device of devices) {
-      device.asked = !device.heldBack;
-      if (device.asked && (least === undefined || device.rev < least)) least = device.rev;
-    }
-    return least;
   }
 
   function deliver({ listener, since }: ReadRequest, view: InboxChanges | undefined): void {
@@ -157,39 +121,13 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
       // It was held back when the read began, or connected since. Another read follows.
       if (!device.asked) continue;
       try {
-        if (!catchUp(device, since, view, copyFor)) mark(listener);
+        if (catchUp(device, since, view, copyFor) === "read again") mark(listener);
       } catch (error) {
         log.warn({ err: error }, "a live connection failed unexpectedly and is closed");
         remove(listener, device);
         sendAway(device.sink);
       }
     }
-  }
-
-  /** False when this view cannot serve the device, and it needs another read. */
-  function catchUp(
-    device: Device,
-    since: number,
-    view: InboxChanges,
-    copyFor: (rev: number) => InboxChanges,
-  ): boolean {
-    const { sink } = device;
-    if (!device.greeted) {
-      device.greeted = true;
-      sink.state(stateOf(view));
-      const isEmpty = view.rev === 0 && view.total === 0;
-      if (device.rev === fromNow || (device.rev === fromNothing && isEmpty)) device.rev = view.rev;
-    }
-    if (device.rev === view.rev) return true;
-    device.heldBack = sink.backlog() > maxBacklog;
-    if (device.heldBack) return true;
-    // The device knows more than the database: the user was erased, or the database restored.
-    if (device.rev > view.rev || (view.resync && device.rev === since)) sink.resync(stateOf(view));
-    // A view from the beginning has no deletions, which a device with a later `rev` needs.
-    else if (view.resync || (since <= 0 && device.rev > 0)) return false;
-    else sink.changes(copyFor(device.rev));
-    device.rev = view.rev;
-    return true;
   }
 
   function worked(batch: ReadRequest[]): void {

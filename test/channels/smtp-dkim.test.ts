@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { publicPart, readDkimKey } from "../../src/channels/email/dkim.ts";
 import { createSmtpProvider } from "../../src/channels/email/smtp-transport.ts";
 import { examineDkim } from "../../src/cli/examine-dkim.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import type { EmailMessage } from "../../src/model/channel.ts";
 import { startSmtp } from "../support/smtp.ts";
 

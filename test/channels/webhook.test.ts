@@ -14,7 +14,7 @@ import {
   webhookOutcome,
 } from "../../src/channels/webhook/send.ts";
 import { webhookKey } from "../../src/channels/webhook/signature.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import type { SendError } from "../../src/model/delivery.ts";
 import { deliveriesOf } from "../../src/store/deliveries.ts";
 import { freshDatabase } from "../support/database.ts";

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseEnvFile } from "../../src/config/env-file.ts";
-import { ConfigError, loadConfig, variables } from "../../src/config/table.ts";
+import { ConfigError, loadConfig } from "../../src/config/load.ts";
+import { variables } from "../../src/config/table.ts";
 import { openRegistry } from "../../src/settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "belfry-env-"));

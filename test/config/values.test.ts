@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ConfigError, loadConfig } from "../../src/config/table.ts";
+import { ConfigError, loadConfig } from "../../src/config/load.ts";
 
 function problemsOf(env: Record<string, string>): string[] {
   try {

@@ -4,7 +4,7 @@ import { SignJWT } from "jose";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { createTokens } from "../../src/core/tokens.ts";
 import { createAuthorizer } from "../../src/http/auth.ts";
 import { freshDatabase } from "../support/database.ts";

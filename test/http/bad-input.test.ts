@@ -9,7 +9,7 @@ import { ObjectId } from "mongodb";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { freshDatabase } from "../support/database.ts";
 import { type Answer, call } from "../support/http.ts";
 import { eventually, startService } from "../support/service.ts";

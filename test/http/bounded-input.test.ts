@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import type { Schema } from "../../src/http/schema-problems.ts";
 import { bodyCheck } from "../../src/http/validation.ts";
 import { freshDatabase } from "../support/database.ts";

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import document from "../../openapi.json" with { type: "json" };
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { freshDatabase } from "../support/database.ts";
 import { type Answer, call } from "../support/http.ts";
 

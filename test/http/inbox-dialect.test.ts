@@ -1,6 +1,6 @@
 import { ObjectId } from "mongodb";
 import { describe, expect, test } from "vitest";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { databaseName } from "../../src/store/connect.ts";
 import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { createBelfry } from "../../src/library.ts";
 import { freshDatabase } from "../support/database.ts";
 import { type Answer, call } from "../support/http.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { smsSender } from "../../src/channels/sms/twilio.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { phoneNumber } from "../../src/model/phone.ts";
 
 test.each([

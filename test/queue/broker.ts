@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { Connection } from "rabbitmq-client";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { call } from "../support/http.ts";
 import { type Broker, startRabbitmq } from "../support/rabbitmq.ts";
 import { eventually, type Variables } from "../support/service.ts";

@@ -1,5 +1,6 @@
 import { fromNow, type InboxChanges, type InboxItem } from "../../src/model/live.ts";
-import type { Hub, Sink, Subscription } from "../../src/realtime/hub.ts";
+import type { Sink } from "../../src/realtime/device.ts";
+import type { Hub, Subscription } from "../../src/realtime/hub.ts";
 
 export interface Known {
   rev: number;

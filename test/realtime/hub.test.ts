@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from "vitest";
 import { BelfryError } from "../../src/model/errors.ts";
 import { fromNothing, fromNow, type InboxChanges } from "../../src/model/live.ts";
-import type { Hub, Sink } from "../../src/realtime/hub.ts";
+import type { Sink } from "../../src/realtime/device.ts";
+import type { Hub } from "../../src/realtime/hub.ts";
 import { createHub, type HubOptions } from "../../src/realtime/hub.ts";
 import { eventually } from "../support/eventually.ts";
 import { Device, type Known, nothingYet } from "./device.ts";

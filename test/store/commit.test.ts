@@ -8,7 +8,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type ManagedMongod, startManagedMongod } from "../../mongod/index.ts";
 import { startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import type { PlannedNotification } from "../../src/model/notification.ts";
 import { type CommitOptions, createCommitter } from "../../src/store/commit.ts";
 import { type Connection, connect } from "../../src/store/connect.ts";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { afterAll, afterEach } from "vitest";
 import { type App, startApp } from "../../src/app.ts";
-import { loadConfig } from "../../src/config/table.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { eventually } from "./eventually.ts";
 
 export { eventually };

@@ -8,13 +8,15 @@ import * as desktop from "./desktop.ts";
 import { Following } from "./following.ts";
 import styles from "./inbox.css?inline";
 import { addressOf } from "./item.ts";
-import { aimAt, fields, focusedIn, focusRow, isFrom, keepFocus, rowOf } from "./keys.ts";
+import { focusedIn, keepFocus, rowOf } from "./keys.ts";
 import listStyles from "./list.css?inline";
 import { OwnRows } from "./own-rows.ts";
+import { PageEvents } from "./page-events.ts";
 import { type Panel, panel } from "./panel.ts";
 import { isParsed, parsed } from "./parsed.ts";
 import type { Change } from "./pending.ts";
 import { Popover } from "./popover.ts";
+import { RowKeys } from "./row-keys.ts";
 import { serverOf } from "./server.ts";
 import type { InboxView } from "./session.ts";
 import { Sight } from "./sight.ts";
@@ -36,9 +38,10 @@ export class BelfryInbox extends Attributes {
     },
     (arrived) => this.#announce(arrived),
   );
-  #told: { unread: number; total: number } | undefined;
+  readonly #events = new PageEvents(this);
   readonly #popover = new Popover(this);
   readonly #browsing = new Browsing();
+  readonly #keys = new RowKeys(this, this.#browsing, () => this.#following.session?.undo());
   readonly #own = new OwnRows(this);
   #items: readonly InboxItem[] | undefined;
   #showsBlocked = false;
@@ -73,7 +76,7 @@ export class BelfryInbox extends Attributes {
     if (changed.has("user") || changed.has("server")) {
       this.#following.forget();
       this.#speaker.stop();
-      this.#told = undefined;
+      this.#events.forget();
       this.#browsing.choose("all");
     } else if (changed.has("token") || changed.has("tokenUrl")) this.#following.end();
     else if (changed.has("getToken")) this.#following.setGetToken(getToken);
@@ -102,23 +105,14 @@ export class BelfryInbox extends Attributes {
       this.requestUpdate();
       return;
     }
-    const { unread, total } = view;
-    if (unread !== this.#told?.unread || total !== this.#told.total) {
-      this.#told = { unread, total };
-      this.#tell("belfry-count", this.#told);
-    }
-    for (const item of arrived.toReversed()) this.#tell("belfry-new", { item });
+    this.#events.count(view);
+    this.#events.arrived(arrived);
     if (arrived.length > 0 && this.#following.leads) {
       this.#speaker.arrived(arrived);
       void desktop.notify(this.user, arrived, (item) => this.#activate(item));
     }
     this.#readWhatIsShown();
     this.requestUpdate();
-  }
-
-  /** False: a listener has called `preventDefault`. */
-  #tell(type: string, detail: object, cancelable = false): boolean {
-    return this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable }));
   }
 
   readonly #onVisible = (): void => {
@@ -147,7 +141,7 @@ export class BelfryInbox extends Attributes {
         ${this.inline ? nothing : bell(this.words, unread, this.open)}
         <section id="panel" class="panel" part="panel" popover=${this.inline ? nothing : "auto"}
           role=${this.inline ? "region" : "dialog"} aria-labelledby="title" tabindex="-1" ?autofocus=${!this.inline}
-          @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#onKey}
+          @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#keys.onKey}
           @slotchange=${() => this.requestUpdate()}>
           ${shown ? panel(shown) : nothing}
         </section>
@@ -160,8 +154,7 @@ export class BelfryInbox extends Attributes {
     const items = view?.isLoaded ? this.#browsing.shown(view.items) : undefined;
     this.#items = items;
     if (items?.length === before?.length && items?.every((one, index) => one === before?.[index])) return;
-    if (items ?? before)
-      void this.updateComplete.then(() => this.#tell("belfry-items", { items: this.items }));
+    if (items ?? before) void this.updateComplete.then(() => this.#events.listed(this.items));
   }
 
   #panel(view: InboxView | undefined): Panel {
@@ -205,7 +198,7 @@ export class BelfryInbox extends Attributes {
         this.#following.session?.forgive();
         this.requestUpdate();
       },
-      onUndo: () => this.#undo(),
+      onUndo: () => this.#keys.undo(),
       onFocus: (event) => {
         const id = rowOf(event, this.renderRoot)?.dataset.id;
         if (id !== browsing.current) this.requestUpdate();
@@ -238,39 +231,8 @@ export class BelfryInbox extends Attributes {
     if (this.#isShown) this.#timer = setTimeout(() => this.requestUpdate(), isWaiting ? patienceMs : timesMs);
   }
 
-  readonly #onKey = (event: KeyboardEvent): void => {
-    const target = event.target as Element;
-    if (isFrom(event, fields)) return;
-    if (event.code === "KeyZ" && (event.ctrlKey || event.metaKey)) this.#undo();
-    if (!rowOf(event, this.renderRoot) && target.id !== "panel") return;
-    const { items } = this;
-    const from = target.id === "panel" ? -1 : items.findIndex((one) => one.id === this.#browsing.current);
-    const to = aimAt(event, from, items.length);
-    if (to === undefined) return;
-    event.preventDefault();
-    this.#goTo(to);
-  };
-
-  #goTo(index: number): void {
-    this.#browsing.goTo(index, this.items);
-    this.requestUpdate();
-    void this.updateComplete.then(() => focusRow(this.renderRoot, index));
-  }
-
-  #undo(): void {
-    const id = this.#following.session?.undo();
-    if (!id) return;
-    this.#browsing.current = id;
-    void this.updateComplete.then(() =>
-      focusRow(
-        this.renderRoot,
-        this.items.findIndex((one) => one.id === id),
-      ),
-    );
-  }
-
   #onClick(event: MouseEvent, item: InboxItem): void {
-    const goes = this.#tell("belfry-click", { item }, true);
+    const goes = this.#events.clicked(item);
     // With these keys the browser opens another window, whatever the page does.
     const isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
     if (!goes && !isElsewhere) event.preventDefault();
@@ -281,7 +243,7 @@ export class BelfryInbox extends Attributes {
   /** What a click does, for a notification of the browser. */
   #activate(item: InboxItem): void {
     this.#readClicked(item);
-    if (!this.#tell("belfry-click", { item }, true)) return;
+    if (!this.#events.clicked(item)) return;
     const url = addressOf(item);
     if (url) location.assign(url);
     else if (!this.inline) this.open = true;

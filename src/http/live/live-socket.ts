@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { InboxChanges, InboxState } from "../../model/live.ts";
-import type { Hub, Sink, Subscription } from "../../realtime/hub.ts";
+import type { Sink } from "../../realtime/device.ts";
+import type { Hub, Subscription } from "../../realtime/hub.ts";
 import type { Heartbeat, Peer } from "./heartbeat.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { textBytes } from "./send-buffer.ts";

@@ -1,5 +1,5 @@
 import type { Socket as Connection } from "engine.io";
-import type { Sink } from "../../realtime/hub.ts";
+import type { Sink } from "../../realtime/device.ts";
 import { changesText, shared, textOf } from "./encode.ts";
 import { createSendBuffer } from "./send-buffer.ts";
 

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { BelfryError } from "../../model/errors.ts";
 import { fromNow } from "../../model/live.ts";
 import { canonicalUser } from "../../model/user-id.ts";
-import type { Sink } from "../../realtime/hub.ts";
+import type { Sink } from "../../realtime/device.ts";
 import { userInPath } from "../auth.ts";
 import { privateHeaders } from "../errors.ts";
 import { UserPath } from "../v1/schemas.ts";

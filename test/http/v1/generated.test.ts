@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApp } from "../../../src/app.ts";
-import { loadConfig } from "../../../src/config/table.ts";
+import { loadConfig } from "../../../src/config/load.ts";
 import { builtInTypes } from "../../../src/core/types.ts";
 import { errorCodes } from "../../../src/model/errors.ts";
 import { freshDatabase } from "../../support/database.ts";

@@ -2,7 +2,7 @@ import { ObjectId } from "mongodb";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../../src/app.ts";
-import { loadConfig } from "../../../src/config/table.ts";
+import { loadConfig } from "../../../src/config/load.ts";
 import { freshDatabase } from "../../support/database.ts";
 import { type Answer, call } from "../../support/http.ts";
 import { startService } from "../../support/service.ts";

@@ -1,19 +1,17 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ask } from "../api.ts";
 import { count, plural } from "../format.ts";
-import { stateLabel } from "../icons.ts";
 import { isAway, Loop, Part } from "../part.ts";
-import { due as dueAt } from "../parts/due.ts";
 import "../parts/inbox-item.ts";
 import type { Rows } from "../parts/rows.ts";
 import "../parts/rows.ts";
 import { errorBox } from "../error-box.ts";
-import { empty, getStarted, moment, slow } from "../feedback.ts";
-import { channelName } from "../labels.ts";
+import { empty, getStarted, slow } from "../feedback.ts";
 import { addressOf, go } from "../route.ts";
 import type { Delivery, DeliveryPage } from "../wire.ts";
 import "./delivery.ts";
 import { filterForm } from "./delivery-filters.ts";
+import { head, rowIn } from "./delivery-row.ts";
 import "./find.ts";
 import "./redrive.ts";
 
@@ -227,31 +225,6 @@ class Deliveries extends Part {
       @opened=${(event: CustomEvent<Delivery>) => go(addressOf("deliveries", event.detail.id, query))}
     ></bf-rows>`;
   }
-}
-
-const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Details"];
-const head = columns.map(
-  (name) => html`<span role="columnheader" class=${`c-${name.toLowerCase()}`}>${name}</span>`,
-);
-
-const rowIn =
-  (query: Record<string, string>) =>
-  (one: Delivery): TemplateResult =>
-    html`
-  <span role="gridcell" class="c-state"><a href=${addressOf("deliveries", one.id, query)} tabindex="-1">${stateLabel(one.status)}</a></span>
-  <span role="gridcell" class="c-created">${moment(one.created_at, true)}</span>
-  <span role="gridcell" class="c-user" dir="auto">${one.user_id || "erased"}</span>
-  <span role="gridcell" class="c-type">${one.type}</span>
-  <span role="gridcell" class="c-channel">${channelName(one.channel)}</span>
-  <span role="gridcell" class="c-provider">${one.provider}</span>
-  <span role="gridcell" class="c-details">${detailsOf(one)}</span>
-`;
-
-/** The reason, the next try, or how many tries it took. */
-function detailsOf({ reason, status, tries, due }: Delivery): unknown {
-  if (reason) return reason.replaceAll("_", " ");
-  if (status === "pending" && tries > 0 && due) return dueAt(due, "next try");
-  return tries > 1 ? `${tries} tries` : nothing;
 }
 
 customElements.define("bf-deliveries", Deliveries);
