@@ -2,7 +2,8 @@ import type { ClientSession, MongoClient } from "mongodb";
 import type { NotificationType } from "./core/types.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
 import type { InboxQuery, InboxState } from "./model/live.ts";
-import type { NotifyCommand } from "./model/notification.ts";
+import type { NotifyCommand as AnyCommand } from "./model/notification.ts";
+import type { NotificationKey, TypedData } from "./model/notification-data.ts";
 
 export interface BelfryOptions {
   /** Your own client, which you close. It must come from the same copy of `mongodb` that Belfry uses. */
@@ -29,6 +30,10 @@ export interface BelfryOptions {
 export interface LocaleTexts {
   [key: string]: string | LocaleTexts;
 }
+
+/** What to notify a user of. `data` has the form that `NotificationData` declares for the type. */
+export type NotifyCommand<Key extends NotificationKey = NotificationKey> = Omit<AnyCommand, "type" | "data"> &
+  TypedData<Key>;
 
 export interface Belfry {
   /**

@@ -15,11 +15,21 @@ import { createStore } from "./store/index.ts";
 import { inTime } from "./store/join.ts";
 
 export type { NotificationType } from "./core/types.ts";
-export type { Belfry, BelfryOptions, ItemAnswer, ListAnswer, ListQuery } from "./library-types.ts";
+export type {
+  Belfry,
+  BelfryOptions,
+  ItemAnswer,
+  ListAnswer,
+  ListQuery,
+  LocaleTexts,
+  NotifyCommand,
+} from "./library-types.ts";
 export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts";
 export type { InboxItemDto as InboxItem } from "./model/inbox-dto.ts";
 export type { InboxState } from "./model/live.ts";
-export type { Channel, NotifyCommand } from "./model/notification.ts";
+export type { Channel } from "./model/notification.ts";
+// Not by name: programs could not add to `NotificationData` then.
+export type * from "./model/notification-data.ts";
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {

@@ -5,7 +5,7 @@ import type { Settings } from "./channels/module.ts";
 import { ConfigError } from "./config/load.ts";
 import { readJson, readJsonFolder } from "./config/read-json.ts";
 import type { Config } from "./config/table.ts";
-import { createLocales } from "./core/locales.ts";
+import { createLocales, type Locales } from "./core/locales.ts";
 import { createTypeRegistry, type TypeRegistry } from "./core/notification-types.ts";
 import type { StoreSettings } from "./store/index.ts";
 
@@ -41,7 +41,7 @@ export function openRegistry(config: Config): TypeRegistry {
 }
 
 /** The registry of types, and every problem of the types file and the translations. */
-export function readTypes(config: Config): { registry: TypeRegistry; problems: string[] } {
+export function readTypes(config: Config): { registry: TypeRegistry; locales: Locales; problems: string[] } {
   const general = {
     delayMs: config.RETRY_DELAY_MS,
     factor: config.RETRY_FACTOR,
@@ -59,6 +59,7 @@ export function readTypes(config: Config): { registry: TypeRegistry; problems: s
   const { registry, problems } = createTypeRegistry(general, file, locales);
   return {
     registry,
+    locales,
     problems: [...unread, ...problems.map((problem) => `${variable}: ${problem}`), ...wrongLocales],
   };
 }

@@ -95,14 +95,20 @@ describe("belfry", () => {
     const help = await belfry(["help"]);
     expect(help.code).toBe(0);
     expect(Math.max(...help.out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
-    const names = [...help.out.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = ""]) => name);
-    expect(names.sort()).toEqual(
-      "deliveries doctor inbox ledger redrive retry send show simulate start suppressions token types users".split(
+    const names = [...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate))?) /gm)].map(
+      ([, name = ""]) => name,
+    );
+    expect(names.sort()).toEqual([
+      ..."deliveries doctor inbox ledger redrive retry send show simulate start suppressions token types".split(
         " ",
       ),
-    );
+      "types check",
+      "types generate",
+      "users",
+      "why",
+    ]);
     for (const name of names) {
-      const { code, out } = await belfryHere([name, "--help"]);
+      const { code, out } = await belfryHere([...name.split(" "), "--help"]);
       expect([code, out]).toEqual([0, expect.stringMatching(new RegExp(`Examples\\n.*belfry ${name}`, "s"))]);
       expect(Math.max(...out.split("\n").map((line) => line.length)), name).toBeLessThanOrEqual(80);
     }

@@ -1,12 +1,6 @@
+import { printFinding } from "./finding.ts";
 import { CommandError } from "./session.ts";
-import { columnsOf, type Style, safe, styled, terminal, wrapped } from "./terminal.ts";
-
-const marks: Record<string, [text: string, style: Style]> = {
-  ok: ["ok  ", "green"],
-  note: ["note", "yellow"],
-  bad: ["BAD ", "red"],
-};
-const indent = 25;
+import { terminal } from "./terminal.ts";
 
 export const doctor = {
   usage: "doctor",
@@ -18,15 +12,9 @@ export const doctor = {
     let bad = 0;
     let notes = 0;
     let hasDatabase = false;
-    for await (const { verdict, what, text, advice } of examine()) {
-      const [mark, style] = marks[verdict] as [string, Style];
-      const lines = [...paragraph(safe(text)), ...(advice ? paragraph(`→ ${safe(advice)}`) : [])];
-      for (const [index, line] of lines.entries())
-        terminal.print(
-          index === 0
-            ? `${styled(style, mark)}  ${what.padEnd(indent - 7)} ${line}`
-            : " ".repeat(indent) + line,
-        );
+    for await (const finding of examine()) {
+      const { verdict, what } = finding;
+      printFinding(finding);
       if (verdict === "bad") bad++;
       if (verdict === "note") notes++;
       hasDatabase ||= what === "MongoDB" && verdict === "ok";
@@ -36,5 +24,3 @@ export const doctor = {
     else terminal.print(notes > 0 ? "Nothing is wrong. Please read the notes." : "Nothing is wrong.");
   },
 };
-
-const paragraph = (text: string): string[] => wrapped(text, Math.max(40, columnsOf() - indent));

@@ -16,6 +16,8 @@ import { suppressions } from "./suppressions.ts";
 import { terminal } from "./terminal.ts";
 import { token } from "./token.ts";
 import { types } from "./types.ts";
+import { typesCheck } from "./types-check.ts";
+import { typesGenerate } from "./types-generate.ts";
 import { users } from "./users.ts";
 import { why } from "./why.ts";
 
@@ -23,17 +25,20 @@ const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
   Notify: { send, simulate },
   Look: { users, inbox, types, deliveries, show, why, suppressions, ledger },
+  Develop: { "types check": typesCheck, "types generate": typesGenerate },
   Act: { retry, redrive, token },
 };
 const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));
 const helpWords = ["help", "--help", "-h"];
 
 /** Runs one command line. Returns the exit code: 0 done, 1 something is wrong, 2 the command line is wrong. */
-export async function run([name = "help", ...args]: string[]): Promise<number> {
+export async function run(words: string[]): Promise<number> {
+  const name = nameIn(words);
+  const args = words.slice(name.split(" ").length);
   let help = "belfry help";
   try {
     if (helpWords.includes(name))
-      return print(args[0] === undefined ? allHelp() : helpOf(commandOf(args[0])));
+      return print(args[0] === undefined ? allHelp() : helpOf(commandOf(nameIn(args))));
     if (name === "--version") return print(version);
     const command = commandOf(name);
     help = `belfry ${name} --help`;
@@ -47,6 +52,12 @@ export async function run([name = "help", ...args]: string[]): Promise<number> {
     else throw error;
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+/** The command that the words begin with. Some have two: `types check`. */
+function nameIn([first = "help", second]: string[]): string {
+  const both = `${first} ${second}`;
+  return Object.hasOwn(commands, both) ? both : first;
 }
 
 function commandOf(name: string): Command {

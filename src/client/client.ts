@@ -1,3 +1,4 @@
+import type { NotificationKey, TypedData } from "../model/notification-data.ts";
 import { type Credentials, createCredentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
 import { type LiveConnection, type LiveView, openLive } from "./live.ts";
@@ -44,6 +45,13 @@ export interface ClientOptions {
   timeoutMs?: number;
 }
 
+/** What to notify users of. `data` has the form that `NotificationData` declares for the type. */
+export type NotifyBody<Key extends NotificationKey = NotificationKey> = Omit<
+  NotificationBody,
+  "type" | "data"
+> &
+  TypedData<Key>;
+
 export interface LiveOptions {
   /** Called after each change of the inbox or of the connection. */
   onChange: (view: LiveView) => void;
@@ -87,7 +95,7 @@ export class BelfryClient {
    * its own, so its retries store nothing twice. Give your own key, or the error's, to repeat the call later, within 24 hours.
    */
   notify(
-    notification: NotificationBody,
+    notification: NotifyBody,
     { idempotencyKey = newKey() }: { idempotencyKey?: string } = {},
   ): Promise<NotificationAnswer> {
     return this.#request({
@@ -99,7 +107,7 @@ export class BelfryClient {
   }
 
   /** Writes nothing, and tells what would happen to each recipient on each channel, when, and by which rule. */
-  dryRun(notification: NotificationBody): Promise<DryRunAnswer> {
+  dryRun(notification: NotifyBody): Promise<DryRunAnswer> {
     return this.#request({
       method: "POST",
       path: "/v1/notifications",
