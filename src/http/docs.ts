@@ -10,6 +10,7 @@ const tags = [
   { name: "notifications", description: "Notify users." },
   { name: "inbox", description: "A user's inbox." },
   { name: "users", description: "Users: addresses, tokens, live events." },
+  { name: "preferences", description: "What a user wants to get, and when." },
   { name: "operate", description: "Deliveries, providers, suppressions, health." },
   { name: "test", description: "The clock, for tests." },
   { name: "callbacks", description: "Receipts from providers." },

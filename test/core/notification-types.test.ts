@@ -84,7 +84,7 @@ describe("notification types", () => {
     expect(registry.get("invoice")).toMatchObject({ inbox: true, channels: ["email"] });
     expect(registry.get("new_message")).toMatchObject({ inbox: false, channels: ["email"] });
     expect(registry.get("alarm")).toMatchObject({ inbox: false, channels: ["webhook", "sms"] });
-    expect(registry.get("new_post")).toStrictEqual({ inbox: true, channels: [] });
+    expect(registry.get("new_post")).toMatchObject({ inbox: true, channels: [] });
   });
 
   test.each(["no_such_key", "", "__proto__", "constructor", "toString"])("%j is no type", (key) => {
