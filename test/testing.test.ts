@@ -17,6 +17,7 @@ const types: NonNullable<TestBelfryOptions["types"]> = {
       webhook: { after: "3d", unless: "read" },
     },
   },
+  code: { inbox: false, channels: { sms: { if_failed: "email" }, email: {} } },
   news: { inbox: false, channels: { email: { subject: "{{ title }}" } } },
   offer: { inbox: false, channels: { email: { expires: "2m" } } },
   call: { inbox: false, channels: { webhook: {} } },
@@ -123,6 +124,13 @@ test("a message expires between two retries", async () => {
   expect(moved).toMatchObject({ steps: 4, skipped: 1, failed: 0 });
 });
 
+test("of two deliveries that are due at the same moment, the fallback comes second", async () => {
+  const belfry = await open();
+  belfry.setProvider("email", "refuses");
+  await belfry.notify({ user: "alex", type: "code" });
+  expect(belfry.sentTo("alex")).toMatchObject([{ channel: "sms", at: "2026-03-01T08:00:00.000Z" }]);
+});
+
 test("after five failures the provider is paused, and its pauses pass with the time", async () => {
   const belfry = await open({ retry: { maxRetries: 0 } });
   belfry.setProvider("email", "down");
@@ -144,6 +152,7 @@ test("a notification of a transaction, or of another Belfry with the same clock,
     session.withTransaction(() => belfry.notify({ user: "alex", type: "news", title: "News" }, { session })),
   );
   await other.notify({ user: "bob", type: "comment", title: "News" });
+  belfry.nothingSent();
   await belfry.flush();
   await belfry.advance("1h");
   expect(lines(belfry)).toEqual([

@@ -132,6 +132,7 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
     beginAtTarget: waiting.begin,
     hint,
     pollWithin: poll.within,
+    start: poll.start,
     offer: (ids: string[]) => untilDone(offer(ids)),
     /** Whether deliveries are being claimed, or could be. */
     isBusy: () => running.size > 0 || (search !== "idle" && availability().limit > 0),

@@ -1,12 +1,12 @@
 import type { WorkerOptions } from "./worker.ts";
 
 /**
- * Calls `onPoll` at the earliest time that was asked for, and at the latest `pollMs` after the last call. In real time:
- * virtual time may jump.
+ * From `start` to `stop`, calls `onPoll` at the earliest time that was asked for, and at the latest `pollMs` after the last
+ * call. In real time: virtual time may jump.
  */
 export function createPoll({ pollMs }: Pick<WorkerOptions, "pollMs">, onPoll: () => void) {
   let timer: NodeJS.Timeout | undefined;
-  let at = Number.POSITIVE_INFINITY;
+  let at = Number.NEGATIVE_INFINITY;
 
   function within(ms: number): void {
     const wait = Math.min(Math.max(ms, 10), pollMs);
@@ -22,6 +22,10 @@ export function createPoll({ pollMs }: Pick<WorkerOptions, "pollMs">, onPoll: ()
 
   return {
     within,
+    start(): void {
+      at = Number.POSITIVE_INFINITY;
+      within(0);
+    },
     stop(): void {
       clearTimeout(timer);
       at = Number.NEGATIVE_INFINITY;

@@ -109,7 +109,7 @@ export function createWorker(options: WorkerOptions) {
         every(sweepMs, sweep, failed("could not look for expired leases")),
         every(watchMs, overdue.check, failed("could not look for overdue deliveries")),
       );
-      intake.pollWithin(0);
+      intake.start();
     },
     held: leases.held,
     /** How many deliveries take longer than they should; normally 0. */

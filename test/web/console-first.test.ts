@@ -29,6 +29,11 @@ inBrowser("each empty view says what to do, with a link", async () => {
   expect(await page.getByText("Press Send.").isVisible()).toBe(false);
 });
 
+inBrowser("the page warns of a virtual clock", async () => {
+  const { page } = await open({ variables: { CLOCK: "virtual" } });
+  await page.getByText("The clock is virtual: tests move the time").waitFor(shown);
+});
+
 inBrowser("Send shows a curl call that sends exactly the form's content", async () => {
   const { page } = await open();
   await page.getByRole("textbox", { name: /^To/ }).fill("alex, o'hara");

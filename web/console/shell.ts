@@ -4,6 +4,7 @@ import { errorBox } from "./error-box.ts";
 import { timeOf } from "./format.ts";
 import { icons, mark } from "./icons.ts";
 import { away, awayChanged, Part } from "./part.ts";
+import "./parts/clock-note.ts";
 import { KeyDialog } from "./parts/key-dialog.ts";
 import { addressOf, placeOf } from "./route.ts";
 import { applyTheme, nextTheme, theme } from "./theme.ts";
@@ -146,6 +147,7 @@ class Shell extends Part {
         </nav>
       </header>
       <main id="main" tabindex="-1" class=${away.size > 0 ? "is-away" : ""}>
+        <bf-clock-note></bf-clock-note>
         ${this.#isBroken ? notLoaded : nothing}
         ${errorBox([...away][0]?.error, comeBack, this.#age)} ${errorBox(this.#defect)}
         ${view ? view.show(this.#place) : this.#nowhere()}
