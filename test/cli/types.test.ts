@@ -139,10 +139,11 @@ describe("belfry types generate", () => {
           module: "nodenext",
           types: ["node"],
           strict: true,
-          skipLibCheck: false,
+          // The generated file is not a `.d.ts` here, so it is checked nevertheless.
+          skipLibCheck: true,
           noEmit: true,
         },
-        files: ["main.ts", "notifications.d.ts"],
+        files: ["main.ts", "notifications.ts"],
       },
       "main.ts": declared,
       "undeclared/main.ts": undeclared,
@@ -154,10 +155,10 @@ describe("belfry types generate", () => {
       "generate",
       "types.json",
       "--out",
-      "notifications.d.ts",
+      "notifications.ts",
     );
-    expect([code, out, err]).toEqual([0, "", "11 types written to notifications.d.ts.\n"]);
-    expect(readFileSync(join(folder, "notifications.d.ts"), "utf8")).toContain(
+    expect([code, out, err]).toEqual([0, "", "11 types written to notifications.ts.\n"]);
+    expect(readFileSync(join(folder, "notifications.ts"), "utf8")).toContain(
       "/** A new comment */\n    comment: {",
     );
     expect(await tsc(folder)).toBe("");
