@@ -1,4 +1,5 @@
 import { type Static, type TProperties, Type } from "typebox";
+import { PreferencesBody, type PreferencesPatch, PreferencesPatchBody } from "./core/preference-schemas.ts";
 import { databaseName } from "./http/patterns.ts";
 import { Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
 import { bodyCheck, type Check } from "./http/validation.ts";
@@ -9,6 +10,8 @@ import { canonicalLocale, localeForm } from "./model/locale.ts";
 import { isMailbox } from "./model/mailbox.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 import { phoneForm, phoneNumber } from "./model/phone.ts";
+import type { Preferences } from "./model/preferences.ts";
+import { knownTimeZone } from "./model/time-zone.ts";
 import { canonicalUser } from "./model/user-id.ts";
 
 const { id: UserId, item: ItemId } = ItemPath.properties;
@@ -35,6 +38,9 @@ export function createLibraryInput(types: string[]) {
     targetId: Type.Optional(Hex24),
   });
   const item = compile({ user: UserId, id: ItemId });
+  const userOnly = compile({ user: UserId });
+  const merge = compile({ user: UserId, preferences: PreferencesPatchBody });
+  const replace = compile({ user: UserId, preferences: PreferencesBody });
   const upTo = compile({ user: UserId, upTo: Type.Optional(Type.Integer({ minimum: 0 })) });
 
   return {
@@ -47,6 +53,11 @@ export function createLibraryInput(types: string[]) {
       const found = ofUser<{ user: string; id: string }>(item, { user, id });
       return { ...found, id: canonicalUser(found.id) };
     },
+    user: (user: string) => ofUser<{ user: string }>(userOnly, { user }).user,
+    merge: (user: string, preferences: PreferencesPatch) =>
+      ofUser<{ user: string; preferences: PreferencesPatch }>(merge, { user, preferences }),
+    replace: (user: string, preferences: Preferences) =>
+      ofUser<{ user: string; preferences: Preferences }>(replace, { user, preferences }),
     upTo: (user: string, rev?: number) => ofUser<{ user: string; upTo?: number }>(upTo, { user, upTo: rev }),
   };
 }
@@ -64,6 +75,7 @@ const Settings = Exactly({
   ),
   defaultLocale: Type.String({ default: "en" }),
   retentionDays: Type.Integer({ minimum: 1, maximum: 3_650, default: 90 }),
+  timeZone: Type.String({ default: "UTC" }),
 });
 
 export function readSettings(given: object): Static<typeof Settings> {
@@ -72,6 +84,8 @@ export function readSettings(given: object): Static<typeof Settings> {
     throw refused(`\`defaultLocale\` must be ${localeForm}.`);
   if (settings.newUser.email !== undefined && !isMailbox(settings.newUser.email))
     throw refused("`newUser.email` must be an address without a name, such as alex@example.com.");
+  if (knownTimeZone(settings.timeZone) === undefined)
+    throw refused("`timeZone` must be an IANA time zone, such as Europe/Berlin.");
   const { phone } = settings.newUser;
   const number = phone === undefined ? undefined : phoneNumber(phone);
   if (phone !== undefined && number === undefined)

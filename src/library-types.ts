@@ -1,9 +1,11 @@
 import type { ClientSession, MongoClient } from "mongodb";
+import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 import type { NotificationType } from "./core/types.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
 import type { InboxQuery, InboxState } from "./model/live.ts";
 import type { NotifyCommand as AnyCommand } from "./model/notification.ts";
 import type { NotificationKey, TypedData } from "./model/notification-data.ts";
+import type { Preferences } from "./model/preferences.ts";
 
 export interface BelfryOptions {
   /** Your own client, which you close. It must come from the same copy of `mongodb` that Belfry uses. */
@@ -22,6 +24,8 @@ export interface BelfryOptions {
   newUser?: { email?: string; phone?: string };
   /** The service's `DELIVERY_RETENTION_DAYS`. */
   retentionDays?: number;
+  /** The service's `TIME_ZONE`: the zone of users who have none; UTC by default. */
+  timeZone?: string;
   /** In tests: that of `createTestBelfry`. The database's clock by default. Unix ms. */
   clock?: { now(): number };
 }
@@ -61,6 +65,15 @@ export interface Belfry {
     remove(user: string, id: string): Promise<InboxState>;
     /** Marks as read all items whose last change is at the rev `upTo` or before; all items by default. `changed`: how many. */
     readAll(user: string, upTo?: number): Promise<InboxState & { changed: number }>;
+  };
+  /** What a user wants, by category, type, channel and topic. A user who does not exist has no preferences. */
+  preferences: {
+    /** The choices, and what follows from them. */
+    get(user: string): Promise<PreferencesAnswer>;
+    /** Changes the given choices; null removes one (RFC 7396). Also rejects with `preference_locked`. */
+    merge(user: string, change: PreferencesPatch): Promise<PreferencesAnswer>;
+    /** Removes every choice that is not given. */
+    replace(user: string, preferences: Preferences): Promise<PreferencesAnswer>;
   };
   /**
    * Creates missing collections and indexes. The first other call does it too. Call it at the start of a program whose first

@@ -14,6 +14,7 @@ import { orUnavailable } from "./store/failures.ts";
 import { createStore } from "./store/index.ts";
 import { inTime } from "./store/join.ts";
 
+export type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 export type { NotificationType } from "./core/types.ts";
 export type {
   Belfry,
@@ -30,6 +31,7 @@ export type { InboxState } from "./model/live.ts";
 export type { Channel } from "./model/notification.ts";
 // Not by name: programs could not add to `NotificationData` then.
 export type * from "./model/notification-data.ts";
+export type { Preferences } from "./model/preferences.ts";
 
 /** Belfry's core inside your program, on its own connections: without HTTP, and without a running service. */
 export function createBelfry(options: BelfryOptions): Belfry {
@@ -39,7 +41,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       "invalid_request",
       "`client` is not a MongoClient, or it comes from another copy of the package mongodb than the one Belfry uses. `npm ls mongodb` shows all copies.",
     );
-  const { database, defaultLocale, inboxLimit, newUser, retentionDays } = readSettings(settings);
+  const { database, defaultLocale, inboxLimit, newUser, retentionDays, timeZone } = readSettings(settings);
   const { locales, problems: wrongTexts } = createLocales(texts, defaultLocale);
   const general = { delayMs: 1, factor: 1, maxRetries: 0 };
   const { registry, problems: wrongTypes } = createTypeRegistry(general, types, locales);
@@ -60,7 +62,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
     });
     await store.open();
     // The service learns of changes through its change stream.
-    return { store, ...createCore(store, registry) };
+    return { store, ...createCore(store, registry, { timeZone }) };
   }
 
   /** Opens once. After a failure the next call tries again. */
@@ -129,6 +131,17 @@ export function createBelfry(options: BelfryOptions): Belfry {
       async readAll(given, rev) {
         const { user, upTo } = input.upTo(given, rev);
         return (await opened()).inbox.readAll(user, upTo);
+      },
+    },
+    preferences: {
+      get: async (user) => (await opened()).preferences.show(input.user(user)),
+      async merge(user, change) {
+        const given = input.merge(user, change);
+        return (await opened()).preferences.merge(given.user, given.preferences);
+      },
+      async replace(user, preferences) {
+        const given = input.replace(user, preferences);
+        return (await opened()).preferences.replace(given.user, given.preferences);
       },
     },
     ready: async () => void (await opened()),

@@ -350,6 +350,17 @@ describe("belfry, looking at users", () => {
     expect(types.out).toMatch(/^new_login +yes +email/m);
   });
 
+  test("a user's preferences are a table of what is on, and where that comes from", async () => {
+    const chosen = { types: { new_login: { email: false } }, quiet: [{ from: "22:00", to: "07:00" }] };
+    await db.collection<{ _id: string }>("users").insertOne({ _id: "una", notificationPreferences: chosen } as never);
+    const { out, err } = await belfry(["preferences", "una"]);
+    expect(out).toMatch(/^ +new_login +inbox +on +default$/m);
+    expect(out).toMatch(/^ +new_login +email +off +types\.new_login\.email$/m);
+    expect(err).toBe("Quiet every day from 22:00 to 07:00 (UTC): all channels.\n");
+    const [json] = lines((await belfry(["preferences", "una", "--json"])).out);
+    expect(json).toMatchObject({ preferences: chosen, time_zone: "UTC" });
+  });
+
   test("a token opens the user's inbox; without TOKEN_SECRET the command says what to set", async () => {
     const secret = "s".repeat(32);
     const app = await startService({

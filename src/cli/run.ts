@@ -7,6 +7,7 @@ import { doctor } from "./doctor.ts";
 import { helpOf, overview } from "./help.ts";
 import { inbox } from "./inbox.ts";
 import { ledger } from "./ledger.ts";
+import { preferences } from "./preferences.ts";
 import { redrive } from "./redrive.ts";
 import { send } from "./send.ts";
 import { CommandError } from "./session.ts";
@@ -24,7 +25,7 @@ import { why } from "./why.ts";
 const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
   Notify: { send, simulate },
-  Look: { users, inbox, types, deliveries, show, why, suppressions, ledger },
+  Look: { users, inbox, preferences, types, deliveries, show, why, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
   Act: { retry, redrive, token },
 };

@@ -25,6 +25,7 @@ const projection = { notificationPreferences: 1, preferences_rev: 1, timeZone: 1
 export function createPreferenceStore(db: Db, writes: UserWrites, newUser: AppendOptions["newUser"]) {
   const users = usersOf(db);
   const creation = newUserFields(newUser);
+  const last = new Map<string, Promise<void>>();
 
   return {
     /** Of those of the users who have changed any. Index `preferences`: it does not fetch the documents of the others. */
@@ -51,20 +52,37 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
      * Reads, calls `next` and writes, again when somebody else was faster. `next` may throw. Equal preferences are not
      * written. Creates a missing user, with the addresses of one whom a notification creates.
      */
-    async change(user: string, next: (stored: Preferences) => Preferences): Promise<StoredPreferences> {
+    change(user: string, next: (stored: Preferences) => Preferences): Promise<StoredPreferences> {
       const _id = storedUserId(user);
       const deadline = Date.now() + patienceMs;
-      while (Date.now() < deadline) {
-        const found = await orUnavailable(() => users.findOne({ _id }, { projection }));
-        const stored = storedOf(found);
-        const preferences = next(stored.preferences);
-        if (isDeepStrictEqual(preferences, stored.preferences)) return stored;
-        const written = await write({ _id, ...unchanged(found) }, preferences, user, found === null);
-        if (written) return storedOf(written);
-      }
-      throw new BelfryError("overloaded", "Too many changes of this user's preferences at once. Try again.");
+      return afterOthers(user, async () => {
+        while (Date.now() < deadline) {
+          const found = await orUnavailable(() => users.findOne({ _id }, { projection }));
+          const stored = storedOf(found);
+          const preferences = next(stored.preferences);
+          if (isDeepStrictEqual(preferences, stored.preferences)) return stored;
+          const written = await write({ _id, ...unchanged(found) }, preferences, user, found === null);
+          if (written) return storedOf(written);
+        }
+        throw new BelfryError(
+          "overloaded",
+          "Too many changes of this user's preferences at once. Try again.",
+        );
+      });
     },
   };
+
+  /** A user's changes in this process run one by one. Otherwise each would make all others repeat theirs. */
+  function afterOthers<Result>(user: string, work: () => Promise<Result>): Promise<Result> {
+    const result = (last.get(user) ?? Promise.resolve()).then(work);
+    const end = result.then(
+      () => {},
+      () => {},
+    );
+    last.set(user, end);
+    void end.then(() => last.get(user) === end && last.delete(user));
+    return result;
+  }
 
   /** Null when the document has changed since it was read. */
   async function write(

@@ -103,6 +103,25 @@ function channelOf(
 const told = (attempts: Array<{ provider: string; outcome: string }>) =>
   attempts.map(({ provider, outcome }) => `${provider} ${outcome}`);
 
+test("a message whose user changes while it waits for the rate is not sent, but decided anew", async () => {
+  const { turn, asked, slept } = channelOf(
+    { mailgun: "sent" },
+    { rates: { mailgun: { count: 1, perMs: 1_000 } } },
+  );
+  let changed = false;
+  const partners: Partial<DeliverPartners> = { isOutdated: () => changed && slept.length > 0 };
+  expect((await turn(partners)).result.kind).toBe("sent");
+  changed = true;
+  const { attempts, result } = await turn(partners);
+  expect(slept).toHaveLength(1);
+  expect(asked).toHaveLength(1);
+  expect(attempts).toEqual([]);
+  expect(result).toEqual({
+    kind: "decided",
+    decision: { verdict: "later", rule: "changed", until: Date.now() },
+  });
+});
+
 test("sends with the first provider only", async () => {
   const { turn, asked, messages, delivery } = channelOf({ mailgun: "sent", smtp: "sent" });
   expect(await turn()).toEqual({

@@ -73,6 +73,16 @@ const userFacing: Record<string, Row & { users: [string, string] }> = {
       return [`${method} /v1/users/:id/inbox/:item${end}`, { users: ["alex", "bob"], path, status: 404 }];
     }),
   ),
+  ...Object.fromEntries(
+    ["GET", "PUT", "PATCH"].map((method) => [
+      `${method} /v1/users/:id/preferences`,
+      {
+        users: ["alex", "bob"] satisfies [string, string],
+        path: (user: string) => `/v1/users/${user}/preferences`,
+        ...(method !== "GET" && { body: {} }),
+      },
+    ]),
+  ),
   "GET /v1/users/:id/events": {
     users: ["alex", "bob"],
     path: (user) => `/v1/users/${user}/events`,
