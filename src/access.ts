@@ -1,20 +1,27 @@
 import { networks } from "./channels/webhook/guard.ts";
 import type { Config } from "./config/table.ts";
+import type { Links } from "./core/links.ts";
 import { createTokens } from "./core/tokens.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createAuthorizer } from "./http/auth.ts";
 import { createOriginRule } from "./http/origins.ts";
 import type { Logger } from "./log.ts";
+import type { Store } from "./store/index.ts";
 
 /** Tokens, API keys, origins, hosts and proxies, as the configuration says. */
-export function openAccess(config: Config, now: () => number, log: Logger) {
+export function openAccess(
+  config: Config,
+  links: Links,
+  { serverNow, preferences }: Pick<Store, "serverNow" | "preferences">,
+  log: Logger,
+) {
   const tokens = createTokens({
     secrets: config.TOKEN_SECRET ?? [],
     publicKey: config.TOKEN_PUBLIC_KEY,
     audience: config.TOKEN_AUDIENCE,
     maxSeconds: config.TOKEN_MAX_SECONDS,
     ttlSeconds: config.TOKEN_TTL_SECONDS,
-    now,
+    now: serverNow,
   });
   const own = config.PUBLIC_URL === undefined ? undefined : new URL(config.PUBLIC_URL);
   const onUnknownProxy = (address: string) =>
@@ -32,9 +39,15 @@ export function openAccess(config: Config, now: () => number, log: Logger) {
     networks(config.TRUST_PROXY ?? []),
     config.TRUST_PROXY ? undefined : onUnknownProxy,
   );
+  /** The link of a user who was erased opens nothing. */
+  async function ofPreferenceLink(bearer: string): Promise<string | undefined> {
+    const link = links.read(bearer);
+    if (link?.purpose !== "preferences") return undefined;
+    return (await preferences.readKnown(link.user)) && link.user;
+  }
   return {
     tokens,
-    authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens }),
+    authorizer: createAuthorizer({ apiKeys: config.API_KEYS ?? [], tokens, ofPreferenceLink }),
     allowedOrigins,
     // Behind a proxy that sends another `Host`, PUBLIC_URL identifies our own pages.
     isAllowedOrigin: createOriginRule([...allowedOrigins, ...(own ? [own.origin] : [])], onForeignOrigin),

@@ -5,6 +5,7 @@ import { createUrlCheck } from "./channels/webhook/guard.ts";
 import { webhookRules } from "./channels/webhook/webhook.ts";
 import type { Config } from "./config/table.ts";
 import { createCore } from "./core/core.ts";
+import { createLinks, withLinks } from "./core/links.ts";
 import { createProfiles } from "./core/profile.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
@@ -69,6 +70,7 @@ export async function startApp(
     closers.push(store.close);
     await store.open();
     const { now, serverNow } = store;
+    const links = createLinks({ secrets: config.TOKEN_SECRET ?? [], publicUrl: config.PUBLIC_URL });
     const metrics = createMetrics(now);
     metrics.watchQueue(store.deliveries.depth);
     const hasRole = (role: Config["ROLES"][number]) => config.ROLES.includes(role);
@@ -76,7 +78,7 @@ export async function startApp(
     const engine = hasRole("worker") ? await openEngine() : undefined;
     const queue = config.AMQP_URL === undefined ? undefined : await openQueue(config.AMQP_URL);
     const hub = hasRole("realtime") ? openHub() : undefined;
-    const access = openAccess(config, serverNow, log);
+    const access = openAccess(config, links, store, log);
     const server = await buildServer({
       ...access,
       ...(hasRole("api") && { api: openApi() }),
@@ -110,7 +112,7 @@ export async function startApp(
     async function openEngine() {
       const opened = await openProviders(config, store.captured.add, serverNow);
       for (const { providers } of opened) closers.push(...providers.map((one) => () => one.provider.close()));
-      const engine = createEngine(store, registry, opened, {
+      const engine = createEngine(store, withLinks(registry, links.of), opened, {
         concurrency: config.DELIVERY_CONCURRENCY,
         leaseMs: config.LEASE_MS,
         timeZone: config.TIME_ZONE,
@@ -161,7 +163,7 @@ export async function startApp(
     }
 
     function openApi(): ApiParts {
-      const core = createCore(store, registry, {
+      const core = createCore(store, withLinks(registry, links.sample), {
         engine,
         queue,
         hub,
@@ -184,6 +186,7 @@ export async function startApp(
         simulator,
         stats,
         tokens: access.tokens,
+        links,
         profiles: createProfiles(store, createUrlCheck(webhookRules(config)), engine?.forget),
         callbacks: callbacksOf(config),
         ...(virtual && engine && { moveClock: (written) => virtual.move(written, engine) }),

@@ -352,7 +352,9 @@ describe("belfry, looking at users", () => {
 
   test("a user's preferences are a table of what is on, and where that comes from", async () => {
     const chosen = { types: { new_login: { email: false } }, quiet: [{ from: "22:00", to: "07:00" }] };
-    await db.collection<{ _id: string }>("users").insertOne({ _id: "una", notificationPreferences: chosen } as never);
+    await db
+      .collection<{ _id: string }>("users")
+      .insertOne({ _id: "una", notificationPreferences: chosen } as never);
     const { out, err } = await belfry(["preferences", "una"]);
     expect(out).toMatch(/^ +new_login +inbox +on +default$/m);
     expect(out).toMatch(/^ +new_login +email +off +types\.new_login\.email$/m);

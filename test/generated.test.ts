@@ -7,6 +7,7 @@ import { wireTypes } from "../scripts/wire-types.ts";
 import { callbacksOf, channelNames } from "../src/channels/index.ts";
 import { exampleFile } from "../src/config/example.ts";
 import { createCore } from "../src/core/core.ts";
+import { createLinks } from "../src/core/links.ts";
 import { createTypeRegistry } from "../src/core/notification-types.ts";
 import { createAuthorizer } from "../src/http/auth.ts";
 import { asyncApiDocument } from "../src/http/live/asyncapi.ts";
@@ -67,6 +68,7 @@ beforeAll(async () => {
       core: createCore(store, registry),
       store,
       tokens: { sign: unused },
+      links: createLinks({ secrets: [] }),
       profiles: { show: unused, replace: unused, merge: unused },
       callbacks: callbacksOf({}),
       stats: { intervalSeconds: 5, start: unused, read: unused, stop: unused },
@@ -93,7 +95,7 @@ beforeAll(async () => {
     connections: { most: 1, mostPerAddress: 1, peerAddress: unused },
     health: { store, stopping: unused, metrics: { contentType: "text/plain", text: unused } },
     onRequestDone: () => {},
-    authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: unused } }),
+    authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: unused }, ofPreferenceLink: unused }),
     allowedOrigins: [],
     version,
     log: pino({ level: "silent" }),
@@ -143,7 +145,7 @@ test("the documents that are served are those that are committed", async () => {
   }
 });
 
-test("the document lists every route of the server but pages, sockets and a second name, and no other", () => {
+test("the document lists every route of the server but pages, sockets, links in messages and a second name, and no other", () => {
   const files = [
     "message.html",
     "console.css",
@@ -155,7 +157,8 @@ test("the document lists every route of the server but pages, sockets and a seco
   const pages = ["/", ...files.map((file) => `/${file}`), "/openapi.json", "/asyncapi.json"];
   // In asyncapi.json.
   const sockets = ["/v1/users/:id/live", "/ws/v1/notifications/:user_id", "/socket.io", "/socket.io/"];
-  const hidden = [...pages, ...sockets, "/notification"];
+  const links = ["/u/:token", "/p/:token"];
+  const hidden = [...pages, ...sockets, ...links, "/notification"];
   expect(routes.map(({ url }) => url)).toEqual(expect.arrayContaining(hidden));
   const served = routes
     .filter(({ url }) => !url.startsWith("/docs") && !hidden.includes(url))

@@ -17,7 +17,8 @@ const table = {
   PORT: server.integer(0, 65535, { description: "Port to listen on; 0 picks a free one.", default: "3000" }),
   PUBLIC_URL: server.url(
     {
-      description: "URL at which providers reach this service from outside, to report a message's status.",
+      description:
+        "URL at which providers and mail programs reach this service: for reports of a message's status, and with https for unsubscribe links.",
     },
     ["https", "http"],
   ),
@@ -147,7 +148,7 @@ const table = {
     "secrets of at least 32 characters, separated by commas",
     {
       description:
-        "Secret that signs user tokens. With several, the first signs and all are accepted, so a secret can be replaced.",
+        "Secret that signs user tokens and the links in e-mails. With several, the first signs and all are accepted, so a secret can be replaced.",
       secret: true,
     },
     (key) =>

@@ -19,6 +19,7 @@ import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
 import { createSuppressions } from "./suppressions.ts";
+import { createUnsubscribe } from "./unsubscribe.ts";
 
 /** The other parts of this process; each may be absent. */
 export interface CoreOptions {
@@ -63,13 +64,15 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
   });
   const receive = createReceiver(store);
   const inbox = createInbox(store.inbox, touch, maxWaiting);
+  const preferences = createPreferences(store, registry, { timeZone, changed });
   return {
     registry,
     ...notifier,
     inbox,
     dryRun: createDryRun(store, registry, notifier, timeZone),
     explain: createExplain(store),
-    preferences: createPreferences(store, registry, { timeZone, changed }),
+    preferences,
+    unsubscribe: createUnsubscribe(registry, preferences),
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),
     deliveryMessage: createDeliveryMessage(store, registry.render),

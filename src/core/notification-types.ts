@@ -117,6 +117,7 @@ export function createTypeRegistry(
         parts: Object.fromEntries(parts),
         settings: partsOf(type.channels[name] ?? {}).settings,
         typeName: scope.type_name,
+        links: user?.links,
       };
     },
   };

@@ -1,4 +1,5 @@
 import { Context, Liquid, type Template, toValueSync } from "liquidjs";
+import type { MessageLinks } from "../model/channel.ts";
 import type { DeliveryContent } from "../model/delivery.ts";
 import { inWords, type Row, rowsOf } from "./in-words.ts";
 import type { Locales } from "./locales.ts";
@@ -10,6 +11,7 @@ export interface TemplateUser {
   id?: string | undefined;
   locale?: string | undefined;
   timeZone?: string | undefined;
+  links?: MessageLinks | undefined;
 }
 
 /**
@@ -92,6 +94,9 @@ export function variables(content: DeliveryContent, user: TemplateUser = {}) {
     },
     at: new Date(at).toISOString(),
     user: { id: user.id, locale: user.locale, time_zone: user.timeZone },
+    // Undefined and not empty, since an empty text counts as true in Liquid.
+    unsubscribe_url: user.links?.unsubscribe,
+    preferences_url: user.links?.preferences,
   };
 }
 

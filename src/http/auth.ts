@@ -14,6 +14,8 @@ declare module "fastify" {
      * against its schema, so it sees what the handler sees.
      */
     user?: (request: FastifyRequest) => string | undefined;
+    /** The token of the user's preference page opens it, too. */
+    preferenceLink?: boolean;
     /** Also takes the bearer as `?token=`, since a browser's EventSource sends no headers. */
     tokenInQuery?: boolean;
   }
@@ -27,6 +29,8 @@ declare module "fastify" {
 export interface Access {
   /** Only this user's data; absent: everything. */
   user?: string;
+  /** Only the routes with `preferenceLink`. */
+  preferencesOnly?: true;
   /** Unix milliseconds; from then on the bearer is refused. */
   expiresAt?: number;
 }
@@ -42,8 +46,15 @@ export interface Authorizer {
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-/** A bearer is one of `apiKeys` or a user's token. Without `apiKeys` everything is open, with or without a token. */
-export function createAuthorizer(options: { apiKeys: string[]; tokens: Pick<Tokens, "verify"> }): Authorizer {
+/**
+ * A bearer is one of `apiKeys`, a user's token, or the token of a user's preference page. Without `apiKeys` everything is
+ * open, with or without a token. `ofPreferenceLink`: the user of such a page's token; undefined for any other text.
+ */
+export function createAuthorizer(options: {
+  apiKeys: string[];
+  tokens: Pick<Tokens, "verify">;
+  ofPreferenceLink: (bearer: string) => Promise<string | undefined>;
+}): Authorizer {
   const known = options.apiKeys.map(digest);
   /** Compares digests of equal length, with every key each time, so that the time tells nothing. */
   const isKey = (bearer: string): boolean => {
@@ -54,14 +65,15 @@ export function createAuthorizer(options: { apiKeys: string[]; tokens: Pick<Toke
   };
   const authenticate = async (bearer = ""): Promise<Access> => {
     if (known.length === 0 || isKey(bearer)) return {};
-    return options.tokens.verify(bearer);
+    const user = await options.ofPreferenceLink(bearer);
+    return user === undefined ? options.tokens.verify(bearer) : { user, preferencesOnly: true };
   };
   return {
     open: known.length === 0,
     authenticate,
     async authorize(bearer, user) {
       const access = await authenticate(bearer);
-      if (!opens(access, user)) throw new BelfryError("forbidden");
+      if (access.preferencesOnly || !opens(access, user)) throw new BelfryError("forbidden");
       return access;
     },
   };
@@ -81,13 +93,15 @@ export function guardRoutes(app: FastifyInstance, authorizer: Authorizer): void 
   app.decorateRequest("access", null);
   if (authorizer.open) return;
   app.addHook("onRequest", async (request) => {
-    const { public: open, user, tokenInQuery } = request.routeOptions.config;
+    const { public: open, user, tokenInQuery, preferenceLink } = request.routeOptions.config;
     if (open) return;
     const inQuery = tokenInQuery ? (request.query as { token?: unknown }).token : undefined;
     const bearer =
       bearerOf(request.headers.authorization) ?? (typeof inQuery === "string" ? inQuery : undefined);
-    request.access = await authorizer.authenticate(bearer);
-    if (!isUnlimited(request.access) && !user) throw new BelfryError("forbidden");
+    const access = await authorizer.authenticate(bearer);
+    if (!isUnlimited(access) && !user) throw new BelfryError("forbidden");
+    if (access.preferencesOnly && !preferenceLink) throw new BelfryError("forbidden");
+    request.access = access;
   });
   app.addHook("preHandler", (request, _reply, done) => {
     const { access } = request;

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { channelNames } from "../channels/index.ts";
+import type { Links } from "../core/links.ts";
+import type { CapturedMessage } from "../model/channel.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
 import { Id } from "./v1/delivery-schemas.ts";
@@ -21,11 +23,17 @@ const Message = Type.Object(
   { title: "CapturedMessage" },
 );
 
-/** Messages that were captured because no provider is configured. */
+/** Messages that were captured because no provider is configured. Their links work, so they are not shown. */
 export function capturedRoutes(
   app: FastifyInstance,
   { list, one }: Pick<Store["captured"], "list" | "one">,
+  { hide }: Pick<Links, "hide">,
 ): void {
+  const shown = ({ text, html, ...rest }: CapturedMessage): CapturedMessage => ({
+    ...rest,
+    ...(text !== undefined && { text: hide(text) }),
+    ...(html !== undefined && { html: hide(html) }),
+  });
   const schema = {
     tags: ["operate"],
     summary: "List captured messages, newest first",
@@ -39,7 +47,7 @@ export function capturedRoutes(
     response: { 200: Type.Object({ data: Type.Array(Message) }) },
   };
   app.get<{ Querystring: { skip: number; limit: number } }>("/v1/captured", { schema }, async (request) => ({
-    data: await list(request.query.skip, request.query.limit),
+    data: (await list(request.query.skip, request.query.limit)).map(shown),
   }));
 
   app.get<{ Params: { id: string } }>(
@@ -55,7 +63,7 @@ export function capturedRoutes(
     async ({ params: { id } }) => {
       const found = await one(id);
       if (!found) throw new BelfryError("not_found", `There is no captured message ${id}.`);
-      return found;
+      return shown(found);
     },
   );
 }

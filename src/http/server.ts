@@ -8,6 +8,7 @@ import fastify, {
   type RouteOptions,
 } from "fastify";
 import type { Core } from "../core/core.ts";
+import type { Links } from "../core/links.ts";
 import type { Profiles } from "../core/profile.ts";
 import type { Tokens } from "../core/tokens.ts";
 import type { Moved, WrittenMove } from "../core/virtual-time.ts";
@@ -27,6 +28,7 @@ import { apiDocs } from "./docs.ts";
 import { clientErrorHandler, privateHeaders, sendProblem } from "./errors.ts";
 import { type HealthParts, healthRoutes } from "./health.ts";
 import { createHostCheck } from "./hosts.ts";
+import { linkRoutes } from "./links/index.ts";
 import { type LiveOptions, liveRoutes } from "./live/index.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
@@ -47,6 +49,7 @@ export interface ApiParts extends ConsoleParts {
   store: Store;
   profiles: Profiles;
   tokens: Pick<Tokens, "sign">;
+  links: Links;
   callbacks: Callback[];
   /** In virtual time. */
   moveClock?: ((written: WrittenMove) => Promise<Moved>) | undefined;
@@ -161,6 +164,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     await app.register(queueDialect, api.core);
     await app.register(liveDialect, api.core);
     await app.register(pages);
+    await linkRoutes(app, api);
   }
   if (live) {
     const { release } = connections;
@@ -176,7 +180,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.register(async (own) => {
     healthRoutes(own, health);
     if (!api) return;
-    capturedRoutes(own, api.store.captured);
+    capturedRoutes(own, api.store.captured, api.links);
     deliveryRoutes(own, api.core);
     ledgerRoutes(own, api.core);
     suppressionRoutes(own, api.core.suppressions);

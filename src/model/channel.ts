@@ -60,6 +60,16 @@ export interface Address {
   target?: string;
 }
 
+/** The links of a message with which its user changes what Belfry sends. */
+export interface MessageLinks {
+  /** The user's preference page. */
+  preferences: string;
+  /** The page that turns off e-mails of this kind. Absent when the user cannot turn them off. */
+  unsubscribe?: string;
+  /** The name of these e-mails for mail programs (RFC 2919). */
+  listId?: string;
+}
+
 /** The templates of a type for one channel, rendered for one notification. */
 export interface Rendered {
   /** The rendered templates, by their names in the channel's `templates`. */
@@ -68,6 +78,7 @@ export interface Rendered {
   settings: Record<string, unknown>;
   /** The type's key in words. */
   typeName: string;
+  links?: MessageLinks | undefined;
 }
 
 /** The rules of a channel: pure, so the core, the engine and the console can read them. */

@@ -7,6 +7,10 @@ export type Rhythm = (typeof rhythms)[number];
 /** Whether a user wants something. */
 export type Choice = boolean | Rhythm;
 
+/** The choice that a text means; undefined for any other text. */
+export const choiceFrom = (text: string | null | undefined): Choice | undefined =>
+  ([true, false, ...rhythms] as const).find((one) => String(one) === text);
+
 /** A choice for all channels, or one by channel. `*` stands for the channels that are not named. */
 export type Choices = Choice | { [channel: string]: Choice };
 

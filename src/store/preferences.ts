@@ -17,9 +17,13 @@ export interface StoredPreferences {
   rev: number;
   /** The user's own. */
   timeZone?: string;
+  locale?: string;
 }
 
-const projection = { notificationPreferences: 1, preferences_rev: 1, timeZone: 1 } as const;
+const projection = { notificationPreferences: 1, preferences_rev: 1, timeZone: 1, locale: 1 } as const;
+
+/** A user who was erased may have left a document with the product team's own fields. */
+const known: Filter<UserDocument> = { $or: [{ email: { $exists: true } }, { rev: { $exists: true } }] };
 
 /** What users have chosen, in their documents. */
 export function createPreferenceStore(db: Db, writes: UserWrites, newUser: AppendOptions["newUser"]) {
@@ -48,20 +52,33 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
       return storedOf(await orUnavailable(() => users.findOne({ _id }, options)));
     },
 
+    /** Undefined for a user who has neither an address nor an inbox: nobody knows them, or they were erased. */
+    async readKnown(user: string): Promise<StoredPreferences | undefined> {
+      const filter = { _id: storedUserId(user), ...known };
+      const found = await orUnavailable(() => users.findOne(filter, { projection }));
+      return found ? storedOf(found) : undefined;
+    },
+
     /**
      * Reads, calls `next` and writes, again when somebody else was faster. `next` may throw. Equal preferences are not
-     * written. Creates a missing user, with the addresses of one whom a notification creates.
+     * written. Creates a missing user, with the addresses of one whom a notification creates; for `onlyKnown` it rejects with
+     * `not_found` instead.
      */
-    change(user: string, next: (stored: Preferences) => Preferences): Promise<StoredPreferences> {
-      const _id = storedUserId(user);
+    change(
+      user: string,
+      next: (stored: Preferences) => Preferences,
+      onlyKnown = false,
+    ): Promise<StoredPreferences> {
+      const filter = { _id: storedUserId(user), ...(onlyKnown && known) };
       const deadline = Date.now() + patienceMs;
       return afterOthers(user, async () => {
         while (Date.now() < deadline) {
-          const found = await orUnavailable(() => users.findOne({ _id }, { projection }));
+          const found = await orUnavailable(() => users.findOne(filter, { projection }));
+          if (!found && onlyKnown) throw new BelfryError("not_found", "There is no such user.");
           const stored = storedOf(found);
           const preferences = next(stored.preferences);
           if (isDeepStrictEqual(preferences, stored.preferences)) return stored;
-          const written = await write({ _id, ...unchanged(found) }, preferences, user, found === null);
+          const written = await write({ ...filter, ...unchanged(found) }, preferences, user, found === null);
           if (written) return storedOf(written);
         }
         throw new BelfryError(
@@ -138,6 +155,7 @@ function storedOf(found: UserDocument | null): StoredPreferences {
     preferences: isPreferences(value) ? value : {},
     rev: numberOf(found?.preferences_rev),
     ...(typeof found?.timeZone === "string" && { timeZone: found.timeZone }),
+    ...(typeof found?.locale === "string" && { locale: found.locale }),
   };
 }
 

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { createLinks } from "../../src/core/links.ts";
 import { createTokens } from "../../src/core/tokens.ts";
 import { createAuthorizer } from "../../src/http/auth.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -150,6 +151,10 @@ const open: Record<string, Row> = {
   "GET /docs/static/*": { path: () => "/docs/static/swagger-ui.css" },
   "POST /v1/callbacks/mailgun": { body: {}, status: 400 },
   "POST /v1/callbacks/twilio": { status: 400 },
+  "GET /u/:token": { path: () => "/u/x", status: 404 },
+  "POST /u/:token": { path: () => "/u/x", status: 404 },
+  "GET /p/:token": { path: () => "/p/x", status: 404 },
+  "POST /p/:token": { path: () => "/p/x", status: 404 },
   "GET /v1/users/:id/live": { path: () => "/v1/users/alex/live", status: 400 },
   "GET /ws/v1/notifications/:user_id": { path: () => "/ws/v1/notifications/alex", status: 400 },
   ...Object.fromEntries(
@@ -372,6 +377,43 @@ describe("a user's own token", () => {
   });
 });
 
+describe("the token of a user's preference page", () => {
+  const { preferencesToken } = createLinks({ secrets: Object.values(secrets) });
+  const isOfPage = (route: string) => /^(GET|PATCH) \/v1\/users\/:id\/preferences$/.test(route);
+
+  // Without an address or an inbox they would count as unknown.
+  beforeAll(async () => {
+    for (const user of [hex, "alex", ...aUser.map(([, row]) => row.users[0])])
+      await call(
+        app.url,
+        "PATCH",
+        `/v1/users/${user}`,
+        { email: "a@example.com" },
+        { authorization: `Bearer ${keys[0]}` },
+      );
+  });
+
+  test.each(aUser)("%s: opens it if the page needs it, for its user alone", async (route, row) => {
+    const [user, other] = row.users;
+    const own = await ask(route, user, preferencesToken(user));
+    expect(own.status).toBe(isOfPage(route) ? 200 : 403);
+    expect((await ask(route, other, preferencesToken(user))).status).toBe(403);
+    expect((await ask(route, user, `${preferencesToken(user)}x`)).status).toBe(401);
+  });
+
+  test.each(aProgram)("%s: does not open it", async (route) => {
+    for (const user of ["alex", hex])
+      expect((await ask(route, user, preferencesToken(user))).status).toBe(403);
+  });
+
+  test("is not taken in the query, and opens no live connection", async () => {
+    const query = `?token=${preferencesToken("alex")}`;
+    expect((await ask("GET /v1/users/:id/events", "alex", undefined, { query })).status).toBe(403);
+    for (const route of aUser.map(([name]) => name).filter(isOfPage))
+      expect((await ask(route, "alex", undefined, { query })).status).toBe(401);
+  });
+});
+
 describe("?token=", () => {
   test.each([...aUser, ...aProgram])(
     "%s: taken where a browser cannot send headers, and nowhere else",
@@ -399,13 +441,15 @@ describe("authorize, for sockets", () => {
   const tokens = createTokens({ secrets: [secrets.first], ttlSeconds: 60, now: Date.now });
 
   test("a key opens every user and has no end; a token its own user until it ends", async () => {
-    const { authorize } = createAuthorizer({ apiKeys: keys, tokens });
+    const ofPreferenceLink = async (bearer: string) => (bearer === "of the page" ? hex : undefined);
+    const { authorize } = createAuthorizer({ apiKeys: keys, tokens, ofPreferenceLink });
     for (const key of keys) expect(await authorize(key, "bob")).toStrictEqual({});
     const { token: own, expiresAt } = await tokens.sign(hex);
     // Five seconds more, for clocks that differ.
     for (const user of [hex, hex.toUpperCase()])
       expect(await authorize(own, user)).toStrictEqual({ user: hex, expiresAt: expiresAt + 5_000 });
     await expect(authorize(own, "bob")).rejects.toMatchObject({ code: "forbidden" });
+    await expect(authorize("of the page", hex)).rejects.toMatchObject({ code: "forbidden" });
     for (const wrong of [
       undefined,
       "",
@@ -417,7 +461,7 @@ describe("authorize, for sockets", () => {
   });
 
   test("without API_KEYS it opens everything, whatever is shown", async () => {
-    const { authorize } = createAuthorizer({ apiKeys: [], tokens });
+    const { authorize } = createAuthorizer({ apiKeys: [], tokens, ofPreferenceLink: async () => undefined });
     for (const bearer of [undefined, "", "wrong", await token(hex)])
       expect(await authorize(bearer, "bob")).toStrictEqual({});
   });

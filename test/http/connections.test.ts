@@ -22,7 +22,11 @@ async function start(more: Partial<ServerOptions> = {}, limits: Partial<Connecti
   const server = await buildServer({
     health: { store: { ping: async () => ({}) }, stopping: () => false, metrics: text },
     onRequestDone: () => {},
-    authorizer: createAuthorizer({ apiKeys: [], tokens: { verify: () => Promise.reject(new Error()) } }),
+    authorizer: createAuthorizer({
+      apiKeys: [],
+      tokens: { verify: () => Promise.reject(new Error()) },
+      ofPreferenceLink: async () => undefined,
+    }),
     allowedOrigins: [],
     isAllowedOrigin: createOriginRule([]),
     allowedHosts: [],

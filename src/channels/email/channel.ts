@@ -32,7 +32,8 @@ export const email = {
 {% endif %}{% if rows.size > 0 %}
 {% for row in rows %}{{ row.name }}: {{ row.value }}
 {% endfor %}{% endif %}
-Type: {{ key }}
+{% if unsubscribe_url %}Unsubscribe: {{ unsubscribe_url }}
+{% endif %}Type: {{ key }}
 `,
     },
     html: {
@@ -45,7 +46,9 @@ Type: {{ key }}
 {% if rows.size > 0 %}<table style="margin:16px 0 0;border-collapse:collapse;font-size:14px">
 {% for row in rows %}<tr><td style="padding:2px 16px 2px 0;color:#6b6b66;vertical-align:top">{{ row.name }}</td><td style="padding:2px 0;white-space:pre-line">{{ row.value }}</td></tr>
 {% endfor %}</table>{% endif %}
-</div></body></html>
+</div>{% if unsubscribe_url %}
+<p style="max-width:34em;margin:16px auto;font-size:13px;text-align:center"><a style="color:#6b6b66" href="{{ unsubscribe_url }}">Unsubscribe</a></p>
+{% endif %}</body></html>
 `,
     },
   },
@@ -58,7 +61,7 @@ Type: {{ key }}
     return problems;
   },
   addresses: ({ email: address }) => (address ? [{ address }] : []),
-  message({ parts, settings, typeName }, _delivery, to) {
+  message({ parts, settings, typeName, links }, _delivery, to) {
     const { reply_to: replyTo, from_name: fromName } = settings as { reply_to?: string; from_name?: string };
     const { subject = "", text = "", html } = parts;
     return {
@@ -69,6 +72,14 @@ Type: {{ key }}
       ...(html !== undefined && { html }),
       ...(replyTo !== undefined && { replyTo }),
       ...(fromName !== undefined && { fromName }),
+      ...(links?.unsubscribe !== undefined && {
+        headers: {
+          "List-Unsubscribe": `<${links.unsubscribe}>`,
+          // RFC 8058: a mail program may send this without showing the page.
+          "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+          "List-Id": `<${links.listId}>`,
+        },
+      }),
     };
   },
   shown: ({ subject, text, html }) => ({ subject, text, ...(html !== undefined && { html }) }),

@@ -19,17 +19,21 @@ const path = "/v1/users/:id/preferences";
 export function preferenceRoutes(app: FastifyInstance, preferences: PreferenceService): void {
   const common = { tags: ["preferences"], params: UserPath, response: { 200: PreferencesAnswer } };
   const config = { user: userInPath("id") };
+  const onPage = { ...config, preferenceLink: true };
 
   app.get<Params>(
     path,
-    { config, schema: { ...common, summary: "Show a user's preferences, and what follows from them" } },
+    {
+      config: onPage,
+      schema: { ...common, summary: "Show a user's preferences, and what follows from them" },
+    },
     ({ params }) => preferences.show(canonicalUser(params.id)),
   );
 
   app.patch<Params & { Body: PreferencesPatch }>(
     path,
     {
-      config,
+      config: onPage,
       schema: {
         ...common,
         summary: "Change some of a user's preferences",
