@@ -65,6 +65,8 @@ export interface Belfry {
     remove(user: string, id: string): Promise<InboxState>;
     /** Marks as read all items whose last change is at the rev `upTo` or before; all items by default. `changed`: how many. */
     readAll(user: string, upTo?: number): Promise<InboxState & { changed: number }>;
+    /** Marks the inbox as seen, as opening the list does: items that were added at the rev `upTo` or before; all by default. */
+    seen(user: string, upTo?: number): Promise<InboxState>;
   };
   /** What a user wants, by category, type, channel and topic. A user who does not exist has no preferences. */
   preferences: {

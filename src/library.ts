@@ -132,6 +132,10 @@ export function createBelfry(options: BelfryOptions): Belfry {
         const { user, upTo } = input.upTo(given, rev);
         return (await opened()).inbox.readAll(user, upTo);
       },
+      async seen(given, rev) {
+        const { user, upTo } = input.upTo(given, rev);
+        return (await opened()).inbox.seen(user, upTo);
+      },
     },
     preferences: {
       get: async (user) => (await opened()).preferences.show(input.user(user)),

@@ -72,6 +72,7 @@ test("what the sockets say is what it tells of them: every message, and no other
   });
   await act("POST", "/notification/", { title: "Two", receiver_user_id: "ada" });
   const item = `${inbox}/${first.data.notification_id.split(".")[0]}`;
+  await act("POST", `${inbox}/seen`);
   for (const what of ["read", "unread", "archive"]) await act("POST", `${item}/${what}`);
   await act("DELETE", item);
   const closed = new Promise((resolve) => live.on("close", resolve));

@@ -115,8 +115,8 @@ function follow(server: string, options: Partial<ClientOptions> & Partial<LiveOp
       () => live.view.connection === "live" && live.view.rev === wanted.rev,
       `rev ${wanted.rev}`,
     );
-    const { items, unread, total, rev } = live.view;
-    expect({ items, unread, total, rev }).toEqual(wanted);
+    const { items, unread, unseen, total, rev } = live.view;
+    expect({ items, unread, unseen, total, rev }).toEqual(wanted);
   };
   return { live, client, views, reaches, agrees };
 }
@@ -137,6 +137,9 @@ describe.each(["websocket", "events"] as const)("a live inbox by %s", (transport
     await agrees();
     expect(live.view).toMatchObject({ unread: 0, total: 1, items: [{ id: second, archived: true }] });
     await notify("third");
+    await client.inbox.seen();
+    await agrees();
+    expect(live.view).toMatchObject({ unread: 1, unseen: 0 });
     await client.inbox.readAll();
     await agrees();
   });

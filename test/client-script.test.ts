@@ -8,12 +8,13 @@ import { eventually } from "./support/eventually.ts";
 
 // What a service in order hardly ever does, or a proxy in front of it: a server that plays a script.
 
-const nothing = { rev: 1, unread: 0, total: 0 };
+const nothing = { rev: 1, unread: 0, unseen: 0, total: 0 };
 const state = { type: "state", ...nothing };
 const stale = {
   type: "changes",
   rev: 3,
   unread: 1,
+  unseen: 1,
   total: 1,
   changes: [{ change: "new", rev: 3, item: { id: "stale", read: false, created_rev: 3, rev: 3 } }],
 };

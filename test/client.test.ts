@@ -81,6 +81,8 @@ test("every call and answer matches the OpenAPI document", async () => {
   expect(await client.inbox.archive(id)).toMatchObject({ item: { archived: true } });
   expect(await client.inbox.unarchive(id)).toMatchObject({ item: { archived: false } });
   expect(await client.inbox.unread(id)).toMatchObject({ unread: 1 });
+  expect(await client.inbox.seen(0)).toMatchObject({ unread: 1, unseen: 1 });
+  expect(await client.inbox.seen()).toMatchObject({ unread: 1, unseen: 0 });
   expect(await client.inbox.readAll(0)).toMatchObject({ unread: 1, changed: 0 });
   expect(await client.inbox.readAll()).toMatchObject({ unread: 0, changed: 1 });
   expect(await client.inbox.remove(id)).toMatchObject({ total: 0 });
@@ -117,6 +119,7 @@ test("every call and answer matches the OpenAPI document", async () => {
       "POST /v1/users/{id}/inbox/{item}/unarchive",
       "DELETE /v1/users/{id}/inbox/{item}",
       "POST /v1/users/{id}/inbox/read-all",
+      "POST /v1/users/{id}/inbox/seen",
     ].sort(),
   );
 });
@@ -178,7 +181,7 @@ test("retries after Retry-After, and fails at once when it is minutes", async ()
     user: "ann",
   });
   const busy = JSON.stringify({ code: "overloaded", detail: "Too much." });
-  const inbox = JSON.stringify({ rev: 0, unread: 0, total: 0, items: [] });
+  const inbox = JSON.stringify({ rev: 0, unread: 0, unseen: 0, total: 0, items: [] });
   answers = [
     [503, { "retry-after": "0" }, busy],
     [502, {}, "<html>a proxy's own words</html>"],

@@ -174,7 +174,7 @@ describe("notify", () => {
     const { id } = await belfry.notify({ ...shipped("ann"), data: { valueOf: [{ a: 1 }] } });
     expect(await stored("ann")).toEqual(exactlyOnce(id));
     const { items, ...standing } = await belfry.inbox.list({ user: "ann" });
-    expect(standing).toEqual({ rev: expect.any(Number), unread: 1, total: 1 });
+    expect(standing).toEqual({ rev: expect.any(Number), unread: 1, unseen: 1, total: 1 });
     expect(items).toMatchObject([{ id, rev: standing.rev, title: "Shipped", data: { valueOf: [{ a: 1 }] } }]);
   });
 
@@ -232,7 +232,7 @@ describe("inbox", () => {
       ids.push((await belfry.notify({ user: "ann", type: "new_message", title: `No. ${n}` })).id);
     const [first, second, third] = ids as [string, string, string];
     const all = await belfry.inbox.list({ user: "ann" });
-    expect(all).toMatchObject({ unread: 3, total: 3 });
+    expect(all).toMatchObject({ unread: 3, unseen: 3, total: 3 });
     expect(all.items.map(({ id, title, read }) => [id, title, read])).toEqual([
       [third, "No. 3", false],
       [second, "No. 2", false],
@@ -258,8 +258,12 @@ describe("inbox", () => {
     expect(await belfry.inbox.unarchive("ann", first)).toMatchObject({
       item: { archived: false, read: true },
     });
-    expect(await belfry.inbox.remove("ann", second)).toMatchObject({ unread: 1, total: 2 });
-    expect(await belfry.inbox.readAll("ann")).toMatchObject({ unread: 0, total: 2, changed: 1 });
+    expect(await belfry.inbox.seen("ann", page.items.at(-1)?.created_rev)).toMatchObject({
+      unread: 2,
+      unseen: 1,
+    });
+    expect(await belfry.inbox.remove("ann", second)).toMatchObject({ unread: 1, unseen: 1, total: 2 });
+    expect(await belfry.inbox.readAll("ann")).toMatchObject({ unread: 0, unseen: 0, total: 2, changed: 1 });
     const { item, ...standing } = await belfry.inbox.get("ann", third.toUpperCase());
     expect(item).toMatchObject({ id: third, type: "new_message", title: "No. 3", read: true });
 
@@ -270,13 +274,20 @@ describe("inbox", () => {
 
   test("is empty for an unknown user, rejects an unknown item with not_found, and refuses an invalid id", async () => {
     const { inbox } = open();
-    expect(await inbox.list({ user: "nobody" })).toEqual({ rev: 0, unread: 0, total: 0, items: [] });
+    expect(await inbox.list({ user: "nobody" })).toEqual({
+      rev: 0,
+      unread: 0,
+      unseen: 0,
+      total: 0,
+      items: [],
+    });
     await expect(inbox.read("nobody", "0".repeat(24))).rejects.toMatchObject({ code: "not_found" });
     for (const refusal of [
       inbox.get("", "0".repeat(24)),
       inbox.get("ann", ""),
       inbox.remove("ann", { $ne: null } as never),
       inbox.readAll("ann", -1),
+      inbox.seen("ann", -1),
       inbox.list({ user: "ann", limit: 1_001 }),
       inbox.list({ user: "ann", archived: "both" as never }),
     ])

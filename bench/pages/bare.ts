@@ -52,7 +52,9 @@ async function serve(service: string): Promise<void> {
     "/console.html": () => (html as string).replace("<bf-console></bf-console>", ""),
     // The script comes from another origin, as the tag's does.
     "/inbox.html": (_, host) => embedding(`http://${host.replace("127.0.0.1", "localhost")}`, ""),
-    "/tag.html": (query) => embedding(service, `<belfry-inbox user="${query.get("user")}"></belfry-inbox>`),
+    // With this badge a visit marks nothing as seen, and the next one is like it.
+    "/tag.html": (query) =>
+      embedding(service, `<belfry-inbox user="${query.get("user")}" badge="unread"></belfry-inbox>`),
   };
   server.listen(0, () => process.send?.((server.address() as AddressInfo).port));
   process.on("disconnect", () => {

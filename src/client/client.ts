@@ -116,7 +116,7 @@ export class BelfryClient {
     });
   }
 
-  /** Each answer has the inbox's `rev`, `unread` and `total`. Repeating a change has no further effect. */
+  /** Each answer has the inbox's `rev`, `unread`, `unseen` and `total`. Repeating a change has no further effect. */
   readonly inbox = {
     /** One page, newest first, by default without the archived ones. */
     list: (query: InboxQuery = {}): Promise<InboxAnswer> =>
@@ -133,6 +133,9 @@ export class BelfryClient {
     /** Marks as read all items that were created or changed up to that `rev`; all items by default. */
     readAll: (upToRev?: number): Promise<ReadAllAnswer> =>
       this.#call({ method: "POST", path: "/inbox/read-all", body: { up_to_rev: upToRev } }),
+    /** Call it when the list is opened: items that were created up to that `rev` are no longer unseen; all items by default. */
+    seen: (upToRev?: number): Promise<InboxState> =>
+      this.#call({ method: "POST", path: "/inbox/seen", body: { up_to_rev: upToRev } }),
   };
 
   /** The user's addresses and settings. Needs an API key. */

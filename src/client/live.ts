@@ -18,6 +18,8 @@ export interface LiveView {
   /** Newest first, the archived ones too. */
   items: readonly InboxItem[];
   unread: number;
+  /** Unread items that were added since the inbox was last marked as seen: the newest unread ones. */
+  unseen: number;
   total: number;
   rev: number;
   /** Another number than before: the user's preferences have changed. */

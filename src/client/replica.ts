@@ -7,7 +7,7 @@ export interface Replica extends InboxState {
   items: readonly InboxItem[];
 }
 
-export const emptyReplica: Replica = { rev: 0, unread: 0, total: 0, items: [] };
+export const emptyReplica: Replica = { rev: 0, unread: 0, unseen: 0, total: 0, items: [] };
 
 /**
  * Applies changes. Those with a `rev` that it already has are ignored, so a list that was read while changes happened can be
@@ -24,8 +24,8 @@ export function applied(replica: Replica, changes: readonly WireChange[], standi
     } else if (at >= 0) items[at] = change.item;
     else insert(items, change.item);
   }
-  const { rev, unread, total, preferences_rev } = standing;
-  const state = { rev, unread, total, ...(preferences_rev !== undefined && { preferences_rev }) };
+  const { rev, unread, unseen, total, preferences_rev } = standing;
+  const state = { rev, unread, unseen, total, ...(preferences_rev !== undefined && { preferences_rev }) };
   // The service drops the oldest items beyond its limit without announcing each.
   return { ...state, items: items.slice(Math.max(0, items.length - total)) };
 }

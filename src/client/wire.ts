@@ -325,6 +325,8 @@ export interface InboxState {
   rev: number;
   /** Unread items. */
   unread: number;
+  /** Unread items that were added since the inbox was last marked as seen. */
+  unseen: number;
   /** All items, including archived ones. */
   total: number;
   /** The `rev` at which the user's preferences last changed; absent before. */

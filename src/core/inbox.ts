@@ -43,6 +43,12 @@ export function createInbox(store: Store["inbox"], touch: (users: string[]) => v
       if (result.changed > 0) touch([user]);
       return result;
     },
+    /** Marks items that were added at `upTo` or before as seen, by default all. */
+    async seen(user: string, upTo?: number) {
+      const standing = await store.seen(user, upTo);
+      touch([user]);
+      return standing;
+    },
   };
 }
 

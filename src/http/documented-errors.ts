@@ -33,6 +33,7 @@ const more: Record<string, ErrorCode[]> = {
   "PATCH /v1/users/:id/preferences": ["preference_locked", "user_document_conflict", "overloaded"],
   "POST /v1/users/:id/token": ["tokens_off"],
   "POST /v1/users/:id/inbox/read-all": ["user_document_conflict"],
+  "POST /v1/users/:id/inbox/seen": ["user_document_conflict"],
   "GET /v1/users/:id/inbox/:item": ["not_found"],
   "DELETE /v1/users/:id/inbox/:item": ["not_found", "user_document_conflict"],
   ...Object.fromEntries(

@@ -9,6 +9,9 @@ export const inboxState = {
       "The revision of the inbox. 0 before the first change, which sets it from the clock; each later change adds one.",
   }),
   unread: Type.Integer({ description: "Unread items." }),
+  unseen: Type.Integer({
+    description: "Unread items that were added since the inbox was last marked as seen.",
+  }),
   total: Type.Integer({ description: "All items, including archived ones." }),
   preferences_rev: Type.Optional(
     Type.Integer({ description: "The `rev` at which the user's preferences last changed; absent before." }),
@@ -75,9 +78,10 @@ export function changesOnWire({ changes, ...view }: InboxChanges): WireMessage {
   return { type: "changes", ...stateOf(view), changes: changes.map(changeOnWire) };
 }
 
-export const stateOf = ({ rev, unread, total, preferences_rev }: InboxState): InboxState => ({
+export const stateOf = ({ rev, unread, unseen, total, preferences_rev }: InboxState): InboxState => ({
   rev,
   unread,
+  unseen,
   total,
   ...(preferences_rev !== undefined && { preferences_rev }),
 });

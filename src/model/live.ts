@@ -17,6 +17,8 @@ export interface InboxState {
   /** Begins at the clock (Unix milliseconds), then grows by one with each change of the inbox; 0 before the first. */
   rev: number;
   unread: number;
+  /** Unread items that were added since the list was last open: the newest of them. Archived items are read. */
+  unseen: number;
   /** All that are kept, the archived ones too. */
   total: number;
   /** The `rev` at which the user's preferences last changed; absent before. */

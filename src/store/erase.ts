@@ -27,6 +27,7 @@ const ours: Record<Exclude<keyof UserDocument, "_id">, string[]> = {
   notifications: ["array"],
   removedNotifications: ["array"],
   removedBefore: numbers,
+  seen_rev: numbers,
 };
 const withoutOurs = Object.fromEntries(
   Object.entries(ours).map(([field, types]) => [

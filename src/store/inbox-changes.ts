@@ -63,12 +63,11 @@ export function createChangesReader(db: Db, inboxLimit: number) {
           $cond: [{ $lt: ["$$since", 0] }, "$$items", { $filter: { input: "$$items", cond: isSince } }],
         },
       },
-      {
-        ...standing,
+      standing("$$items", {
         removedBefore: "$$removedBefore",
         items: requests.length === 1 ? "$$changed" : { $cond: [isTooMuch, null, "$$changed"] },
         removals: { $filter: { input: arrayIn("$removedNotifications"), cond: isSince } },
-      },
+      }),
     );
     const found = await orUnavailable(() =>
       users

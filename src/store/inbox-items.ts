@@ -46,21 +46,50 @@ export const itemsOf = (inboxLimit: number): Document => ({
   $filter: { input: windowOf(inboxLimit), cond: isItem },
 });
 
-/** Counted from the items themselves, so the counts cannot drift. */
-export const countsOf = (items: unknown) => ({
-  unread: { $size: { $filter: { input: items, cond: "$$this.is_new" } } },
-  total: { $size: items },
-});
+export const unreadIn = (items: unknown): Document => ({ $filter: { input: items, cond: "$$this.is_new" } });
 
-/** Computed from the user's document. `items` must be bound. */
-export const standing: Document = {
-  rev: numberIn("$rev"),
-  ...countsOf("$$items"),
-  preferences_rev: { $cond: [{ $gt: [numberIn("$preferences_rev"), 0] }, "$preferences_rev", "$$REMOVE"] },
+/** For the dialects. Counted from the items themselves, so the counts cannot drift. */
+export const countsOf = (items: unknown) => ({ unread: { $size: unreadIn(items) }, total: { $size: items } });
+
+/** The user has seen the items that were added up to this `rev`. */
+export const seenRev: Document = numberIn("$seen_rev");
+
+/**
+ * The unread ones that were added after `seen`; archived ones are read. It compares `created_rev`, because a later change
+ * of an item must not make it unseen again. The bound excludes other types, which sort above numbers.
+ */
+export const unseenIn = (unread: unknown, seen: unknown, upTo: unknown = fromNow - 1): Document => {
+  const createdRev = { $ifNull: ["$$this.created_rev", "$$this.rev"] };
+  return {
+    $filter: { input: unread, cond: { $and: [{ $gt: [createdRev, seen] }, { $lte: [createdRev, upTo] }] } },
+  };
 };
 
+/**
+ * The state of an inbox with these items, from the user's document, with `more` beside it, which may use `$$items`.
+ *
+ * `created_rev` is at most `rev`, so one comparison tells that everything is seen. Counting `unseen` takes 2 µs of mongod
+ * for 100 items, 6 µs if all are unread, and 35 µs if there is a new item as well.
+ */
+export const standing = (items: unknown, more: Document = {}): unknown =>
+  given(
+    { items, unread: unreadIn("$$items"), seen: seenRev },
+    {
+      rev: numberIn("$rev"),
+      unread: { $size: "$$unread" },
+      unseen: {
+        $cond: [{ $lte: [{ $max: "$$unread.rev" }, "$$seen"] }, 0, { $size: unseenIn("$$unread", "$$seen") }],
+      },
+      total: { $size: "$$items" },
+      preferences_rev: {
+        $cond: [{ $gt: [numberIn("$preferences_rev"), 0] }, "$preferences_rev", "$$REMOVE"],
+      },
+      ...more,
+    },
+  );
+
 /** For an unknown user. */
-export const nothing: InboxState = { rev: 0, unread: 0, total: 0 };
+export const nothing: InboxState = { rev: 0, unread: 0, unseen: 0, total: 0 };
 
 /** The same moment everywhere in one command. A double, because every client reads that as a plain number. */
 const clock: Document = { $toDouble: "$$NOW" };

@@ -7,7 +7,6 @@ import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import {
   arrayIn,
-  countsOf,
   given,
   hasId,
   isArchived,
@@ -20,8 +19,11 @@ import {
   numberIn,
   removalsKept,
   removedBefore,
+  seenRev,
   some,
   standing,
+  unreadIn,
+  unseenIn,
   windowOf,
 } from "./inbox-items.ts";
 import type { UserWrites } from "./user-writes.ts";
@@ -57,6 +59,28 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
     },
 
     /**
+     * Marks as seen the items that were added at `upTo` or before, but not those that are added later. `rev` grows only
+     * when `unseen` changes, so that every device learns of it. A foreign `seen_rev` is not overwritten, as in `nextRev`.
+     */
+    async seen(user: string, upTo = fromNow): Promise<InboxState> {
+      const to = { $min: [upTo, numberIn("$rev")] };
+      const newlySeen = unseenIn(unreadIn(items), seenRev, to);
+      const view = await update<InboxState>(
+        user,
+        () => ({}),
+        {
+          rev: { $cond: [{ $ne: [newlySeen, []] }, nextRev, "$rev"] },
+          seen_rev: {
+            $cond: [{ $gt: [to, seenRev] }, { $max: [to, { $multiply: ["$seen_rev", 0] }] }, "$seen_rev"],
+          },
+        },
+        "after",
+        standing(items),
+      );
+      return view ?? nothing;
+    },
+
+    /**
      * Undefined when the user has no such item. Also trims the items beyond `inboxLimit`; otherwise one of them would
      * move up and be seen again. The oplog gets the items after the removed one: in a full inbox of 100 (33 KB), 0.5
      * KB for the newest item, 11 KB for the middle one, 22 KB for the oldest. A `$pull` would log the whole array.
@@ -83,7 +107,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
           ),
         },
         "after",
-        given({ items }, standing),
+        standing(items),
       );
     },
   };
@@ -129,7 +153,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
         rev: { $cond: [{ $gt: ["$$changed", 0] }, nextRev, numberIn("$rev")] },
         marked: marked("$$items", "$$rev"),
       },
-      { ...standing, rev: "$$rev", ...countsOf("$$marked"), changed: "$$changed", ...more },
+      standing("$$marked", { rev: "$$rev", changed: "$$changed", ...more }),
     );
     return update(
       user,

@@ -43,6 +43,8 @@ export interface UserDocument {
    * newest removal that is no longer in `removedNotifications`.
    */
   removedBefore?: number;
+  /** The user has seen the items with a `created_rev` up to this one. */
+  seen_rev?: number;
 }
 
 export const usersOf = (db: Db): Collection<UserDocument> => db.collection("users");
@@ -50,7 +52,7 @@ export const usersOf = (db: Db): Collection<UserDocument> => db.collection("user
 /** Reads inboxes. `inboxLimit`: how many items of the array a reader sees. */
 export function createInboxReader(db: Db, inboxLimit: number) {
   const users = usersOf(db);
-  const seen = windowOf(inboxLimit);
+  const window = windowOf(inboxLimit);
   const items = itemsOf(inboxLimit);
 
   return {
@@ -105,7 +107,7 @@ export function createInboxReader(db: Db, inboxLimit: number) {
    * a rolled-back `rev` for that of the change which replaced it.
    */
   async function look<More>(user: string, more: Document): Promise<(InboxState & More) | undefined> {
-    const projection = { _id: 0, view: given({ items }, { ...standing, ...more }) };
+    const projection = { _id: 0, view: standing(items, more) };
     const found = await orUnavailable(() =>
       users.findOne<{ view: InboxState & More }>(
         { _id: storedUserId(user) },
@@ -117,9 +119,9 @@ export function createInboxReader(db: Db, inboxLimit: number) {
 
   async function readGroup(group: InboxPage[]): Promise<Map<string, InboxView>> {
     const [{ skip, limit }] = group as [InboxPage];
-    const page = { $slice: [{ $reverseArray: seen }, skip, limit] };
+    const page = { $slice: [{ $reverseArray: window }, skip, limit] };
     const projection: Document = {
-      ...countsOf(seen),
+      ...countsOf(window),
       // `$slice` refuses a length of 0.
       items: limit === 0 ? { $literal: [] } : page,
     };

@@ -25,6 +25,7 @@ describe("a user's devices", () => {
       [() => inbox.change(user, b, "read"), true],
       [() => inbox.readAll(user), false],
       [() => inbox.change(user, b, "unread"), true],
+      [() => inbox.seen(user), true],
       [() => inbox.readAll(user, 1), false],
       [() => inbox.readAll(user), true],
       [() => inbox.remove(user, b), true],
@@ -44,11 +45,18 @@ test("each answer has the inbox's rev and counts, and no internal fields", async
   const { store, inbox } = open();
   const [id] = (await store.notify("standing")) as [string];
   const item = (await inbox.get("standing", id)).item;
-  expect(await inbox.get("standing", id)).toEqual({ rev: 1, unread: 1, total: 1, item });
-  const read = { ...item, is_new: false, rev: 2 };
-  expect(await inbox.change("standing", id, "read")).toEqual({ rev: 2, unread: 0, total: 1, item: read });
-  expect(await inbox.readAll("standing")).toEqual({ rev: 2, unread: 0, total: 1, changed: 0 });
-  expect(await inbox.remove("standing", id)).toEqual({ rev: 3, unread: 0, total: 0 });
+  expect(await inbox.get("standing", id)).toEqual({ rev: 1, unread: 1, unseen: 1, total: 1, item });
+  const read = { ...item, is_new: false, rev: 3 };
+  expect(await inbox.seen("standing")).toEqual({ rev: 2, unread: 1, unseen: 0, total: 1 });
+  expect(await inbox.change("standing", id, "read")).toEqual({
+    rev: 3,
+    unread: 0,
+    unseen: 0,
+    total: 1,
+    item: read,
+  });
+  expect(await inbox.readAll("standing")).toEqual({ rev: 3, unread: 0, unseen: 0, total: 1, changed: 0 });
+  expect(await inbox.remove("standing", id)).toEqual({ rev: 4, unread: 0, unseen: 0, total: 0 });
 });
 
 test("every call rejects with not_found for an item that the user does not have", async () => {

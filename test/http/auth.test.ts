@@ -66,6 +66,10 @@ const userFacing: Record<string, Row & { users: [string, string] }> = {
     users: ["alex", "bob"],
     path: (user) => `/v1/users/${user}/inbox/read-all`,
   },
+  "POST /v1/users/:id/inbox/seen": {
+    users: ["alex", "bob"],
+    path: (user) => `/v1/users/${user}/inbox/seen`,
+  },
   ...Object.fromEntries(
     ["GET", "DELETE", "POST read", "POST unread", "POST archive", "POST unarchive"].map((name) => {
       const [method, change] = name.split(" ");

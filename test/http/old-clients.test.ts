@@ -64,6 +64,8 @@ test("the live service's client: listens, creates, lists, reads, and hears its o
   const id = created.data.notification_id;
   const read = await fetch(`${url}/notification/read?notification_id=${id}`, { method: "PATCH" });
   expect([read.status, await read.json()]).toEqual([200, { success: true }]);
+  const seen = await fetch(`${url}/v1/users/alex/inbox/seen`, { method: "POST" });
+  expect(seen.status).toBe(200);
   const again = (await (await fetch(`${url}/notification/alex`)).json()) as { data: unknown[] };
   expect(again.data).toMatchObject([{ notification_id: id, read_status: "read" }]);
 

@@ -16,7 +16,12 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ what: fc.constant("add"), user, nth, hint }) },
   {
     weight: 4,
-    arbitrary: fc.record({ what: fc.constantFrom("read", "unread", "archive", "remove"), user, nth, hint }),
+    arbitrary: fc.record({
+      what: fc.constantFrom("read", "unread", "archive", "remove", "see"),
+      user,
+      nth,
+      hint,
+    }),
   },
   {
     weight: 3,
@@ -71,7 +76,9 @@ test("every device ends with the database's inbox after any order of events", {
             case "unread":
             case "archive":
             case "remove":
+            case "see":
               if (one.what === "add") inboxes.add(one.user);
+              else if (one.what === "see") inboxes.see(one.user);
               else if (one.what === "remove") inboxes.remove(one.user, one.nth);
               else inboxes.change(one.user, one.nth, one.what);
               past.set(one.user, [...(past.get(one.user) ?? []), inboxes.list(one.user)]);
@@ -87,10 +94,10 @@ test("every device ends with the database's inbox after any order of events", {
                   : one.knows === "from now"
                     ? nothingYet
                     : one.knows === "too much"
-                      ? { rev: 1_000, items: [] }
+                      ? { rev: 1_000, unseen: 0, items: [] }
                       : undefined;
               const created: Device = new Device(hub, one.user, {
-                known: known ?? { rev: 0, items: [] },
+                known: known ?? { rev: 0, unseen: 0, items: [] },
                 list: () => inboxes.list(one.user),
                 bytes: messageBytes,
               });

@@ -4,11 +4,12 @@ import type { Hub, Subscription } from "../../src/realtime/hub.ts";
 
 export interface Known {
   rev: number;
+  unseen: number;
   items: InboxItem[];
 }
 
 /** What was never read of an inbox. */
-export const nothingYet: Known = { rev: fromNow, items: [] };
+export const nothingYet: Known = { rev: fromNow, unseen: 0, items: [] };
 
 /**
  * A page or app as it should be written. Each message is as big as it is told; while the device is stalled they wait in
@@ -59,7 +60,11 @@ export class Device implements Sink {
       const inOrder = [...items.values()].sort(
         (a, b) => a.created_rev - b.created_rev || (a.id < b.id ? -1 : 1),
       );
-      this.known = { rev: view.rev, items: view.total === 0 ? [] : inOrder.slice(-view.total) };
+      this.known = {
+        rev: view.rev,
+        unseen: view.unseen,
+        items: view.total === 0 ? [] : inOrder.slice(-view.total),
+      };
     });
   }
   resync(): void {

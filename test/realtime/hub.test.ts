@@ -75,7 +75,7 @@ test("sends the state, then what was missed, then each change", async () => {
   const ahead = recorder();
   hub.subscribe("alex", 9, ahead);
   await eventually(() => ahead.got.length === 2, "all are answered");
-  const standing = { rev: 3, unread: 1, total: 2 };
+  const standing = { rev: 3, unread: 1, unseen: 1, total: 2 };
   const [old, young] = inboxes.list("alex").items;
   expect(late.got).toEqual([
     ["state", standing],
@@ -104,6 +104,7 @@ test("sends the state, then what was missed, then each change", async () => {
   const removal = {
     rev: 4,
     unread: 1,
+    unseen: 1,
     total: 1,
     since: 3,
     resync: false,
@@ -251,7 +252,7 @@ test("sends resync to a device that was away too long, and only to that one", as
   hub.touch(["alex"]);
   await shows("alex", here);
   inboxes.add("alex");
-  const back = device("alex", { rev: 1, items: [] });
+  const back = device("alex", { rev: 1, unseen: 0, items: [] });
   await shows("alex", here, back);
   expect(back.heard).toEqual(["state", "resync"]);
   expect(here.heard).toEqual(["state", "resync", "changes"]);
@@ -274,7 +275,10 @@ test("sends resync to a device of an erased inbox, even when another device conn
   const known = inboxes.list("alex");
   inboxes.erase("alex");
   for (let n = 0; n < 5; n++) inboxes.add("alex");
-  const [newcomer, back] = [device("alex", { rev: fromNothing, items: [] }), device("alex", known)];
+  const [newcomer, back] = [
+    device("alex", { rev: fromNothing, unseen: 0, items: [] }),
+    device("alex", known),
+  ];
   await shows("alex", newcomer, back);
   expect(newcomer.heard).toEqual(["state", "changes"]);
   expect(back.heard).toEqual(["state", "resync"]);
@@ -367,7 +371,7 @@ test("reads users with too many changes one by one, and they miss nothing", asyn
   );
   const users = ["alex", "carol", "bob"];
   for (const user of users) inboxes.add(user);
-  const devices = users.map((user) => [user, device(user, { rev: 0, items: [] })] as const);
+  const devices = users.map((user) => [user, device(user, { rev: 0, unseen: 0, items: [] })] as const);
   for (const [user, one] of devices) await shows(user, one);
   expect(reads).toEqual([users, ["alex"], ["bob"]]);
   much.clear();

@@ -5,6 +5,7 @@ interface Inbox {
   items: InboxItem[];
   removed: Array<{ id: string; rev: number }>;
   removedBefore: number;
+  seenRev: number;
 }
 
 /** Of what MongoDB holds as much as the hub sees. Few items and fewer tombstones, so that `resync` is common. */
@@ -13,7 +14,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
   /** Where the next inbox of a user that was erased begins. */
   const clocks = new Map<string, number>();
   const of = (user: string): Inbox => {
-    const inbox = inboxes.get(user) ?? { rev: 0, items: [], removed: [], removedBefore: 0 };
+    const inbox = inboxes.get(user) ?? { rev: 0, items: [], removed: [], removedBefore: 0, seenRev: 0 };
     inboxes.set(user, inbox);
     return inbox;
   };
@@ -58,17 +59,24 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
       const forgotten = inbox.removed.splice(0, inbox.removed.length - options.tombstones);
       inbox.removedBefore = forgotten.at(-1)?.rev ?? inbox.removedBefore;
     },
+    see(user: string): void {
+      const inbox = of(user);
+      const rev = inbox.rev;
+      if (unseenIn(inbox) > 0) nextRev(user, inbox);
+      inbox.seenRev = rev;
+    },
     erase(user: string): void {
       inboxes.delete(user);
       clocks.set(user, (clocks.get(user) ?? 0) + 1_000);
     },
-    list(user: string): { rev: number; items: InboxItem[] } {
+    list(user: string): { rev: number; unseen: number; items: InboxItem[] } {
       const { rev, items } = of(user);
-      return { rev, items: [...items] };
+      return { rev, unseen: unseenIn(of(user)), items: [...items] };
     },
     changesSince({ user, since }: { user: string; since: number }): InboxChanges {
       const { rev, items, removed, removedBefore } = of(user);
-      const view = { rev, unread: items.filter((one) => one.is_new).length, total: items.length, since };
+      const unread = items.filter((one) => one.is_new).length;
+      const view = { rev, unread, unseen: unseenIn(of(user)), total: items.length, since };
       const isLost = since > 0 ? since > rev || since < removedBefore : removed.length >= options.tombstones;
       if (since !== fromNow && isLost) return { ...view, changes: [], resync: true };
       const changes: InboxChange[] = [
@@ -85,5 +93,8 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
 }
 
 export type Inboxes = ReturnType<typeof createInboxes>;
+
+const unseenIn = ({ items, seenRev }: Inbox) =>
+  items.filter((one) => one.is_new && !one.archived && one.created_rev > seenRev).length;
 
 const revOf = (one: InboxChange) => (one.change === "deleted" ? one.rev : one.item.rev);

@@ -87,7 +87,7 @@ test("without a change stream an instance serves its own devices at once, others
 
   const healAgain = await breakStreams();
   expect((await call(a, "DELETE", `/v1/users/${encodeURIComponent(user)}`)).status).toBe(204);
-  const erased = { type: "resync", rev: 0, unread: 0, total: 0 };
+  const erased = { type: "resync", rev: 0, unread: 0, unseen: 0, total: 0 };
   await eventually(() => here.messages.at(-1)?.type === "resync", "its own device hears of the erasure");
   expect(here.messages.at(-1)).toEqual(erased);
   await knows(4, there);

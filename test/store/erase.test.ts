@@ -53,6 +53,19 @@ test("does not suppress a bad address of a user who was erased", async () => {
   expect(await users.findOne({ _id })).toStrictEqual({ _id, name: "Alex" });
 });
 
+test("removes where the user had seen the inbox, and keeps a foreign field of that name", async () => {
+  const users = db.collection<{ _id: string; [field: string]: unknown }>("users");
+  await users.insertMany([
+    { _id: "saw", seen_rev: 7 },
+    { _id: "foreign", seen_rev: "7-a" },
+  ]);
+  await erase("saw");
+  await erase("foreign");
+  expect(await users.find({ _id: { $in: ["saw", "foreign"] } }).toArray()).toStrictEqual([
+    { _id: "foreign", seen_rev: "7-a" },
+  ]);
+});
+
 test("rejects when the time is up, and later calls finish the erasure", async () => {
   const user = newId();
   await deliveries.insertMany(

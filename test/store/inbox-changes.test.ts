@@ -49,7 +49,7 @@ describe("changes since a rev", () => {
       `deleted ${b}`,
       `new ${f}`,
     ]);
-    expect(missed).toMatchObject({ since: 2, rev: 7, unread: 3, total: 5, resync: false });
+    expect(missed).toMatchObject({ since: 2, rev: 7, unread: 3, unseen: 3, total: 5, resync: false });
     expect(missed.changes.map((one) => (one.change === "deleted" ? one.rev : one.item.rev))).toEqual([
       3, 4, 5, 6, 7,
     ]);
@@ -90,6 +90,7 @@ describe("changes since a rev", () => {
       since: fromNow,
       rev: 3,
       unread: 1,
+      unseen: 1,
       total: 1,
       changes: [],
       resync: false,
@@ -103,6 +104,7 @@ describe("changes since a rev", () => {
       since: 1,
       rev: 1,
       unread: 1,
+      unseen: 1,
       total: 1,
       changes: [],
       resync: false,
@@ -111,7 +113,7 @@ describe("changes since a rev", () => {
 
   test("a device ahead of the database must resync: the user was erased, or the database restored", async () => {
     const inbox = open(10);
-    const empty = { rev: 0, unread: 0, total: 0, changes: [] };
+    const empty = { rev: 0, unread: 0, unseen: 0, total: 0, changes: [] };
     expect(await inbox.since("nobody", 0)).toEqual({ ...empty, since: 0, resync: false });
     expect(await inbox.since("nobody", fromNow)).toEqual({ ...empty, since: fromNow, resync: false });
     expect(await inbox.since("nobody", 1)).toEqual({ ...empty, since: 1, resync: true });
@@ -120,6 +122,7 @@ describe("changes since a rev", () => {
       since: 2,
       rev: 1,
       unread: 1,
+      unseen: 1,
       total: 1,
       changes: [],
       resync: true,
@@ -190,6 +193,7 @@ describe("changes since a rev", () => {
       since: 3,
       rev: 104,
       unread: 27,
+      unseen: 27,
       total: 27,
       changes: [],
       resync: true,
@@ -293,6 +297,10 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("change" as const), at, change: itemChange }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove" as const), at }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("readAll" as const), back: fc.nat({ max: 8 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("seen" as const), back: fc.integer({ min: -2, max: 8 }) }),
+  },
 );
 
 test("random changes: every answer matches the model, and every device ends with the inbox's state", {
@@ -323,7 +331,7 @@ test("random changes: every answer matches the model, and every device ends with
             expect(await inbox.remove(user, target)).toEqual(model.remove(target));
           } else {
             const upTo = model.standing().rev - one.back;
-            expect(await inbox.readAll(user, upTo)).toEqual(model.readAll(upTo));
+            expect(await inbox[one.kind](user, upTo)).toEqual(model[one.kind](upTo));
           }
           left.set(model.standing().rev, model.items());
         }

@@ -18,7 +18,7 @@ describe("documents that are the product team's own", () => {
     key: "old",
     ...more,
   });
-  const none = { rev: 0, unread: 0, total: 0 };
+  const none = { rev: 0, unread: 0, unseen: 0, total: 0 };
 
   test.each([
     ["missing", {}],
@@ -41,6 +41,7 @@ describe("documents that are the product team's own", () => {
     expect(await inbox.change(user, "a", "archive")).toBeUndefined();
     expect(await inbox.remove(user, "a")).toBeUndefined();
     expect(await inbox.readAll(user)).toEqual({ ...none, changed: 0 });
+    expect(await inbox.seen(user)).toEqual(none);
     expect(await inbox.since(user, 0)).toEqual({ ...none, since: 0, changes: [], resync: false });
     expect(await users.findOne({ _id: user })).toEqual(stored);
   });
@@ -56,6 +57,7 @@ describe("documents that are the product team's own", () => {
     expect(await inbox.list("among")).toMatchObject({
       rev: 0,
       unread: 3,
+      unseen: 0,
       total: 3,
       items: [
         { id: "c" },
@@ -72,11 +74,12 @@ describe("documents that are the product team's own", () => {
     expect(await inbox.change("among", "b", "archive")).toMatchObject({
       rev: 1,
       unread: 2,
+      unseen: 0,
       total: 3,
       item: { archived: true, created_rev: 0, rev: 1 },
     });
-    expect(await inbox.remove("among", "a")).toEqual({ rev: 2, unread: 1, total: 2 });
-    expect(await inbox.readAll("among")).toEqual({ rev: 3, unread: 0, total: 2, changed: 1 });
+    expect(await inbox.remove("among", "a")).toEqual({ rev: 2, unread: 1, unseen: 0, total: 2 });
+    expect(await inbox.readAll("among")).toEqual({ rev: 3, unread: 0, unseen: 0, total: 2, changed: 1 });
     const stored = (await users.findOne({ _id: "among" })) as Document;
     expect(stored.notifications.slice(0, 6)).toEqual(others);
     expect(idsOf(stored.notifications.slice(6))).toEqual(["b", "c"]);
@@ -106,9 +109,9 @@ describe("documents that are the product team's own", () => {
     expect(items.map(inboxItemDto).map((one) => one.created_at)).toEqual(
       odd.map(() => "1970-01-01T00:00:00.000Z"),
     );
-    expect(await inbox.readAll("odd")).toEqual({ rev: 1, unread: 0, total: 4, changed: 4 });
+    expect(await inbox.readAll("odd")).toEqual({ rev: 1, unread: 0, unseen: 0, total: 4, changed: 4 });
     for (const { id } of items) await inbox.remove("odd", id);
-    expect(await inbox.list("odd")).toEqual({ rev: 5, unread: 0, total: 0, items: [] });
+    expect(await inbox.list("odd")).toEqual({ rev: 5, unread: 0, unseen: 0, total: 0, items: [] });
   });
 
   test.each([
@@ -158,6 +161,42 @@ describe("documents that are the product team's own", () => {
   });
 
   test.each([
+    ["missing", {}],
+    ["null", { seen_rev: null }],
+    ["no number", { seen_rev: Number.NaN }],
+    ["negative", { seen_rev: -4 }],
+    ["too large", { seen_rev: 1e300 }],
+  ])("a seen_rev that is %s counts as 0 until the inbox is seen", async (name, document) => {
+    const inbox = open(10);
+    const user = `seen_rev ${name}`;
+    await users.insertOne({ _id: user, ...document, notifications: [item("a")] });
+    // An item that never got a rev from us counts as seen.
+    expect(await inbox.list(user)).toMatchObject({ unread: 1, unseen: 0 });
+    expect(await inbox.seen(user)).toMatchObject({ rev: 0, unread: 1, unseen: 0 });
+    await inbox.notify(user);
+    expect(await inbox.list(user)).toMatchObject({ rev: 1, unread: 2, unseen: 1 });
+    expect(await inbox.seen(user)).toMatchObject({ rev: 2, unread: 2, unseen: 0 });
+    expect(await inbox.list(user)).toMatchObject({ rev: 2, unread: 2, unseen: 0 });
+    expect((await inbox.stored(user))?.seen_rev).toBe(1);
+  });
+
+  test.each([
+    ["a text", "12-a"],
+    ["a time", new Date(0)],
+    ["a list", [5]],
+    ["an object", { n: 5 }],
+  ])("a seen_rev that is %s is foreign: it counts as 0 and is not overwritten", async (name, seen_rev) => {
+    const inbox = open(10);
+    const user = `not our seen_rev ${name}`;
+    await users.insertOne({ _id: user, seen_rev });
+    await inbox.notify(user);
+    expect(await inbox.list(user)).toMatchObject({ unread: 1, unseen: 1 });
+    const stored = await users.findOne({ _id: user });
+    await expect(inbox.seen(user)).rejects.toMatchObject({ code: "user_document_conflict" });
+    expect(await users.findOne({ _id: user })).toEqual(stored);
+  });
+
+  test.each([
     ["texts", { removedNotifications: "x", removedBefore: "y" }],
     [
       "lists of anything",
@@ -169,7 +208,7 @@ describe("documents that are the product team's own", () => {
     const user = `removals ${name}`;
     await users.insertOne({ _id: user, ...document, notifications: [item("a"), item("b")] });
     expect(await inbox.since(user, 0)).toMatchObject({ rev: 0, total: 2, changes: [], resync: false });
-    expect(await inbox.remove(user, "a")).toEqual({ rev: 1, unread: 1, total: 1 });
+    expect(await inbox.remove(user, "a")).toEqual({ rev: 1, unread: 1, unseen: 0, total: 1 });
     expect(await inbox.since(user, 0)).toMatchObject({
       resync: false,
       changes: [{ change: "deleted", id: "a", rev: 1 }],

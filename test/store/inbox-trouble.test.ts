@@ -61,14 +61,23 @@ test("a retry after a lost answer makes one change and returns the same answer",
   expect(await losing(() => writer.change("lost", a, "archive"))).toEqual({
     rev: 2,
     unread: 3,
+    unseen: 3,
     total: 4,
     changed: 1,
     item: { ...before, is_new: false, archived: true, rev: 2 },
   });
-  expect(await losing(() => writer.remove("lost", b))).toEqual({ rev: 3, unread: 2, total: 3 });
-  expect(await losing(() => writer.readAll("lost"))).toEqual({ rev: 4, unread: 0, total: 3, changed: 2 });
-  expect(await losing(() => writer.change("lost", c, "read"))).toMatchObject({ rev: 4, changed: 0 });
-  expect(await inbox.list("lost")).toMatchObject({ rev: 4, unread: 0, total: 3 });
+  expect(await losing(() => writer.remove("lost", b))).toEqual({ rev: 3, unread: 2, unseen: 2, total: 3 });
+  for (const upTo of [1, 0, 1])
+    expect(await losing(() => writer.seen("lost", upTo))).toEqual({ rev: 4, unread: 2, unseen: 0, total: 3 });
+  expect(await losing(() => writer.readAll("lost"))).toEqual({
+    rev: 5,
+    unread: 0,
+    unseen: 0,
+    total: 3,
+    changed: 2,
+  });
+  expect(await losing(() => writer.change("lost", c, "read"))).toMatchObject({ rev: 5, changed: 0 });
+  expect(await inbox.list("lost")).toMatchObject({ rev: 5, unread: 0, unseen: 0, total: 3 });
 
   // Here the moment at which the inbox began is unknown.
   const item = { id: "old", timestamp: storedAt, is_new: true, user_id: "older", key: "old" };
@@ -88,8 +97,8 @@ test("a change that waits long for the majority is made once and answered normal
   const data = { failCommands: ["findAndModify"], appName: "slow-majority", writeConcernError: late };
   await client.db("admin").command({ configureFailPoint: "failCommand", mode: { times: 2 }, data });
   expect(await writer.change("slow", a, "read")).toMatchObject({ rev: 2, changed: 1, item: { id: a } });
-  expect(await writer.remove("slow", b)).toEqual({ rev: 3, unread: 0, total: 1 });
-  expect(await inbox.list("slow")).toMatchObject({ rev: 3, unread: 0, total: 1 });
+  expect(await writer.remove("slow", b)).toEqual({ rev: 3, unread: 0, unseen: 0, total: 1 });
+  expect(await inbox.list("slow")).toMatchObject({ rev: 3, unread: 0, unseen: 0, total: 1 });
 });
 
 test("rejects with database_unavailable while the database does not answer, and works again afterwards", async () => {
@@ -108,13 +117,16 @@ test("rejects with database_unavailable while the database does not answer, and 
     writer.change("trouble", id, "read"),
     writer.remove("trouble", id),
     writer.readAll("trouble"),
+    writer.seen("trouble"),
     reader.get("trouble", id),
     reader.read({ user: "trouble", skip: 0, limit: 1 }),
     changesSince([{ user: "trouble", since: 0 }]),
   ]).finally(heal);
   for (const one of asked)
     expect(one).toMatchObject({ status: "rejected", reason: { code: "database_unavailable" } });
-  expect(await changesSince([{ user: "trouble", since: 0 }])).toMatchObject([{ unread: 1, total: 1 }]);
+  expect(await changesSince([{ user: "trouble", since: 0 }])).toMatchObject([
+    { unread: 1, unseen: 1, total: 1 },
+  ]);
 });
 
 test("rejects with user_document_conflict when a schema rule protects the document, which stays unchanged", async () => {
@@ -126,7 +138,8 @@ test("rejects with user_document_conflict when a schema rule protects the docume
   await expect(inbox.change("ruled", id, "read")).rejects.toMatchObject(refused);
   await expect(inbox.remove("ruled", id)).rejects.toMatchObject(refused);
   await expect(inbox.readAll("ruled")).rejects.toMatchObject(refused);
-  expect(await inbox.list("ruled")).toMatchObject({ rev: 1, unread: 1, total: 1 });
+  await expect(inbox.seen("ruled")).rejects.toMatchObject(refused);
+  expect(await inbox.list("ruled")).toMatchObject({ rev: 1, unread: 1, unseen: 1, total: 1 });
 });
 
 test("a commit with an unknown result does not bring back a deleted item", async () => {
@@ -144,5 +157,5 @@ test("a commit with an unknown result does not bring back a deleted item", async
     },
   );
   await unsure.notify("again", { id });
-  expect(await inbox.list("again")).toEqual({ rev: 2, unread: 0, total: 0, items: [] });
+  expect(await inbox.list("again")).toEqual({ rev: 2, unread: 0, unseen: 0, total: 0, items: [] });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { InboxItem, ItemChange } from "../../src/model/live.ts";
+import { fromNow, type InboxItem, type ItemChange } from "../../src/model/live.ts";
 import { createInboxWriter } from "../../src/store/inbox-writes.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -30,12 +30,19 @@ describe("one item", () => {
       if (changes) rev++;
       const item = { ...before, ...state, rev, created_rev: 1, changed: storedAt };
       const answer = await inbox.change(user, id, change);
-      expect(answer, change).toEqual({ rev, unread, total: 2, changed: changes ? 1 : 0, item });
+      expect(answer, change).toEqual({
+        rev,
+        unread,
+        unseen: unread,
+        total: 2,
+        changed: changes ? 1 : 0,
+        item,
+      });
       const stored = await inbox.stored(user);
 
       expect(await inbox.change(user, id, change), `${change} again`).toEqual({ ...answer, changed: 0 });
       expect(await inbox.stored(user)).toEqual(stored);
-      expect(await inbox.get(user, id)).toEqual({ rev, unread, total: 2, item });
+      expect(await inbox.get(user, id)).toEqual({ rev, unread, unseen: unread, total: 2, item });
     }
     // An item that is not archived has no `archived` field, and an item never changed has no new fields.
     expect((await inbox.stored(user))?.notifications).toEqual([
@@ -59,7 +66,7 @@ describe("one item", () => {
   test("that was deleted is not found, and cannot be deleted or changed again", async () => {
     const inbox = open(10);
     const [a, b, c] = (await inbox.notify("delete", ...several(3))) as [string, string, string];
-    expect(await inbox.remove("delete", b)).toEqual({ rev: 2, unread: 2, total: 2 });
+    expect(await inbox.remove("delete", b)).toEqual({ rev: 2, unread: 2, unseen: 2, total: 2 });
     const stored = await inbox.stored("delete");
     expect(await inbox.remove("delete", b)).toBeUndefined();
     expect(await inbox.change("delete", b, "read")).toBeUndefined();
@@ -85,7 +92,7 @@ describe("one item", () => {
     }
     expect(await inbox.stored("theirs")).toEqual(stored);
     expect(await inbox.stored("stranger")).toBeNull();
-    expect(await inbox.list("stranger")).toEqual({ rev: 0, unread: 0, total: 0, items: [] });
+    expect(await inbox.list("stranger")).toEqual({ rev: 0, unread: 0, unseen: 0, total: 0, items: [] });
   });
 
   test("marked as read by an older client has its time of change, and that client lists it as before", async () => {
@@ -136,7 +143,7 @@ describe("read-all", () => {
     await inbox.change("all", a, "read");
     await inbox.change("all", a, "unread");
     // `a` has rev 5 by now: the user has not seen that change.
-    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, total: 3, changed: 1 });
+    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, unseen: 2, total: 3, changed: 1 });
     expect(await inbox.list("all")).toMatchObject({
       items: [
         { id: c, is_new: true },
@@ -145,12 +152,82 @@ describe("read-all", () => {
       ],
     });
     const stored = await inbox.stored("all");
-    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, total: 3, changed: 0 });
+    expect(await inbox.readAll("all", 2)).toEqual({ rev: 6, unread: 2, unseen: 2, total: 3, changed: 0 });
     expect(await inbox.stored("all")).toEqual(stored);
-    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, total: 3, changed: 2 });
-    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, total: 3, changed: 0 });
-    expect(await inbox.readAll("nobody here")).toEqual({ rev: 0, unread: 0, total: 0, changed: 0 });
+    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, unseen: 0, total: 3, changed: 2 });
+    expect(await inbox.readAll("all")).toEqual({ rev: 7, unread: 0, unseen: 0, total: 3, changed: 0 });
+    expect(await inbox.readAll("nobody here")).toEqual({
+      rev: 0,
+      unread: 0,
+      unseen: 0,
+      total: 0,
+      changed: 0,
+    });
     expect(await inbox.stored("nobody here")).toBeNull();
+  });
+});
+
+describe("seen", () => {
+  test("leaves items unread, and only items that are added later are unseen", async () => {
+    const inbox = open(10);
+    const [a] = (await inbox.notify("seen")) as [string];
+    const [b] = (await inbox.notify("seen", ...several(2))) as [string];
+    await inbox.notify("seen");
+    expect(await inbox.seen("seen", 2)).toEqual({ rev: 4, unread: 4, unseen: 1, total: 4 });
+    expect((await inbox.list("seen")).items.map((one) => one.is_new)).toEqual([true, true, true, true]);
+    // A later change of a seen item does not make it unseen again.
+    await inbox.change("seen", a, "read");
+    expect(await inbox.change("seen", a, "unread")).toMatchObject({ unread: 4, unseen: 1 });
+    await inbox.change("seen", b, "archive");
+    expect(await inbox.change("seen", b, "unread")).toMatchObject({ unread: 4, unseen: 1 });
+    expect(await inbox.seen("seen")).toMatchObject({ rev: 9, unread: 4, unseen: 0 });
+    await inbox.notify("seen");
+    expect(await inbox.list("seen")).toMatchObject({ rev: 10, unread: 5, unseen: 1 });
+  });
+
+  test("changes nothing when repeated, for an earlier rev, and for an unknown user", async () => {
+    const inbox = open(10);
+    await inbox.notify("again", ...several(3));
+    await inbox.notify("again");
+    const first = await inbox.seen("again", 2);
+    expect(first).toEqual({ rev: 3, unread: 4, unseen: 0, total: 4 });
+    const stored = await inbox.stored("again");
+    expect(stored?.seen_rev).toBe(2);
+    for (const upTo of [2, 1, 0]) expect(await inbox.seen("again", upTo)).toEqual(first);
+    expect(await inbox.stored("again")).toEqual(stored);
+    expect(await inbox.seen("nobody here")).toEqual({ rev: 0, unread: 0, unseen: 0, total: 0 });
+    expect(await inbox.stored("nobody here")).toBeNull();
+  });
+
+  test("never reaches beyond the inbox's rev, so items that are added later are unseen", async () => {
+    const inbox = open(10);
+    await inbox.notify("ahead");
+    await inbox.seen("ahead", fromNow - 1);
+    expect((await inbox.stored("ahead"))?.seen_rev).toBe(1);
+    await inbox.notify("ahead");
+    expect(await inbox.list("ahead")).toMatchObject({ unread: 2, unseen: 1 });
+  });
+
+  test("increments rev only when the number of unseen items changes", async () => {
+    const inbox = open(2);
+    const [a, b] = (await inbox.notify("read before", ...several(3))) as [string, string];
+    await inbox.readAll("read before");
+    // Of three items two are kept, both read. The watermark moves, and no device needs to hear of it.
+    expect(await inbox.seen("read before")).toEqual({ rev: 2, unread: 0, unseen: 0, total: 2 });
+    expect(await inbox.change("read before", b, "unread")).toMatchObject({ rev: 3, unseen: 0 });
+    expect(await inbox.change("read before", a, "unread")).toBeUndefined();
+    expect(await inbox.seen("read before")).toMatchObject({ rev: 3, unseen: 0 });
+  });
+
+  test("reaches a device as a new state without changes", async () => {
+    const inbox = open(10);
+    await inbox.notify("device", ...several(2));
+    await inbox.seen("device");
+    expect(await inbox.since("device", 1)).toEqual({
+      ...{ since: 1, rev: 2, unread: 2, unseen: 0, total: 2 },
+      changes: [],
+      resync: false,
+    });
   });
 });
 
@@ -172,7 +249,7 @@ describe("an item beyond INBOX_LIMIT", () => {
   test("does not reappear when another item is deleted", async () => {
     const inbox = open(4);
     const ids = await inbox.notify("back", ...several(5));
-    expect(await inbox.remove("back", ids[3] as string)).toEqual({ rev: 2, unread: 3, total: 3 });
+    expect(await inbox.remove("back", ids[3] as string)).toEqual({ rev: 2, unread: 3, unseen: 3, total: 3 });
     const left = [ids[4], ids[2], ids[1]];
     expect(idsOf((await inbox.list("back")).items)).toEqual(left);
     const [more] = (await inbox.notify("back")) as [string];
@@ -184,7 +261,7 @@ describe("an item beyond INBOX_LIMIT", () => {
     const ids = await inbox.notify("only slack", ...several(5));
     for (const id of ids.slice(1)) await inbox.change("only slack", id, "read");
     const stored = await inbox.stored("only slack");
-    expect(await inbox.readAll("only slack")).toEqual({ rev: 5, unread: 0, total: 4, changed: 0 });
+    expect(await inbox.readAll("only slack")).toEqual({ rev: 5, unread: 0, unseen: 0, total: 4, changed: 0 });
     expect(await inbox.stored("only slack")).toEqual(stored);
   });
 });

@@ -41,7 +41,7 @@ export function counted<Value>(value: Value, began: number): Value {
     if (Array.isArray(one)) return one.map((each) => inside(each));
     if (one?.constructor === Object)
       return Object.fromEntries(Object.entries(one).map(([key, each]) => [key, inside(each, key)]));
-    const isRev = typeof one === "number" && ["rev", "created_rev", "since"].includes(name);
+    const isRev = typeof one === "number" && ["rev", "created_rev", "seen_rev", "since"].includes(name);
     return isRev && one > began && one !== fromNow ? one - began : one;
   };
   return inside(value) as Value;
@@ -87,6 +87,7 @@ export function openInboxes(db: Db, inboxLimit: number) {
     remove: (user: string, id: string) => told(user, writer.remove(user, id)),
     readAll: async (user: string, upTo = fromNow) =>
       told(user, writer.readAll(user, await asked(user, upTo))),
+    seen: async (user: string, upTo = fromNow) => told(user, writer.seen(user, await asked(user, upTo))),
     /** One commit, whatever it holds. Answers the ids. */
     async notify(user: string, ...contents: Content[]): Promise<string[]> {
       const given = contents.length > 0 ? contents : [{ id: nextId() }];
@@ -114,11 +115,13 @@ export function openInboxes(db: Db, inboxLimit: number) {
 /** What an inbox must be, told without a database. Items lie newest first, as they are listed. */
 export function modelInbox(user: string, limit: number) {
   let rev = 0;
+  let seenRev = 0;
   let items: InboxItem[] = [];
 
   const standing = (): InboxState => ({
     rev,
     unread: items.filter((one) => one.is_new).length,
+    unseen: items.filter((one) => one.is_new && !one.archived && one.created_rev > seenRev).length,
     total: items.length,
   });
   /** Gives the item a new state; the same state changes nothing. */
@@ -171,6 +174,12 @@ export function modelInbox(user: string, limit: number) {
       const unread = items.filter((one) => one.is_new && one.rev <= upTo);
       for (const one of unread) put(one, { is_new: false }, at);
       return { ...standing(), changed: unread.length };
+    },
+    seen(upTo: number): InboxState {
+      const { unseen } = standing();
+      seenRev = Math.max(seenRev, Math.min(upTo, rev));
+      if (standing().unseen !== unseen) rev++;
+      return standing();
     },
   };
 }

@@ -116,6 +116,7 @@ inBrowser("finds and changes a user, and resumes a suppressed address", async ()
   await page.getByRole("heading", { name: "zoe", exact: true }).waitFor(shown);
   expect(new URL(page.url()).hash).toBe("#/users/zoe?q=zo");
   await page.locator("belfry-inbox").getByRole("button", { name: "Unread: Hello Zoe" }).waitFor(shown);
+  await page.getByText("1 not seen yet").waitFor(shown);
   await page.getByText("zoe@gone.example: does not exist").waitFor(shown);
   await page.getByRole("link", { name: /failed new_login/ }).waitFor(shown);
   await page.getByRole("button", { name: "Remove suppression" }).click();
@@ -134,6 +135,8 @@ inBrowser("finds and changes a user, and resumes a suppressed address", async ()
     phone: "+12025550123",
     locale: "pt-BR",
   });
+  // The operator's look is not the user's.
+  expect((await ask("GET", "/v1/users/zoe/inbox")).body).toMatchObject({ unseen: 1 });
   await smtp.close();
 });
 

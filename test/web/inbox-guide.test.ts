@@ -20,7 +20,7 @@ test("docs/inbox.md lists every attribute, event, part, slot and text of the tag
   const attributes = [...properties.matchAll(/^ {4}(\w+): \{(?:.*attribute: ("[\w-]+"|false))?/gm)].map(
     ([, name, attribute]) => (attribute ?? name)?.replaceAll('"', ""),
   );
-  expect(attributes).toHaveLength(12);
+  expect(attributes).toHaveLength(13);
   for (const name of attributes.filter((one) => one !== "false")) expect(guide).toContain(`| \`${name}\` |`);
   for (const [, name] of source.matchAll(/"(belfry-[\w]+)"/g)) expect(guide).toContain(`| \`${name}\` |`);
   for (const [, name] of source.matchAll(/\bpart="([\w-]+)/g)) expect(guide).toContain(`\`${name}\``);

@@ -31,7 +31,7 @@ const said = (page: Page) => page.evaluate("said.filter(([, text]) => text)");
 describe.skipIf(chromiumMissing())("the tag in a foreign page", () => {
   test("the page's global styles change only the bell's colour", async () => {
     await notify("One", { body: "Its body" });
-    const { page, tag } = await start();
+    const { page, tag } = await start({ attributes: { badge: "unread" } });
     const looks = () =>
       page.evaluate<string[]>(`[".count", "h2", ".main", ".body"].map((one) => {
         const style = getComputedStyle(document.querySelector("belfry-inbox").shadowRoot.querySelector(one));
@@ -239,8 +239,8 @@ describe.skipIf(chromiumMissing())("the tag in a foreign page", () => {
 
   test("ignores a text of the page that is no text", async () => {
     await notify("One");
-    const texts = { title: "Post", unread: { one: 7, other: "{n} ?" }, arrived: null, retry: ["x"] };
+    const texts = { title: "Post", unseen: { one: 7, other: "{n} ?" }, arrived: null, retry: ["x"] };
     const { tag } = await start({ attributes: { texts: JSON.stringify(texts) } });
-    await tag.becomes("the bell", () => tag.bell.getAttribute("aria-label"), "Post, 1 unread");
+    await tag.becomes("the bell", () => tag.bell.getAttribute("aria-label"), "Post, 1 new");
   });
 });

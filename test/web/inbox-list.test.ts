@@ -51,14 +51,14 @@ describe.skipIf(chromiumMissing())("the list", () => {
     for (const key of ["ArrowDown", "End"]) await page.keyboard.press(key);
     const focusIs = (wanted: string) => tag.becomes("the focus", () => focused(page), wanted);
     await focusIs("item-title: No. 0");
-    await notify("New");
-    await tag.item("New").waitFor({ state: "attached" });
+    await notify("Arrived");
+    await tag.item("Arrived").waitFor({ state: "attached" });
     await focusIs("item-title: No. 0");
     await page.keyboard.press("Escape");
     await tag.becomes("its state", () => tag.root.getAttribute("open"), null);
     await page.keyboard.press("Enter");
     await tag.items.first().waitFor();
-    for (const wanted of ["read-all", "notify", "close", "all", "item-title: New"]) {
+    for (const wanted of ["read-all", "notify", "preferences", "close", "all", "item-title: Arrived"]) {
       await page.keyboard.press("Tab");
       await focusIs(wanted);
     }
@@ -73,8 +73,8 @@ describe.skipIf(chromiumMissing())("the list", () => {
     await body.evaluate((one: { scrollTo(x: number, y: number): void }) => one.scrollTo(0, 900));
     const top = async () => (await tag.item("No. 45").boundingBox())?.y;
     const before = (await top()) as number;
-    await notify("New");
-    await tag.item("New").waitFor({ state: "attached" });
+    await notify("Arrived");
+    await tag.item("Arrived").waitFor({ state: "attached" });
     const hasMoved = async () => Math.abs(((await top()) as number) - before) > 2;
     await tag.becomes("whether it has moved", hasMoved, false);
     await tag.choose("unread");
@@ -107,7 +107,7 @@ describe.skipIf(chromiumMissing())("the list", () => {
     ]);
     await other.waitForURL("**/next");
     expect(page.url()).toBe(site.url);
-    await tag.counts("");
+    await tag.unread("");
   });
 
   test("shows the type instead of an invisible title", async () => {

@@ -82,7 +82,7 @@ describe.skipIf(chromiumMissing())("rows that the page draws", () => {
     await tag.open();
     await rows("Two", "Three");
     await page.locator("belfry-inbox p", { hasText: "Three" }).click({ position: { x: 5, y: 5 } });
-    await tag.counts("");
+    await tag.unread("");
   });
 
   test("renderItem may return text or nothing, and an exception affects only its row", async () => {

@@ -270,7 +270,7 @@ describe.skipIf(chromiumMissing())("the tag shows what is wrong and what to do",
     await answers(page, "**/read", 500);
     await tag.act("One", "archive");
     await tag.says("No notifications yet.");
-    await tag.counts("");
+    await tag.unread("");
     gate.open();
     await eventually(
       async () => (await belfry.inbox.list({ user: user(), archived: true })).items.length === 1,
@@ -285,6 +285,26 @@ describe.skipIf(chromiumMissing())("the tag shows what is wrong and what to do",
     await tag.listsUnread("One");
     await tag.part("dismiss").click();
     await tag.part("failure").waitFor({ state: "detached" });
+  });
+
+  test("a list that could not be marked as seen is marked when it is opened again, without a sentence", async () => {
+    const { url } = await startService(variables);
+    await notify("One");
+    const { page, tag, go } = await visit(url);
+    const tries: string[] = [];
+    page.on("request", (one) => void (one.method() === "POST" && tries.push(one.url())));
+    await answers(page, "**/seen", 500);
+    await go();
+    await tag.open();
+    await tag.listsUnseen("One");
+    await tag.becomes("the tries", async () => tries.length, 1);
+    await tag.counts("1");
+    expect(await tag.part("failure").count()).toBe(0);
+    await page.unroute("**/seen");
+    await tag.part("close").click();
+    await tag.open();
+    await tag.counts("");
+    expect(tries).toHaveLength(2);
   });
 
   test("ignores a click on an item that is already deleted", async () => {

@@ -31,13 +31,13 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
     const { deletes, page, tag } = await start();
     await tag.act("Two", "remove");
     await tag.lists("Three", "One");
-    await tag.counts("2");
+    await tag.unread("2 unread");
     expect(await page.locator("belfry-inbox .notices[role=status]").innerText()).toMatch(
       /Deleted: Two\s+Undo/,
     );
     await tag.part("undo").click();
     await tag.lists("Three", "Two", "One");
-    await tag.counts("3");
+    await tag.unread("3 unread");
     await page.clock.fastForward(undoTime);
     await tag.part("removed").waitFor({ state: "detached" });
     expect([await titles(), deletes]).toEqual([["Three", "Two", "One"], []]);
@@ -68,18 +68,18 @@ describe.skipIf(chromiumMissing())("a delete can be undone for some seconds", ()
       body: (one) => one + one.replace(" user", " inline user"),
     });
     const inline = tagOn(page, 1);
-    const elsewhere = tagOn(await context.newPage());
+    const elsewhere = tagOn(await context.newPage(), 1);
     await elsewhere.root.page().goto(site.url);
     await tag.act("Two", "remove");
     for (const one of [tag, inline]) await one.lists("Three", "One");
-    await elsewhere.counts("3");
+    await elsewhere.lists("Three", "Two", "One");
     await page.keyboard.press("Escape");
     await inline.part("undo").click();
     await inline.lists("Three", "Two", "One");
     await inline.act("One", "remove");
     await inline.item("Three").hover();
     await page.clock.fastForward(undoTime);
-    await elsewhere.counts("2");
+    await elsewhere.lists("Three", "Two");
     await inline.lists("Three", "Two");
   });
 

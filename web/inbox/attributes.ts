@@ -20,6 +20,7 @@ export class Attributes extends LitElement implements BelfryInboxProperties {
     inline: { type: Boolean, reflect: true },
     open: { type: Boolean, reflect: true },
     readOn: { attribute: "read-on" },
+    badge: {},
   };
   declare user: string | undefined;
   declare token: string | undefined;
@@ -33,6 +34,7 @@ export class Attributes extends LitElement implements BelfryInboxProperties {
   declare inline: boolean;
   declare open: boolean;
   declare readOn: "click" | "open";
+  declare badge: "unseen" | "unread";
 
   protected words: Locale = createLocale("en");
   #tag = "";
@@ -42,6 +44,7 @@ export class Attributes extends LitElement implements BelfryInboxProperties {
     this.inline = false;
     this.open = false;
     this.readOn = "click";
+    this.badge = "unseen";
   }
 
   protected override willUpdate(changed: PropertyValues): void {

@@ -1,5 +1,6 @@
 import type { InboxItem } from "../../src/client/index.ts";
-import { type Filter, filtered } from "./item.ts";
+import { type Filter, filtered, unseenOf } from "./item.ts";
+import type { InboxView } from "./session.ts";
 
 /** This many more rows are drawn each time the end of the list comes into sight. */
 const step = 30;
@@ -12,15 +13,25 @@ export class Browsing {
   current: string | undefined;
   /** Items read just now: they stay in sight among the unread ones. */
   readonly kept = new Set<string>();
+  /** Items that were unseen when they were shown: they stay marked until the list is closed. */
+  readonly fresh = new Set<string>();
+  /** Up to this `rev` the list has been marked as seen. */
+  #seenUpTo = 0;
   /** Long items that are shown in full. */
   readonly expanded = new Set<string>();
 
   choose(filter: Filter): void {
     this.filter = filter;
-    this.beginAnew();
+    this.#rewind();
   }
 
-  beginAnew(): void {
+  close(): void {
+    this.#rewind();
+    this.fresh.clear();
+    this.#seenUpTo = 0;
+  }
+
+  #rewind(): void {
     this.current = undefined;
     this.kept.clear();
     this.drawn = step;
@@ -32,6 +43,15 @@ export class Browsing {
 
   expand(id: string): void {
     if (!this.expanded.delete(id)) this.expanded.add(id);
+  }
+
+  /** Whether the view shows something new. False for the same view again, also when the service refused it. */
+  sees({ rev, items, unseen }: InboxView): boolean {
+    // The archive shows none of it.
+    if (unseen === 0 || rev <= this.#seenUpTo || this.filter === "archived") return false;
+    this.#seenUpTo = rev;
+    for (const { id } of unseenOf(items, unseen)) this.fresh.add(id);
+    return true;
   }
 
   shown(items: readonly InboxItem[] = []): readonly InboxItem[] {

@@ -49,10 +49,13 @@ export class BelfryInbox extends Attributes {
   #focused: ReturnType<typeof focusedIn>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #speaker = createSpeaker(() => this.requestUpdate());
-  readonly #sight = new Sight(() => {
-    this.#browsing.drawMore();
-    this.requestUpdate();
-  });
+  readonly #sight = new Sight(
+    () => this.#see(),
+    () => {
+      this.#browsing.drawMore();
+      this.requestUpdate();
+    },
+  );
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -78,6 +81,7 @@ export class BelfryInbox extends Attributes {
       this.#speaker.stop();
       this.#events.forget();
       this.#browsing.choose("all");
+      this.#browsing.close();
     } else if (changed.has("token") || changed.has("tokenUrl")) this.#following.end();
     else if (changed.has("getToken")) this.#following.setGetToken(getToken);
     if (user && this.isConnected) {
@@ -129,16 +133,23 @@ export class BelfryInbox extends Attributes {
     void this.#following.session?.readAll();
   }
 
+  /** The list is in sight. */
+  #see(): void {
+    const { view, session } = this.#following;
+    if (this.badge === "unread" || document.hidden || view?.connection !== "live") return;
+    if (this.#browsing.sees(view)) void session?.seen();
+  }
+
   protected override render() {
     const { view } = this.#following;
     const { dir, tag } = this.words;
-    const unread = view?.isLoaded ? view.unread : 0;
+    const counts = this.badge === "unread" ? "unread" : "unseen";
     this.#listItems(view);
     const shown = this.#isShown ? this.#panel(view) : undefined;
     this.#own.draw(shown ? shown.items.slice(0, shown.drawn) : [], this.renderItem);
     return html`
       <div class="root" part="root" dir=${dir} lang=${tag}>
-        ${this.inline ? nothing : bell(this.words, unread, this.open)}
+        ${this.inline ? nothing : bell(this.words, counts, view?.isLoaded ? view[counts] : 0, this.open)}
         <section id="panel" class="panel" part="panel" popover=${this.inline ? nothing : "auto"}
           role=${this.inline ? "region" : "dialog"} aria-labelledby="title" tabindex="-1" ?autofocus=${!this.inline}
           @beforetoggle=${this.#popover.onToggle} @toggle=${this.#popover.onToggle} @keydown=${this.#keys.onKey}
@@ -174,6 +185,7 @@ export class BelfryInbox extends Attributes {
       current: browsing.stop(items),
       drawn: browsing.drawn,
       isNew: (item) => !item.read || (this.readOn === "open" && browsing.kept.has(item.id)),
+      isFresh: (item) => browsing.fresh.has(item.id),
       isExpanded: (item) => browsing.expanded.has(item.id),
       isOwn: (item) => this.#own.has(item),
       status: statusOf(view, this.words, now, Boolean(this.user)),
@@ -217,7 +229,7 @@ export class BelfryInbox extends Attributes {
     if (changed.has("open") || changed.has("inline")) {
       this.#readWhatIsShown();
       if (!this.open) {
-        this.#browsing.beginAnew();
+        this.#browsing.close();
         this.#showsPreferences = false;
       }
     }

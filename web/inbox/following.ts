@@ -27,8 +27,8 @@ export class Following {
   get view(): InboxView | undefined {
     const view = this.#share?.session.view;
     if (!view || view.isLoaded || !this.#seen) return view;
-    const { items, unread, total, rev, isLoaded, clockAhead } = this.#seen;
-    return { ...view, items, unread, total, rev, isLoaded, clockAhead };
+    const { items, unread, unseen, total, rev, isLoaded, clockAhead } = this.#seen;
+    return { ...view, items, unread, unseen, total, rev, isLoaded, clockAhead };
   }
 
   get session(): Session | undefined {

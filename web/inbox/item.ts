@@ -29,6 +29,13 @@ export function addressOf(item: InboxItem): string | undefined {
   return protocol === "https:" || protocol === "http:" ? href : undefined;
 }
 
+/** The items that the service counts as `unseen`: the newest unread ones. */
+export const unseenOf = (items: readonly InboxItem[], unseen: number): readonly InboxItem[] =>
+  unreadOf(items).slice(0, unseen);
+
+export const unreadOf = (items: readonly InboxItem[]): readonly InboxItem[] =>
+  items.filter((one) => !one.read);
+
 export type Filter = "all" | "unread" | "archived";
 
 /** `kept`: items read just now, which stay in sight among the unread ones. */

@@ -1,9 +1,11 @@
 import type { InboxItem } from "../../src/client/index.ts";
 
+type Counts = Record<"unread" | "unseen" | "total", number>;
+
 /** The events of the tag, for its page. */
 export class PageEvents {
   readonly #host: HTMLElement;
-  #counted: { unread: number; total: number } | undefined;
+  #counted: Counts | undefined;
 
   constructor(host: HTMLElement) {
     this.#host = host;
@@ -14,9 +16,10 @@ export class PageEvents {
     this.#counted = undefined;
   }
 
-  count({ unread, total }: { unread: number; total: number }): void {
-    if (unread === this.#counted?.unread && total === this.#counted.total) return;
-    this.#counted = { unread, total };
+  count({ unread, unseen, total }: Counts): void {
+    const before = this.#counted;
+    if (unread === before?.unread && unseen === before.unseen && total === before.total) return;
+    this.#counted = { unread, unseen, total };
     this.#dispatch("belfry-count", this.#counted);
   }
 

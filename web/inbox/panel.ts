@@ -19,6 +19,7 @@ export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChang
   drawn: number;
   current: number;
   isNew: (item: InboxItem) => boolean;
+  isFresh: (item: InboxItem) => boolean;
   isExpanded: (item: InboxItem) => boolean;
   isOwn: (item: InboxItem) => boolean;
   /** The item whose delete can be undone. */
@@ -145,7 +146,7 @@ function waiting({ status, locale: { texts }, onRetry }: Panel) {
 }
 
 function list(given: Panel) {
-  const { locale, filter, items, drawn, current, isNew, isExpanded, isOwn, clockOff } = given;
+  const { locale, filter, items, drawn, current, isNew, isFresh, isExpanded, isOwn, clockOff } = given;
   const { texts } = locale;
   if (items.length === 0)
     return html`<div class="empty" part="empty"><slot name="empty">${icons.bell}<p>${texts[emptyWords[filter]]}</p></slot></div>`;
@@ -161,6 +162,7 @@ function list(given: Panel) {
             index,
             count: items.length,
             isNew: isNew(item),
+            isFresh: isFresh(item),
             isCurrent: index === current,
             isExpanded: isExpanded(item),
             isOwn: isOwn(item),

@@ -29,6 +29,11 @@ export interface BelfryInboxProperties {
   open?: boolean;
   /** `click` (the default): a clicked item is read. `open`: opening the list reads all of it. */
   readOn?: "click" | "open";
+  /**
+   * `unseen` (the default): the bell counts what has arrived since the list was last open. `unread`: it counts unread items,
+   * and opening the list marks nothing as seen.
+   */
+  badge?: "unseen" | "unread";
   /** Makes the content of a row: a node, or text. Nothing: the tag draws that row itself. */
   renderItem?: ((item: InboxItem) => Node | string | null | undefined) | undefined;
 }
@@ -45,7 +50,7 @@ export interface BelfryInboxEvents {
   /** An item was clicked. With `preventDefault()` its link is not followed. */
   "belfry-click": CustomEvent<{ item: InboxItem }>;
   /** The counts are known, or have changed. */
-  "belfry-count": CustomEvent<{ unread: number; total: number }>;
+  "belfry-count": CustomEvent<{ unread: number; unseen: number; total: number }>;
   /** The items of the list are known, or have changed. */
   "belfry-items": CustomEvent<{ items: readonly InboxItem[] }>;
 }

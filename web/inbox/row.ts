@@ -17,6 +17,8 @@ export interface Row {
   count: number;
   /** Shown as new. */
   isNew: boolean;
+  /** It was unseen when the list was opened. */
+  isFresh: boolean;
   /** The one row of the list that the Tab key stops at. */
   isCurrent: boolean;
   isExpanded: boolean;
@@ -45,7 +47,7 @@ const clickRow = (event: MouseEvent) => {
  * below it without text, for the focus, the clicks and the link.
  */
 export function row(given: Row) {
-  const { item, locale, now, index, count, isNew, isCurrent, isExpanded, isOwn } = given;
+  const { item, locale, now, index, count, isNew, isFresh, isCurrent, isExpanded, isOwn } = given;
   const { texts } = locale;
   const [title, body, url] = [titleOf(item), bodyOf(item), addressOf(item)];
   const at = Date.parse(item.created_at);
@@ -55,7 +57,7 @@ export function row(given: Row) {
   const name = isOwn
     ? nothing
     : html`${isNew ? html`<span class="sr">${texts.isUnread} </span>` : nothing}<bdi>${title}</bdi>`;
-  const about = isOwn ? `time-${index}` : `body-${index} time-${index}`;
+  const about = `${isOwn ? "" : `body-${index} `}fresh-${index} time-${index}`;
   const action = (change: Change, label: string, icon: unknown) => html`
     <button class="icon" part="action ${change}" type="button" tabindex=${tabindex} title=${label} aria-label=${label}
       @click=${() => given.onChange(change, item)}>${icon}</button>`;
@@ -73,6 +75,7 @@ export function row(given: Row) {
         ${body && !isOwn ? html`<p class="body" part="item-body" id="body-${index}"><bdi>${body}</bdi></p>` : nothing}
       </slot>
       <div class="foot" part="item-foot">
+        ${isFresh ? html`<span class="fresh" part="unseen" id="fresh-${index}">${texts.isUnseen}</span>` : nothing}
         <time part="time" id="time-${index}" datetime=${item.created_at} title=${locale.moment(at)}>${locale.ago(at, now)}</time>
         <button class="plain" part="more" type="button" tabindex=${tabindex} aria-expanded=${isExpanded}
           @click=${() => given.onExpand(item)}>${isExpanded ? texts.less : texts.more}</button>

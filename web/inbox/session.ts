@@ -1,4 +1,5 @@
 import { BelfryClient, BelfryClientError, type InboxItem, type LiveView } from "../../src/client/index.ts";
+import { unreadOf, unseenOf } from "./item.ts";
 import { createOriginCheck } from "./origin.ts";
 import { after, type Change, type Doing } from "./pending.ts";
 import { tokensOf } from "./token.ts";
@@ -39,6 +40,8 @@ export interface Session {
   flush(): void;
   /** Marks the shown items as read. Items that arrive meanwhile stay unread. */
   readAll(): Promise<void>;
+  /** Marks the shown items as seen. */
+  seen(): Promise<void>;
   /** Starts again at once: after a refusal, or instead of waiting for the next try. */
   retry(): void;
   forgive(): void;
@@ -65,7 +68,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
       return response;
     },
   });
-  let base: LiveView = { items: [], unread: 0, total: 0, rev: 0, connection: "connecting" };
+  let base: LiveView = { items: [], unread: 0, unseen: 0, total: 0, rev: 0, connection: "connecting" };
   let isLoaded = false;
   let troubledSince: number | undefined = Date.now();
   let failure: Error | undefined;
@@ -88,8 +91,8 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
     const hasList = connection === "live" || next.rev > 0;
     if (hasList) base = next;
     else {
-      const { items, unread, total, rev } = base;
-      base = { ...next, items, unread, total, rev };
+      const { items, unread, unseen, total, rev } = base;
+      base = { ...next, items, unread, unseen, total, rev };
     }
     isLoaded ||= hasList;
     for (const one of pending) if (one.settled <= base.rev) pending.delete(one);
@@ -103,9 +106,20 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
     const common = { isLoaded, troubledSince, failure, removed, clockAhead };
     if (pending.size === 0) return { ...base, ...common };
     let { items } = base;
-    for (const { doing } of pending) items = after(items, doing);
-    const unread = items.filter((one) => !one.read).length;
-    return { ...base, ...common, items, unread, total: items.length };
+    let unseen = unseenOf(items, base.unseen);
+    for (const { doing } of pending) {
+      items = after(items, doing);
+      unseen = after(unseen, doing);
+      if (doing.change === "seen") unseen = unseen.filter((one) => one.created_rev > doing.upTo);
+    }
+    return {
+      ...base,
+      ...common,
+      items,
+      unread: unreadOf(items).length,
+      unseen: unreadOf(unseen).length,
+      total: items.length,
+    };
   }
 
   function show(): void {
@@ -113,7 +127,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
     onChange();
   }
 
-  /** `call` resolves with the `rev` from which on the service has it; 0: it was undone. */
+  /** `call` resolves with the `rev` from which on the service has it; 0: it does not get it. */
   async function act(doing: Doing, call: () => Promise<{ rev: number }>): Promise<void> {
     const mine = { doing, settled: Number.POSITIVE_INFINITY };
     pending.add(mine);
@@ -159,13 +173,18 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
       const upTo = base.rev;
       return act({ change: "readAll", upTo }, () => client.inbox.readAll(upTo));
     },
+    seen() {
+      const upTo = base.rev;
+      // A failure is not shown: the reader did nothing that failed.
+      return act({ change: "seen", upTo }, () => client.inbox.seen(upTo).catch(() => ({ rev: 0 })));
+    },
     retry() {
       live.close();
       origin.forget();
       troubledSince = Date.now();
       failure = undefined;
-      const { items, unread, total, rev } = base;
-      base = { items, unread, total, rev, connection: "connecting" };
+      const { items, unread, unseen, total, rev } = base;
+      base = { items, unread, unseen, total, rev, connection: "connecting" };
       live = open();
       show();
     },

@@ -1,13 +1,17 @@
-/** Observes the list: when its end comes into sight, and which texts do not fit. */
+/** Observes the list: when it or its end comes into sight, and which texts do not fit. */
 export class Sight {
+  readonly #list: IntersectionObserver;
   readonly #end: IntersectionObserver;
   readonly #size = new ResizeObserver(([list]) => list && markCut(list.target));
 
-  constructor(onEnd: () => void) {
-    this.#end = new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && onEnd());
+  constructor(onList: () => void, onEnd: () => void) {
+    const observe = (onSight: () => void) =>
+      new IntersectionObserver((entries) => entries.some((one) => one.isIntersecting) && onSight());
+    this.#list = observe(onList);
+    this.#end = observe(onEnd);
   }
 
-  /** Call it after each render: both observers report the present state at once, and then each change. */
+  /** Call it after each render: all observers report the present state at once, and then each change. */
   follow(root: ParentNode): void {
     this.end();
     const list = root.querySelector("ul");
@@ -15,11 +19,13 @@ export class Sight {
     if (list) {
       sweep(list);
       this.#size.observe(list);
+      this.#list.observe(list);
     }
     if (end) this.#end.observe(end);
   }
 
   end(): void {
+    this.#list.disconnect();
     this.#end.disconnect();
     this.#size.disconnect();
   }

@@ -5,8 +5,10 @@ export type Texts = typeof english;
 
 const english = {
   title: "Notifications",
+  unseen: { one: "{n} new", other: "{n} new" } as Forms,
   unread: { one: "{n} unread", other: "{n} unread" } as Forms,
   arrived: { one: "{n} new notification", other: "{n} new notifications" } as Forms,
+  isUnseen: "New",
   isUnread: "Unread:",
   show: "Show",
   filterAll: "All",
@@ -56,13 +58,20 @@ export type GivenTexts = Record<string, string | Forms>;
 
 const russian: Texts = {
   title: "Уведомления",
-  unread: { one: "{n} новое", few: "{n} новых", many: "{n} новых", other: "{n} нового" },
+  unseen: { one: "{n} новое", few: "{n} новых", many: "{n} новых", other: "{n} нового" },
+  unread: {
+    one: "{n} непрочитанное",
+    few: "{n} непрочитанных",
+    many: "{n} непрочитанных",
+    other: "{n} непрочитанного",
+  },
   arrived: {
     one: "{n} новое уведомление",
     few: "{n} новых уведомления",
     many: "{n} новых уведомлений",
     other: "{n} нового уведомления",
   },
+  isUnseen: "Новое",
   isUnread: "Не прочитано:",
   show: "Показать",
   filterAll: "Все",

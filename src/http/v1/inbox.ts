@@ -77,6 +77,22 @@ export async function inboxRoutes(app: FastifyInstance, inbox: Inbox): Promise<v
     async ({ params, body }) => inbox.readAll(canonicalUser(params.id), body.up_to_rev),
   );
 
+  app.post<UserParams & { Body: Static<typeof schemas.SeenBody> }>(
+    `${path}/seen`,
+    {
+      config: { ...config, bodyOptional: true },
+      schema: {
+        tags,
+        summary: "Mark the inbox as seen, or up to a `rev`",
+        description: "Call it when the list is opened. Items stay unread.",
+        params: schemas.UserPath,
+        body: schemas.SeenBody,
+        response: { 200: schemas.StateReply },
+      },
+    },
+    async ({ params, body }) => inbox.seen(canonicalUser(params.id), body.up_to_rev),
+  );
+
   await app.register(async (own) => {
     ignoreBodies(own);
     for (const [change, summary] of Object.entries(changes) as Array<[ItemChange, string]>) {

@@ -102,6 +102,16 @@ export const ReadAllBody = Exactly({
     }),
   ),
 });
+export const SeenBody = Exactly({
+  up_to_rev: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        "Items that were added after this `rev` stay unseen. Default: all items are marked as seen.",
+    }),
+  ),
+});
 export const ReadAllReply = Type.Object(
   { ...inboxState, changed: Type.Integer({ description: "How many items were marked as read." }) },
   { title: "ReadAllAnswer" },

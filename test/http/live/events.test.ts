@@ -34,15 +34,23 @@ test("an EventSource gets the state, then each change, with its rev as id", asyn
     `id: ${began + 2}\nevent: changes`,
   ]);
   expect(counted(device.messages, began)).toMatchObject([
-    { type: "state", rev: 0, unread: 0, total: 0 },
+    { type: "state", rev: 0, unread: 0, unseen: 0, total: 0 },
     {
       type: "changes",
       rev: 1,
       unread: 1,
+      unseen: 1,
       total: 1,
       changes: [{ change: "new", item: { id, title: "two\nlines" } }],
     },
-    { type: "changes", rev: 2, unread: 0, total: 1, changes: [{ change: "read", item: { id, read: true } }] },
+    {
+      type: "changes",
+      rev: 2,
+      unread: 0,
+      unseen: 0,
+      total: 1,
+      changes: [{ change: "read", item: { id, read: true } }],
+    },
   ]);
 });
 

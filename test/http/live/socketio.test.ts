@@ -28,7 +28,7 @@ test.each(kinds)(
     const untitled = await notify(url, user, "Title alone");
     await eventually(() => device.messages.length === 4, "the second item");
     expect(counted(device.messages, await revBefore(url, user, 3))).toMatchObject([
-      { type: "state", rev: 0, unread: 0, total: 0 },
+      { type: "state", rev: 0, unread: 0, unseen: 0, total: 0 },
       {
         type: "changes",
         rev: 1,
@@ -41,7 +41,7 @@ test.each(kinds)(
         unread: 0,
         changes: [{ change: "archived", rev: 2, item: { id, archived: true } }],
       },
-      { type: "changes", rev: 3, unread: 1, total: 2, changes: [{ change: "new", rev: 3 }] },
+      { type: "changes", rev: 3, unread: 1, unseen: 1, total: 2, changes: [{ change: "new", rev: 3 }] },
     ]);
     // A packet of its own: a poll may bring it after the other.
     await eventually(() => device.notifications.length === 2, "the second item by the old event");
@@ -49,6 +49,10 @@ test.each(kinds)(
       { message: "Body", id },
       { message: "Title alone", id: untitled },
     ]);
+    const { body } = await call(url, "POST", `/v1/users/${encodeURIComponent(user)}/inbox/seen`);
+    await eventually(() => device.messages.length === 5, "that all is seen");
+    expect(device.messages[4]).toEqual({ type: "changes", ...body, unseen: 0, changes: [] });
+    expect(device.notifications).toHaveLength(2);
   },
 );
 

@@ -52,7 +52,20 @@ test("devices on all transports, on two instances, see the same sequence of chan
   }
   const [first, ...others] = devices as [Device, ...Device[]];
   expect(first.messages.map((one) => one.type)).toEqual(["state", ...Array(8).fill("changes")]);
-  expect(first.messages.at(-1)).toMatchObject({ unread: 2, total: 3 });
+  expect(first.messages.at(-1)).toMatchObject({ unread: 2, unseen: 2, total: 3 });
+  const see = async (url: string, rev: number) =>
+    call(url, "POST", `/v1/users/${encodeURIComponent(user)}/inbox/seen`, { up_to_rev: rev });
+  // The items that are left came with the second and the fourth change.
+  await see(b.url, await revBefore(b.url, user, 4));
+  await everyone("all seen");
+  await see(a.url, await revBefore(a.url, user, 5));
+  expect(first.messages.at(-1)).toMatchObject({
+    type: "changes",
+    changes: [],
+    unread: 2,
+    unseen: 0,
+    total: 3,
+  });
   for (const device of others) expect(device.messages).toEqual(first.messages);
   await eventually(() => dialect.every(({ texts }) => texts.length === 4), "each new item, no more");
   expect(dialect[1]?.texts).toEqual(dialect[0]?.texts);

@@ -19,7 +19,7 @@ describe("messages to a device", () => {
     const user = someone();
     const device = openSocket(url, livePath(user));
     await eventually(() => device.messages.length === 1, "it is told where it stands");
-    expect(device.messages).toEqual([{ type: "state", rev: 0, unread: 0, total: 0 }]);
+    expect(device.messages).toEqual([{ type: "state", rev: 0, unread: 0, unseen: 0, total: 0 }]);
 
     const id = await notify(url, user, "Hello", "World");
     const item = {
@@ -35,7 +35,7 @@ describe("messages to a device", () => {
       created_rev: 1,
     };
     const expected: unknown[] = [
-      { type: "changes", rev: 1, unread: 1, total: 1, changes: [{ change: "new", rev: 1, item }] },
+      { type: "changes", rev: 1, unread: 1, unseen: 1, total: 1, changes: [{ change: "new", rev: 1, item }] },
     ];
     await eventually(() => device.messages.length === 2, "the new item");
     for (const [n, [what, told, state]] of (
@@ -50,7 +50,7 @@ describe("messages to a device", () => {
       await eventually(() => device.messages.length === 3 + n, what);
       const rev = 2 + n;
       expected.push({
-        ...{ type: "changes", rev, unread: state.read ? 0 : 1, total: 1 },
+        ...{ type: "changes", rev, unread: state.read ? 0 : 1, unseen: state.read ? 0 : 1, total: 1 },
         changes: [{ change: told, rev, item: { ...item, ...state, rev } }],
       });
     }
@@ -60,6 +60,7 @@ describe("messages to a device", () => {
       type: "changes",
       rev: 6,
       unread: 0,
+      unseen: 0,
       total: 0,
       changes: [{ change: "deleted", rev: 6, id }],
     });
@@ -75,7 +76,7 @@ describe("messages to a device", () => {
     await change(url, user, second, "delete");
 
     const began = await revBefore(url, user, 5);
-    const state = { type: "state", rev: 5, unread: 1, total: 2 };
+    const state = { type: "state", rev: 5, unread: 1, unseen: 1, total: 2 };
     const missed = async (rev: number, messages: number) => {
       const device = openSocket(url, livePath(user, `?rev=${rev && began + rev}`));
       // What it is told leaves some time for one message more.
@@ -89,7 +90,7 @@ describe("messages to a device", () => {
     expect(await missed(2, 2)).toMatchObject([
       state,
       {
-        ...{ type: "changes", rev: 5, unread: 1, total: 2 },
+        ...{ type: "changes", rev: 5, unread: 1, unseen: 1, total: 2 },
         changes: [
           { change: "read", rev: 3, item: { id: first, read: true } },
           { change: "new", rev: 4, item: { title: "3" } },
@@ -108,7 +109,7 @@ describe("messages to a device", () => {
     const rev = await revBefore(url, user, 0);
     const device = openSocket(url, livePath(user, `?rev=${rev + 999}`));
     await eventually(() => device.messages.length === 2, "it is told to read anew");
-    const standing = { rev, unread: 1, total: 1 };
+    const standing = { rev, unread: 1, unseen: 1, total: 1 };
     expect(device.messages).toEqual([
       { type: "state", ...standing },
       { type: "resync", ...standing },
@@ -132,7 +133,7 @@ describe("messages to a device", () => {
     for (let n = 0; n < 10; n++) await notify(url, user, `after ${n}`);
     const device = openSocket(url, livePath(user, `?rev=${known}`));
     await eventually(() => device.messages.length === 2, "it is told to read anew");
-    expect(device.messages[1]).toMatchObject({ type: "resync", unread: 10, total: 10 });
+    expect(device.messages[1]).toMatchObject({ type: "resync", unread: 10, unseen: 10, total: 10 });
     const newcomer = openSocket(url, livePath(user, "?rev=0"));
     await eventually(() => newcomer.messages.length === 2, "who knows nothing is told everything");
     expect(newcomer.messages[1]).toMatchObject({
@@ -149,8 +150,8 @@ describe("messages to a device", () => {
     await eventually(() => device.messages.length === 2, "it is told to read anew");
     const { rev } = device.messages[0] as { rev: number };
     expect(device.messages).toEqual([
-      { type: "state", rev, unread: 30, total: 30 },
-      { type: "resync", rev, unread: 30, total: 30 },
+      { type: "state", rev, unread: 30, unseen: 30, total: 30 },
+      { type: "resync", rev, unread: 30, unseen: 30, total: 30 },
     ]);
     await notify(url, user, "after");
     await eventually(() => device.messages.length === 3, "the next change");

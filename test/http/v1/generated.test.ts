@@ -125,10 +125,10 @@ const operations: Array<[string, fc.Arbitrary<Request>]> = [
     "POST",
     fc.record({ path: at("/v1/users/", user, "/inbox/", item, `/${change}`), body: anything }),
   ]),
-  [
+  ...["read-all", "seen"].map((what): [string, fc.Arbitrary<Request>] => [
     "POST",
-    fc.record({ path: at("/v1/users/", user, "/inbox/read-all"), body: fields({ up_to_rev: fc.nat() }) }),
-  ],
+    fc.record({ path: at("/v1/users/", user, `/inbox/${what}`), body: fields({ up_to_rev: fc.nat() }) }),
+  ]),
   [
     "POST",
     fc.record({

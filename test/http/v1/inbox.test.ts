@@ -40,7 +40,7 @@ const idsOf = (answer: Answer): string[] => {
   expect(answer.status, JSON.stringify(answer.body)).toBe(200);
   return answer.body.items.map((item: { id: string }) => item.id);
 };
-const stateOf = ({ body: { rev, unread, total } }: Answer) => ({ rev, unread, total });
+const stateOf = ({ body: { rev, unread, unseen, total } }: Answer) => ({ rev, unread, unseen, total });
 
 async function problem(answer: Answer | Promise<Answer>, status: number, code: string, pointers?: string[]) {
   const { body, headers, ...rest } = await answer;
@@ -61,6 +61,7 @@ describe("an inbox", () => {
     expect(body).toStrictEqual({
       rev,
       unread: 1,
+      unseen: 1,
       total: 1,
       items: [
         {
@@ -82,13 +83,20 @@ describe("an inbox", () => {
     expect((await call(url, "GET", `${inboxOf(user)}/${id?.toUpperCase()}`)).body).toStrictEqual({
       rev,
       unread: 1,
+      unseen: 1,
       total: 1,
       item: body.items[0],
     });
   });
 
   test("of a user nobody knows is empty", async () => {
-    expect((await list("nobody at all")).body).toStrictEqual({ rev: 0, unread: 0, total: 0, items: [] });
+    expect((await list("nobody at all")).body).toStrictEqual({
+      rev: 0,
+      unread: 0,
+      unseen: 0,
+      total: 0,
+      items: [],
+    });
   });
 
   test("each change answers with the item and the counts after it, and doing it twice changes nothing", async () => {
@@ -106,6 +114,7 @@ describe("an inbox", () => {
     expect(await outcome("read")).toStrictEqual({
       rev: began + 1,
       unread: 1,
+      unseen: 1,
       total: 2,
       read: true,
       archived: false,
@@ -120,6 +129,7 @@ describe("an inbox", () => {
     expect(await outcome("archive")).toMatchObject({
       rev: began + 3,
       unread: 1,
+      unseen: 1,
       total: 2,
       read: true,
       archived: true,
@@ -140,7 +150,7 @@ describe("an inbox", () => {
 
     const gone = await call(url, "DELETE", `${inboxOf(user)}/${first}`);
     expect(gone.status).toBe(200);
-    expect(gone.body).toStrictEqual({ rev: began + 7, unread: 1, total: 1 });
+    expect(gone.body).toStrictEqual({ rev: began + 7, unread: 1, unseen: 1, total: 1 });
     await problem(call(url, "DELETE", `${inboxOf(user)}/${first}`), 404, "not_found");
     expect(idsOf(await list(user))).toStrictEqual([second]);
   });
@@ -171,6 +181,7 @@ describe("an inbox", () => {
     expect((await readAll({ up_to_rev: seen })).body).toStrictEqual({
       rev: seen + 3,
       unread: 2,
+      unseen: 2,
       total: 5,
       changed: 3,
     });
@@ -182,6 +193,25 @@ describe("an inbox", () => {
     expect((await readAll({})).body).toMatchObject({ changed: 1 });
     await notified(user, 1);
     expect((await readAll({ up_to_rev: Number.MAX_SAFE_INTEGER })).body).toMatchObject({ changed: 1 });
+  });
+
+  test("seen marks all as seen, or what had come up to a rev, and nothing as read", async () => {
+    const user = newUser();
+    const see = (body?: unknown, headers?: Record<string, string>) =>
+      call(url, "POST", `${inboxOf(user)}/seen`, body, headers);
+    await notified(user, 3);
+    const { rev } = (await list(user)).body;
+    await notified(user, 2);
+    expect((await see({ up_to_rev: 0 })).body).toMatchObject({ rev: rev + 2, unseen: 5 });
+    const state = { rev: rev + 3, unread: 5, unseen: 2, total: 5 };
+    expect((await see({ up_to_rev: rev })).body).toStrictEqual(state);
+    expect((await see({ up_to_rev: rev })).body).toStrictEqual(state);
+    expect((await see()).body).toStrictEqual({ ...state, rev: rev + 4, unseen: 0 });
+    await notified(user, 1);
+    expect(stateOf(await list(user))).toMatchObject({ unread: 6, unseen: 1 });
+    expect((await see("", { "content-type": "application/json" })).body).toMatchObject({ unseen: 0 });
+    await notified(user, 1);
+    expect((await see({ up_to_rev: Number.MAX_SAFE_INTEGER })).body).toMatchObject({ unread: 7, unseen: 0 });
   });
 });
 
@@ -231,7 +261,7 @@ describe("a list", () => {
     expect(await of("?type=never_heard_of")).toStrictEqual([]);
     expect(await of(`?target_id=${target}`)).toStrictEqual([aimed]);
     // The counts are the inbox's, not the page's.
-    expect(stateOf(await list(user, "?type=new_post"))).toMatchObject({ unread: 1, total: 3 });
+    expect(stateOf(await list(user, "?type=new_post"))).toMatchObject({ unread: 1, unseen: 1, total: 3 });
   });
 
   test("a target is found in either case, also beside what an older system wrote there; its cursor fits both", async () => {
@@ -321,12 +351,13 @@ test("a user's token opens that user's inbox, and neither another one, nor profi
       as(token, "POST", `${path}/archive`),
       as(token, "POST", `${path}/unarchive`),
       as(token, "POST", `${inboxOf(of)}/read-all`),
+      as(token, "POST", `${inboxOf(of)}/seen`),
     ]);
     answers.push(await as(token, "DELETE", path));
     return answers.map(({ status }) => status);
   };
-  expect(await calls(user)).toStrictEqual(Array(8).fill(200));
-  expect(await calls(other)).toStrictEqual(Array(8).fill(403));
+  expect(await calls(user)).toStrictEqual(Array(9).fill(200));
+  expect(await calls(other)).toStrictEqual(Array(9).fill(403));
   for (const method of ["GET", "PUT", "PATCH", "DELETE"])
     expect(
       (await as(token, method, `/v1/users/${user}`, method.startsWith("P") ? {} : undefined)).status,
@@ -394,10 +425,11 @@ describe("what cannot be answered", () => {
     [{ rev: 1 }, "/rev"],
     [null, ""],
     [[], ""],
-  ])("read-all with %j is refused", async (body, pointer) => {
-    await problem(call(url, "POST", `${inboxOf(newUser())}/read-all`, body), 400, "invalid_request", [
-      pointer,
-    ]);
+  ])("read-all and seen with %j are refused", async (body, pointer) => {
+    for (const what of ["read-all", "seen"]) {
+      const answer = call(url, "POST", `${inboxOf(newUser())}/${what}`, body);
+      await problem(answer, 400, "invalid_request", [pointer]);
+    }
   });
 
   test("other methods are told which there are", async () => {

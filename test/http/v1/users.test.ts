@@ -350,6 +350,7 @@ describe("erasing a user", () => {
     expect((await call(url, "GET", `/v1/users/${user}/inbox`)).body).toStrictEqual({
       rev: 0,
       unread: 0,
+      unseen: 0,
       total: 0,
       items: [],
     });
@@ -488,11 +489,13 @@ describe("erasing a user", () => {
     const { url } = await startService({ DB_URI: uri, EMAIL: "team@receiver.example" });
     const user = newUser();
     await notify(url, [user]);
+    await call(url, "POST", `/v1/users/${user}/inbox/seen`);
     await erase(url, user);
     await notify(url, [user]);
     expect((await profileOf(url, user)).body).toMatchObject({ email: "team@receiver.example" });
     expect((await call(url, "GET", `/v1/users/${user}/inbox`)).body).toMatchObject({
       unread: 1,
+      unseen: 1,
       total: 1,
     });
   });

@@ -28,15 +28,25 @@ export function tagOn(page: Page, nth = 0) {
     panel: part("panel"),
     item: (title: string) => items.filter({ hasText: title }),
     open: () => part("bell").click(),
-    /** The bell says it; "" when there is nothing unread. */
+    /** The bell says it; "" when there is nothing new. */
     counts: (wanted: string) =>
       becomes("the count", async () => (await part("count").allTextContents()).join(), wanted),
+    /** The open list says it; "" when everything is read. */
+    unread: (wanted: string) =>
+      becomes("what is unread", () => root.locator('header [part="unread"]').innerText(), wanted),
     lists: (...wanted: string[]) =>
       becomes("the titles", () => root.locator('[part~="item-title"] bdi').allTextContents(), wanted),
     listsUnread: (...wanted: string[]) =>
       becomes(
         "the unread titles",
         () => root.locator('[part~="item-unread"] [part~="item-title"] bdi').allTextContents(),
+        wanted,
+      ),
+    /** The items that are marked as new since the list was last open. */
+    listsUnseen: (...wanted: string[]) =>
+      becomes(
+        "the unseen titles",
+        () => root.locator('li:has([part="unseen"]) [part~="item-title"] bdi').allTextContents(),
         wanted,
       ),
     /** A sentence that is shown, somewhere in the tag. */

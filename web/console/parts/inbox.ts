@@ -14,6 +14,7 @@ class Inbox extends Part {
   declare user: string;
   /** The service needs keys: then the element needs tokens. */
   #hasKey = false;
+  #unseen = 0;
   #loop = new Loop(this, (signal) => this.#prepare(signal));
 
   override connectedCallback(): void {
@@ -29,7 +30,9 @@ class Inbox extends Part {
   #redraw = (): void => this.requestUpdate();
 
   override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    if (changed.has("user") && this.hasUpdated) this.#loop.restart();
+    if (!changed.has("user") || !this.hasUpdated) return;
+    this.#unseen = 0;
+    this.#loop.restart();
   }
 
   async #prepare(signal: AbortSignal): Promise<undefined> {
@@ -43,6 +46,11 @@ class Inbox extends Part {
     return undefined;
   }
 
+  #onCount = ({ detail }: CustomEvent<{ unseen: number }>): void => {
+    this.#unseen = detail.unseen;
+    this.requestUpdate();
+  };
+
   get #path(): string {
     return `/v1/users/${encodeURIComponent(this.user)}`;
   }
@@ -54,7 +62,10 @@ class Inbox extends Part {
     const { error, isFirst } = this.#loop;
     const isOff = error instanceof BelfryClientError && error.code === "tokens_off";
     return html`<section class="inbox-frame" aria-label=${`The inbox of ${this.user}`}>
-      <h3>Inbox of <bdi>${this.user}</bdi></h3>
+      <h3>
+        Inbox of <bdi>${this.user}</bdi>
+        ${this.#unseen > 0 ? html`<span class="soft">${this.#unseen} not seen yet</span>` : nothing}
+      </h3>
       ${isOff ? noTokens : loadState(this.#loop)}
       ${error || isFirst ? nothing : this.#inbox()}
     </section>`;
@@ -62,8 +73,10 @@ class Inbox extends Part {
 
   #inbox(): TemplateResult {
     const getToken = this.#hasKey ? this.#getToken : undefined;
+    // With this badge an operator's look marks nothing as seen.
     return html`<div class="inbox-window">
-      <belfry-inbox inline user=${this.user} theme=${shownTheme()} .getToken=${getToken}></belfry-inbox>
+      <belfry-inbox inline badge="unread" user=${this.user} theme=${shownTheme()} .getToken=${getToken}
+        @belfry-count=${this.#onCount}></belfry-inbox>
     </div>`;
   }
 }
