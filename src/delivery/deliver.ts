@@ -14,7 +14,7 @@ import { reachOf } from "../model/reach.ts";
 import { type ProviderSlot, ratePatienceMs, restOf, sendWithin } from "./slot.ts";
 import type { Turn } from "./turn.ts";
 
-export interface DeliverPartners {
+export interface DeliverOptions {
   rules: ChannelRules;
   /** The channel's providers, in order of preference. */
   slots: ProviderSlot[];
@@ -44,12 +44,12 @@ type Result = DeliveryRun["result"];
  * gets the first available provider, or the next one when that is paused or has a transient failure. A send without an
  * answer is not tried with another provider in the same run. Never throws.
  */
-export async function deliver(delivery: HeldDelivery, partners: DeliverPartners): Promise<DeliveryRun> {
-  const { slots, rules, now } = partners;
+export async function deliver(delivery: HeldDelivery, options: DeliverOptions): Promise<DeliveryRun> {
+  const { slots, rules, now } = options;
   const attempts: Attempt[] = [];
   let recipient: Recipient;
   try {
-    recipient = await partners.recipient(delivery);
+    recipient = await options.recipient(delivery);
   } catch (error) {
     return retry("PROFILE", `the user's profile could not be read: ${(error as Error).message}`);
   }
@@ -57,18 +57,18 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
     addresses,
     taken: takenBefore,
     unreachable,
-  } = reachOf(rules, recipient, delivery.outcomes, partners.resendUnknown);
+  } = reachOf(rules, recipient, delivery.outcomes, options.resendUnknown);
   if (addresses.length === 0 && takenBefore) return { attempts, result: { kind: "sent" } };
   let decision: Decision;
   try {
-    decision = await partners.decide(delivery, recipient, unreachable ?? withoutProvider());
+    decision = await options.decide(delivery, recipient, unreachable ?? withoutProvider());
   } catch (error) {
     return retry("RULES", `the rules could not be checked: ${(error as Error).message}`);
   }
   if (decision.verdict !== "send") return { attempts, result: { kind: "decided", decision } };
 
   // Before the message is made, so that one that ends the process here is noticed too.
-  if (partners.begin && !(await partners.begin(delivery, recipient).catch(() => false)))
+  if (options.begin && !(await options.begin(delivery, recipient).catch(() => false)))
     return retry("LEASE", "another worker took the delivery before the send");
 
   const composed = addresses.map((one) => ({ address: one.address, ...compose(one) }));
@@ -100,7 +100,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
     const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
     try {
       const message = rules.message(
-        partners.render(rules.name, content, reader),
+        options.render(rules.name, content, reader),
         delivery,
         address,
         recipient,
@@ -123,9 +123,9 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
         until = Math.min(until, now() + wait);
         continue;
       }
-      if (wait > 0) await partners.sleep(wait);
+      if (wait > 0) await options.sleep(wait);
       // It is decided anew. Nothing waits between this and the send.
-      if (partners.isOutdated?.(delivery))
+      if (options.isOutdated?.(delivery))
         return { kind: "decided", decision: { verdict: "later", rule: "changed", until: now() } };
       const report = health.enter();
       if (!report) {
@@ -133,7 +133,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
         continue;
       }
       const at = now();
-      const answer = await sendWithin(partners.deadlineMs, provider, message).then(
+      const answer = await sendWithin(options.deadlineMs, provider, message).then(
         (answered): AttemptOutcome => ({ kind: "sent", ...answered }),
         // Any other error is a defect, and the message may have been sent.
         (error): AttemptOutcome =>
@@ -149,7 +149,7 @@ export async function deliver(delivery: HeldDelivery, partners: DeliverPartners)
         (outcome.reason === "address" || outcome.reason === "opt_out") &&
         outcome.remember !== false
       )
-        await partners.suppress(delivery.user, rules.name, address, outcome.reason).catch(() => {});
+        await options.suppress(delivery.user, rules.name, address, outcome.reason).catch(() => {});
       if (outcome.kind === "misconfigured") until = Math.min(until, restOf(health.availability(), now()));
       else if (outcome.kind !== "retry") return outcome;
       else last = outcome;

@@ -7,7 +7,7 @@ import type { Recipient } from "../model/channel.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { Channel, PlannedDelivery } from "../model/notification.ts";
 import type { Store } from "../store/index.ts";
-import { type DeliverPartners, deliver } from "./deliver.ts";
+import { type DeliverOptions, deliver } from "./deliver.ts";
 import { watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
 import { channelAvailability, createSlot, ratePatienceMs } from "./slot.ts";
@@ -19,7 +19,7 @@ export type Lease = { token: string; until: number };
 
 export interface EngineOptions
   extends Pick<WorkerOptions, "concurrency" | "leaseMs" | "onSettled" | "log">,
-    Pick<DeliverPartners, "deadlineMs"> {
+    Pick<DeliverOptions, "deadlineMs"> {
   /** Of users who have none. */
   timeZone: string;
   /** From 0 up to 1: spreads retries. */
@@ -64,11 +64,11 @@ export function createEngine(
       read.set(delivery, { at: now(), recipient });
       return recipient;
     };
-    const suppress: DeliverPartners["suppress"] = (user, of, address, reason) =>
+    const suppress: DeliverOptions["suppress"] = (user, of, address, reason) =>
       store.users.suppress(user, of, { address, reason, at: new Date(now()) }).finally(() => {
         suppressedAt = now();
       });
-    const partners = {
+    const shared = {
       rules,
       slots,
       render,
@@ -91,10 +91,10 @@ export function createEngine(
     };
     // Only deliveries that must not be sent twice, that ended a worker before, or whose user may be erased, are marked as
     // begun. The others save the write. An erased user's deliveries have lost their leases.
-    const partnersFor = ({ content, interruptions }: HeldDelivery): DeliverPartners => {
+    const optionsFor = ({ content, interruptions }: HeldDelivery): DeliverOptions => {
       const once = !policy(content.key).resendUnknown;
       return {
-        ...partners,
+        ...shared,
         resendUnknown: !once,
         begin: async (delivery, { missing }) =>
           once || interruptions !== undefined || missing
@@ -116,7 +116,7 @@ export function createEngine(
       overdueMs: (deadlineMs + ratePatienceMs) * Math.max(1, slots.length) + databaseMs,
       policy: (delivery) => policy(delivery.content.key),
       availability: () => channelAvailability(slots, now()),
-      deliver: (delivery) => deliver(delivery, partnersFor(delivery)),
+      deliver: (delivery) => deliver(delivery, optionsFor(delivery)),
     });
     workers.set(channel, worker);
   }

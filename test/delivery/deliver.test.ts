@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { channelOf as rulesOf } from "../../src/channels/index.ts";
 import { smsSegments } from "../../src/channels/sms/segments.ts";
-import { type DeliverPartners, deliver } from "../../src/delivery/deliver.ts";
+import { type DeliverOptions, deliver } from "../../src/delivery/deliver.ts";
 import { createHealth, type HealthState } from "../../src/delivery/health.ts";
 import { createRateLimit, type Rate } from "../../src/delivery/rate.ts";
 import { channelAvailability, type ProviderSlot, ratePatienceMs } from "../../src/delivery/slot.ts";
@@ -96,7 +96,7 @@ function channelOf(
     tries: 0,
     token: "c".repeat(24),
   };
-  const turn = (more: Partial<DeliverPartners> = {}) => deliver(delivery, { ...partners, ...more });
+  const turn = (more: Partial<DeliverOptions> = {}) => deliver(delivery, { ...partners, ...more });
   return { slots, asked, messages, states, slept, suppressed, recipient, delivery, turn };
 }
 
