@@ -5,12 +5,12 @@ export interface Addresses {
   /** Whether a peer is a trusted proxy, whose `X-Forwarded-…` headers are believed; for Fastify's `trustProxy`. */
   isProxy(address: string | undefined): boolean;
   /**
-   * Where a request comes from, in the form that limits count by: an IPv4 address, or an IPv6 network
-   * (`2001:db8:0:1::/64`), since whoever has one address of it has them all. Behind trusted proxies, the nearest address
+   * The client of a request, in the form that limits count by: an IPv4 address, or an IPv6 network
+   * (`2001:db8:0:1::/64`), because one client usually has the whole network. Behind trusted proxies, the nearest address
    * that is not one of them.
    */
   clientAddress(request: IncomingMessage): string;
-  /** The same of a bare connection; undefined: a trusted proxy or this machine, which speaks for many clients. */
+  /** The same of a bare connection; undefined: a trusted proxy or this machine, which stands for many clients. */
   peerAddress(socket: Socket): string | undefined;
   /** Reports a request that came through a proxy while no proxy is trusted. */
   noticeProxy(request: IncomingMessage): void;
@@ -30,7 +30,7 @@ export function createAddresses(
     isProxy,
     clientAddress({ socket, headers }) {
       let client = plainAddress(socket.remoteAddress ?? "") ?? "unknown";
-      // Each proxy appends its peer; what stands before an address that is no trusted proxy may be made up.
+      // Each proxy appends its peer. Entries before an address that is not a trusted proxy may be forged.
       const named = String(headers["x-forwarded-for"] ?? "").split(",");
       for (const one of named.reverse()) {
         const before = isProxy(client) ? plainAddress(one.trim()) : undefined;
@@ -54,7 +54,7 @@ export function createAddresses(
 
 /**
  * `1.2.3.4`, also where it is written as `::ffff:1.2.3.4` (a socket that takes both families) or `1.2.3.4:5678` (some
- * proxies), or an IPv6 address in its short form, without zone and port. Undefined for what is no address.
+ * proxies), or an IPv6 address in its short form, without zone and port. Undefined for any other text.
  */
 function plainAddress(text: string): string | undefined {
   const address = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;

@@ -88,7 +88,7 @@ const opens = (access: Access, user: string | undefined): boolean =>
 export const bearerOf = (authorization: string | undefined): string | undefined =>
   /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 
-/** Guards every route that is not public: checks the bearer before anything else, and later whose data the request is about. */
+/** Guards every route that is not public: checks the bearer first, and later the user whose data the request is about. */
 export function guardRoutes(app: FastifyInstance, authorizer: Authorizer): void {
   app.decorateRequest("access", null);
   if (authorizer.open) return;

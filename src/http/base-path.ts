@@ -8,7 +8,7 @@ declare module "fastify" {
 }
 
 export interface BasePath {
-  /** Where the caller reaches us: `BASE_PATH`, or what a trusted proxy says that it took off. */
+  /** The path at which the caller reaches us: `BASE_PATH`, or the prefix that a trusted proxy says it removed. */
   of(request: IncomingMessage): string;
   /** The path and query without `BASE_PATH`, for a proxy that passes the path on as it is. */
   strip(url: string): string;

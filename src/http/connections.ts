@@ -18,7 +18,7 @@ export interface Connections {
   release(socket: object | null | undefined): void;
 }
 
-/** A peer has this long to read our last words and hang up. */
+/** A peer has this long to read our last answer and close. */
 const defaultLingerMs = 1_000;
 const warnEveryMs = 60_000;
 

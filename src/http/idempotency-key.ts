@@ -37,7 +37,7 @@ export function idempotencyKeyOf(request: FastifyRequest): IdempotencyKey | unde
   return { owner: (request.access && bearerOf(request.headers.authorization)) ?? "open", key };
 }
 
-/** The same with the request's route, whose last slash says nothing. */
+/** The same with the request's route. A trailing slash makes no difference. */
 export function keyedRequest(request: FastifyRequest): Keyed | undefined {
   const key = idempotencyKeyOf(request);
   return key && { key, path: request.routeOptions.url?.replace(/\/$/, "") ?? "" };

@@ -15,7 +15,7 @@ export function linkNextPage(request: FastifyRequest, reply: FastifyReply, curso
 export const nextCursor = (cursor: string | undefined) =>
   cursor === undefined ? {} : { next_cursor: cursor };
 
-/** Where a field stands, for error details. */
+/** The location of a query parameter, for error details. */
 export const inQuery = (name: string) => `?${name}`;
 export const inBody = (name: string) => `/${name}`;
 

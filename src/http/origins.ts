@@ -7,13 +7,13 @@ declare module "fastify" {
   }
 }
 
-/** Whether a page may call and listen, by its `Origin` and the `Host` it asks for. No `Origin`: it is no page. */
+/** Whether a page may call and listen, by its `Origin` and the `Host` it requests. Without an `Origin` it is not a page. */
 export type OriginRule = (origin: string | undefined, host: string | undefined) => boolean;
 
 const requestHeaders = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID";
 const answerHeaders = "Date, Link, Retry-After, Idempotent-Replayed";
 const preflightSeconds = "600";
-/** Anybody can make up origins, so the log names so many of them and no more. */
+/** Anybody can invent origins, so the log names at most this many. */
 const maxLogged = 100;
 
 /** Allows the origins of `listed` (`*`: all) and the service's own. `onRefused` is called once for each origin. */
@@ -34,7 +34,7 @@ export function createOriginRule(
   };
 }
 
-/** Why a text is no item of `ALLOWED_ORIGINS`; undefined when it is one. */
+/** The reason why a text cannot be an item of `ALLOWED_ORIGINS`; undefined when it can. */
 export function originProblem(text: string): string | undefined {
   if (text === "*") return undefined;
   if (text === "null")
@@ -81,7 +81,7 @@ export function shareWithOrigins(
         )
       : [];
     if (preflight ? methods.length === 0 : !isShared(request.routeOptions.config)) return done();
-    // Asked even when nothing is listed: the log is where an operator learns why a page gets nothing.
+    // Checked even when nothing is listed, because the log tells an operator why a page is refused.
     const allowed = isAllowed(origin, host);
     if (listed.length === 0) return done();
     if (!anyone) reply.header("vary", "Origin");

@@ -53,7 +53,7 @@ for (const channel of ["email", "sms"] as const)
     },
   });
 
-test("a captured message whose outcome was lost is sent again, and shown once", async () => {
+test("a captured message whose outcome was lost is sent again and appears once", async () => {
   const { variables, profile, received } = await startCollection("email");
   const deliveries = deliveriesOf(db);
   const { url } = await startService({ DB_URI: database.uri, NOTIFICATION_TYPES_FILE, ...variables });

@@ -72,7 +72,7 @@ describe("a mail server that drips its reply to DATA", () => {
     await eventually(async () => open.size === 0, "the connection is closed");
   });
 
-  test("a mail that waited for a connection all the time was not handed over: it is a retry", async () => {
+  test("a mail that never got a connection is retried", async () => {
     const { smtp, mail, drips } = await dripping();
     const first = new AbortController();
     const sending = outcomeOf(smtp.send(mail("a".repeat(24)), first.signal));
@@ -127,7 +127,7 @@ describe.each(["mailgun", "twilio"] as const)("an API of %s", (name) => {
     ["headers without end", ["HTTP/1.1 200 O\r\n", "X: y\r\n"], "repeat"],
     ["a body without end", ["HTTP/1.1 200 O\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"], "repeat"],
     ["1xx without end", ["HTTP/1.1 102 P\r\n\r\n", "HTTP/1.1 102 P\r\n\r\n"], "repeat"],
-  ])("that answers %s: the send ends", async (_what, [first = "", more = ""], how) => {
+  ])("the send ends when the API answers %s", async (_what, [first = "", more = ""], how) => {
     const { port, open } = await startRaw((socket) => {
       socket.once("data", () => {
         socket.write(first);

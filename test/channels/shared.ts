@@ -24,7 +24,7 @@ const hostile = {
 /** Mail and forms have line breaks of their own. */
 const lines = (text: string | undefined) => text?.replace(/\r\n/g, "\n");
 
-/** What every provider promises, through the service, its client library and the engine. */
+/** The promises of every provider, tested through the service, its client library and the engine. */
 export function providerSuite(database: TestDatabase, { name, channel, cannot = {}, start }: ProviderCase) {
   const deliveries = deliveriesOf(database.db);
   const NOTIFICATION_TYPES_FILE = typesFile();
@@ -49,7 +49,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       return found ?? undefined;
     }, "the delivery ends");
 
-  /** What came of one delivery, with all that will ever come: the service has stopped. */
+  /** The final result of one delivery: the service has stopped. */
   async function outcomeOf(verdict: Verdict, more: Notice = {}, user = usual) {
     const { counterpart, variables } = await prepare();
     const app = await startService(variables);
@@ -86,17 +86,17 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
   }
 
   function where(ability: Ability, title: string, body: () => Promise<void>): void {
-    // What a provider cannot do is no skipped test: its case says why.
+    // A case that a provider cannot have is not a skipped test; the case says why.
     if (!cannot[ability]) test(title, body);
   }
 
   describe(`what every provider promises: ${name} (${channel})`, () => {
     const forget = () => deliveries.deleteMany({});
     beforeEach(forget);
-    // What still waits would be sent by the file's other tests.
+    // Pending deliveries would be sent by the file's other tests.
     afterAll(forget);
 
-    test("a message arrives once, at the user's address, and its one attempt is on record", async () => {
+    test("a message arrives once at the user's address, and its one attempt is stored", async () => {
       const { counterpart, delivery, received } = await outcomeOf("take");
       expect(received).toMatchObject([
         {
@@ -118,7 +118,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       expect(delivery).not.toHaveProperty("reason");
     });
 
-    test("refused for now: sent again under the same id until it is taken, and taken once", async () => {
+    test("a temporary refusal is retried under the same id until the message is accepted, once", async () => {
       expectOneMessage(await sentAfter("later"), "retry");
     });
 
@@ -172,14 +172,14 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       },
     );
 
-    test("a user without an address: skipped, and nothing is sent", async () => {
+    test("a delivery to a user without an address is skipped, and nothing is sent", async () => {
       const { counterpart, delivery, received } = await outcomeOf("take", {}, () => ({}));
       expect(delivery).toMatchObject({ state: "skipped", reason: "no_address", tries: 0, attempts: [] });
       expect(received).toEqual([]);
       expect(counterpart.connections?.().ever ?? 0).toBe(0);
     });
 
-    test("hostile content arrives to the letter as text, and adds no header, field or recipient", async () => {
+    test("hostile content arrives unchanged as text and adds no header, field or recipient", async () => {
       const [harmless] = (await outcomeOf("take")).received;
       const { counterpart, received } = await outcomeOf("take", { content: hostile });
       expect(received).toHaveLength(1);
@@ -206,7 +206,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
       }
     });
 
-    test("whatever it answers, neither log nor books show a credential or an address", async () => {
+    test("no answer puts a credential or an address into the log or the stored delivery", async () => {
       const { counterpart, variables } = await prepare();
       const verdicts: Verdict[] = ["take", "later"];
       if (!cannot.refuse) verdicts.push("never");
@@ -241,7 +241,7 @@ export function providerSuite(database: TestDatabase, { name, channel, cannot = 
 }
 
 interface Notice {
-  /** Of a type that would rather not be sent twice. */
+  /** The type has `on_timeout: give_up`. */
   careful?: boolean;
   content?: { title: string; text: string };
   until?: (delivery: DeliveryDocument) => boolean;

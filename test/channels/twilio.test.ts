@@ -49,7 +49,7 @@ const twilioAt = (url: string) => ({
   DB_URI: database.uri,
   NOTIFICATION_TYPES_FILE,
   ...twilioAccount(url),
-  // Once is enough to see how a failure is booked; tests of the repeat shorten it.
+  // One attempt shows how a failure is stored; tests of the retry shorten the delay.
   RETRY_DELAY_MS: "60000",
 });
 
@@ -98,7 +98,7 @@ const waitOf = ({ due, attempts }: DeliveryDocument) =>
   due.getTime() - (attempts.at(-1)?.at.getTime() as number);
 const newPhone = () => addUser(database, { phone: "+15552223333" });
 
-test("a text reaches Twilio with a validity, and with a place to report to when PUBLIC_URL is set", async () => {
+test("a text reaches Twilio with a validity, and with a callback URL when PUBLIC_URL is set", async () => {
   const twilio = await startProvider(taken);
   const { url } = await startService({ ...twilioAt(twilio.url), PUBLIC_URL: "https://belfry.example/n/" });
 
@@ -126,7 +126,7 @@ test("a text reaches Twilio with a validity, and with a place to report to when 
   });
 });
 
-test("without PUBLIC_URL Twilio is not asked to report; TWILIO_VALIDITY_SECONDS is passed on", async () => {
+test("without PUBLIC_URL there is no callback URL; TWILIO_VALIDITY_SECONDS is sent as the validity", async () => {
   const twilio = await startProvider(taken);
   const { url } = await startService({ ...twilioAt(twilio.url), TWILIO_VALIDITY_SECONDS: "600" });
   await deliver(database, url, await newPhone(), "text");
@@ -142,7 +142,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     { answer: refused(400, 21611), code: "21611", least: 300_000 },
     { answer: refused(400, 30001), code: "30001", least: 300_000 },
     { answer: refused(400, 21730), code: "21730", least: 300_000 },
-  ])("$code: not processed, so tried again, $least ms later at least", async ({ answer, code, least }) => {
+  ])("$code was not processed and is retried after at least $least ms", async ({ answer, code, least }) => {
     const twilio = await startProvider(() => answer);
     const { url } = await startService(twilioAt(twilio.url));
     const delivery = await deliver(database, url, await newPhone(), "careful_text", attempted(1));
@@ -158,7 +158,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     { name: "no answer in time", answer: "silence", code: "TIMEOUT|ECONNABORTED|ERR_CANCELED" },
     { name: "an answer over 64 KiB", answer: { status: 201, text: "x".repeat(70_000) }, code: "ERR_BAD" },
   ])(
-    "$name: sent again without an idempotency key, or uncertain when the type would rather not",
+    "$name is retried without an idempotency key, or becomes uncertain when the type says give_up",
     async (row) => {
       const twilio = await startProvider((_, earlier) => (earlier === 1 ? taken() : row.answer));
       const { url } = await startService({
@@ -183,7 +183,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     },
   );
 
-  test("nobody listens: nothing was sent, so tried again, even when the type would rather not", async () => {
+  test("a closed port is retried, even when the type says give_up", async () => {
     const gone = await startProvider(taken);
     await gone.close();
     const { url } = await startService(twilioAt(gone.url));
@@ -203,7 +203,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     { status: 400, code: 21659 },
     { status: 400, code: 21660 },
     { status: 403, code: 20005 },
-  ])("$code: no try is used up and the provider is paused", async ({ status, code }) => {
+  ])("$code uses up no try and pauses the provider", async ({ status, code }) => {
     const twilio = await startProvider(() => refused(status, code));
     const { url } = await startService(twilioAt(twilio.url));
     const delivery = await deliver(database, url, await newPhone(), "text", attempted(1));
@@ -220,7 +220,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
     { code: 21602, reason: "message" },
     { code: 21610, reason: "opt_out" },
     { code: 30036, reason: "expired" },
-  ])("$code: failed after one attempt, reason $reason", async ({ code, reason }) => {
+  ])("$code fails after one attempt with reason $reason", async ({ code, reason }) => {
     const twilio = await startProvider(() => refused(400, code));
     const { url } = await startService(twilioAt(twilio.url));
     const user = await newPhone();
@@ -239,7 +239,7 @@ describe("each answer ends as docs/providers/twilio.md says", () => {
   });
 });
 
-test("a remembered bad number does not stop texts to the user's new one", async () => {
+test("a suppressed number does not stop texts to the user's new number", async () => {
   const twilio = await startProvider(({ form }) =>
     form.To === "+15552223333" ? refused(400, 21211) : taken(),
   );
@@ -253,7 +253,7 @@ test("a remembered bad number does not stop texts to the user's new one", async 
   expect(await deliver(database, url, user, "text")).toMatchObject({ state: "sent" });
 });
 
-test("a user of the first notification is reached at RECEIVER_PHONE_NUMBER", async () => {
+test("a user created by the first notification gets texts at RECEIVER_PHONE_NUMBER", async () => {
   const twilio = await startProvider(taken);
   const { url } = await startService({ ...twilioAt(twilio.url), RECEIVER_PHONE_NUMBER: "+15559998888" });
   await call(url, "POST", "/create", { user_id: "e".repeat(24), key: "text" });
@@ -261,7 +261,7 @@ test("a user of the first notification is reached at RECEIVER_PHONE_NUMBER", asy
   expect(twilio.calls[0]?.form.To).toBe("+15559998888");
 });
 
-test("SMS_PROVIDERS=capture keeps texts although Twilio is configured", async () => {
+test("SMS_PROVIDERS=capture captures texts although Twilio is configured", async () => {
   const twilio = await startProvider(taken);
   const { url } = await startService({ ...twilioAt(twilio.url), SMS_PROVIDERS: "capture" });
   const delivery = await deliver(database, url, await newPhone(), "text");
@@ -269,7 +269,7 @@ test("SMS_PROVIDERS=capture keeps texts although Twilio is configured", async ()
   expect(twilio.calls).toHaveLength(0);
 });
 
-test("answers of a wrong shape are booked all the same", async () => {
+test("an answer of a wrong shape is stored as an attempt", async () => {
   const answers: ProviderAnswer[] = [
     { status: 201, json: { sid: 5, status: ["queued"] } },
     { status: 400, json: { code: { a: 1 }, message: ["x"] } },
@@ -295,7 +295,7 @@ test.each([
     says: "TWILIO_SID: must be the account's",
   },
   { given: { SMS_PROVIDERS: "twilio" }, says: "SMS_PROVIDERS: names twilio" },
-])("a wrong configuration is a problem at start: $says", async ({ given, says }) => {
+])("a wrong configuration stops the start: $says", async ({ given, says }) => {
   await expect(startService({ DB_URI: database.uri, ...given })).rejects.toThrow(says);
 });
 
@@ -322,11 +322,11 @@ describe("segments", () => {
     // 33 pairs to a part: the 67th unit cannot hold half of one.
     { text: "😀".repeat(67), segments: 3 },
     { text: `${"a".repeat(70)}ê`, segments: 2 },
-  ])("$text.length units make $segments", ({ text, segments }) => {
+  ])("a text of $text.length units has $segments segments", ({ text, segments }) => {
     expect(smsSegments(text)).toBe(segments);
   });
 
-  test("never fewer than the units need, and one more character never makes fewer", () => {
+  test("the number of segments covers all units and never falls when a character is added", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary", maxLength: 400 }),
@@ -343,7 +343,7 @@ describe("segments", () => {
 });
 
 describe("rate", () => {
-  test("in any time no more is sent than the rate allows, beside one full bucket and one text", () => {
+  test("the rate is never exceeded by more than one full bucket and one text", () => {
     const sends = fc.array(fc.record({ cost: fc.integer({ min: 1, max: 11 }), idle: fc.nat(5_000) }), {
       minLength: 1,
       maxLength: 60,
@@ -424,7 +424,7 @@ describe("the signature of a callback", () => {
     { maxLength: 8 },
   );
 
-  test("is accepted and refused as Twilio's own library does", () => {
+  test("is accepted and refused exactly as by Twilio's own library", () => {
     fc.assert(
       fc.property(
         scheme,

@@ -99,7 +99,7 @@ describe("a target that is not public is refused before any connection", () => {
     "",
   ];
 
-  test(`${urls.length} of them`, async () => {
+  test(`each of ${urls.length} URLs is refused`, async () => {
     const outcomes = await Promise.all(
       urls.map(async (url) => [url, await send(url.replace("PORT", String(sink.port)))] as const),
     );
@@ -108,7 +108,7 @@ describe("a target that is not public is refused before any connection", () => {
     expect(sink.connections()).toBe(0);
   });
 
-  test("http:// without being allowed, and a port that is not on the list even in an allowed network", async () => {
+  test("http:// is refused unless allowed, and a port that is not listed even in an allowed network", async () => {
     const url = `http://127.0.0.1:${sink.port}/`;
     const open = { allowNetworks: ["127.0.0.0/8"] };
     expect(await send(url, { ...open, allowHttp: false })).toMatchObject({
@@ -122,7 +122,7 @@ describe("a target that is not public is refused before any connection", () => {
     expect(sink.connections()).toBe(0);
   });
 
-  test("opening a network opens that one, and not its mapped twin", async () => {
+  test("opening a network does not open its IPv4-mapped form", async () => {
     const mapped = await send(`http://[::ffff:127.0.0.1]:${sink.port}/`, { allowNetworks: ["127.0.0.0/8"] });
     expect(mapped).toMatchObject({ kind: "rejected", code: "BLOCKED" });
     expect(sink.connections()).toBe(0);
@@ -134,7 +134,7 @@ describe("a target that is not public is refused before any connection", () => {
   });
 });
 
-test("a name that points elsewhere a moment later leads only to what was checked, and is checked again each time", async () => {
+test("a name that changes after the check leads only to the checked address, and each call checks again", async () => {
   const inside = await startTarget((_call, response) => void response.end(), {
     host: "127.0.0.2",
   });
@@ -168,7 +168,7 @@ test("a name that points elsewhere a moment later leads only to what was checked
   await Promise.all([inside.close(), outside.close()]);
 });
 
-test("what is no network is told apart from what is", () => {
+test("parseNetwork accepts networks and nothing else", () => {
   expect(parseNetwork("10.0.0.0/8")).toEqual({ address: "10.0.0.0", prefix: 8, family: 4 });
   expect(parseNetwork("fd00::/8")).toEqual({ address: "fd00::", prefix: 8, family: 6 });
   expect(parseNetwork("::1")).toEqual({ address: "::1", prefix: 128, family: 6 });

@@ -66,7 +66,7 @@ providerSuite(database, {
   cannot: { credentials: "the user's secrets sign; who does not like them answers with a status" },
 });
 
-/** A user's receiver: it looks at nothing that is not signed. */
+/** A user's receiver: it ignores calls without a valid signature. */
 async function startReceiver(): Promise<Counterpart> {
   const statuses: Record<Exclude<Verdict, "no answer">, number> = { take: 204, later: 500, never: 410 };
   let verdict: Verdict = "take";
@@ -148,7 +148,7 @@ describe("a receiver that knows Standard Webhooks", () => {
   });
 });
 
-test("without one or two proper secrets nothing is sent", async () => {
+test("nothing is sent without one or two valid secrets", async () => {
   const sink = await target((_call, response) => void response.end());
   const good = newSecret();
   for (const secrets of [
@@ -169,7 +169,7 @@ test("without one or two proper secrets nothing is sent", async () => {
   expect(webhookKey("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).toHaveLength(24);
 });
 
-test("Retry-After is honoured as seconds and as a date, up to a day", () => {
+test("Retry-After is respected as seconds and as a date, up to a day", () => {
   const now = Date.parse("2026-03-01T00:00:00Z");
   const after = (header: string | undefined, status = 503) =>
     (webhookOutcome(status, "", header, now) as { afterMs?: number }).afterMs;
@@ -188,7 +188,7 @@ test("Retry-After is honoured as seconds and as a date, up to a day", () => {
 
 describe("a target that misbehaves", () => {
   const brief = { timeoutMs: 400 };
-  /** The time of an exchange is over when the test says so, and not before. */
+  /** The test decides when the time limit of an exchange expires. */
   function timeThatEnds() {
     let end = () => {};
     const timeout = vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
@@ -200,7 +200,7 @@ describe("a target that misbehaves", () => {
     return { timeout, end: () => end() };
   }
 
-  test("that never answers may have got it", async () => {
+  test("a target that never answers gives an unknown outcome", async () => {
     const { timeout, end } = timeThatEnds();
     const sink = await target(end);
     expect(await outcomeOf(provider(sink.port, brief).send(message(sink.port)))).toMatchObject({
@@ -212,7 +212,7 @@ describe("a target that misbehaves", () => {
     await eventually(() => sink.open() === 0, "the connection is closed");
   });
 
-  test("that answers without end is cut off at 64 KiB, and its status counts", async () => {
+  test("an endless answer is cut off at 64 KiB, and its status counts", async () => {
     let written = 0;
     const sink = await target((_call, response) => {
       const chunk = Buffer.alloc(16 * 1024, "a");
@@ -226,11 +226,11 @@ describe("a target that misbehaves", () => {
     const { text } = await provider(sink.port).send(message(sink.port));
     expect(text).toBe(`200 ${"a".repeat(1024)}`);
     await eventually(() => sink.open() === 0, "the connection is closed");
-    // What the two sockets' buffers took beyond what was read.
+    // The buffers of the two sockets took some bytes that nobody read.
     expect(written).toBeLessThan(8 * 1024 * 1024);
   });
 
-  test("that drips its answer is left at the end of the time, and its status counts", async () => {
+  test("a slow answer is cut off at the time limit, and its status counts", async () => {
     const { timeout, end } = timeThatEnds();
     const sink = await target(({ path }, response) => {
       response.writeHead(path === "/good" ? 202 : 500);
@@ -251,7 +251,7 @@ describe("a target that misbehaves", () => {
     expect(timeout.mock.calls).toEqual([[brief.timeoutMs], [brief.timeoutMs]]);
   });
 
-  test("that is not there, or whose name is unknown or slow to resolve, has got nothing", async () => {
+  test("a closed port, an unknown name and a slow resolver are retried as not sent", async () => {
     const sink = await target(() => {});
     await sink.close();
     const hook = provider(sink.port);
@@ -271,7 +271,7 @@ describe("a target that misbehaves", () => {
     expect(await outcomeOf(slowName.send(message(sink.port, { url })))).toMatchObject({ kind: "retry" });
   });
 
-  test("whose TLS fails has got nothing, and was asked for by its name", async () => {
+  test("a failed TLS handshake is retried as not sent, and names the host (SNI)", async () => {
     let hello = "";
     const server = createServer((socket) => {
       socket.on("error", () => {});
@@ -372,7 +372,7 @@ describe("a target that answers in a way that HTTP clients rarely meet", () => {
     ],
     ["no HTTP at all", without("SSH-2.0-x\r\n"), { kind: "unknown" }],
     ["nothing and closes", (socket: Socket) => socket.end(), { kind: "unknown" }],
-  ])("%s: the send ends", async (_what, write, expected) => {
+  ])("the send ends: %s", async (_what, write, expected) => {
     const { port, open } = await raw(write);
     const outcome = await outcomeOf(provider(port).send(message(port)));
     if (expected === "sent") expect(outcome).toBe("sent");
@@ -428,7 +428,7 @@ describe("through the service", () => {
       .limit(1)
       .next();
 
-  test("each status is tried as often as it should be, with one id and a fresh timestamp", async () => {
+  test("each status is retried as documented, with one id and a new timestamp each time", async () => {
     const rows: Array<[path: string, attempts: number, state: string, reason?: string]> = [
       ["/200", 1, "sent"],
       ["/204", 1, "sent"],
@@ -495,7 +495,7 @@ describe("through the service", () => {
     expect(sink.calls.filter((one) => one.path === "/410")).toHaveLength(1);
   });
 
-  test("many failing targets of some do not hold up the others'", async () => {
+  test("many failing targets do not delay the other users' webhooks", async () => {
     const sink = await target(
       ({ path }, response) => void (path === "/good" ? response.end() : response.destroy()),
     );
@@ -510,7 +510,7 @@ describe("through the service", () => {
     expect(providers.webhook).toEqual({ webhook: { state: "ok" } });
   });
 
-  test("160 deliveries to a silent target keep another user's webhook waiting for a moment only", async () => {
+  test("160 deliveries to a silent target hardly delay another user's webhook", async () => {
     let held = 0;
     const sink = await target(({ path }, response) => {
       if (path === "/silent") held++;
@@ -532,7 +532,7 @@ describe("through the service", () => {
     expect(held).toBeLessThanOrEqual(4);
   });
 
-  test("101 is a retry at once, and other webhooks go out", async () => {
+  test("a 101 answer is retried at once and delays no other webhook", async () => {
     const switching = createServer((socket) => {
       socket.on("error", () => {});
       socket.once("data", () => socket.end("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"));
@@ -643,7 +643,7 @@ describe("through the service", () => {
     expect(sink.calls).toHaveLength(1);
   });
 
-  test("a private target ends at once, without a connection", async () => {
+  test("a private target fails at once, without a connection", async () => {
     const sink = await target((_call, response) => void response.end());
     const { url } = await service(sink.port, { WEBHOOK_ALLOW_NETWORKS: "10.9.9.0/24" });
     const user_id = await userOf(sink.port, "/private");

@@ -25,7 +25,7 @@ test.each([
   ["smtp.example.com/", /without user name, port or path/],
   ["a.example,b.example", /must be a host name/],
   ["smtp example.com", /must be a host name/],
-])("SMTP_HOST=%s is a problem", (SMTP_HOST, why) => {
+])("SMTP_HOST=%s is refused", (SMTP_HOST, why) => {
   const problems = problemsOf({ ...sender, SMTP_HOST });
   expect(problems).toEqual([expect.stringMatching(why)]);
   expect(problems[0]).toMatch(/^SMTP_HOST: /);
@@ -39,7 +39,7 @@ test.each([
   ["::1", "::1"],
   ["[2001:db8::1]", "2001:db8::1"],
   ["post.bücher.example", "post.bücher.example"],
-])("SMTP_HOST=%s is a host", (SMTP_HOST, host) => {
+])("SMTP_HOST=%s is accepted", (SMTP_HOST, host) => {
   expect(loadConfig({ ...sender, SMTP_HOST }).config.SMTP_HOST).toBe(host);
 });
 
@@ -54,7 +54,7 @@ test.each([
   "me@mg.example.com",
   "mg",
   "mg.example.com:443",
-])("MAILGUN_DOMAIN=%s is a problem", (MAILGUN_DOMAIN) => {
+])("MAILGUN_DOMAIN=%s is refused", (MAILGUN_DOMAIN) => {
   expect(problemsOf({ ...mailgun, MAILGUN_DOMAIN })).toEqual([
     expect.stringMatching(/^MAILGUN_DOMAIN: must be a domain alone/),
   ]);
@@ -73,7 +73,7 @@ describe("DB_URI", () => {
     "mongodb://belfry:pa%ss@host/db",
     "mongodb://bel@fry:pass@host/db",
     "mongodb+srv://belfry:p@ss@cluster.example/?appName=@x@",
-  ])("%s says what to percent-encode and shows nothing of it", (DB_URI) => {
+  ])("%s says what to percent-encode and does not show the value", (DB_URI) => {
     for (const name of ["DB_URI", "MONGO_URI"]) {
       const problems = problemsOf({ [name]: DB_URI });
       expect(problems).toEqual([
@@ -103,7 +103,7 @@ describe("DB_URI", () => {
     "mongodb://u:p@host:port/db",
     "mongodb://host:27017:1/db",
     "mongodb://a b/db",
-  ])("%s is a problem of its form", (DB_URI) => {
+  ])("%s is refused for its form", (DB_URI) => {
     expect(problemsOf({ DB_URI })).toEqual([expect.stringMatching(/^DB_URI: must b/)]);
   });
 });
@@ -153,7 +153,7 @@ describe("URLs", () => {
     }
   });
 
-  test("PUBLIC_URL has no query; WEBHOOK_URL may have one, and is kept as it is", () => {
+  test("PUBLIC_URL with a query is refused; WEBHOOK_URL keeps its query", () => {
     expect(problemsOf({ PUBLIC_URL: "https://a.example/?token=canary" })).toEqual([
       expect.stringMatching(/^PUBLIC_URL: must not contain a query .*not shown/),
     ]);
@@ -161,7 +161,7 @@ describe("URLs", () => {
     expect(loadConfig({ ...webhook, WEBHOOK_URL: url }).config.WEBHOOK_URL).toBe(url);
   });
 
-  test("a faultless value with a login is not shown when another variable is wrong", () => {
+  test("a valid value with a login is not shown when another variable is wrong", () => {
     const problems = problemsOf({
       DB_URI: "mongodb://canary:canary@host/db",
       AMQP_URL: "amqp://canary:canary@h",
@@ -176,7 +176,7 @@ test.each([
   ['"Doe, John" <johndoe@email.com>', "johndoe@email.com"],
   ["<johndoe@email.com>", "johndoe@email.com"],
   [" johndoe@email.com ", "johndoe@email.com"],
-])("EMAIL=%s is an address with or without a name", (value, address) => {
+])("EMAIL=%s is accepted", (value, address) => {
   for (const name of ["EMAIL", "REGISTERED_RECEIVER_EMAIL"])
     expect(loadConfig({ [name]: value }).config.EMAIL).toBe(address);
   expect(loadConfig({}, `REGISTERED_RECEIVER_EMAIL='${value}'`).config.EMAIL).toBe(address);
@@ -193,7 +193,7 @@ test.each([
   expect(problemsOf({ EMAIL })).toEqual([expect.stringMatching(/^EMAIL: must be one e-mail address/)]);
 });
 
-test("SMTP_EMAIL with a name says that the name is SMTP_NAME's", () => {
+test("SMTP_EMAIL with a name says to use SMTP_NAME", () => {
   expect(problemsOf({ SMTP_HOST: "m.example", SMTP_EMAIL: "Desk <desk@sender.example>" })).toEqual([
     expect.stringMatching(/^SMTP_EMAIL: .*SMTP_NAME/),
   ]);
@@ -208,7 +208,7 @@ test("a token with a blank or a line break in it is refused", () => {
   expect(problems).toEqual(["MAILGUN_API_KEY: must not contain blanks or line breaks"]);
 });
 
-test("one wrong variable is one problem, whatever depends on it", () => {
+test("one wrong variable is reported as one problem, even if others depend on it", () => {
   expect(problemsOf({ HOST: "http://0.0.0.0" })).toHaveLength(1);
   expect(problemsOf({ SMTP_HOST: "smtp://m.example", SMTP_LOGIN: "joe@sender.example" })).toHaveLength(1);
   expect(problemsOf({ ...mailgun, MAILGUN_DOMAIN: "https://mg.example.com" })).toHaveLength(1);

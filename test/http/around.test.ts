@@ -10,9 +10,9 @@ import { type Answer, call } from "../support/http.ts";
 import { eventually, spawnService, startService } from "../support/service.ts";
 import { startSmtp } from "../support/smtp.ts";
 
-// What surrounds the job: health, metrics, documents, request ids, logs, and what happens under too much load.
+// Health, metrics, documents, request ids, logs and overload.
 
-// A MongoDB of this file's own: what is broken on purpose here must not break another file's tests.
+// This file has its own MongoDB, because its fail points would break the tests of other files.
 const folder = mkdtempSync(join(tmpdir(), "belfry-around-"));
 let mongod: ManagedMongod;
 let client: MongoClient;
@@ -65,7 +65,7 @@ describe("health", () => {
     await eventually(async () => (await call(app.url, "GET", "/readyz")).status === 200, "to be ready again");
   });
 
-  test("with MongoDB gone, answers are 503 that name the reason, within seconds", async () => {
+  test("without MongoDB each route answers 503 with the reason within seconds", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "belfry-gone-"));
     const own = await startManagedMongod({ dataDir, log: () => {} });
     try {
@@ -182,7 +182,7 @@ describe("documents", () => {
     expect(policy).not.toMatch(/https|upgrade-insecure-requests|swagger\.io/);
     expect(policy).toMatch(/script-src 'self'/);
     expect(policy).not.toMatch(/script-src[^;]*'unsafe-inline'/);
-    // What the page loads is there.
+    // The files that the page loads exist.
     const links = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link as string);
     expect(links.length).toBeGreaterThan(2);
     for (const link of links) {
@@ -195,8 +195,8 @@ describe("documents", () => {
   });
 });
 
-describe("what is private", () => {
-  test("no cache keeps an answer of the API, an error neither, and no link tells where it was found", async () => {
+describe("caching", () => {
+  test("API answers and errors have Cache-Control: no-store and Referrer-Policy: no-referrer", async () => {
     const key = "a-key-of-more-than-16-characters";
     const app = await startService({ DB_URI: newDatabase(), API_KEYS: key });
     const bearer = { authorization: `Bearer ${key}` };
@@ -262,7 +262,7 @@ describe("answers outside the routes", () => {
     }
   });
 
-  test("a wrong query of one of our own routes is a problem that points at the parameter", async () => {
+  test("a wrong query of a /v1 route is a problem that points at the parameter", async () => {
     const app = await startService({ DB_URI: newDatabase() });
     for (const [query, pointer] of [
       ["limit=0", "?limit"],
@@ -277,7 +277,7 @@ describe("answers outside the routes", () => {
     }
   });
 
-  test("a request id that is given comes back, a bad one or none is replaced", async () => {
+  test("a valid X-Request-Id comes back; an invalid or missing one is replaced", async () => {
     const app = await startService({ DB_URI: newDatabase() });
     const idOf = async (path: string, headers: Record<string, string> = {}) =>
       (await call(app.url, "GET", path, undefined, headers)).headers.get("x-request-id") ?? "";
@@ -293,7 +293,7 @@ describe("answers outside the routes", () => {
 });
 
 describe("logs", () => {
-  test("are JSON lines that hold no address, no secret and nothing of what was sent", async () => {
+  test("are JSON lines without addresses, secrets and content", async () => {
     const key = "canary-key-of-the-service";
     const smtp = await startSmtp({
       options: {
@@ -350,7 +350,7 @@ describe("logs", () => {
     const states = async () =>
       (await dbOf(uri).collection("deliveries").find().toArray()).map((one) => one.state).sort();
     await eventually(async () => (await states()).join() === "failed,sent", "one mail sent and one refused");
-    // Of users: the workers look for deliveries all the time.
+    // The fail point is for users, because the workers query deliveries all the time.
     const heal = await failCommands(
       client,
       { times: 1 },
@@ -378,8 +378,8 @@ describe("logs", () => {
   });
 });
 
-describe("more than can be stored", () => {
-  test("is answered with 503, Retry-After and the code overloaded; later requests are served", async () => {
+describe("overload", () => {
+  test("requests above the commit queue limit get 503 overloaded with Retry-After; later ones are served", async () => {
     const uri = newDatabase();
     const app = await startService({ DB_URI: uri, COMMIT_QUEUE_LIMIT: "1" });
     expect((await create(app.url)).status).toBe(201);
@@ -410,7 +410,7 @@ describe("more than can be stored", () => {
     expect(stored).toBe(1 + answers.length - refused.length + 5);
   });
 
-  test("reads have their limit too", async () => {
+  test("reads are limited, too", async () => {
     const uri = newDatabase();
     const app = await startService({ DB_URI: uri, COMMIT_QUEUE_LIMIT: "1" });
     await client.db("admin").command({

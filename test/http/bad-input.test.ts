@@ -79,7 +79,7 @@ async function refused(answer: Answer | Promise<Answer>, expected: Refusal = {})
 const post = (body: unknown, headers?: Record<string, string>) => call(url, "POST", "/create", body, headers);
 const field = (...pointers: string[]): Refusal => ({ pointers });
 
-describe("a body that is no JSON object", () => {
+describe("a body that is not a JSON object", () => {
   test.each([
     ["text", "hello"],
     ["half an object", '{"user_id":'],
@@ -104,16 +104,16 @@ describe("a body that is no JSON object", () => {
     ["a number", "7"],
     ["true", "true"],
     ["lists, 30,000 deep", "[".repeat(30_000) + "]".repeat(30_000)],
-  ])("%s is refused, since it is no object", async (_what, body) => {
+  ])("%s is refused as not an object", async (_what, body) => {
     await refused(post(body), field(""));
   });
 
-  test("no body at all is refused", async () => {
+  test("a missing body is refused", async () => {
     await refused(call(url, "POST", "/create"), field(""));
   });
 
   test.each(["__proto__", "\\u005f_proto__"])(
-    "a key %s is refused wherever it stands, and pointed at",
+    "a key %s is refused at any depth, with a pointer to it",
     async (name) => {
       const start = `{"user_id":"${user}","key":"new_message"`;
       await refused(post(`${start},"${name}":{"a":1}}`), field("/__proto__"));
@@ -133,7 +133,7 @@ describe("a body that is no JSON object", () => {
   });
 });
 
-test("bytes that are no UTF-8 are refused, not stored as replacement characters", async () => {
+test("bytes that are not UTF-8 are refused, not stored as replacement characters", async () => {
   const [start, end] = JSON.stringify({ ...good, data: { name: "?" } }).split("?") as [string, string];
   const body = Buffer.concat([Buffer.from(start), Buffer.from([0xc3, 0x28]), Buffer.from(end)]);
   await refused(call(url, "POST", "/create", body), { code: "invalid_json" });
@@ -181,7 +181,7 @@ describe("content types", () => {
   const mustWork = new Set(types.slice(0, 3).concat("Application/JSON", "APPLICATION/JSON;CHARSET=UTF-8"));
 
   test.each([...types.map((type) => [type] as const), [undefined] as const])(
-    "%j never lets a body past the checks",
+    "content type %j does not bypass the checks",
     async (type) => {
       const send = async (body: object) => {
         const text = JSON.stringify(body);
@@ -217,20 +217,20 @@ describe("content types", () => {
 describe("size", () => {
   const padded = (bytes: number) => JSON.stringify(good).padEnd(bytes, " ");
 
-  test("a body of 64 KiB is taken, one byte more is 413", async () => {
+  test("a body of 64 KiB is accepted, one byte more is 413", async () => {
     expect((await post(padded(64 * 1024))).status).toBe(201);
     await refused(post(padded(64 * 1024 + 1)), { status: 413, code: "payload_too_large" });
     await refused(post("x".repeat(1024 * 1024)), { status: 413, code: "payload_too_large" });
   });
 
-  test("a body that does not say its size is cut off at 64 KiB as well", async () => {
+  test("a body without Content-Length is cut off at 64 KiB, too", async () => {
     const head =
       "POST /create HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     const chunk = `1000\r\n${" ".repeat(4096)}\r\n`;
     await refused(exchange(head + chunk.repeat(17)), { status: 413, code: "payload_too_large" });
   });
 
-  test("data of 8 KiB as JSON is taken, one byte more is refused and named", async () => {
+  test("data of 8 KiB as JSON is accepted, one byte more is refused with a pointer", async () => {
     const data = (bytes: number) => ({ text: "x".repeat(bytes - '{"text":""}'.length) });
     const own = newUser();
     expect((await post({ ...good, user_id: own, data: data(8192) })).status).toBe(201);
@@ -240,7 +240,7 @@ describe("size", () => {
     expect(body.data.list[0].data).toStrictEqual(data(8192));
   });
 
-  test("data nested 32 deep is taken, 33 and 10,000 are refused", async () => {
+  test("data nested 32 deep is accepted, 33 and 10,000 are refused", async () => {
     const objects = (depth: number) => `${'{"a":'.repeat(depth - 1)}{}${"}".repeat(depth - 1)}`;
     const lists = (depth: number) => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
     const body = (own: string, data: string) => `{"user_id":"${own}","key":"new_message","data":${data}}`;
@@ -301,11 +301,11 @@ describe("fields", () => {
       { user_id: 1, key: 2, target_id: 3, data: 4, more: 5 },
       ["/user_id", "/key", "/target_id", "/data", "/more"],
     ],
-  ])("%s: the answer names it", async (_what, body, pointers) => {
+  ])("%s is refused by name", async (_what, body, pointers) => {
     await refused(post(body), field(...pointers));
   });
 
-  test("twenty problems are told at most", async () => {
+  test("an answer lists at most twenty problems", async () => {
     const many = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`field${n}`, n]));
     const { status, body } = await post({ ...good, ...many });
     expect([status, body.error.details.length]).toStrictEqual([400, 20]);
@@ -356,7 +356,7 @@ describe("queries", () => {
     [`POST /read?user_id=${user}&notification_id=${id}&notification_id=${id}`, ["?notification_id"]],
     [`POST /read?user_id=${user}&notification_id[$gt]=`, ["?notification_id", "?notification_id[$gt]"]],
     [`POST /read?user_id=${user}&notification_id=${id}&all=1`, ["?all"]],
-  ])("%s: the answer names the parameter", async (request, pointers) => {
+  ])("%s is refused with the parameter's name", async (request, pointers) => {
     const [method, path] = request.split(" ") as [string, string];
     await refused(call(url, method, path), field(...pointers));
   });
@@ -365,14 +365,14 @@ describe("queries", () => {
     ["skip=0&limit=0", 0, 0],
     ["skip=1000000&limit=1000", 1_000_000, 1000],
     ["limit=1", 0, 1],
-  ])("%s is fine", async (query, skip, limit) => {
+  ])("%s is accepted", async (query, skip, limit) => {
     const { status, body } = await call(url, "GET", `/list?user_id=${newUser()}&${query}`);
     expect(status).toBe(200);
     expect(body.data.request).toMatchObject({ skip, limit });
   });
 
   test.each(["/list?user_id=%", "/list?user_id=%zz", "/%zz", "/list/%c0%ae", `/${"a".repeat(3_000)}`])(
-    "a broken or endless path is the caller's fault: %.30s",
+    "a broken or very long path is a 4xx: %.30s",
     async (path) => {
       const { status, body } = await call(url, "GET", path);
       expect([400, 404, 414]).toContain(status);
@@ -383,7 +383,7 @@ describe("queries", () => {
   );
 });
 
-describe("data is stored to the letter", () => {
+describe("data is stored unchanged", () => {
   const odd: Record<string, unknown> = {
     $set: { admin: true },
     "$set.a": 1,
@@ -437,7 +437,7 @@ describe("data is stored to the letter", () => {
   /** By default the driver looks names up in `{}`, finds `valueOf` and gives raw bytes for a list under that name. */
   const toTheLetter = { fieldsAsRaw: Object.create(null) };
 
-  test("whatever its names and strings look like", async () => {
+  test("with any names and strings", async () => {
     const own = newUser();
     expect((await post({ ...good, user_id: own, data: odd })).status).toBe(201);
     const { body } = await call(url, "GET", `/list?user_id=${own}`);
@@ -454,7 +454,7 @@ describe("data is stored to the letter", () => {
     ]);
   });
 
-  test("and each of these alone", async () => {
+  test("with each of them alone", async () => {
     for (const [name, value] of Object.entries(odd)) {
       const own = newUser();
       const data = { [name]: value };
@@ -464,7 +464,7 @@ describe("data is stored to the letter", () => {
     }
   });
 
-  test("in a type that is mailed as well, and after it was read", async () => {
+  test("in a type that is also sent as e-mail, and after it was read", async () => {
     const own = newUser();
     expect((await post({ ...good, user_id: own, key: "new_login", data: odd })).status).toBe(201);
     const delivery = await db.collection("deliveries").findOne({ user: new ObjectId(own) }, toTheLetter);
@@ -476,7 +476,7 @@ describe("data is stored to the letter", () => {
     same(body.data.list[0].data, odd);
   });
 
-  test("-0 comes back as the 0 that JSON makes of it", async () => {
+  test("-0 comes back as 0, as in JSON", async () => {
     const own = newUser();
     const text = `{"user_id":"${own}","key":"new_message","data":{"zero":-0}}`;
     expect((await post(text)).status).toBe(201);
@@ -496,7 +496,7 @@ describe("data is stored to the letter", () => {
     ["half a pair in a name", '{"\\ud800":1}', "/data/\ufffd"],
     ["1e400", '{"a":1e400}', "/data/a"],
     ["-1e400 in a list", '{"a":[0,-1e400]}', "/data/a/1"],
-  ])("what cannot be is refused and named: %s", async (_what, data, pointer) => {
+  ])("a value that cannot be stored exactly is refused with a pointer: %s", async (_what, data, pointer) => {
     const { status, body } = await post(`{"user_id":"${user}","key":"new_message","data":${data}}`);
     const pointers = body.error?.details?.map((one: { pointer: string }) => one.pointer.toWellFormed());
     expect([status, body.error?.code, pointers]).toStrictEqual([400, "invalid_request", [pointer]]);
@@ -560,7 +560,7 @@ describe("data is stored to the letter", () => {
   });
 });
 
-describe("what reaches a mail", () => {
+describe("content of an e-mail", () => {
   // Its own database: the service above captures what it finds in the other.
   const mail = freshDatabase();
   const folder = mkdtempSync(join(tmpdir(), "belfry-types-"));
@@ -684,13 +684,13 @@ describe("connections", () => {
     "POST /read?user_id=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nabc",
   ];
 
-  test("half a request and then silence, forty times: the others are served", async () => {
+  test("forty half requests do not delay other requests", async () => {
     for (let n = 0; n < 40; n++) await dial(halves[n % halves.length]!);
     await works();
     expect(open.some((socket) => !socket.destroyed)).toBe(true);
   });
 
-  test.each(halves)("half a request and then a closed connection: %j", async (half) => {
+  test.each(halves)("half a request and a closed connection do no harm: %j", async (half) => {
     const ended = await dial(half);
     ended.end();
     ended.resume();
@@ -722,7 +722,7 @@ describe("connections", () => {
     ["NUL in the path", "GET /li\0st HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
     ["NUL in a header", "GET /list HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: a\0b\r\n\r\n"],
     ["a path without a slash", "GET list HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
-  ])("%s: a refusal, and the others are served", async (what, bytes) => {
+  ])("%s is refused, and other requests are served", async (what, bytes) => {
     const answer = await exchange(bytes);
     expect(answer.status).toBeGreaterThanOrEqual(400);
     expect(answer.status).toBeLessThan(500);
@@ -731,7 +731,7 @@ describe("connections", () => {
     await works();
   });
 
-  test("headers of 64 KiB are 431", async () => {
+  test("headers of 64 KiB get 431", async () => {
     const { status } = await exchange(
       `GET /list HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Big: ${"x".repeat(65_536)}\r\n\r\n`,
     );

@@ -70,7 +70,7 @@ describe("Twilio", () => {
     return { twilio, url, user, delivery, path: pathOf(delivery._id) };
   }
 
-  test("a text that arrived is delivered; repeats and earlier states change nothing; no API key is asked for", async () => {
+  test("a report makes the text delivered; repeats and earlier states change nothing; no API key is needed", async () => {
     const twilio = await startProvider(() => taken);
     const { url } = await service(twilio.url, { API_KEYS: "0123456789abcdef" });
     const user = await addUser(database, { phone });
@@ -92,7 +92,7 @@ describe("Twilio", () => {
     expect(await reload(delivery)).toEqual(arrived);
   });
 
-  test("a port that Twilio leaves out of what it signs does not matter", async () => {
+  test("the port may be missing in the URL that Twilio signs", async () => {
     const { url, delivery, path } = await sentText({ PUBLIC_URL: "https://belfry.example:8443" });
     const signedUrl = `https://belfry.example${path}`;
     expect((await report(url, path, { MessageStatus: "delivered" }, { signedUrl })).status).toBe(204);
@@ -127,7 +127,7 @@ describe("Twilio", () => {
     { code: "30005", reason: "undelivered", suppressed: "address" },
     { code: "21610", reason: "opt_out", suppressed: "opt_out" },
   ])(
-    "undelivered with $code: failed as $reason, remembered: $suppressed",
+    "undelivered with $code fails as $reason; suppressed: $suppressed",
     async ({ code, reason, suppressed }) => {
       const { url, user, delivery, path, twilio } = await sentText();
       const fields = { MessageStatus: "undelivered", ErrorCode: code };
@@ -145,7 +145,7 @@ describe("Twilio", () => {
     },
   );
 
-  test("a repeat does not bring back a suppression that was taken away", async () => {
+  test("a repeated report does not restore a removed suppression", async () => {
     const { url, user, path } = await sentText();
     const fields = { MessageStatus: "undelivered", ErrorCode: "21610" };
     await report(url, path, fields);
@@ -157,7 +157,7 @@ describe("Twilio", () => {
     expect(await suppressedOf(user)).toBeUndefined();
   });
 
-  test("every order of the same reports ends in the same state", async () => {
+  test("the same reports end in the same state in any order", async () => {
     const { url, delivery, path } = await sentText();
     const all = ["sent", "delivered", "undelivered"];
     const orders = all.flatMap((a) =>
@@ -173,7 +173,7 @@ describe("Twilio", () => {
     }
   });
 
-  test("a report that is faster than Twilio's answer is kept, and so is the attempt", async () => {
+  test("a report that arrives before Twilio's answer is stored together with the attempt", async () => {
     let url = "";
     const twilio = await startProvider(async ({ form }) => {
       const path = form.StatusCallback?.replace(publicUrl, "") as string;
@@ -195,7 +195,7 @@ describe("Twilio", () => {
   });
 
   test.each(["text", "careful_text"] as const)(
-    "%s: a report saves what a lost answer would have repeated or left uncertain",
+    "%s: a report settles a delivery whose answer was lost",
     async (type) => {
       let url = "";
       const twilio = await startProvider(async ({ form }) => {
@@ -215,7 +215,7 @@ describe("Twilio", () => {
     },
   );
 
-  test("a late report moves on what was left uncertain", async () => {
+  test("a late report settles an uncertain delivery", async () => {
     const twilio = await startProvider(() => "hang up");
     const { url } = await service(twilio.url);
     const user = await addUser(database, { phone });
@@ -227,20 +227,20 @@ describe("Twilio", () => {
     expect(arrived).not.toHaveProperty("reason");
   });
 
-  test("the failure of another copy is not this delivery's", async () => {
+  test("the failure of another message does not change the delivery", async () => {
     const { url, delivery, path } = await sentText();
     const fields = { MessageStatus: "failed", ErrorCode: "30003", MessageSid: "SM2" };
     expect((await report(url, path, fields)).status).toBe(204);
     expect(await reload(delivery)).toEqual(delivery);
   });
 
-  test("a signed report about a delivery that is not there is taken and changes nothing", async () => {
+  test("a signed report about an unknown delivery is accepted and changes nothing", async () => {
     const { url, delivery } = await sentText();
     expect((await report(url, pathOf(new ObjectId()), { MessageStatus: "delivered" })).status).toBe(204);
     expect(await reload(delivery)).toEqual(delivery);
   });
 
-  test("what is no status callback gets a 4xx that says why", async () => {
+  test("a call that is not a status callback gets a 4xx with the reason", async () => {
     const { url, delivery, path } = await sentText();
     const form = { "content-type": "application/x-www-form-urlencoded" };
     const statuses = await Promise.all([
@@ -263,7 +263,7 @@ describe("Twilio", () => {
     expect(await reload(delivery)).toEqual(delivery);
   });
 
-  test("without PUBLIC_URL nothing can be verified and nothing is taken", async () => {
+  test("without PUBLIC_URL no report can be verified or accepted", async () => {
     const { url, delivery, path } = await sentText({ PUBLIC_URL: "" });
     expect((await report(url, path, { MessageStatus: "delivered" })).status).toBe(404);
     expect(await reload(delivery)).toEqual(delivery);
@@ -323,7 +323,7 @@ describe("Mailgun", () => {
     return { mailgun, url, user, delivery, id: delivery._id };
   }
 
-  test("a mail that arrived is delivered; a repeat under a new token changes nothing", async () => {
+  test("a report makes the mail delivered; a repeat under a new token changes nothing", async () => {
     const { url, delivery, id } = await sentMail();
     expect(await post(url, eventOf(id, "delivered"))).toMatchObject({ status: 200, body: {} });
     const arrived = await reload(delivery);
@@ -333,7 +333,7 @@ describe("Mailgun", () => {
     expect(await reload(delivery)).toEqual(arrived);
   });
 
-  test("the delivery is found by its Message-ID when the variable is gone", async () => {
+  test("the delivery is found by its Message-ID when the variable is missing", async () => {
     const { url, delivery, id } = await sentMail();
     await post(url, eventOf(id, "delivered", { "user-variables": [] }));
     expect((await reload(delivery))?.state).toBe("delivered");
@@ -368,7 +368,7 @@ describe("Mailgun", () => {
     expect((await reload(delivery))?.state).toBe("delivered");
   });
 
-  test("a signature counts for five minutes to the millisecond, whichever clock is ahead", () => {
+  test("a signature is valid for exactly five minutes, whichever clock is ahead", () => {
     const signed = signature();
     const at = Number(signed.timestamp) * 1_000;
     const counts = (now: number) =>
@@ -377,7 +377,7 @@ describe("Mailgun", () => {
       expect([300_000, 300_001].map((ms) => counts(at + way * ms))).toEqual([true, false]);
   });
 
-  test("of simultaneous calls with one token one counts", async () => {
+  test("only one of several simultaneous calls with the same token counts", async () => {
     const { url, id } = await sentMail();
     const signed = signature();
     const answers = await Promise.all(
@@ -438,7 +438,7 @@ describe("Mailgun", () => {
       expected: { state: "sent" },
       suppressed: undefined,
     },
-  ])("failed, $name: $expected, remembered: $suppressed", async ({ more, expected, suppressed }) => {
+  ])("failed ($name) becomes $expected; suppressed: $suppressed", async ({ more, expected, suppressed }) => {
     const { url, user, delivery, id, mailgun } = await sentMail();
     expect((await post(url, eventOf(id, "failed", more))).status).toBe(200);
     expect(await reload(delivery)).toMatchObject(expected);
@@ -448,7 +448,7 @@ describe("Mailgun", () => {
     expect(mailgun.calls).toHaveLength(suppressed ? 1 : 2);
   });
 
-  test("rejected: failed, and the address is not blamed", async () => {
+  test("rejected fails and does not suppress the address", async () => {
     const { url, user, delivery, id } = await sentMail();
     await post(url, eventOf(id, "rejected", { reject: { reason: "Sandbox" } }));
     expect(await reload(delivery)).toMatchObject({
@@ -460,7 +460,7 @@ describe("Mailgun", () => {
   });
 
   test.each(["complained", "unsubscribed"])(
-    "%s: the mail stays delivered, the next one is not sent",
+    "after %s the mail stays delivered, and the next one is not sent",
     async (event) => {
       const { url, user, delivery, id } = await sentMail();
       await post(url, eventOf(id, event));
@@ -474,7 +474,7 @@ describe("Mailgun", () => {
     },
   );
 
-  test("a bounce of an address that the user has left does not stop mail to the new one", async () => {
+  test("a bounce of the user's former address does not stop mail to the new one", async () => {
     const { url, user, id } = await sentMail();
     await database.db
       .collection("users")
@@ -487,7 +487,7 @@ describe("Mailgun", () => {
     expect((await deliver(database, url, user, "mail")).state).toBe("sent");
   });
 
-  test("a bounce that comes days after the delivery still counts", async () => {
+  test("a bounce days after the delivery still counts", async () => {
     const { url, delivery, id } = await sentMail();
     await post(url, eventOf(id, "delivered"));
     await post(url, eventOf(id, "failed", { severity: "permanent", reason: "bounce" }));
@@ -496,7 +496,7 @@ describe("Mailgun", () => {
     expect((await reload(delivery))?.state).toBe("failed");
   });
 
-  test("MongoDB away: 503, and the repeat of the same call is no replay", async () => {
+  test("without MongoDB the answer is 503, and the repeated call is not taken for a replay", async () => {
     const { url, delivery, id } = await sentMail();
     const signed = signature();
     const recover = await failCommands(database.client, "alwaysOn", {
@@ -511,7 +511,7 @@ describe("Mailgun", () => {
     expect((await reload(delivery))?.state).toBe("delivered");
   });
 
-  test("a call about nothing of ours is taken and changes nothing", async () => {
+  test("a call about an unknown message is accepted and changes nothing", async () => {
     const { url, delivery } = await sentMail();
     const foreign = { event: "delivered", message: { headers: { "message-id": "x@y" } } };
     for (const event of [foreign, { event: "delivered" }, eventOf(new ObjectId(), "delivered")])
@@ -519,7 +519,7 @@ describe("Mailgun", () => {
     expect(await reload(delivery)).toEqual(delivery);
   });
 
-  test("what is no webhook gets a 4xx that points at the field", async () => {
+  test("a call that is not a webhook gets a 4xx that points at the field", async () => {
     const { url, id } = await sentMail();
     const event = eventOf(id, "delivered");
     const good = signature();

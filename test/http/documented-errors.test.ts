@@ -136,7 +136,7 @@ describe("wrong input", () => {
     },
   );
   test.each(named.filter(([, one]) => ends(one)))(
-    "%s: each answer is documented, and plain",
+    "%s: each answer is documented",
     async (name, { method, path, operation }) => {
       const schema = Object.values(operation.requestBody?.content ?? {})[0]?.schema;
       const fields = Object.keys(schema?.properties ?? {});
@@ -199,7 +199,7 @@ describe("wrong input", () => {
   );
 
   test.each(named.filter(([, one]) => one.operation.requestBody))(
-    "%s: too long, not JSON, of another type or compressed",
+    "%s: a body that is too long, not JSON, of another type or compressed",
     async (name, { method, path, operation }) => {
       const send = (body: string, headers: Record<string, string> = {}) =>
         call(url, method, pathOf(path), body, { ...authorized, ...headers });

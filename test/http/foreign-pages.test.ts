@@ -3,7 +3,7 @@ import { freshDatabase } from "../support/database.ts";
 import { call } from "../support/http.ts";
 import { startService } from "../support/service.ts";
 
-// What pages of other origins can send without a preflight: a form, or a `fetch` with nothing that needs one.
+// Pages of other origins can send these requests without a preflight: a form, or a `fetch` that needs none.
 
 const { uri } = freshDatabase();
 const listed = "https://app.example";
@@ -29,7 +29,7 @@ describe.each([
   ["without API_KEYS", {}],
   ["with AUTH=off", { AUTH: "off" }],
 ])("%s", (_name, more) => {
-  test("a page of another origin can change nothing, whatever it calls and however", async () => {
+  test("a page of another origin can change nothing on any route", async () => {
     const { url } = await start(more);
     const { user, id, look } = await somebody(url);
     const before = await look();
@@ -53,7 +53,7 @@ describe.each([
     expect(await look()).toEqual(before);
   });
 
-  test("our own pages, listed ones, and what is no page can", async () => {
+  test("our own pages, pages of listed origins and programs can change an inbox", async () => {
     const { url } = await start(more);
     for (const headers of [{ origin: new URL(url).origin }, { origin: listed }, {}]) {
       const { user, look } = await somebody(url);
@@ -62,7 +62,7 @@ describe.each([
     }
   });
 
-  test("what changes nothing is answered, to pages that may not read it; nobody's path is nobody's", async () => {
+  test("a GET is answered, but the page cannot read it; an unknown path is 404 for GET and 403 for POST", async () => {
     const { url } = await start(more);
     const { user } = await somebody(url);
     const origin = "https://evil.example";
@@ -72,7 +72,7 @@ describe.each([
     expect((await call(url, "POST", "/nothing", undefined, { origin })).status).toBe(403);
   });
 
-  test("a provider's callback is known by its signature, wherever it says it comes from", async () => {
+  test("a provider's callback is checked by its signature, not by its Origin", async () => {
     const mailgun = { MAILGUN_API_KEY: "a", MAILGUN_DOMAIN: "mail.example", MAILGUN_SIGNING_KEY: "b" };
     const { url } = await start({ ...more, ...mailgun });
     const signature = { timestamp: "1", token: "t".repeat(50), signature: "0".repeat(64) };
@@ -83,7 +83,7 @@ describe.each([
   });
 });
 
-test("with API_KEYS the key decides, wherever the page is from", async () => {
+test("with API_KEYS only the key decides, not the origin", async () => {
   const { url } = await start({ API_KEYS: key });
   const authorization = `Bearer ${key}`;
   const { user, look } = await somebody(url, { authorization });

@@ -47,8 +47,8 @@ async function createNumbered(url: string, user: string, count: number, first = 
 const numbers = (items: Array<{ data?: { n?: number } }>) => items.map((item) => item.data?.n);
 const countDown = (from: number, to: number) => Array.from({ length: from - to + 1 }, (_, i) => from - i);
 
-describe("which key does what", () => {
-  test("over SMTP, registration and new_login arrive as mail and the other two do not", async () => {
+describe("the four keys", () => {
+  test("registration and new_login send mail over SMTP, the other two send none", async () => {
     const smtp = await startSmtp();
     const app = await startService({ DB_URI: uri, ...smtp.variables, EMAIL: "reader@users.example" });
     const user = newUser();
@@ -67,7 +67,7 @@ describe("which key does what", () => {
       expect(bodies.filter((body) => body.includes(key)).length, key).toBe(withMail.includes(key) ? 1 : 0);
   });
 
-  test("without an SMTP server the same mails are captured and shown, newest first", async () => {
+  test("without an SMTP server the same mails are captured and listed newest first", async () => {
     const app = await startService({ DB_URI: uri, EMAIL: "captured@users.example" });
     const user = newUser();
     const mine = async () => {
@@ -99,7 +99,7 @@ describe("which key does what", () => {
     expect(Math.abs(newest.at - Date.now())).toBeLessThan(60_000);
   });
 
-  test("new_message, new_post and new_login leave a record in the inbox, registration none", async () => {
+  test("new_message, new_post and new_login add an inbox item, registration adds none", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     for (const key of keys) await create(app.url, user, key);
@@ -116,7 +116,7 @@ describe("which key does what", () => {
     expect(await list(app.url, lonely)).toMatchObject({ elements: 0, new: 0, list: [] });
   });
 
-  /** What was given back at a stop goes out with the next service. */
+  /** Deliveries that were released at a stop are sent by the next service. */
   async function sendTheRest(count: number) {
     const smtp = await startSmtp();
     const app = await startService({ DB_URI: uri, ...smtp.variables });
@@ -128,7 +128,7 @@ describe("which key does what", () => {
 });
 
 describe("the mail", () => {
-  test("comes from SMTP_NAME <SMTP_EMAIL>, goes to the user's own address and carries the key", async () => {
+  test("is from SMTP_NAME <SMTP_EMAIL>, goes to the user's own address and has the key in it", async () => {
     const smtp = await startSmtp();
     const app = await startService({
       DB_URI: uri,
@@ -149,7 +149,7 @@ describe("the mail", () => {
     await smtp.close();
   });
 
-  test("comes from SMTP_LOGIN when there is no SMTP_EMAIL", async () => {
+  test("is from SMTP_LOGIN when there is no SMTP_EMAIL", async () => {
     const logins: string[] = [];
     const smtp = await startSmtp({
       options: {
@@ -196,7 +196,7 @@ describe("a user's first notification", () => {
     }
   });
 
-  test("gives an existing user who has no address none, and changes none that is there", async () => {
+  test("adds no address to an existing user and changes none", async () => {
     const app = await startService({
       DB_URI: uri,
       EMAIL: "first@users.example",
@@ -215,7 +215,7 @@ describe("a user's first notification", () => {
     expect(two).not.toHaveProperty("phone");
   });
 
-  test("works without EMAIL beside an SMTP server: the record is kept, no mail is sent", async () => {
+  test("without EMAIL beside an SMTP server the item is stored and no mail is sent", async () => {
     const smtp = await startSmtp();
     const app = await startService({ DB_URI: uri, ...smtp.variables });
     const user = newUser();
@@ -303,7 +303,7 @@ describe("POST /create and GET /list", () => {
     });
   });
 
-  test("pages: newest first, 0 and 10 by default, up to 1000, 0 for the counts alone", async () => {
+  test("the list is newest first, skip is 0 and limit 10 by default; limit is up to 1000, and 0 returns only counts", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     await createNumbered(app.url, user, 25);
@@ -324,7 +324,7 @@ describe("POST /create and GET /list", () => {
     expect(await page("&limit=1000")).toStrictEqual({ skip: 0, limit: 1000, numbers: countDown(25, 1) });
   });
 
-  test("an unknown user has zeros and an empty list, and is not created by the look", async () => {
+  test("an unknown user has zero counts and an empty list, and is not created", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     for (const [query, limit] of [
@@ -340,7 +340,7 @@ describe("POST /create and GET /list", () => {
     expect(await stored(user)).toBeNull();
   });
 
-  test("a user_id in capitals is the same user", async () => {
+  test("a user_id in upper case is the same user", async () => {
     const app = await startService({ DB_URI: uri });
     const user = "638f394d4b7243fc0399ea67";
     await create(app.url, user.toUpperCase());
@@ -355,7 +355,7 @@ describe("POST /create and GET /list", () => {
     expect(await list(app.url, user)).toMatchObject({ elements: 2, new: 1 });
   });
 
-  test("many lists at the same time: everyone gets their own user's and their own page", async () => {
+  test("many lists at the same time each return their own user and page", async () => {
     const app = await startService({ DB_URI: uri });
     const counts = new Map(Array.from({ length: 12 }, (_, index) => [newUser(), index]));
     for (const [user, count] of counts) await createNumbered(app.url, user, count);
@@ -375,7 +375,7 @@ describe("POST /create and GET /list", () => {
 });
 
 describe("INBOX_LIMIT", () => {
-  test("5: the newest five stay, and what is kept beyond them for a while is never seen", async () => {
+  test("with 5 the newest five are shown, and items kept as slack are not", async () => {
     const app = await startService({ DB_URI: uri, INBOX_LIMIT: "5" });
     const user = newUser();
     let slackSeen = 0;
@@ -392,7 +392,7 @@ describe("INBOX_LIMIT", () => {
     expect(slackSeen).toBeGreaterThan(0);
   });
 
-  test("what lies in the slack cannot be read: 404, and nothing changes", async () => {
+  test("an item in the slack cannot be marked as read: 404, and nothing changes", async () => {
     const app = await startService({ DB_URI: uri, INBOX_LIMIT: "5" });
     const user = newUser();
     await createNumbered(app.url, user, 7);
@@ -407,7 +407,7 @@ describe("INBOX_LIMIT", () => {
     expect(await list(app.url, user)).toMatchObject({ elements: 5, new: 4 });
   });
 
-  test("100 by default: 300 creates at once leave exactly 100, never more than 125 in the database", async () => {
+  test("by default 300 creates at once leave exactly 100 items, and never more than 125 in the database", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     for (const burst of [60, 60, 60, 300]) {
@@ -422,7 +422,7 @@ describe("INBOX_LIMIT", () => {
     expect(numbers(view.list)).toStrictEqual(countDown(130, 31));
   });
 
-  test("1: only the newest stays", async () => {
+  test("with 1 only the newest item stays", async () => {
     const app = await startService({ DB_URI: uri, INBOX_LIMIT: "1" });
     const user = newUser();
     for (let n = 1; n <= 6; n++) {
@@ -435,7 +435,7 @@ describe("INBOX_LIMIT", () => {
 });
 
 describe("POST /read", () => {
-  test("marks one as read, once or twice; the unread count falls by one and rev grows by one", async () => {
+  test("marks an item as read, once or twice; the unread count falls by one and rev grows by one", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     await createNumbered(app.url, user, 3);
@@ -489,7 +489,7 @@ describe("POST /read", () => {
     expect(await stored(user)).toStrictEqual(before);
   });
 
-  test("takes whatever a client sends along: an empty form, empty JSON, text, nothing", async () => {
+  test("accepts any body: an empty form, empty JSON, text or none", async () => {
     const app = await startService({ DB_URI: uri });
     const user = newUser();
     const sent: Array<[string | undefined, string | undefined]> = [
@@ -536,7 +536,7 @@ describe("POST /read", () => {
 });
 
 describe("the database", () => {
-  test("keeps everything over a restart", async () => {
+  test("keeps everything after a restart", async () => {
     const user = newUser();
     const first = await startService({ DB_URI: uri });
     await createNumbered(first.url, user, 12);

@@ -13,7 +13,7 @@ const read = (url: string, id: string) =>
 let nextUser = 1;
 const newUser = () => `person ${nextUser++}`;
 
-test("a notification is answered and listed in the old clients' words, with and without the last slash", async () => {
+test("create and list answer in the dialect's shape, with and without the last slash", async () => {
   const { url } = await startService(reachable);
   const user = newUser();
   const before = Math.floor(Date.now() / 1000) - 5;
@@ -43,7 +43,7 @@ test("a notification is answered and listed in the old clients' words, with and 
   expect((await list(url, user)).body.data).toEqual(created);
 });
 
-test("title alone is enough; ten are listed unless more are asked for, and skip counts notifications", async () => {
+test("a title is enough; ten are listed by default, and skip counts notifications", async () => {
   const { url } = await startService(reachable);
   const user = newUser();
   for (let n = 0; n < 12; n++) await post(url, { title: `${n}`, receiver_user_id: user });
@@ -59,7 +59,7 @@ test("title alone is enough; ten are listed unless more are asked for, and skip 
   });
 });
 
-test("an id alone leads to its user: read turns the one notification, again and again", async () => {
+test("an id includes its user; each read call toggles that notification", async () => {
   const { url } = await startService(reachable);
   const [user, other] = [newUser(), newUser()];
   const first = (await post(url, { title: "first", receiver_user_id: user })).body.data;
@@ -73,7 +73,7 @@ test("an id alone leads to its user: read turns the one notification, again and 
   expect((await list(url, other)).body.data[0].read_status).toBe("unread");
 });
 
-test("users of any alphabet, and those of 24 hex digits in either case, find their own", async () => {
+test("user ids of any alphabet, and 24 hex digits in either case, list their own notifications", async () => {
   const { url } = await startService(reachable);
   const hex = "ABCDEF0123456789abcdef01";
   for (const [written, stored] of [
@@ -92,7 +92,7 @@ test("users of any alphabet, and those of 24 hex digits in either case, find the
   }
 });
 
-test("what came by another dialect is listed too, under its key when it has no title", async () => {
+test("a notification of another dialect is listed, too, under its key when it has no title", async () => {
   const { url } = await startService(reachable);
   const hex = "0123456789abcdef01234567";
   await call(url, "POST", "/create", { user_id: hex, key: "new_post" });
@@ -106,14 +106,14 @@ test("what came by another dialect is listed too, under its key when it has no t
   expect((await call(url, "GET", `/list?user_id=${hex}`)).body.data.list[0].is_new).toBe(true);
 });
 
-test("a notification without a type goes to the inbox alone, whatever addresses its user has", async () => {
+test("a notification without a type goes only to the inbox, whatever the user's addresses", async () => {
   const { url } = await startService(reachable);
   const user = newUser();
   await post(url, { title: "quiet", receiver_user_id: user });
   expect(await db.collection("deliveries").countDocuments({ user })).toBe(0);
 });
 
-test("an id that nobody has is success false; one that is none is an error that says so", async () => {
+test("an unknown id answers success false; an invalid id is an error that says so", async () => {
   const { url } = await startService(reachable);
   const user = newUser();
   const { notification_id } = (await post(url, { title: "t", receiver_user_id: user })).body.data;
@@ -144,7 +144,7 @@ test("an id that nobody has is success false; one that is none is an error that 
   expect((await list(url, user)).body.data[0].read_status).toBe("unread");
 });
 
-test("every wrong field is a 400 that names it in this dialect's shape", async () => {
+test("every wrong field is a 400 that names it, in the dialect's shape", async () => {
   const { url } = await startService(reachable);
   const good = { title: "t", description: "d", receiver_user_id: newUser(), identifier: "MESSAGE" };
   const wrong: Array<[string, unknown]> = [
@@ -181,7 +181,7 @@ test("every wrong field is a 400 that names it in this dialect's shape", async (
   expect((await post(url, good)).status).toBe(201);
 });
 
-test("with keys on, a program's key is asked for, in this dialect's shape", async () => {
+test("with API_KEYS a key is required, and the refusal has the dialect's shape", async () => {
   const key = "a-key-of-sixteen-characters";
   const { url } = await startService({ ...reachable, API_KEYS: key });
   const body = { title: "t", receiver_user_id: newUser() };

@@ -4,12 +4,12 @@ import { WebSocket } from "ws";
 import { freshDatabase } from "../support/database.ts";
 import { eventually, startService } from "../support/service.ts";
 
-// The clients of the live and the queue service as their contracts describe them, knowing nothing of Belfry.
+// Clients of the live and the queue service, as their contracts describe them.
 
 const { uri } = freshDatabase();
 const variables = { DB_URI: uri, EMAIL: "old@example.com", RECEIVER_PHONE_NUMBER: "+15550100" };
 
-test("the live service's client: listens, creates, lists, reads, and hears its own echo", async () => {
+test("the live service's client listens, creates, lists, reads and gets its own echo", async () => {
   const { url } = await startService(variables);
 
   // Two tabs of alex and one of bob.
@@ -69,14 +69,14 @@ test("the live service's client: listens, creates, lists, reads, and hears its o
   const again = (await (await fetch(`${url}/notification/alex`)).json()) as { data: unknown[] };
   expect(again.data).toMatchObject([{ notification_id: id, read_status: "read" }]);
 
-  // That it was read is nothing its clients know of; bob has heard of none of it.
+  // The live dialect's clients get no event for a read; bob got nothing.
   for (const { socket } of tabs) socket.send("still there?");
   await eventually(() => tabs.every(({ received }) => received.at(-1) === "still there?"), "the last echoes");
   expect(tabs.map(({ received }) => received.length)).toEqual([3, 3, 2]);
   for (const { socket } of tabs) socket.close();
 });
 
-test("the queue service's client: is greeted, and told of in-app notifications of its own user alone", async () => {
+test("the queue service's client is greeted and gets only in-app notifications of its own user", async () => {
   const { url } = await startService(variables);
   const clients = [
     { auth: { user_id: 4 } },
@@ -121,7 +121,7 @@ test("the queue service's client: is greeted, and told of in-app notifications o
   for (const { socket } of clients) socket.disconnect();
 });
 
-test("a client of the queue service that names no user is told so, and hears nothing of anybody", async () => {
+test("a client of the queue service that names no user gets an error and no notifications", async () => {
   const { url } = await startService(variables);
   const socket = io(url, { forceNew: true });
   const heard: unknown[] = [];

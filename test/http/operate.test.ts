@@ -11,7 +11,7 @@ const deliveries = db.collection<DeliveryDocument>("deliveries");
 const users = db.collection<{ _id: ObjectId | string; [field: string]: unknown }>("users");
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Users with addresses of their own; their ids. */
+/** Creates users with addresses of their own; returns their ids. */
 async function someUsers(count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => new ObjectId());
   await users.insertMany(ids.map((_id) => ({ _id, email: `${_id.toHexString()}@receiver.example` })));
@@ -22,7 +22,7 @@ async function create(url: string, user: string, key = "new_login"): Promise<voi
   expect((await call(url, "POST", "/create", { user_id: user, key })).status).toBe(201);
 }
 
-/** Deliveries that the database has, without the work of sending them; their ids, oldest first. */
+/** Stores deliveries without sending them; returns their ids, oldest first. */
 async function stored(count: number, fields: Partial<DeliveryDocument> = {}): Promise<string[]> {
   const documents = Array.from({ length: count }, () => ({
     ...newDelivery(
@@ -41,7 +41,7 @@ async function stored(count: number, fields: Partial<DeliveryDocument> = {}): Pr
 const idsOf = (answer: { body: { data: Array<{ id: string }> } }): string[] =>
   answer.body.data.map((one) => one.id);
 
-/** Every page, by the `Link` of the one before. */
+/** Reads every page, by the `Link` of the previous one. */
 async function follow(url: string, path: string, between = async () => {}): Promise<string[]> {
   const ids: string[] = [];
   for (let next: string | undefined = path; next !== undefined; ) {
@@ -57,8 +57,8 @@ async function follow(url: string, path: string, between = async () => {}): Prom
   return ids;
 }
 
-describe("what happened to it", () => {
-  test("a delivery is found by each of its properties, and shows every attempt with the provider's words", async () => {
+describe("looking up deliveries", () => {
+  test("a delivery is found by each of its properties and shows every attempt with the provider's answer", async () => {
     const smtp = await startSmtp({
       onData: (_mail, offered) => (offered === 0 ? { code: 451, text: "4.3.0 not now" } : undefined),
     });
@@ -154,14 +154,14 @@ describe("what happened to it", () => {
       await create(app.url, other);
     });
     expect(all).toStrictEqual(ids.toReversed());
-    // A state that ended badly has an index of its own.
+    // Failed states have an index of their own.
     const failed = await stored(250, { type, state: "failed", reason: "exhausted" });
     const uncertain = await stored(10, { type, state: "uncertain", reason: "unanswered" });
     const bad = await follow(app.url, `/v1/deliveries?type=${type}&status=uncertain,failed&limit=100`);
     expect(bad).toStrictEqual([...failed, ...uncertain].toReversed());
   });
 
-  test("what cannot be understood is refused with a pointer to it", async () => {
+  test("an invalid filter is refused with a pointer to it", async () => {
     const app = await startService({ DB_URI: uri });
     await stored(2);
     const { body } = await call(app.url, "GET", "/v1/deliveries?status=sent&limit=1");
@@ -227,7 +227,7 @@ describe("what happened to it", () => {
     expect((await call(app.url, "GET", "/v1/ledger?from=x")).body.errors[0].pointer).toBe("?from");
   });
 
-  test("with MongoDB silent the answer is 503 and says to come back", async () => {
+  test("while MongoDB does not answer the response is 503 with Retry-After", async () => {
     const app = await startService({ DB_URI: uri });
     const heal = await failCommands(client, "alwaysOn", {
       failCommands: ["find", "aggregate", "update"],
@@ -254,8 +254,8 @@ describe("what happened to it", () => {
   });
 });
 
-describe("trying again", () => {
-  test("what ended badly is sent again under its own id; what was sent or is on its way is left alone", async () => {
+describe("retry and redrive", () => {
+  test("a retry sends a failed delivery again under its id and refuses one that was sent or is in progress", async () => {
     const smtp = await startSmtp();
     const app = await startService({ DB_URI: uri, ...smtp.variables });
     const [user = ""] = await someUsers(1);
@@ -293,7 +293,7 @@ describe("trying again", () => {
     await smtp.close();
   });
 
-  test("of 20 simultaneous retries one wins", async () => {
+  test("only one of 20 simultaneous retries succeeds", async () => {
     const app = await startService({ DB_URI: uri, ROLES: "api" });
     const [id = ""] = await stored(1, { state: "failed", reason: "exhausted" });
     const answers = await Promise.all(
@@ -303,7 +303,7 @@ describe("trying again", () => {
     await deliveries.deleteOne({ _id: new ObjectId(id) });
   });
 
-  test("300 that an outage exhausted are redriven after it: all arrive, under the same ids, and nobody hears twice", async () => {
+  test("a redrive sends the 300 deliveries that failed in an outage, under the same ids and each once", async () => {
     const offered = new Map<string, Set<string>>();
     let verdict: Verdict = { code: 451, text: "4.3.0 down for today" };
     const smtp = await startSmtp({
@@ -339,7 +339,7 @@ describe("trying again", () => {
       const failed = await follow(app.url, "/v1/deliveries?status=failed&reason=exhausted&limit=100");
       expect(failed.length).toBe(303);
 
-      // Meanwhile one address was found bad, one user has none any more, and of one the time is over.
+      // Meanwhile one address is suppressed, one user has none any more, and one delivery has expired.
       const [bad, gone, late] = ids as [ObjectId, ObjectId, ObjectId];
       const address = `${bad.toHexString()}@receiver.example`;
       await books
@@ -395,7 +395,7 @@ describe("trying again", () => {
         balanced: true,
       });
 
-      // It is a check that can fail.
+      // The check can fail.
       await books.collection("deliveries").deleteOne({ user: late });
       const short = (await call(app.url, "GET", "/v1/ledger")).body;
       expect([short.balanced, short.channels.email.balanced, short.channels.sms.balanced]).toStrictEqual([
@@ -409,13 +409,13 @@ describe("trying again", () => {
     }
   });
 
-  test("a redrive of more than one call can do goes on where the call before ended", async () => {
+  test("a redrive in several calls continues where the previous call ended", async () => {
     const app = await startService({ DB_URI: uri, ROLES: "api" });
     const type = "many";
     const [user] = await someUsers(1);
     for (let i = 0; i < 3; i++)
       await stored(4_000, { type, state: "failed", reason: "exhausted", user: new ObjectId(user) });
-    // The newest are in the way: a call that began anew each time would never get past them.
+    // A call that always began with the newest would never get past them.
     await stored(10_000, { type, state: "failed", reason: "expired", user: new ObjectId(user) });
     const first = await call(app.url, "POST", "/v1/deliveries/redrive", { type });
     expect(first.body).toMatchObject({ redriven: 0, expired: 10_000, more: true });
@@ -434,8 +434,8 @@ describe("trying again", () => {
   });
 });
 
-describe("the books", () => {
-  test("the ledger has each channel, and reaches no further back than deliveries are kept", async () => {
+describe("ledger and retention", () => {
+  test("the ledger counts each channel, no further back than deliveries are kept", async () => {
     const app = await startService({ DB_URI: uri, DELIVERY_RETENTION_DAYS: "2" });
     const { body } = await call(app.url, "GET", "/v1/ledger?from=0");
     expect(Date.parse(body.from)).toBeGreaterThan(Date.now() - 2 * 86_400_000 - 120_000);
@@ -444,7 +444,7 @@ describe("the books", () => {
     expect([old.body.total.accepted, old.body.balanced]).toStrictEqual([0, true]);
   });
 
-  test("a finished delivery is forgotten after DELIVERY_RETENTION_DAYS, one that is tried again is not", async () => {
+  test("a finished delivery is removed after DELIVERY_RETENTION_DAYS, one that is retried is not", async () => {
     const app = await startService({ DB_URI: uri, DELIVERY_RETENTION_DAYS: "2" });
     const [user = ""] = await someUsers(1);
     await create(app.url, user);
@@ -477,7 +477,7 @@ describe("the books", () => {
   });
 });
 
-test("suppressions of one outage are removed together, opt-outs only when they are named", async () => {
+test("suppressions of an outage are removed in one call, opt-outs only when the reason names them", async () => {
   const app = await startService({ DB_URI: uri });
   const day = (n: number) => new Date(Date.UTC(2026, 0, n, 12));
   const entry = (n: number, reason = "address") => ({ address: `u${n}@users.example`, reason, at: day(n) });
@@ -514,7 +514,7 @@ test("suppressions of one outage are removed together, opt-outs only when they a
   await users.updateMany({}, { $unset: { suppressed: 1 } });
 });
 
-test("suppressed addresses are listed by page, and one that is removed is tried again", async () => {
+test("suppressed addresses are listed in pages, and a removed one gets messages again", async () => {
   const smtp = await startSmtp({
     onRecipient: (_address, asked) => (asked === 0 ? { code: 550, text: "5.1.1 no such user" } : undefined),
   });

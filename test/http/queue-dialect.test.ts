@@ -12,7 +12,7 @@ const post = (url: string, body: unknown) => call(url, "POST", "/notifications",
 const list = (url: string, user: number | string) => call(url, "GET", `/users/${user}/notifications`);
 let nextUser = 1000;
 
-test("each of the three kinds is queued, sent and listed in the old clients' words, newest first", async () => {
+test("each of the three types is queued, sent and listed in the dialect's words, newest first", async () => {
   const { url } = await startService(reachable);
   const user = nextUser++;
   for (const [notification_type, content] of [
@@ -23,7 +23,7 @@ test("each of the three kinds is queued, sent and listed in the old clients' wor
     const { status, body } = await post(url, { user_id: user, notification_type, content });
     expect(status).toBe(201);
     expect(body).toEqual({ message: "Notification queued", id: expect.stringMatching(/^[0-9a-f]{24}$/) });
-    // Each channel has a worker of its own: which of two is sent first would be anybody's guess.
+    // Each channel has a worker of its own, so the order of two sends is not defined.
     await eventually(async () => {
       const [newest] = (await list(url, user)).body.data;
       return newest.content === content && newest.status === "sent";
@@ -43,7 +43,7 @@ test("each of the three kinds is queued, sent and listed in the old clients' wor
   ]);
 });
 
-test("an in-app notification lies in the user's inbox under the decimal id; the others leave none", async () => {
+test("an in-app notification is in the inbox of the decimal user id; the others add no item", async () => {
   const { url } = await startService(reachable);
   const user = nextUser++;
   const { body } = await post(url, { user_id: user, notification_type: "in-app", content: "kept" });
@@ -56,7 +56,7 @@ test("an in-app notification lies in the user's inbox under the decimal id; the 
   ]);
 });
 
-test("a failed send is tried again every 10 s, five times more; the wait does not grow", () => {
+test("a failed send is retried five times, every 10 s", () => {
   const { registry } = createTypeRegistry({ delayMs: 10_000, factor: 2, maxRetries: 5 });
   expect(registry.policy("direct")).toEqual({
     delayMs: 10_000,
@@ -86,7 +86,7 @@ test("a failed send is pending until the tries are used up, then failed", async 
   await sink.close();
 });
 
-test("a user without an address is a skipped delivery that its list shows as failed, not an error", async () => {
+test("a delivery to a user without an address is skipped and listed as failed; the request succeeds", async () => {
   const { url } = await startService({ DB_URI: uri });
   const user = nextUser++;
   await db.collection<{ _id: string }>("users").insertOne({ _id: String(user) });
@@ -99,7 +99,7 @@ test("a user without an address is a skipped delivery that its list shows as fai
   });
 });
 
-test("a user without notifications is told so in the old words", async () => {
+test("a user without notifications gets a 400 with the dialect's text", async () => {
   const { url } = await startService(reachable);
   expect(await list(url, 4)).toMatchObject({
     status: 400,
@@ -145,7 +145,7 @@ test("every wrong field is a 400 that names it, and the next request works", asy
   expect((await post(url, good)).status).toBe(201);
 });
 
-test("content is kept to the letter, whatever it looks like", async () => {
+test("any content is stored unchanged", async () => {
   const { url } = await startService(reachable);
   const user = nextUser++;
   const contents = ["$email", "$$ROOT", "{{ key }}", "<b>&amp;</b>", "a\0b", "🧪 ‮abc", "line\r\nBcc: x@y.z"];

@@ -17,7 +17,7 @@ test("a process that only sends shows its health, its providers and its metrics,
     status: "ready",
     providers: { email: { capture: { state: "ok" } } },
   });
-  // Others see the outcome before the worker is told that it is stored.
+  // The outcome is visible before the worker knows that it is stored.
   await eventually(async () => {
     const metrics = await call(worker.url, "GET", "/metrics");
     return /^belfry_deliveries_total\{channel="email",outcome="sent"\} 1$/m.test(metrics.body);
@@ -34,7 +34,7 @@ test("a process that only sends shows its health, its providers and its metrics,
   expect((await call(api.url, "GET", "/readyz?verbose")).body).not.toHaveProperty("providers");
 });
 
-test("without a key a page from elsewhere that makes its name point here is refused", async () => {
+test("without API_KEYS a page whose host name points to this service is refused (DNS rebinding)", async () => {
   const { url } = await startService({ DB_URI: uri });
   const { port } = new URL(url);
   const ask = async (host: string) => {
@@ -59,7 +59,7 @@ test("without a key a page from elsewhere that makes its name point here is refu
     expect(await ask(host), host).toBe(403);
 });
 
-test("with a key any host name is answered; with AUTH=off it must be in ALLOWED_HOSTS", async () => {
+test("with API_KEYS any host name is accepted; with AUTH=off it must be in ALLOWED_HOSTS", async () => {
   for (const [more, expected] of [
     [{ API_KEYS: "0123456789abcdef" }, 200],
     [{ AUTH: "off", ALLOWED_HOSTS: "belfry.internal" }, 200],
@@ -77,7 +77,7 @@ test("with a key any host name is answered; with AUTH=off it must be in ALLOWED_
   }
 });
 
-test("a wrong method on a path with an id in it is 405, and says which would do", async () => {
+test("a wrong method on a path with an id is 405 with Allow", async () => {
   const { url } = await startService({ DB_URI: uri });
   const answers = [
     ["POST", "/users/4/notifications", "GET, HEAD"],
@@ -97,7 +97,7 @@ test("a foreign element among a user's notifications does not hide the others", 
   const other = "638f394d4b7243fc0399ea68";
   await call(url, "POST", "/create", { user_id: other, key: "new_message" });
   const { ObjectId } = await import("mongodb");
-  // biome-ignore lint/suspicious/noExplicitAny: what is pushed is of no shape of ours.
+  // biome-ignore lint/suspicious/noExplicitAny: the pushed element has a foreign shape.
   const push: any = { notifications: { $each: [null, 7, { id: "x" }, { text: "ours" }] } };
   await db.collection("users").updateOne({ _id: new ObjectId(other) }, { $push: push });
   const { status, body } = await call(url, "GET", `/list?user_id=${other}`);

@@ -18,7 +18,7 @@ function learnClock({ ok, headers }: Response): void {
   const now = Date.now();
   if (ok) answeredAt = now;
   const date = Date.parse(headers.get("date") ?? "");
-  // The header has whole seconds: smaller differences say nothing.
+  // The header has whole seconds, so a smaller difference means nothing.
   if (!Number.isNaN(date)) clockAhead = Math.abs(date - now) > 2_000 ? date - now : 0;
 }
 

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { BelfryClientError } from "../../src/client/error.ts";
 import { askForKey } from "./api.ts";
 
-/** What happened and what to do next: two sentences. */
+/** Two sentences: the problem, and the next step. */
 export function describeError(error: unknown): { message: string; todo: string } {
   if (!(error instanceof BelfryClientError))
     return { message: "The console has a bug.", todo: `Reload the page. (${String(error)})` };

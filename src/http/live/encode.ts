@@ -1,7 +1,7 @@
 import { changesOnWire, stateOf, type WireMessage } from "../../model/inbox-dto.ts";
 import type { InboxChanges } from "../../model/live.ts";
 
-/** A larger message becomes `resync`: then reading the list is cheaper, and it comes in pages. */
+/** A larger message becomes `resync`, because the client can read the list in pages for less. */
 const maxBytes = 512 * 1024;
 
 export const textOf = (message: WireMessage): string => JSON.stringify(message);

@@ -19,7 +19,7 @@ const bound = 1024 * 1024;
 const fillers = 2_000;
 const long = "x".repeat(20_000);
 
-/** What the server has of one connection. */
+/** The server's side of one connection. */
 interface Seen {
   socket: Socket;
   /** Told so often what had changed. */

@@ -24,13 +24,13 @@ export async function change(url: string, user: string, id: string, what: string
   expect(status).toBe(200);
 }
 
-/** How many listen at the service. */
+/** The number of live connections of the service. */
 export async function listening(url: string): Promise<number> {
   const { body } = await call(url, "GET", "/metrics");
   return Number(/^belfry_live_connections (\d+)/m.exec(body)?.[1]);
 }
 
-/** Where the user's `rev` is, less so many changes. */
+/** The user's `rev`, minus so many changes. */
 export async function revBefore(url: string, user: string, changes: number): Promise<number> {
   const { body } = await call(url, "GET", `/v1/users/${encodeURIComponent(user)}/inbox?limit=1`);
   return body.rev - changes;

@@ -117,7 +117,7 @@ export async function openEvents(
 
 export interface IoDevice extends Device {
   socket: Socket;
-  /** What the queue dialect's clients listen for. */
+  /** The events that the queue dialect's clients listen for. */
   greetings: unknown[];
   notifications: Array<{ message: string; id: string }>;
   /** Refusals: their message and what comes with it. */

@@ -77,7 +77,7 @@ test("a stream that breaks between state and changes gets the changes on its rec
   await notify(url, user, "1");
   const known = await revBefore(url, user, 0);
   const missed = [await notify(url, user, "2"), await notify(url, user, "3")];
-  /** What a browser has, had nothing come after `state`: it comes back to the same path, with the last id that there was. */
+  /** A browser that got nothing after `state` reconnects to the same path with the last id. */
   const brokenOff = async (path: string) => {
     const { blocks } = await openEvents(url, path);
     await eventually(() => blocks.some((block) => block.includes("event: state")), "where it stands");

@@ -20,7 +20,7 @@ test("a device that reads nothing during 2,000 changes uses little memory, then 
   const { url, kill } = await spawnService({
     DB_URI: uri,
     INBOX_LIMIT: "20",
-    // Who does not read for two of them is cut off.
+    // A client that reads nothing for two heartbeats is cut off.
     LIVE_HEARTBEAT_SECONDS: "600",
     NODE_OPTIONS: collectOnSignal,
   });
@@ -65,7 +65,7 @@ test("a device that reads nothing during 2,000 changes uses little memory, then 
     expect(newestFirst(shown)).toEqual(held);
     expect(messages.at(-1)).toMatchObject(standing);
   }
-  // What waited for it was in the kernel, some MB, and less than 1 MiB in the service; the others were told 40 MB each.
+  // Its backlog was some MB in the kernel and less than 1 MiB in the service; the others received 40 MB each.
   expect(heard(stalled)).toBeLessThan(heard(others[0]) / 2);
 });
 

@@ -89,7 +89,7 @@ test("devices that keep reconnecting to either instance end up exact", async () 
     for (let turn = n; rev !== lastRev; turn++) {
       const device = await open(turn % 2 ? a : b, rev);
       await eventually(() => device.messages.length > 1 || revOf(device) === lastRev, "something new");
-      // Whatever is on its way by now is lost.
+      // Messages that are on their way now are lost.
       device.close();
       drops[n] = (drops[n] as number) + 1;
       for (const message of device.messages) {
@@ -99,7 +99,7 @@ test("devices that keep reconnecting to either instance end up exact", async () 
           for (const one of body.items) shown.set(one.id, one.read);
           rev = body.rev;
           counts = { unread: body.unread, total: body.total };
-          // What came after it may be older than the list.
+          // Later messages may be older than the list.
           break;
         }
         if (message.type !== "changes") continue;

@@ -79,7 +79,7 @@ describe("messages to a device", () => {
     const state = { type: "state", rev: 5, unread: 1, unseen: 1, total: 2 };
     const missed = async (rev: number, messages: number) => {
       const device = openSocket(url, livePath(user, `?rev=${rev && began + rev}`));
-      // What it is told leaves some time for one message more.
+      // An unwanted extra message would arrive before the marker has its own.
       const marker = openSocket(url, livePath(user, `?rev=${began + 1}`));
       await eventually(
         () => marker.messages.length === 2 && device.messages.length >= messages,
@@ -232,7 +232,7 @@ describe("messages of a client", () => {
       expect(await ended((ws) => ws.send(Buffer.from([0xff]), { binary: false }))).toMatchObject({
         code: 1007,
       });
-      // Nobody else has noticed.
+      // Other connections are not affected.
       const device = openSocket(url, livePath(user));
       await eventually(() => device.messages.length === 1, "the next one is served");
     },
@@ -255,7 +255,7 @@ describe("messages of a client", () => {
   });
 });
 
-describe("who may connect", () => {
+describe("access", () => {
   test("answers 404 for an unknown path, and 400 for a request without an upgrade", async () => {
     const { url } = await startService(variables);
     for (const path of ["/", "/v1/users/a", "/v1/users/a/b/live", "/v1/users//live", "/ws", "/list", "/docs"])
@@ -341,7 +341,7 @@ describe("who may connect", () => {
 
   test("closes a socket when its token expires; one with a key stays", async () => {
     const { url } = await startService(withKeys);
-    // Five seconds are forgiven.
+    // The tolerance is five seconds.
     const short = openSocket(url, livePath("alex", `?token=${await token("alex", -1)}`));
     const program = openSocket(url, livePath("alex", `?token=${key}`));
     await eventually(() => short.messages.length === 1, "it may listen for now");
@@ -399,11 +399,11 @@ describe("who may connect", () => {
       ]);
     }, "there is room again");
 
-    // A network of IPv6 is one address: who has one has all of it.
+    // An IPv6 /64 counts as one address.
     for (let n = 1; n <= 4; n++) await opened(`v6 ${n}`, `2001:db8:0:1::${n}`);
     expect(await openSocket(url, livePath("v6 5"), from("2001:db8:0:1:ffff::5")).ended).toEqual(later);
     await opened("v6 6", "2001:db8:0:2::1");
-    // What a client says in front of the proxy's own word is hearsay.
+    // Entries before the proxy's own are not trusted.
     expect(await openSocket(url, livePath("v6 7"), from("192.0.2.9, 2001:db8:0:1::7")).ended).toEqual(later);
   });
 });

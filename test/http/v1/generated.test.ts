@@ -8,7 +8,7 @@ import { errorCodes } from "../../../src/model/errors.ts";
 import { freshDatabase } from "../../support/database.ts";
 import { call } from "../../support/http.ts";
 
-// Whatever is sent, the answer is one of ours and never a 5xx.
+// Every answer has one of our shapes and is never a 5xx.
 
 /** Requests an operation; `REQUESTS=2000 npx vitest run test/http/v1/generated.test.ts` is the full form. */
 const requests = Number(process.env.REQUESTS ?? 100);

@@ -6,8 +6,8 @@ import { type Answer, call } from "../../support/http.ts";
 import { startService } from "../../support/service.ts";
 import { startStandalone } from "../../support/standalone.ts";
 
-// A transaction that is somebody else's holds a user's document, and the service is asked to change it. Far more than a
-// pool has connections is asked for each time.
+// A foreign transaction locks a user's document, and the service is asked to change it, with many more requests than a
+// pool has connections.
 
 const { uri, client, db } = freshDatabase();
 const users = db.collection<{ _id: ObjectId; rev: number; notifications: Array<{ id: string }> }>("users");
@@ -40,14 +40,14 @@ async function open() {
     ask,
     change: (user: string, id: string, change: string) =>
       ask("POST", `/v1/users/${user}/inbox/${id}/${change}`),
-    /** So many items each; answers their ids. */
+    /** Adds so many items for each user; returns their ids. */
     async fill(count: number, ...recipients: string[]): Promise<string[][]> {
       for (let n = 0; n < count; n++)
         await call(url, "POST", "/v1/notifications", { recipients, type: "new_message" });
       const all = await Promise.all(recipients.map(storedOf));
       return all.map((one) => one?.notifications.map((item) => item.id) ?? []);
     },
-    /** Whatever can be asked for someone whom nobody holds is answered. */
+    /** Every kind of request for a user who is not locked is answered. */
     async servesOthers(): Promise<void> {
       const user = newUser();
       for (const [method, path, body, status] of [
@@ -66,9 +66,9 @@ async function open() {
   };
 }
 
-describe("a user whose document a transaction holds", () => {
+describe("a user whose document is locked by a transaction", () => {
   test.each([["commit"], ["abort"]] as const)(
-    "40 changes wait for its end (%s) and are made once; all that others ask for is answered meanwhile",
+    "40 changes wait until it ends (%s) and are applied once; other users are answered meanwhile",
     async (end) => {
       const { asked, ask, change, fill, servesOthers } = await open();
       const user = newUser();
@@ -103,7 +103,7 @@ describe("a user whose document a transaction holds", () => {
     ["commit", 200],
     ["abort", 201],
   ] as const)(
-    "whom the transaction makes (%s): its profile is written afterwards (%i), and others are answered meanwhile",
+    "a profile of a user whom the transaction creates (%s) is written afterwards (%i), and other users are answered meanwhile",
     async (end, status) => {
       const { asked, ask, servesOthers } = await open();
       const user = newUser();
@@ -120,7 +120,7 @@ describe("a user whose document a transaction holds", () => {
     },
   );
 
-  test("longer than anybody waits: `database_unavailable`, and nothing is changed", async () => {
+  test("a lock longer than the time limit answers `database_unavailable` and changes nothing", async () => {
     const { ask, change, fill, servesOthers } = await open();
     const [user, made] = [newUser(), newUser()];
     const [ids] = (await fill(4, user)) as [string[]];
@@ -152,12 +152,12 @@ describe("a user whose document a transaction holds", () => {
     await holder.abort();
     expect(await storedOf(user)).toEqual(before);
     expect(await storedOf(made)).toBeNull();
-    // Whatever were still under way would have come before this one.
+    // A change still in progress would have been applied before this one.
     expect(await change(user, a, "read")).toMatchObject({ status: 200, body: { unread: 3, total: 4 } });
     expect(await storedOf(user)).toMatchObject({ rev: (before?.rev as number) + 1, suppressed });
   });
 
-  test("more than a hundred that wait for it are turned away, and can come back", async () => {
+  test("requests beyond a hundred waiting ones are refused and can be retried", async () => {
     const { asked, change, fill } = await open();
     const user = newUser();
     const [[id]] = (await fill(1, user)) as [[string]];
@@ -179,7 +179,7 @@ describe("a user whose document a transaction holds", () => {
   });
 });
 
-test("60 users whom one transaction holds: others are answered meanwhile, and they afterwards, once", async () => {
+test("60 users locked by one transaction are answered after it, once, and others meanwhile", async () => {
   const { asked, change, fill, servesOthers } = await open();
   const held = Array.from({ length: 60 }, newUser);
   const ids = await fill(1, ...held);
@@ -193,7 +193,7 @@ test("60 users whom one transaction holds: others are answered meanwhile, and th
   expect(await Promise.all(held.map(revOf))).toEqual(before.map((rev) => rev + 1));
 });
 
-test("a program that uses the library, on a pool of its own: the same", async () => {
+test("the library, with a pool of its own, behaves the same", async () => {
   const { fill } = await open();
   const [user, other] = [newUser(), newUser()];
   const [ids, [id]] = (await fill(30, user, other)) as [string[], [string]];
@@ -217,7 +217,7 @@ test("a program that uses the library, on a pool of its own: the same", async ()
   );
 });
 
-test("on a server without transactions, where nobody can hold a user, all of it is done at once", async () => {
+test("on a standalone server all changes are applied at once", async () => {
   const standalone = await startStandalone();
   onTestFinished(() => standalone.close());
   const { url } = await startService({ DB_URI: standalone.uri });

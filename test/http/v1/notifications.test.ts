@@ -25,7 +25,7 @@ const post = (url: string, body: unknown, headers?: Record<string, string>) =>
 const withKey = (key: string = randomUUID()) => ({ "idempotency-key": key });
 const good = { type: "new_message", title: "hello" };
 
-/** What lies in the inboxes of these, in no order. */
+/** The items in these users' inboxes, in no order. */
 async function itemsOf(recipients: string[]) {
   const found = await users.find({ _id: { $in: recipients.map((id) => new ObjectId(id)) } }).toArray();
   return found.flatMap((user) => user.notifications ?? []);
@@ -43,8 +43,8 @@ function refused(
   );
 }
 
-describe("one notification for many", () => {
-  test("reaches 1,000 users, each under an id of its own, in the order they were named", async () => {
+describe("one notification for many users", () => {
+  test("reaches 1,000 users, each with an id of its own, and answers in their order", async () => {
     const { url } = await startService({ DB_URI: uri });
     const recipients = people(1_000);
     const { status, body } = await post(url, { ...good, recipients });
@@ -67,7 +67,7 @@ describe("one notification for many", () => {
     expect(larger.body.detail).toContain("1 MiB");
   });
 
-  test("goes over the channels it names instead of the type's own", async () => {
+  test("uses the request's channels instead of the type's", async () => {
     const smtp = await startSmtp();
     onTestFinished(() => smtp.close());
     const { url } = await startService({ DB_URI: uri, EMAIL: "team@receiver.example", ...smtp.variables });
@@ -87,7 +87,7 @@ describe("one notification for many", () => {
     expect(await deliveries.countDocuments({ user: new ObjectId(second) })).toBe(0);
   });
 
-  test("says of each recipient what became of it; when none could be told for one reason, that is the answer", async () => {
+  test("returns the result of each recipient; when all fail for the same reason, the answer is that error", async () => {
     const { url } = await startService({ DB_URI: uri });
     const [full = "", odd = "", fine = ""] = people(3);
     await users.insertMany(
@@ -109,7 +109,7 @@ describe("one notification for many", () => {
     });
   });
 
-  test("is refused as a whole before any is stored, with a pointer to what is wrong", async () => {
+  test("is refused as a whole before anything is stored, with a pointer to the wrong field", async () => {
     const { url } = await startService({ DB_URI: uri });
     const [one = "", two = ""] = people(2);
     const recipients = [one, two];
@@ -149,7 +149,7 @@ describe("one notification for many", () => {
     expect(await keys.countDocuments({ ids: { $size: 2 } })).toBe(0);
   });
 
-  test("names both places of a recipient who is there twice, also in another spelling", async () => {
+  test("names both positions of a recipient who is listed twice, also in another spelling", async () => {
     const { url } = await startService({ DB_URI: uri });
     const [one = "", two = ""] = people(2);
     const answer = await post(url, { ...good, recipients: ["alex", one, two, one.toUpperCase(), "alex"] });
@@ -160,10 +160,10 @@ describe("one notification for many", () => {
     ]);
   });
 
-  test("when too much waits already none of it is taken, and the caller is told to come back", async () => {
+  test("is refused as a whole with Retry-After when the commit queue is full", async () => {
     const { url } = await startService({ DB_URI: uri, COMMIT_QUEUE_LIMIT: "20" });
-    // Somebody else holds a document that every commit needs, one for each of the two that may be under way.
-    // No id that is made here and now begins with an f.
+    // A transaction locks a document that every commit needs, one for each of the two commits that may be in progress.
+    // Ids that are made today do not begin with f.
     const held = ["0", "1"].map((end) => `f${newUser().slice(1, 23)}${end}`);
     const session = client.startSession();
     onTestFinished(() => session.endSession());
@@ -190,7 +190,7 @@ describe("one notification for many", () => {
 });
 
 describe("an Idempotency-Key", () => {
-  test("gives an equal request the same answer, whatever the order of its fields, and says so", async () => {
+  test("gives an equal request the same answer with Idempotent-Replayed, in any order of fields", async () => {
     const { url } = await startService({ DB_URI: uri });
     const recipients = people(3);
     const headers = withKey();
@@ -219,7 +219,7 @@ describe("an Idempotency-Key", () => {
     expect(await itemsOf([...recipients, one])).toHaveLength(3);
   });
 
-  test("keeps an answer in part and a refusal by the document, too", async () => {
+  test("also stores a partial answer and a refusal that the document caused", async () => {
     const { url } = await startService({ DB_URI: uri });
     const [full = "", fine = ""] = people(2);
     await users.insertOne({ _id: new ObjectId(full), notifications: "no list" as unknown as [] });
@@ -234,7 +234,7 @@ describe("an Idempotency-Key", () => {
     expect(await itemsOf([fine])).toHaveLength(1);
   });
 
-  test("20 keys, each in 50 requests at once: 20 notifications, and everyone is told of the same ones or to wait", async () => {
+  test("20 keys in 50 requests each make 20 notifications; every answer has these ids or says to wait", async () => {
     const smtp = await startSmtp();
     onTestFinished(() => smtp.close());
     const services = await Promise.all([
@@ -274,7 +274,7 @@ describe("an Idempotency-Key", () => {
     expect(smtp.mails).toHaveLength(20);
   });
 
-  test("is its API key's own: the same one with another API key is another", async () => {
+  test("belongs to its API key: another API key may use the same one", async () => {
     const [ours, theirs] = ["a".repeat(16), "b".repeat(16)];
     const { url } = await startService({ DB_URI: uri, API_KEYS: `${ours},${theirs}` });
     const headers = withKey();
@@ -288,7 +288,7 @@ describe("an Idempotency-Key", () => {
     expect((await as(theirs)).body).toStrictEqual(second.body);
     expect(await itemsOf(body.recipients)).toHaveLength(2);
     expect((await post(url, body, headers)).status).toBe(401);
-    // Neither of them can be read out of the database.
+    // Neither of them can be read from the database.
     const stored = JSON.stringify(await keys.find().toArray());
     for (const text of [ours, theirs, headers["idempotency-key"], ...body.recipients])
       expect(stored).not.toContain(text);
@@ -316,7 +316,7 @@ describe("an Idempotency-Key", () => {
     ["255 characters", "k".repeat(255), "k".repeat(255)],
     ["255 characters in quotes", `"${"k".repeat(255)}"`, "k".repeat(255)],
     ["escapes", '"a\\"b\\\\c d"', '"a\\"b\\\\c d"'],
-  ])("%s are fine", async (_what, key, same) => {
+  ])("%s are accepted", async (_what, key, same) => {
     const { url } = await startService({ DB_URI: uri });
     const body = { ...good, recipients: people(1) };
     expect((await post(url, body, withKey(key))).status).toBe(201);
@@ -334,7 +334,7 @@ describe("an Idempotency-Key", () => {
       const recipients = people(5);
       const headers = withKey();
       const body = { ...good, type: "new_login", recipients };
-      // Its time is over: not a moment to be waited for.
+      // Error 50 (MaxTimeMSExpired) is not transient, so the service does not retry the commit.
       const heal = await failCommands(client, "alwaysOn", {
         failCommands: [command],
         errorCode: 50,
@@ -356,7 +356,7 @@ describe("an Idempotency-Key", () => {
     },
   );
 
-  test("on a server without transactions what ended between deliveries and items gets its items, and nothing twice", async () => {
+  test("on a standalone server a request that ended before its items gets them, and nothing twice", async () => {
     const standalone = await startStandalone();
     onTestFinished(() => standalone.close());
     const own = new MongoClient(standalone.uri);
@@ -382,7 +382,7 @@ describe("an Idempotency-Key", () => {
     expect(await own.db().collection("deliveries").countDocuments()).toBe(3);
   });
 
-  test("a key is held for as long as its request is worked on", async () => {
+  test("keeps its lease while its request is in progress", async () => {
     const { url } = await startService({ DB_URI: uri });
     const [locked = ""] = people(1);
     const session = client.startSession();
@@ -400,12 +400,12 @@ describe("an Idempotency-Key", () => {
     expect((await answer).status).toBe(201);
   });
 
-  test("a process killed before it stored anything: the equal request has it stored once, under the ids made at first", async () => {
+  test("after a kill before the commit the equal request is stored once, under the first ids", async () => {
     const service = await spawnService({ DB_URI: uri, EMAIL: "team@receiver.example" });
     const recipients = people(3);
     const headers = withKey();
     const body = { type: "new_login", title: "killed early", recipients };
-    // Somebody else holds one of the documents, so that the commit cannot be finished.
+    // A transaction locks one of the documents, so that the commit cannot finish.
     const session = client.startSession();
     onTestFinished(() => session.endSession());
     session.startTransaction();
@@ -439,14 +439,14 @@ describe("an Idempotency-Key", () => {
     expect((await post(next.url, body, headers)).headers.get("idempotent-replayed")).toBe("true");
   });
 
-  test("what ended between storing and answering is answered alike; what its user removed meanwhile does not come back", async () => {
+  test("after a crash between commit and answer the equal request gets the same answer, and a removed item stays removed", async () => {
     const { url } = await startService({ DB_URI: uri });
     const recipients = people(4);
     const headers = withKey();
     const first = await post(url, { ...good, recipients }, headers);
     const [removed] = first.body.notifications;
     await call(url, "DELETE", `/v1/users/${removed.user_id}/inbox/${removed.id}`);
-    // As a process leaves it that ends before it keeps the answer.
+    // The key as a process leaves it when it ends before it stores the answer.
     const { modifiedCount } = await keys.updateOne(
       { ids: new ObjectId(removed.id as string) },
       { $unset: { failures: 1 }, $set: { lease: { token: new ObjectId(), until: new Date(0) } } },
@@ -460,7 +460,7 @@ describe("an Idempotency-Key", () => {
     );
   });
 
-  test("killed twice while 6 callers repeat each request until it is answered: every one is stored once", async () => {
+  test("with two kills, while 6 callers repeat each request until it is answered, each is stored once", async () => {
     const settings = { DB_URI: uri, EMAIL: "team@receiver.example" };
     let service = await spawnService(settings);
     let stopped = false;

@@ -6,7 +6,7 @@ import { Part } from "../part.ts";
 /** `setTimeout` takes no more than 24 days. */
 const longestMs = 60 * 60_000;
 
-/** A time in the future; once it has passed, `past` instead. By the service's clock, since that sets the time. */
+/** A time in the future, by the service's clock, which sets it. Once it has passed, `past` is shown. */
 class Due extends Part {
   static override properties = {
     at: { attribute: false },
@@ -32,7 +32,7 @@ class Due extends Part {
   }
 }
 
-/** When something happens next. */
+/** The time of the next event. */
 export const due = (at: string, label: string, past = "due now"): TemplateResult =>
   html`<bf-due .at=${at} .label=${label} .past=${past}></bf-due>`;
 

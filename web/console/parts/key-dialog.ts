@@ -1,7 +1,7 @@
 import { html, type TemplateResult } from "lit";
 import { Part } from "../part.ts";
 
-/** What fits into a header, like each of API_KEYS. */
+/** Characters that fit into a header, as in each of API_KEYS. */
 const keyForm = "Printable ASCII characters without spaces";
 
 /** Asks for the API key. */

@@ -30,7 +30,7 @@ class ProviderAlert extends Part {
   static override properties = { channels: { attribute: false }, note: { attribute: false } };
   /** Absent: all of them. */
   declare channels: string[] | undefined;
-  /** What that means here. */
+  /** The consequence for this view. */
   declare note: string | undefined;
   #failing: ProviderHealth[] = [];
   #loop = new Loop(this, async (signal) => {

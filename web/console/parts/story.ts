@@ -7,7 +7,7 @@ import type { NotificationStory } from "../wire.ts";
 
 const againMs = 3_000;
 
-/** What became of a notification on every channel, and by which rule. */
+/** The result of a notification on every channel, and the rule behind it. */
 class Story extends Part {
   static override properties = { notification: { attribute: false }, user: { attribute: false } };
   declare notification: string;

@@ -38,7 +38,7 @@ class CapturedView extends Part {
     if (this.#loop.isFirst || newest?.id !== this.#found[0]?.id) {
       const some = await page(0, pageSize, signal);
       const last = this.#found.findIndex(({ id }) => id === some.at(-1)?.id);
-      // So many are new that there is a gap: the list starts over.
+      // More new messages than one page leave a gap, so the list starts over.
       this.#found = last < 0 ? some : [...some, ...this.#found.slice(last + 1)];
       if (last < 0) this.#isWhole = some.length < pageSize;
     }

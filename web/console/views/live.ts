@@ -15,7 +15,7 @@ const hourMs = 60 * 60_000;
 /** A ledger counts deliveries: spend at most 1/20 of the database's time on it. */
 const patience = 20;
 
-/** The state of the service: is all well, rates, outcomes, waiting deliveries, providers and the ledger. */
+/** The state of the service: a summary, rates, outcomes, waiting deliveries, providers and the ledger. */
 class Live extends Part {
   #stats: Stats | undefined;
   #statsAt = 0;

@@ -23,7 +23,7 @@ class RedriveDialog extends Part {
   #step: Step = "counting";
   #sum = nothingYet();
   #planned = 0;
-  /** Where to resume after an error. */
+  /** The cursor to resume from after an error. */
   #cursor: string | undefined;
   #error: unknown;
   #isOpen = false;

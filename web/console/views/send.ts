@@ -39,7 +39,7 @@ class Send extends Part {
   #types: NotificationType[] = [];
   #error: unknown;
   #isBusy = false;
-  /** Whose inbox is shown. It does not follow each letter typed. */
+  /** The user whose inbox is shown. It does not follow each letter typed. */
   #inboxOf = recipientsIn(draft.recipients)[0];
   /** Stays until the form changes, so that pressing again after a lost answer stores nothing twice. */
   #key: string | undefined;
