@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type App, startApp } from "../src/app.ts";
-import { loadConfig } from "../src/config/table.ts";
+import { loadConfig } from "../src/config/load.ts";
 import { createLinks } from "../src/core/links.ts";
 import { chromiumMissing, complaintsOf, expectAccessible, freshBrowser } from "./support/browser.ts";
 import { freshDatabase } from "./support/database.ts";

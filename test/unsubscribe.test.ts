@@ -10,7 +10,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type App, startApp } from "../src/app.ts";
 import { publicPart, readDkimKey } from "../src/channels/email/dkim.ts";
-import { loadConfig } from "../src/config/table.ts";
+import { loadConfig } from "../src/config/load.ts";
 import { createLinks } from "../src/core/links.ts";
 import { failCommands, freshDatabase, ownDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";

@@ -75,6 +75,7 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
         while (Date.now() < deadline) {
           const found = await orUnavailable(() => users.findOne(filter, { projection }));
           if (!found && onlyKnown) throw new BelfryError("not_found", "There is no such user.");
+          refuseForeign(found?.notificationPreferences);
           const stored = storedOf(found);
           const preferences = next(stored.preferences);
           if (isDeepStrictEqual(preferences, stored.preferences)) return stored;
@@ -144,15 +145,18 @@ const unchanged = (found: UserDocument | null): Filter<UserDocument> => {
   return { notificationPreferences: value === undefined ? { $exists: false } : { $eq: value } };
 };
 
-function storedOf(found: UserDocument | null): StoredPreferences {
-  const value: unknown = found?.notificationPreferences ?? {};
-  if (typeof value !== "object" || Array.isArray(value))
+/** Another program may use the name for something else. */
+function refuseForeign(value: unknown): void {
+  if (value !== undefined && (typeof value !== "object" || Array.isArray(value)))
     throw new BelfryError(
       "user_document_conflict",
       "`notificationPreferences` in the user's document is not an object. Rename or remove the field.",
     );
+}
+
+function storedOf(found: UserDocument | null): StoredPreferences {
   return {
-    preferences: isPreferences(value) ? value : {},
+    preferences: (found && preferencesOf(found)) ?? {},
     rev: numberOf(found?.preferences_rev),
     ...(typeof found?.timeZone === "string" && { timeZone: found.timeZone }),
     ...(typeof found?.locale === "string" && { locale: found.locale }),

@@ -109,7 +109,7 @@ test("a message whose user changes while it waits for the rate is not sent, but 
     { rates: { mailgun: { count: 1, perMs: 1_000 } } },
   );
   let changed = false;
-  const partners: Partial<DeliverPartners> = { isOutdated: () => changed && slept.length > 0 };
+  const partners: Partial<DeliverOptions> = { isOutdated: () => changed && slept.length > 0 };
   expect((await turn(partners)).result.kind).toBe("sent");
   changed = true;
   const { attempts, result } = await turn(partners);

@@ -30,10 +30,10 @@ let users = 0;
 async function notify(url: string, body: object, preferences?: object) {
   const user = `user${++users}`;
   await call(url, "PUT", `/v1/users/${user}`, { email: "a@example.com", phone: "+12025550123" });
-  if (preferences)
-    await db
-      .collection<{ _id: string }>("users")
-      .updateOne({ _id: user }, { $set: { notificationPreferences: preferences } });
+  if (preferences) {
+    const chosen = await call(url, "PUT", `/v1/users/${user}/preferences`, preferences);
+    expect(chosen.status).toBe(200);
+  }
   const sent = await call(url, "POST", "/v1/notifications", { recipients: [user], ...body });
   return { user, sent };
 }

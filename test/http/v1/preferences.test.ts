@@ -5,7 +5,7 @@ import { ObjectId } from "mongodb";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startApp } from "../../../src/app.ts";
-import { loadConfig } from "../../../src/config/table.ts";
+import { loadConfig } from "../../../src/config/load.ts";
 import { freshDatabase } from "../../support/database.ts";
 import { type Answer, call } from "../../support/http.ts";
 
@@ -234,8 +234,10 @@ test("a wrong value that another program stored is shown as none and can be repl
     items: [],
   });
   expect(chosen(await patch(odd, { "*": false }))).toStrictEqual({ "*": false });
-  for (const answer of [await show(foreign), await patch(foreign, { "*": false })])
-    expect([answer.status, answer.body.code]).toStrictEqual([409, "user_document_conflict"]);
+  expect(chosen(await show(foreign))).toStrictEqual({});
+  const refused = await patch(foreign, { "*": false });
+  expect([refused.status, refused.body.code]).toStrictEqual([409, "user_document_conflict"]);
+  expect(await users.findOne({ _id: foreign })).toMatchObject({ notificationPreferences: "all" });
 });
 
 test("erasing a user erases the preferences", async () => {
