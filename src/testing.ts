@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { channelNames, channels } from "./channels/index.ts";
+import { readTime } from "./core/filters.ts";
 import { createLocales } from "./core/locales.ts";
 import { createTypeRegistry } from "./core/notification-types.ts";
 import { createVirtualTime, type Moved } from "./core/virtual-time.ts";
@@ -76,11 +77,12 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
   const belfry = createBelfry({ newUser, retentionDays, ...given, clock });
   await belfry.ready();
 
-  const { client, database, types, locales: texts, defaultLocale, inboxLimit = 100 } = given;
+  const { client, database, types, locales: texts, defaultLocale } = given;
   const store = createStore(await connectionOn(client, databaseOn(client, database)), {
     channels: channelNames(),
-    inboxLimit,
-    newUser,
+    // It stores no inbox items.
+    inboxLimit: 1,
+    newUser: {},
     retentionDays,
     clock: () => clock.now,
   });
@@ -168,8 +170,9 @@ export async function startTestMongod(): Promise<{ uri: string; close(): Promise
 }
 
 function startOf(start: string | Date | undefined): number {
-  const time = start === undefined ? Date.now() : new Date(start).getTime();
-  if (Number.isNaN(time)) throw new BelfryError("invalid_request", "`start` must be a Date, or ISO 8601.");
+  const time = typeof start === "string" ? readTime(start) : (start?.getTime() ?? Date.now());
+  if (time === undefined || Number.isNaN(time))
+    throw new BelfryError("invalid_request", "`start` must be a Date, or ISO 8601 with its zone.");
   if (time < Date.now() - earliestMs)
     throw new BelfryError("invalid_request", "`start` must not be more than nine years ago.");
   return time;

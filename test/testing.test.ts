@@ -192,7 +192,7 @@ function failureOf(act: () => unknown): AssertionError {
 }
 
 test.each([
-  ["never", /^`start` must be a Date, or ISO 8601/],
+  ["never", /^`start` must be a Date, or ISO 8601 with its zone/],
   ["1999-01-01", /^`start` must not be more than nine years ago/],
 ])("start %s is refused", async (start, message) => {
   await expect(createTestBelfry({ client, database, start })).rejects.toThrow(message);

@@ -3,7 +3,7 @@ import type { Engine } from "../delivery/engine.ts";
 import { createVirtualClock } from "../lib/virtual-clock.ts";
 import type { HeldDelivery, Settlement } from "../model/delivery.ts";
 import { durationForm, durationMs } from "../model/duration.ts";
-import { BelfryError, type ErrorDetail, invalidRequest } from "../model/errors.ts";
+import { BelfryError, invalidRequest } from "../model/errors.ts";
 import { Count, iso, Time } from "../model/schema.ts";
 import { readTime } from "./filters.ts";
 
@@ -31,8 +31,10 @@ export interface WrittenMove {
   to?: string;
 }
 
-/** A provider that stays down for three days is probed about 9,000 times, and a delivery ends long before. */
-const mostSteps = 10_000;
+/** A delivery that is put off more often in one move never ends. */
+const mostTimes = 10_000;
+/** Steps in a row in which nothing came of what is due: it cannot be claimed. */
+const mostBarren = 1_000;
 /** An id holds its time in 32 bits of seconds. */
 const latest = Date.UTC(2100, 0);
 
@@ -43,16 +45,18 @@ const latest = Date.UTC(2100, 0);
 export function createVirtualTime(base?: () => number) {
   const clock = createVirtualClock(base);
   let counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
-  /** Since a delivery has ended: how many steps, and how often each delivery was put off. */
-  let idleSteps = 0;
-  const putOff = new Map<string, { delivery: HeldDelivery; times: number }>();
+  const timesPutOff = new Map<string, number>();
+  let endless: HeldDelivery | undefined;
+  let barren = 0;
   let moving: Promise<unknown> = Promise.resolve();
 
   async function move(written: WrittenMove, { drain }: Pick<Engine, "drain">): Promise<Moved> {
     const target = targetOf(written, clock.now());
     clock.stopAt(clock.now());
     counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
-    settledSomething();
+    timesPutOff.clear();
+    endless = undefined;
+    barren = 0;
     try {
       for (let steps = 0; ; steps++) {
         const next = await drain();
@@ -67,7 +71,7 @@ export function createVirtualTime(base?: () => number) {
             ...(next !== undefined && { next_due: iso(next) }),
           };
         }
-        if (++idleSteps > mostSteps) throw stuckAt(clock.now());
+        if (endless || ++barren > mostBarren) throw stuckAt(clock.now());
         clock.stopAt(Math.max(next, clock.now()));
       }
     } finally {
@@ -75,20 +79,11 @@ export function createVirtualTime(base?: () => number) {
     }
   }
 
-  function settledSomething(): void {
-    idleSteps = 0;
-    putOff.clear();
-  }
-
   function stuckAt(now: number): BelfryError {
-    const [most] = [...putOff.values()].sort((a, b) => b.times - a.times);
-    const what = most
-      ? `Delivery ${most.delivery.id} (${most.delivery.content.key}, ${most.delivery.channel}) was put off ${most.times} times.`
-      : "Deliveries are due that cannot be claimed.";
-    return new BelfryError(
-      "clock_stuck",
-      `The clock stopped at ${iso(now)}: in ${mostSteps} steps no delivery has ended. ${what}`,
-    );
+    const what = endless
+      ? `delivery ${endless.id} (${endless.content.key}, ${endless.channel}) was put off ${mostTimes} times`
+      : "deliveries are due that cannot be claimed";
+    return new BelfryError("clock_stuck", `The clock stopped at ${iso(now)}: ${what}.`);
   }
 
   return {
@@ -96,8 +91,11 @@ export function createVirtualTime(base?: () => number) {
     /** Call it with each settlement. */
     onSettled({ delivery, state }: Settlement): void {
       counts[state]++;
-      if (state !== "pending") settledSomething();
-      else putOff.set(delivery.id, { delivery, times: (putOff.get(delivery.id)?.times ?? 0) + 1 });
+      barren = 0;
+      if (state !== "pending") return;
+      const times = (timesPutOff.get(delivery.id) ?? 0) + 1;
+      timesPutOff.set(delivery.id, times);
+      if (times === mostTimes) endless = delivery;
     },
     /**
      * Moves the time and sends what is due on the way; one call after the other. Rejects with `invalid_request`, also for a
@@ -111,19 +109,18 @@ export function createVirtualTime(base?: () => number) {
   };
 }
 
-export type VirtualTime = ReturnType<typeof createVirtualTime>;
-
 function targetOf({ advance, to }: WrittenMove, now: number): number {
-  const refuse = (pointer: string, detail: string) => {
-    throw invalidRequest([{ pointer, detail } satisfies ErrorDetail]);
-  };
   if ((advance === undefined) === (to === undefined)) refuse("", "must have either `advance` or `to`");
-  const ms = durationMs(advance ?? "1s");
-  if (ms === undefined) return refuse("/advance", `must be ${durationForm}`);
-  const time = to === undefined ? now + ms : readTime(to);
-  if (time === undefined)
-    return refuse("/to", "must be a time: ISO 8601 with its zone, or Unix milliseconds");
-  if (time < now) refuse("/to", `must not be past: it is ${iso(now)}, and time does not go back`);
-  if (time > latest) refuse(to === undefined ? "/advance" : "/to", "must not lead beyond the year 2099");
+  const pointer = to === undefined ? "/advance" : "/to";
+  const ms = durationMs(advance ?? "");
+  if (to === undefined && ms === undefined) refuse(pointer, `must be ${durationForm}`);
+  const time = to === undefined ? now + (ms as number) : readTime(to);
+  if (time === undefined) refuse(pointer, "must be a time: ISO 8601 with its zone, or Unix milliseconds");
+  if (time < now) refuse(pointer, `must not be past: it is ${iso(now)}, and time does not go back`);
+  if (time > latest) refuse(pointer, "must not lead beyond the year 2099");
   return time;
+}
+
+function refuse(pointer: string, detail: string): never {
+  throw invalidRequest([{ pointer, detail }]);
 }

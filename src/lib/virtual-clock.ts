@@ -21,5 +21,3 @@ export function createVirtualClock(base: () => number = Date.now) {
     },
   };
 }
-
-export type VirtualClock = ReturnType<typeof createVirtualClock>;

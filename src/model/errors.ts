@@ -76,7 +76,7 @@ export const errorCodes = {
   clock_stuck: {
     status: 409,
     description:
-      "The virtual clock stopped, because deliveries stayed due without an end. The message names one of them.",
+      "The virtual clock stopped, because a delivery was put off again and again. The message names it.",
   },
   overloaded: {
     status: 503,
