@@ -230,6 +230,7 @@ test("a wrong value that another program stored is shown as none and can be repl
   expect((await call(url, "GET", `/v1/users/${encodeURIComponent(odd)}/inbox`)).body).toStrictEqual({
     rev: 0,
     unread: 0,
+    unseen: 0,
     total: 0,
     items: [],
   });
