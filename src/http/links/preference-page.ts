@@ -116,13 +116,15 @@ function select(
 
 /** The fields that the reader has changed. Anything else in the form is ignored. */
 function changesIn(form: URLSearchParams): Array<Parameters<typeof withChoice>[1]> {
-  return [...form].slice(0, mostFields).flatMap(([name, text]) => {
+  const changes = [...form].flatMap(([name, text]) => {
     const [kind, key, channel, shown] = name.split(":") as [string, string?, string?, string?];
     const value = choiceFrom(text);
     if (kind !== "categories" && kind !== "types") return [];
     if (key === undefined || channel === undefined || value === undefined || text === shown) return [];
-    return [{ kind, key, channel, value }];
+    return [{ kind, key, channel, value } as const];
   });
+  return changes.slice(0, mostChanges);
 }
 
-const mostFields = 2_000;
+/** Each copies the preferences. */
+const mostChanges = 200;
