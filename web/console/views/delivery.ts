@@ -28,6 +28,7 @@ class DeliveryView extends Part {
   #found: DeliveryRecord | undefined;
   #retryError: unknown;
   #isBusy = false;
+  #isStoryOpen = false;
   #loop = new Loop(this, async (signal) => {
     this.#found = await ask<DeliveryRecord>("GET", this.#path, { signal });
     this.dispatchEvent(new CustomEvent("changed", { detail: this.#found }));
@@ -103,9 +104,14 @@ class DeliveryView extends Part {
       ])}
       ${
         one.user_id
-          ? html`<details class="story">
+          ? html`<details
+              @toggle=${({ target }: Event) => {
+                this.#isStoryOpen = (target as HTMLDetailsElement).open;
+                this.requestUpdate();
+              }}
+            >
               <summary>Why? The whole story of this notification</summary>
-              <bf-story .notification=${one.notification_id} .user=${one.user_id}></bf-story>
+              ${this.#isStoryOpen ? html`<bf-story .notification=${one.notification_id} .user=${one.user_id}></bf-story>` : nothing}
             </details>`
           : nothing
       }
