@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { freshDatabase } from "../../support/database.ts";
 import { call } from "../../support/http.ts";
@@ -208,6 +209,21 @@ test("counts an address's connections before they name a user", async () => {
     await eventually(() => device.errors.length + device.messages.length > 0, "an answer");
     return device.messages.length > 0;
   }, "there is room");
+});
+
+test("connections without a token never fill their address: a client with one gets in at its first try", async () => {
+  const { url } = await startService({
+    ...variables,
+    API_KEYS: key,
+    TOKEN_SECRET: secret,
+    LIVE_CONNECTIONS_PER_ADDRESS: "400",
+  });
+  const auth = { user_id: "alex", token: await token("alex") };
+  const silent = Array.from({ length: 400 }, () => openSocket(url, "/socket.io/?EIO=4&transport=websocket"));
+  await Promise.all(silent.map(({ ws, ended }) => Promise.race([once(ws, "open"), ended])));
+  const device = openIo(url, { auth, reconnection: false });
+  await eventually(() => device.errors.length + device.messages.length > 0, "an answer");
+  expect(device.errors).toEqual([]);
 });
 
 test("a thousand connections without a token block nobody, and few stay open", {
