@@ -448,6 +448,23 @@ test.each([
   expect(() => registry.render.email({ key: "report", at: 0, data })).toThrow(/limit exceeded|more than/);
 });
 
+test("a loop that is too long ends after a number of steps, not after a time", () => {
+  let steps = 0;
+  const data = {
+    n: 500_000,
+    get step() {
+      steps++;
+      return "";
+    },
+  };
+  const text = "{% for i in (1..data.n) %}{{ data.step }}{% endfor %}";
+  expect(() => render({ text }, { data })).toThrow(/limit exceeded|more than/);
+  expect(steps).toBeLessThan(60_000);
+  const once = steps;
+  expect(() => render({ text }, { data })).toThrow();
+  expect(steps).toBe(2 * once);
+});
+
 describe.each(["America/New_York", "Asia/Tokyo", "UTC"])("dates in templates, with TZ=%s", (zone) => {
   const rendered = (when: unknown, timeZone?: string, filter = "date: '%Y-%m-%d %H:%M %z'") => {
     const before = process.env.TZ;
