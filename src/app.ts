@@ -10,15 +10,14 @@ import { createProfiles } from "./core/profile.ts";
 import { createSimulatorSwitch } from "./core/simulator-switch.ts";
 import { createStats } from "./core/stats.ts";
 import { createVirtualTime } from "./core/virtual-time.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, openStore } from "./database.ts";
 import { createEngine } from "./delivery/engine.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createHub } from "./realtime/hub.ts";
-import { openRegistry, storeSettings } from "./settings.ts";
-import { createStore } from "./store/index.ts";
+import { openRegistry } from "./settings.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -58,17 +57,8 @@ export async function startApp(
     const registry = openRegistry(config);
     const database = await openDatabase(config, log, signal, (closer) => closers.push(closer));
     const virtual = config.CLOCK === "virtual" ? createVirtualTime() : undefined;
-    if (virtual)
-      log.warn("the clock is virtual: POST /v1/test/clock moves it, and providers capture messages");
-    const store = createStore(database.connection, {
-      ...storeSettings(config),
-      clock: virtual?.clock.over,
-      onAbandoned: (ended) => log.warn({ ended }, "ended open transactions of a process that died"),
-      onBuilding: (collection) =>
-        log.info({ collection }, "MongoDB is building indexes; Belfry starts when they are complete"),
-    });
+    const store = await openStore(config, database.connection, virtual?.clock.over, log);
     closers.push(store.close);
-    await store.open();
     const { now, serverNow } = store;
     const links = createLinks({ secrets: config.TOKEN_SECRET ?? [], publicUrl: config.PUBLIC_URL });
     const metrics = createMetrics(now);
@@ -149,8 +139,8 @@ export async function startApp(
 
     /** Sends changes made by any process to the devices of this one. The server closes it. */
     function openHub() {
-      const { random } = Math;
       const { changes: read } = store;
+      const { random } = Math;
       const opened = createHub({ read, jitterMs: comeBackMs, random, onRead: metrics.liveRead, log });
       const onChange = (user: string) => opened.touch([user]);
       const watch = store.watch({ uri: database.uri, onChange, onLost: opened.touchAll, random, log });

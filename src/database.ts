@@ -1,6 +1,8 @@
 import type { Config } from "./config/table.ts";
 import type { Logger } from "./log.ts";
-import { connectWhenReady, DatabaseError, databaseName, hostsOf } from "./store/connect.ts";
+import { storeSettings } from "./settings.ts";
+import { type Connection, connectWhenReady, DatabaseError, databaseName, hostsOf } from "./store/connect.ts";
+import { createStore, type Store, type StoreSettings } from "./store/index.ts";
 
 /**
  * Connects to `DB_URI`; without one it starts the managed MongoDB. `onOpen` gets the closer of each part that was opened, so
@@ -48,4 +50,23 @@ async function startMongod(config: Config, log: Logger) {
   }).catch((error: Error) => {
     throw new DatabaseError(error.message, { cause: error });
   });
+}
+
+/** Everything that is stored, with its collections and indexes. `clock`: of a service whose time is virtual. */
+export async function openStore(
+  config: Config,
+  connection: Connection,
+  clock: StoreSettings["clock"],
+  log: Logger,
+): Promise<Store> {
+  if (clock) log.warn("the clock is virtual: POST /v1/test/clock moves it, and providers capture messages");
+  const store = createStore(connection, {
+    ...storeSettings(config),
+    clock,
+    onAbandoned: (ended) => log.warn({ ended }, "ended open transactions of a process that died"),
+    onBuilding: (collection) =>
+      log.info({ collection }, "MongoDB is building indexes; Belfry starts when they are complete"),
+  });
+  await store.open();
+  return store;
 }
