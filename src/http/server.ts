@@ -15,6 +15,7 @@ import type { Moved, WrittenMove } from "../core/virtual-time.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
 import type { Addresses } from "./addresses.ts";
+import { writeAnswers } from "./answers.ts";
 import { type Authorizer, guardRoutes, refuseForeignPages } from "./auth.ts";
 import { createBasePath } from "./base-path.ts";
 import { type Callback, callbackRoutes } from "./callbacks.ts";
@@ -116,6 +117,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   });
   const connections = limitConnections(app.server, { ...options.connections, log: options.log });
   checkInput(app);
+  writeAnswers(app);
   app.setErrorHandler(sendProblem);
   const routesAt = collectRoutes(app);
   app.setNotFoundHandler((request, reply) => {

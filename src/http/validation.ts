@@ -1,6 +1,5 @@
 import { isUtf8 } from "node:buffer";
 import { Ajv, type ValidateFunction } from "ajv";
-import fastJsonStringify from "fast-json-stringify";
 import type { FastifyInstance } from "fastify";
 import { BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
@@ -27,13 +26,6 @@ export function checkInput(app: FastifyInstance): void {
       check ??= httpPart === "body" ? bodyCheck(schema) : textCheck(schema, httpPart === "querystring");
       const error = check(value);
       return error ? { error } : true;
-    };
-  });
-  app.setSerializerCompiler(({ schema }) => {
-    let write: ((value: unknown) => string) | undefined;
-    return (value) => {
-      write ??= fastJsonStringify(schema as object);
-      return write(value);
     };
   });
   const parse = app.getDefaultJsonParser("error", "error");
