@@ -10,6 +10,7 @@ import { type Connection, type TransportName, transports } from "./device-transp
 export interface Inbox {
   rev: number;
   unread: number;
+  unseen: number;
   total: number;
   /** Newest first, the archived ones too. */
   items: InboxItemDto[];
@@ -120,7 +121,7 @@ export function openDevice(user: string, transport: TransportName, urls: () => s
   }
 
   function take(message: Changes): void {
-    const { changes, rev, unread, total } = message;
+    const { changes, rev, unread, unseen, total } = message;
     let last = standing?.rev ?? 0;
     if (rev <= last) problems.push(`is at rev ${last} and was told rev ${rev}`);
     for (const one of changes) {
@@ -129,7 +130,7 @@ export function openDevice(user: string, transport: TransportName, urls: () => s
       last = one.rev;
     }
     apply(message, items);
-    standing = { rev, unread, total };
+    standing = { rev, unread, unseen, total };
     compare(standing);
   }
 

@@ -18,7 +18,7 @@ export interface InboxUsers {
 }
 
 interface Change {
-  what: "create" | "read" | "unread" | "archive" | "unarchive" | "delete" | "read-all";
+  what: "create" | "read" | "unread" | "archive" | "unarchive" | "delete" | "read-all" | "seen";
   /** Of a hundred. */
   share: number;
   /** Which items can be changed so. */
@@ -32,7 +32,8 @@ const hundred = (
     { share: 7, what: "unread", able: (item) => item.read },
     { share: 10, what: "archive", able: (item) => !item.archived },
     { share: 3, what: "unarchive", able: (item) => item.archived },
-    { share: 17, what: "delete" },
+    { share: 14, what: "delete" },
+    { share: 3, what: "seen" },
     { share: 2, what: "read-all" },
   ] satisfies Change[] as Change[]
 ).flatMap((one) => Array.from({ length: one.share }, () => one));
@@ -92,6 +93,11 @@ export function startInboxUsers(options: {
     const { what, able = () => true } = oneOf(hundred, Math.random);
     if (what === "create") return create(url, user);
     if (what === "read-all") return ask(url, "POST", `${path}/read-all`, {});
+    if (what === "seen") {
+      // It changes no item, so it does not count.
+      await ask(url, "POST", `${path}/seen`, {});
+      return undefined;
+    }
     const items = itemsOf(user).filter(able);
     if (items.length === 0) return undefined;
     const item = `${path}/${oneOf(items, Math.random).id}`;
