@@ -74,7 +74,7 @@ describe("the package", { timeout: 240_000 }, () => {
   test("has what runs and what its pages link to, and neither tests nor source maps", () => {
     const files = packed.files.map(({ path }) => path);
     const wrong = files.filter((path) =>
-      /\.map$|\.test\.|^(?:test|src|scripts)\/|^dist\/(?:bench|chaos|test)\//.test(path),
+      /\.map$|^(?!examples\/).*\.test\.|^(?:test|src|scripts)\/|^dist\/(?:bench|chaos|test)\//.test(path),
     );
     expect(wrong).toEqual([]);
     expect(packed.size).toBeLessThan(3_000_000);
