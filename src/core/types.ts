@@ -145,6 +145,8 @@ export const builtInTypes: Record<string, NotificationType> = {
   [directType]: {
     description: "A text for one channel that the caller chooses",
     inbox: true,
+    // Its callers are older systems, whose contract knows no preferences.
+    mandatory: true,
     channels: {
       email: {
         subject: "{{ title | default: 'Notification' }}",

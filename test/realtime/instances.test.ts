@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
@@ -32,9 +32,8 @@ afterAll(async () => {
 afterEach(() => failCommands(client, { times: 1 }, { failCommands: [] }).then((off) => off()));
 
 /** Two instances, and a device of the user's on each. */
-async function two(dbUri: string, more: Record<string, string> = {}) {
-  const variables = { DB_URI: dbUri, ...more };
-  const [a, b] = [await startService(variables), await startService(variables)];
+async function two(dbUri: string) {
+  const [a, b] = [await startService({ DB_URI: dbUri }), await startService({ DB_URI: dbUri })];
   const user = someone();
   const [here, there] = [openSocket(a.url, livePath(user)), openSocket(b.url, livePath(user))];
   await eventually(() => here.messages.length === 1 && there.messages.length === 1, "both listen");
@@ -117,10 +116,8 @@ test("catches every device up after the stream's history was lost", async () => 
 });
 
 test("devices wait while the inbox cannot be read, then get everything", async () => {
-  const file = join(folder, "types.json");
-  // A notification of a type that users cannot turn off reads no preferences.
-  writeFileSync(file, JSON.stringify({ MESSAGE: { mandatory: true, inbox: true, channels: {} } }));
-  const { a, b, user, here, there } = await two(uri, { NOTIFICATION_TYPES_FILE: file });
+  // These notifications are of the type `direct`, which reads no preferences.
+  const { a, b, user, here, there } = await two(uri);
   // What creates a user looks for it.
   await notify(a, user);
   await knows(1, here, there);
