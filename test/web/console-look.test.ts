@@ -13,7 +13,7 @@ const { uri: emptyUri } = freshDatabase();
 
 /** Gzipped bytes: what was measured and a tenth. The plots' library is in the last, which Live alone asks for. */
 const budgets: Record<string, number> = {
-  "console.js": 31_000,
+  "console.js": 34_200,
   "console.css": 6_200,
   "console-live.js": 26_900,
 };
