@@ -46,7 +46,8 @@ test("every number that JavaScript writes below 2^53 or with an exponent is fine
         typeof one === "number"
           ? Math.abs(one) < 1e21 && Number.isInteger(one) && !Number.isSafeInteger(one)
           : typeof one === "object" && one !== null && Object.values(one).some(unsafe);
-      expect(findInexactNumber(JSON.stringify(value)) !== undefined).toBe(unsafe(value));
+      // A body is never a bare number.
+      expect(findInexactNumber(JSON.stringify([value])) !== undefined).toBe(unsafe(value));
     }),
   );
 });
