@@ -45,7 +45,7 @@ export interface ClientOptions {
   timeoutMs?: number;
 }
 
-/** What to notify users of. `data` has the form that `NotificationData` declares for the type. */
+/** The notification, and its recipients. `data` has the form that `NotificationData` declares for the type. */
 export type NotifyBody<Key extends NotificationKey = NotificationKey> = Omit<
   NotificationBody,
   "type" | "data"
@@ -151,7 +151,7 @@ export class BelfryClient {
     remove: (): Promise<void> => this.#call({ method: "DELETE", path: "" }),
   };
 
-  /** What the user wants, by category, type, channel and topic. */
+  /** The user's choices, by category, type, channel and topic. */
   readonly preferences = {
     get: (): Promise<PreferencesAnswer> => this.#call({ method: "GET", path: "/preferences" }),
     /** Replaces the preferences: choices that are not given are removed. */

@@ -294,7 +294,7 @@ export interface PreferenceCell {
   from: string;
   /** Why the user cannot change it. */
   locked?: string;
-  /** What the user can choose. */
+  /** The choices that the user has here. */
   options: Array<boolean | "hourly" | "daily" | "weekly">;
 }
 

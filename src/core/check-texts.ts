@@ -16,7 +16,7 @@ export const checkTexts = (registry: TypeRegistry, locales: Locales): TextFindin
   ...missingParts(registry),
 ];
 
-/** What a template asks for and does not get. */
+/** Texts that a template asks for and does not get. */
 function* wrongUses(sources: readonly Source[], { languages, chainOf, defaultLocale }: Locales) {
   for (const { uses, tag, ...source } of sources)
     for (const { key, isWhole, values } of uses) {
@@ -41,7 +41,7 @@ function placeholdersOf(text: Text): Set<string> {
   return new Set(forms.flatMap((form) => [...form.matchAll(placeholder)].map(([, name]) => name as string)));
 }
 
-/** What one language has and another lacks, and what no template uses. */
+/** Texts that one language has and another lacks, and texts that no template uses. */
 function* differences(sources: readonly Source[], { languages }: Locales) {
   const uses = sources.flatMap((source) => source.uses);
   const wholes = new Set(uses.flatMap(({ key, isWhole }) => (isWhole ? [key] : [])));

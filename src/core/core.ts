@@ -31,7 +31,7 @@ export interface CoreOptions {
   hub?: Hub | undefined;
   /** How many requests may wait: notifications for a commit, and pages for a read. */
   maxWaiting?: number;
-  /** Of users who have none; UTC. */
+  /** The time zone of users who have none; UTC by default. */
   timeZone?: string;
   /** Called with the size and outcome of each commit (metrics). */
   onBatch?: (size: number, stored: number) => void;

@@ -37,11 +37,11 @@ export const DryRunDto = Type.Object(
 
 /** Rules can make a message wait again and again; this is enough for a year of quiet nights. */
 const mostWaits = 400;
-/** What the user has done with an item that does not exist yet. */
+/** The state of an item that does not exist yet. */
 const untouched = { read: false, seen: false, archived: false };
 
 /**
- * What would happen to a notification if nobody did anything meanwhile: per recipient and channel whether it is sent, when,
+ * The course of a notification if nobody did anything meanwhile: per recipient and channel whether it is sent, when,
  * and which rule says so. Asks the same function as the worker, and writes nothing. `timeZone`: of users who have none.
  */
 export function createDryRun(

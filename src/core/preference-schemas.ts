@@ -81,7 +81,7 @@ const Cell = Type.Object(
         "The choice that decides, as a path into `preferences`, such as `types.comment.email`; or `default`.",
     }),
     locked: Type.Optional(Type.String({ description: "Why the user cannot change it." })),
-    options: Type.Array(Value, { description: "What the user can choose." }),
+    options: Type.Array(Value, { description: "The choices that the user has here." }),
   },
   { title: "PreferenceCell" },
 );

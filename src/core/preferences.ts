@@ -12,7 +12,7 @@ import { matrixOf } from "./preference-matrix.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./preference-schemas.ts";
 
 export interface PreferencesOptions {
-  /** Of users who have none. */
+  /** The time zone of users who have none. */
   timeZone: string;
   /** Called with the user after each change. */
   changed: (user: string) => void;

@@ -20,7 +20,7 @@ export type Lease = { token: string; until: number };
 export interface EngineOptions
   extends Pick<WorkerOptions, "concurrency" | "leaseMs" | "onSettled" | "log">,
     Pick<DeliverOptions, "deadlineMs"> {
-  /** Of users who have none. */
+  /** The time zone of users who have none. */
   timeZone: string;
   /** From 0 up to 1: spreads retries. */
   random?: () => number;

@@ -10,7 +10,7 @@ const tags = [
   { name: "notifications", description: "Notify users." },
   { name: "inbox", description: "A user's inbox." },
   { name: "users", description: "Users: addresses, tokens, live events." },
-  { name: "preferences", description: "What a user wants to get, and when." },
+  { name: "preferences", description: "The notifications that a user wants, and when." },
   { name: "operate", description: "Deliveries, providers, suppressions, health." },
   { name: "test", description: "The clock, for tests." },
   { name: "callbacks", description: "Receipts from providers." },

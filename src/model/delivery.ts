@@ -48,7 +48,7 @@ export interface HeldDelivery {
   user: string;
   channel: Channel;
   content: DeliveryContent;
-  /** Of the call; they go before the type's. */
+  /** The rules of the call; they go before the type's. */
   rules?: CallRules;
   /** Attempts made that count against the retry policy. */
   tries: number;

@@ -85,7 +85,7 @@ export interface PlannedDelivery {
   id: string;
   channel: Channel;
   content: DeliveryContent;
-  /** Of the call; they go before the type's. */
+  /** The rules of the call; they go before the type's. */
   rules?: CallRules;
   /** Unix ms; absent: it is due now. */
   due?: number;

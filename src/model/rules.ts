@@ -1,6 +1,6 @@
 import { durationForm, durationMs } from "./duration.ts";
 
-/** What makes a waiting message needless. */
+/** States of the inbox item that make a waiting message needless. */
 export const needlessWhen = ["read", "seen", "archived"] as const;
 
 /** Rules of one channel that a call may give too. Durations are texts such as `15m`. */

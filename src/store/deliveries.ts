@@ -12,7 +12,7 @@ export interface DeliveryDocument {
   type: string;
   channel: Channel;
   content: DeliveryContent;
-  /** Of the call; they go before the type's. */
+  /** The rules of the call; they go before the type's. */
   rules?: CallRules;
   state: DeliveryState;
   /** When a pending delivery may be sent. */

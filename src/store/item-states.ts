@@ -4,7 +4,7 @@ import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
 import { arrayIn, numberIn, numberOf } from "./inbox-items.ts";
 
-/** What the user has done with an inbox item. */
+/** The state of an inbox item: what its user has done with it. */
 export interface ItemState {
   read: boolean;
   seen: boolean;
