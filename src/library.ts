@@ -81,14 +81,13 @@ export function createBelfry(options: BelfryOptions): Belfry {
         "invalid_request",
         "The session has no transaction. Call `notify` inside `session.withTransaction`.",
       );
-    const { plan, leaveOut, store } = await inTime(opened());
+    const { plan, store } = await inTime(opened());
     if (!store.transactions)
       throw new BelfryError(
         "invalid_request",
         "Transactions need a replica set, and this MongoDB is a standalone server.",
       );
     const planned = plan(command);
-    await inTime(leaveOut([planned]));
     try {
       await store.join(session, [planned]);
     } catch (error) {

@@ -17,7 +17,6 @@ import { type CallRules, ruleProblems } from "../model/rules.ts";
 import type { Leases } from "../store/commit.ts";
 import type { Store } from "../store/index.ts";
 import { createCommitQueue } from "./commit-queue.ts";
-import { createInboxChoice } from "./inbox-choice.ts";
 import type { TypeRegistry } from "./notification-types.ts";
 import { createSendMany, type Keyed } from "./send-many.ts";
 import type { RegisteredType } from "./type-rules.ts";
@@ -53,20 +52,18 @@ export interface Outcome extends Target {
 
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
-  store: Pick<Store, "commit" | "preferences" | "idempotency" | "newId" | "newTimedId" | "now">,
+  store: Pick<Store, "commit" | "idempotency" | "newId" | "newTimedId" | "now">,
   registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {
   const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
   const plan = createPlanner(store, registry);
-  const leaveOut = createInboxChoice(store, registry);
   const queue = createCommitQueue({ commit, maxItems: maxBatch, answerMs });
 
   async function commit(
     batch: PlannedNotification[],
     waitForLock: boolean,
   ): Promise<Array<undefined | Error>> {
-    await leaveOut(batch);
     const deliveries = batch.flatMap((one) => one.deliveries).filter(isDueNow);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
     const results = await store.commit(batch, leases, waitForLock);
@@ -112,7 +109,6 @@ export function createNotifier(
 
   return {
     plan,
-    leaveOut,
     /**
      * Resolves with the notification's id and its time (Unix seconds) once it is stored with all its deliveries. Rejects
      * with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, `database_unavailable` (then it may or
@@ -177,11 +173,21 @@ export function createPlanner(
       ...(data !== undefined && { data }),
     };
     const { outbound, inInbox, rulesOf } = wantedChannels(command, type);
+    const { isLocked, isOnByDefault } = type.inboxChoice;
+    const isKept = inInbox && (isOnByDefault || !isLocked);
     return {
       id,
       user,
       bytes: size * (outbound.length + (inInbox ? 1 : 0)),
-      ...(inInbox && { item }),
+      ...(isKept && { item }),
+      ...(isKept &&
+        !isLocked && {
+          ask: {
+            type: type.key,
+            ...(type.category !== undefined && { category: type.category }),
+            isOnByDefault,
+          },
+        }),
       deliveries: outbound.map((channel) => {
         const rules = rulesOf[channel];
         const { after } = { ...type.rules[channel], ...rules };
@@ -222,7 +228,7 @@ function addressed(
   { user, id }: Target,
   { newId }: Pick<Store, "newId">,
 ): PlannedNotification {
-  const { item, deliveries, bytes = 0 } = planned;
+  const { item, ask, deliveries, bytes = 0 } = planned;
   const timestamp = secondsOfId(id);
   return {
     id,
@@ -230,6 +236,7 @@ function addressed(
     bytes,
     // A repeated request takes its time from the id, so the item has the time of the id.
     ...(item && { item: { ...item, id, user_id: user, timestamp } }),
+    ...(ask && { ask }),
     deliveries: deliveries.map((one) => ({ ...one, id: newId() })),
     once: true,
   };

@@ -6,7 +6,7 @@ import { type ErrorDetail, shortPointer } from "../model/errors.ts";
 import { escapePointer } from "../model/json-limits.ts";
 import { didYouMean } from "../model/nearest.ts";
 import type { Channel } from "../model/notification.ts";
-import type { Category } from "../model/preferences.ts";
+import { type Category, choiceOf } from "../model/preferences.ts";
 import { type CallRules, type ChannelRuleSet, ruleFields, ruleProblems } from "../model/rules.ts";
 import { type Expression, parseExpression } from "./expressions.ts";
 import { type TemplateUser, variables } from "./templates.ts";
@@ -15,6 +15,8 @@ import type { NotificationType } from "./types.ts";
 /** A type as the core uses it: without its templates. */
 export interface RegisteredType extends TypeRules {
   inbox: boolean;
+  /** Of the inbox: whether the user can choose, and what holds where they have chosen nothing. */
+  inboxChoice: { isLocked: boolean; isOnByDefault: boolean };
   channels: Channel[];
   /** The channels that have rules. A channel that only a call names has none. */
   rules: Readonly<Record<Channel, CallRules>>;
@@ -69,12 +71,18 @@ export function readRules(
   const schema = readSchema(type.data_schema);
   if (typeof schema === "string") problems.push(`type ${key}, data_schema: ${schema}`);
 
+  const defaults = category === undefined ? undefined : categories.get(category);
   const registered: RegisteredType = {
     key,
     mandatory,
     category,
-    defaults: category === undefined ? undefined : categories.get(category),
+    defaults,
     inbox: type.inbox,
+    inboxChoice: {
+      isLocked: mandatory || defaults?.locked === true,
+      isOnByDefault:
+        mandatory || choiceOf({}, { channel: "inbox", fallback: defaults?.default }).value !== false,
+    },
     channels: Object.keys(type.channels),
     rules,
     unmet(channel, content, user) {

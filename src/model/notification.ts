@@ -67,11 +67,22 @@ export interface PlannedNotification {
   user: string;
   /** Absent when the type keeps no record in the inbox. */
   item?: StoredInboxItem;
+  /** Asked of the user's preferences. Absent: the inbox keeps the item in any case. */
+  ask?: InboxQuestion;
   deliveries: PlannedDelivery[];
   /** About so many to store, all of it; absent: few. */
   bytes?: number;
   /** It may be stored already, or be on its way there, under the same id: then it is not stored again. */
   once?: true;
+}
+
+/** Which choices of a user decide whether the inbox keeps an item. */
+export interface InboxQuestion {
+  type: string;
+  category?: string;
+  topic?: string;
+  /** Where the user has chosen nothing. */
+  isOnByDefault: boolean;
 }
 
 /** A repeated notification has been stored before. */

@@ -1,9 +1,11 @@
 import type { Document } from "mongodb";
 import type { AppendOptions } from "./append.ts";
 import { given, nextRev, removedBefore } from "./inbox-items.ts";
+import { wantedItems } from "./wanted-items.ts";
 
 /**
- * `append` adds the user's items, trims with slack and increments `rev`; `appendOnce` adds only missing items.
+ * `append` adds the user's items, trims with slack and increments `rev`. `wanted`: only those that the user wants. `once`: only
+ * missing ones.
  * `create` sets the addresses of a document that the same update creates. An existing user without an address stays
  * without one.
  *
@@ -12,10 +14,12 @@ import { given, nextRev, removedBefore } from "./inbox-items.ts";
  */
 export function appendPipelines(inboxLimit: number, newUser: AppendOptions["newUser"]) {
   const most = inboxLimit + Math.ceil(inboxLimit / 4);
-  const items = { $arrayElemAt: ["$$items", { $indexOfArray: ["$$ids", "$_id"] }] };
+  const ofUser = (lists: string) => ({ $arrayElemAt: [lists, { $indexOfArray: ["$$ids", "$_id"] }] });
+  const items = ofUser("$$items");
+  const wanted = wantedItems(items, ofUser("$$asked"));
   // The check costs a fifth of an append (measured with 100 items), so only retries check.
   const there = { $in: ["$$this.id", { $ifNull: ["$notifications.id", []] }] };
-  const missing = { $filter: { input: items, cond: { $not: [there] } } };
+  const missing = (input: Document) => ({ $filter: { input, cond: { $not: [there] } } });
   const trimmed = given(
     { few: { $cond: [{ $gt: [{ $size: "$$all" }, most] }, { $slice: ["$$all", -inboxLimit] }, "$$all"] } },
     { $cond: [{ $gt: [{ $bsonSize: "$$ROOT" }, largeBytes] }, trimmedByBytes("$$few"), "$$few"] },
@@ -27,7 +31,13 @@ export function appendPipelines(inboxLimit: number, newUser: AppendOptions["newU
     return [{ $set: { rev: nextRev, removedBefore, notifications } }];
   };
   const create = newUserFields(newUser);
-  return { append: appending(items), appendOnce: appending(missing), create };
+  const pipelines = {
+    all: appending(items),
+    wanted: appending(wanted),
+    allOnce: appending(missing(items)),
+    wantedOnce: appending(missing(wanted)),
+  };
+  return { pipelines, create };
 }
 
 /** Sets the addresses of a document that the same update creates. */

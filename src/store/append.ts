@@ -1,7 +1,7 @@
 import type { ClientSession, Db, Document, ObjectId } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { backoffMs, pause } from "../lib/backoff.ts";
-import type { PlannedNotification, StoredInboxItem } from "../model/notification.ts";
+import type { InboxQuestion, PlannedNotification, StoredInboxItem } from "../model/notification.ts";
 import { appendPipelines } from "./append-pipelines.ts";
 import { duplicateKey, isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
@@ -31,7 +31,7 @@ interface Share {
   user: ObjectId | string;
   /** The places of its notifications in the batch. */
   positions: number[];
-  items: StoredInboxItem[];
+  items: Array<{ item: StoredInboxItem; ask?: InboxQuestion | undefined }>;
   /** Some of the items may already be stored. */
   once: boolean;
 }
@@ -50,7 +50,7 @@ interface WriteError {
  */
 export function createAppender(options: AppendOptions) {
   const { db, now, patienceMs, transact } = options;
-  const { append, appendOnce, create } = appendPipelines(options.inboxLimit, options.newUser);
+  const { pipelines, create } = appendPipelines(options.inboxLimit, options.newUser);
   const writeConcern = { w: "majority", wtimeout: patienceMs };
 
   return {
@@ -134,7 +134,7 @@ export function createAppender(options: AppendOptions) {
       [
         {
           q: { _id: idsOf(withItems) },
-          u: withItems.some((share) => share.once) ? appendOnce : append,
+          u: pipelineFor(withItems),
           multi: true,
         },
       ],
@@ -160,14 +160,20 @@ export function createAppender(options: AppendOptions) {
     return undefined;
   }
 
+  function pipelineFor(shares: Share[]): Document[] {
+    const which = shares.some(isAsked) ? "wanted" : "all";
+    return pipelines[shares.some(({ once }) => once) ? (`${which}Once` as const) : which];
+  }
+
   /** Creates the user, or appends unless the items are already stored. If they are, the upsert collides on `_id`. */
-  function creation({ user, items, once }: Share): Document {
+  function creation(share: Share): Document {
+    const { user, items } = share;
     if (items.length === 0) return { q: { _id: user }, u: [{ $set: create }], upsert: true };
-    const ids = { $nin: items.map((item) => item.id) };
+    const ids = { $nin: items.map(({ item }) => item.id) };
     const guard = { "notifications.id": ids, "removedNotifications.id": ids };
     return {
       q: { _id: user, ...guard },
-      u: [{ $set: create }, ...(once ? appendOnce : append)],
+      u: [{ $set: create }, ...pipelineFor([share])],
       upsert: true,
     };
   }
@@ -177,7 +183,14 @@ export function createAppender(options: AppendOptions) {
     if (shares.length === 0) return { n: 0, errors: [], failed: undefined };
     const ids = shares.map((share) => share.user);
     // Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path.
-    const variables = { ids: { $literal: ids }, items: { $literal: shares.map((share) => share.items) } };
+    const variables = {
+      ids: { $literal: ids },
+      items: { $literal: shares.map(({ items }) => items.map(({ item }) => item)) },
+      ...(shares.some(isAsked) && {
+        asked: { $literal: shares.map(({ items }) => items.map(({ ask = null }) => ask)) },
+        someOff: shares.some(({ items }) => items.some(({ ask }) => ask?.isOnByDefault === false)),
+      }),
+    };
     const command = { update: "users", updates, let: variables, ordered: false };
     const reply = await (session
       ? db.command(command, { session })
@@ -203,7 +216,7 @@ export function createAppender(options: AppendOptions) {
       const ids = stored.get(wireUserId(user));
       const newest = items.at(-1);
       // A share is applied whole or not at all, and its newest item is trimmed last.
-      return !ids || (newest !== undefined && !ids.has(newest.id));
+      return !ids || (newest !== undefined && !ids.has(newest.item.id));
     });
   }
 }
@@ -222,6 +235,8 @@ function throwIf(failed: WriteError | undefined): void {
   if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
 }
 
+const isAsked = ({ items }: Share): boolean => items.some(({ ask }) => ask !== undefined);
+
 const idsOf = (shares: Share[]) => ({ $in: shares.map((share) => share.user) });
 
 /** The document belongs to the product team, and the field may not be an array. */
@@ -229,7 +244,7 @@ const itemIds = (array: unknown): unknown[] => (Array.isArray(array) ? array.map
 
 function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
   const shares = new Map<string, Share>();
-  for (const [position, { user, item, once = allOnce }] of batch.entries()) {
+  for (const [position, { user, item, ask, once = allOnce }] of batch.entries()) {
     let share = shares.get(user);
     if (!share) {
       share = { user: storedUserId(user), positions: [], items: [], once };
@@ -237,9 +252,10 @@ function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
     }
     share.positions.push(position);
     share.once ||= once;
-    if (item && !(once && share.items.some((one) => one.id === item.id))) share.items.push(item);
+    if (item && !(once && share.items.some((one) => one.item.id === item.id)))
+      share.items.push({ item, ask });
   }
   // The items share one `rev`. An inbox orders equal `rev`s by id, and the batch may have another order.
-  for (const { items } of shares.values()) items.sort((a, b) => (a.id < b.id ? -1 : 1));
+  for (const { items } of shares.values()) items.sort((a, b) => (a.item.id < b.item.id ? -1 : 1));
   return [...shares.values()];
 }

@@ -65,13 +65,6 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { _id: 1, suppressed: 1 },
       partialFilterExpression: { suppressed: { $exists: true } },
     },
-    {
-      name: "preferences",
-      serves:
-        "the users of a batch who have changed their preferences. Not the choices themselves: an update rewrites the keys it changes",
-      key: { _id: 1, preferences_rev: 1 },
-      partialFilterExpression: { preferences_rev: { $exists: true } },
-    },
   ],
   callback_tokens: [
     {

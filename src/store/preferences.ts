@@ -6,7 +6,7 @@ import type { AppendOptions } from "./append.ts";
 import { newUserFields } from "./append-pipelines.ts";
 import { patienceMs } from "./commit.ts";
 import { duplicateKey, orUnavailable, storeError } from "./failures.ts";
-import { storedUserId, wireUserId } from "./ids.ts";
+import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { nextRev, numberOf, removedBefore } from "./inbox-items.ts";
 import type { UserWrites } from "./user-writes.ts";
@@ -32,20 +32,6 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
   const last = new Map<string, Promise<void>>();
 
   return {
-    /** Of those of the users who have changed any. Index `preferences`: it does not fetch the documents of the others. */
-    async many(ids: string[]): Promise<Map<string, Preferences>> {
-      const _id = { $in: [...new Set(ids)].map(storedUserId) };
-      const found = await orUnavailable(() =>
-        users
-          .find(
-            { _id, preferences_rev: { $exists: true } },
-            { projection: { notificationPreferences: 1 }, batchSize: ids.length + 1 },
-          )
-          .toArray(),
-      );
-      return new Map(found.map((one) => [wireUserId(one._id), preferencesOf(one) ?? {}]));
-    },
-
     async read(user: string): Promise<StoredPreferences> {
       const _id = storedUserId(user);
       const options = { projection, readConcern: "majority" } as const;

@@ -4,7 +4,6 @@ import type { Preferences } from "../../src/model/preferences.ts";
 import { createEraser } from "../../src/store/erase.ts";
 import { newId } from "../../src/store/ids.ts";
 import { usersOf } from "../../src/store/inbox.ts";
-import { prepareCollections } from "../../src/store/indexes.ts";
 import { createPreferenceStore } from "../../src/store/preferences.ts";
 import { createUserWrites, type UserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
@@ -102,27 +101,4 @@ test("erasing a user removes the preferences and their rev", async () => {
   await store.change(user, () => ({ "*": false }));
   await createEraser({ db, writes, retentionDays: 90, now: Date.now })(user);
   expect(await stored(user)).toEqual({ _id: new ObjectId(user), name: "Alex" });
-});
-
-test("of a batch only the users who have changed something are fetched", async () => {
-  await prepareCollections(db);
-  const all = Array.from({ length: 200 }, newId);
-  await users.insertMany(all.map((id) => ({ _id: new ObjectId(id), email: "x@users.example" })));
-  const chosen = all.slice(0, 3);
-  for (const id of chosen) await store.change(id, () => ({ "*": false }));
-
-  await db.command({ profile: 2 });
-  for (const some of [all, all.slice(3), chosen, all]) {
-    const found = await store.many(some);
-    expect([...found.keys()].sort()).toEqual(some.filter((id) => chosen.includes(id)).sort());
-  }
-  await db.command({ profile: 0 });
-  const queries = await db
-    .collection("system.profile")
-    .find({ "command.find": "users" })
-    .sort({ ts: 1 })
-    .toArray();
-  expect(queries.map((one) => [one.docsExamined, one.planSummary])).toEqual(
-    [3, 0, 3, 3].map((fetched) => [fetched, "IXSCAN { _id: 1, preferences_rev: 1 }"]),
-  );
 });
