@@ -42,6 +42,16 @@ const clientTypes = [
   "TokenAnswer",
   "InboxItem",
   "InboxState",
+  "Topic",
+  "TopicBody",
+  "TopicDetails",
+  "TopicPage",
+  "Subscriber",
+  "SubscriberPage",
+  "SubscribersBody",
+  "SubscribersChanged",
+  "UserTopic",
+  "UserTopicPage",
 ];
 
 /** An operator may define more notification types than the document lists. */

@@ -21,7 +21,16 @@ import type {
   ProfileBody,
   ProfilePatch,
   ReadAllAnswer,
+  Subscriber,
+  SubscriberPage,
+  SubscribersBody,
+  SubscribersChanged,
   TokenAnswer,
+  Topic,
+  TopicBody,
+  TopicDetails,
+  TopicPage,
+  UserTopicPage,
 } from "./wire.ts";
 
 export interface ClientOptions {
@@ -51,6 +60,13 @@ export type NotifyBody<Key extends NotificationKey = NotificationKey> = Omit<
   "type" | "data"
 > &
   TypedData<Key>;
+
+/** A page of a list: up to 1,000 entries, 100 by default. */
+export interface PageQuery {
+  limit?: number;
+  /** `next_cursor` of the previous page. */
+  cursor?: string;
+}
 
 export interface LiveOptions {
   /** Called after each change of the inbox or of the connection. */
@@ -162,6 +178,29 @@ export class BelfryClient {
       this.#call({ method: "PATCH", path: "/preferences", body: change }),
   };
 
+  /** Lists of users. All but `mine`, `subscribe` and `unsubscribe` need an API key; those two do where the topic is not open. */
+  readonly topics = {
+    list: (query: PageQuery = {}): Promise<TopicPage> =>
+      this.#request({ method: "GET", path: "/v1/topics", query: { ...query } }),
+    /** With the number of its subscribers. */
+    get: (key: string): Promise<TopicDetails> => this.#topic("GET", key),
+    /** Creates or replaces it, and keeps its subscribers. */
+    put: (key: string, topic: TopicBody = {}): Promise<Topic> => this.#topic("PUT", key, "", { body: topic }),
+    /** Also deletes its subscriptions. */
+    remove: (key: string): Promise<void> => this.#topic("DELETE", key),
+    subscribers: (key: string, query: PageQuery = {}): Promise<SubscriberPage> =>
+      this.#topic("GET", key, "/subscribers", { query: { ...query } }),
+    /** Subscribes and unsubscribes up to 1,000 users. */
+    change: (key: string, change: SubscribersBody): Promise<SubscribersChanged> =>
+      this.#topic("POST", key, "/subscribers", { body: change }),
+    /** The topics that the client's user has subscribed to. */
+    mine: (query: PageQuery = {}): Promise<UserTopicPage> =>
+      this.#call({ method: "GET", path: "/topics", query: { ...query } }),
+    /** Subscribes the client's user. */
+    subscribe: async (key: string): Promise<Subscriber> => this.#topic("PUT", key, this.#subscriber()),
+    unsubscribe: async (key: string): Promise<void> => this.#topic("DELETE", key, this.#subscriber()),
+  };
+
   /** Creates a token for the user's pages. Needs an API key. */
   createToken({ ttlSeconds }: { ttlSeconds?: number } = {}): Promise<TokenAnswer> {
     return this.#call({ method: "POST", path: "/token", body: { ttl_seconds: ttlSeconds } });
@@ -217,13 +256,31 @@ export class BelfryClient {
     return { ...standing, items: items.reverse() };
   }
 
-  #path(rest: string): string {
+  /** The client's user, as a part of a path. */
+  #user(): string {
     const { user } = this.#options;
     if (!user)
       throw new BelfryClientError("No user given: pass `user` to the client or call `as(user)`.", {
         code: "no_user",
       });
-    return `/v1/users/${encodeURIComponent(user)}${rest}`;
+    return encodeURIComponent(user);
+  }
+
+  #path(rest: string): string {
+    return `/v1/users/${this.#user()}${rest}`;
+  }
+
+  #subscriber(): string {
+    return `/subscribers/${this.#user()}`;
+  }
+
+  #topic<Answer>(
+    method: Call["method"],
+    key: string,
+    rest = "",
+    more: Pick<Call, "body" | "query"> = {},
+  ): Promise<Answer> {
+    return this.#request({ method, path: `/v1/topics/${encodeURIComponent(key)}${rest}`, ...more });
   }
 
   async #call<Answer>(call: Call): Promise<Answer> {

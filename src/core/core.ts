@@ -19,6 +19,7 @@ import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
 import { createSuppressions } from "./suppressions.ts";
+import { createTopics } from "./topics.ts";
 import { createUnsubscribe } from "./unsubscribe.ts";
 
 /** The other parts of this process; each may be absent. */
@@ -79,6 +80,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     redrive: createRedrive(store, announce),
     ledger: (from?: number, to?: number) => readLedger(store, from, to),
     suppressions: createSuppressions(store),
+    topics: createTopics(store),
     receive: (receipt: Receipt) => receive(receipt).then(() => onReceipt?.(receipt)),
     findUsers: createFindUsers(store.search),
     preview: createPreview(registry, store.now),

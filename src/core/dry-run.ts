@@ -61,7 +61,7 @@ export function createDryRun(
     return {
       notifications: recipients.map((user, index) => ({
         user_id: user,
-        channels: expect({ ...planned, user }, type, profiles[index] as Recipient, at),
+        channels: expect({ ...planned, user }, type, profiles[index] as Recipient, at, command.topic),
       })),
     };
   };
@@ -71,9 +71,10 @@ export function createDryRun(
     type: RegisteredType,
     recipient: Recipient,
     at: number,
+    topic: string | undefined,
   ): Expected[] {
     const zone = recipient.timeZone ?? timeZone;
-    const common = { type, at, preferences: recipient.preferences ?? {}, zone };
+    const common = { type, topic, at, preferences: recipient.preferences ?? {}, zone };
     const done = new Map<string, Expected>();
     if (item)
       done.set(

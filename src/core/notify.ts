@@ -153,7 +153,7 @@ export function createPlanner(
     const id = newId();
     const at = now();
     const user = command.user;
-    const { title, body, targetId, data } = command;
+    const { title, body, targetId, topic, data } = command;
     const words = { ...(title !== undefined && { title }), ...(body !== undefined && { body }) };
     const item: StoredInboxItem = {
       id,
@@ -163,6 +163,7 @@ export function createPlanner(
       key: command.type,
       ...words,
       ...(targetId !== undefined && { target_id: targetId }),
+      ...(topic !== undefined && { topic }),
       ...(data !== undefined && { data }),
     };
     const content = {
@@ -170,6 +171,7 @@ export function createPlanner(
       at,
       ...words,
       ...(targetId !== undefined && { targetId }),
+      ...(topic !== undefined && { topic }),
       ...(data !== undefined && { data }),
     };
     const { outbound, inInbox, rulesOf } = wantedChannels(command, type);
@@ -185,6 +187,7 @@ export function createPlanner(
           ask: {
             type: type.key,
             ...(type.category !== undefined && { category: type.category }),
+            ...(topic !== undefined && { topic }),
             isOnByDefault,
           },
         }),

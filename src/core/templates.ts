@@ -77,7 +77,7 @@ export type Variables = ReturnType<typeof variables>;
 
 /** All variables of a template. Built once for all templates of a message. */
 export function variables(content: DeliveryContent, user: TemplateUser = {}) {
-  const { key, body, targetId, data, at } = content;
+  const { key, body, targetId, topic, data, at } = content;
   let rows: Row[] | undefined;
   // A blank title would give a mail without a subject.
   const title = content.title?.replace(blank, "") ? content.title : undefined;
@@ -87,6 +87,7 @@ export function variables(content: DeliveryContent, user: TemplateUser = {}) {
     title,
     body,
     target_id: targetId,
+    topic,
     data: data ?? {},
     get rows() {
       rows ??= rowsOf(data);

@@ -49,6 +49,13 @@ const more: Record<string, ErrorCode[]> = {
   "POST /v1/deliveries/:id/retry": ["not_found", "delivery_not_retryable"],
   "DELETE /v1/suppressions/:user_id/:channel": ["not_found"],
   "POST /v1/types/:key/preview": ["not_found"],
+  "GET /v1/topics/:key": ["not_found"],
+  "PUT /v1/topics/:key": ["topic_deleting"],
+  "DELETE /v1/topics/:key": ["not_found"],
+  "GET /v1/topics/:key/subscribers": ["not_found"],
+  "POST /v1/topics/:key/subscribers": ["not_found"],
+  "PUT /v1/topics/:key/subscribers/:user": ["not_found"],
+  "DELETE /v1/topics/:key/subscribers/:user": ["not_found"],
   "POST /v1/test/clock": ["clock_real", "clock_stuck"],
 };
 /** The errors of every provider's callback. */

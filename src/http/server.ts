@@ -41,6 +41,7 @@ import { notificationRoutes } from "./v1/notifications.ts";
 import { preferenceRoutes } from "./v1/preferences.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
 import { testClockRoutes } from "./v1/test-clock.ts";
+import { topicRoutes } from "./v1/topics.ts";
 import { userRoutes } from "./v1/users.ts";
 import { checkInput } from "./validation.ts";
 
@@ -191,6 +192,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
     preferenceRoutes(own, api.core.preferences);
+    await topicRoutes(own, api.core.topics);
     consoleRoutes(own, api);
     testClockRoutes(own, api.store, api.moveClock);
     await callbackRoutes(own, api.callbacks, api.core, api.store);

@@ -38,6 +38,7 @@ export interface DeliveryContent {
   title?: string;
   body?: string;
   targetId?: string;
+  topic?: string;
   data?: Record<string, unknown>;
 }
 

@@ -34,7 +34,7 @@ export const errorCodes = {
   },
   payload_too_large: {
     status: 413,
-    description: "The body is over 64 KiB, or over 1 MiB for `POST /v1/notifications`.",
+    description: "The body is over 64 KiB, or over 1 MiB where it may name up to 1,000 users.",
   },
   unsupported_media_type: {
     status: 415,
@@ -57,6 +57,11 @@ export const errorCodes = {
   idempotency_mismatch: {
     status: 422,
     description: "This Idempotency-Key was used for another request in the last 24 hours. Use a new one.",
+  },
+  topic_deleting: {
+    status: 409,
+    description:
+      "The topic is being deleted. Repeat the DELETE until it answers 204, then the topic can be created again.",
   },
   tokens_off: { status: 409, description: "Tokens are turned off. Set TOKEN_SECRET." },
   too_many_connections: {

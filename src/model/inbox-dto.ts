@@ -26,6 +26,7 @@ export const InboxItemDto = Type.Object(
     title: Type.Optional(Type.String()),
     body: Type.Optional(Type.String()),
     target_id: Type.Optional(Type.String()),
+    topic: Type.Optional(Type.String()),
     data: Type.Optional(
       Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true })),
     ),
@@ -56,14 +57,15 @@ export type WireMessage =
   | { type: "bye"; retry_ms: number };
 
 export function inboxItemDto(item: InboxItem): InboxItemDto {
-  const { id, key, title, body, target_id, data, timestamp, changed, is_new, archived, rev, created_rev } =
-    item;
+  const { id, key, title, body, target_id, topic, data, timestamp } = item;
+  const { changed, is_new, archived, rev, created_rev } = item;
   return {
     id,
     type: key,
     ...(title !== undefined && { title }),
     ...(body !== undefined && { body }),
     ...(target_id !== undefined && { target_id }),
+    ...(topic !== undefined && { topic }),
     ...(data !== undefined && { data }),
     created_at: new Date(timestamp * 1000).toISOString(),
     updated_at: new Date(changed * 1000).toISOString(),

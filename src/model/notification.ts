@@ -13,6 +13,8 @@ export interface NotifyCommand {
   body?: string;
   /** 24 hex characters: what the notification is about. */
   targetId?: string;
+  /** The topic that it belongs to. Users who muted the topic do not get it. */
+  topic?: string;
   data?: Record<string, unknown>;
   /**
    * Instead of the type's own: where this one goes, as a list or with rules that go before the type's. `inbox` keeps a
@@ -36,6 +38,7 @@ export interface StoredInboxItem {
   title?: string;
   body?: string;
   target_id?: string;
+  topic?: string;
   data?: Record<string, unknown>;
   /** The user's `rev` at the item's last change, and when it was added. Absent in items that an older system stored. */
   rev?: number;

@@ -22,6 +22,7 @@ import { createProfileStore } from "./profiles.ts";
 import { createReceiptStore } from "./receipts.ts";
 import { createSuppressionStore } from "./suppressions.ts";
 import { createTally } from "./tally.ts";
+import { createTopicStore } from "./topics.ts";
 import { createUserSearch } from "./user-search.ts";
 import { createUserWrites } from "./user-writes.ts";
 import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
@@ -109,6 +110,7 @@ export function createStore(
     preferences: createPreferenceStore(db, writes, newUser),
     search: createUserSearch(db),
     suppressions: createSuppressionStore(db, writes, channels),
+    topics: createTopicStore(db, now),
     erase: createEraser({ db, writes, retentionDays, now }),
     deliveries: {
       ...createOperatorDeliveries(db),

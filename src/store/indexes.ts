@@ -66,6 +66,13 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       partialFilterExpression: { suppressed: { $exists: true } },
     },
   ],
+  subscriptions: [
+    {
+      name: "user",
+      serves: "a user's own topics, by key, and erasing a user",
+      key: { "_id.user": 1, "_id.topic": 1 },
+    },
+  ],
   callback_tokens: [
     {
       name: "age",

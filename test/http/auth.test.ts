@@ -88,6 +88,17 @@ const userFacing: Record<string, Row & { users: [string, string] }> = {
       },
     ]),
   ),
+  "GET /v1/users/:id/topics": { users: ["alex", "bob"], path: (user) => `/v1/users/${user}/topics` },
+  ...Object.fromEntries(
+    ["PUT", "DELETE"].map((method) => [
+      `${method} /v1/topics/:key/subscribers/:user`,
+      {
+        users: ["alex", "bob"] satisfies [string, string],
+        path: (user: string) => `/v1/topics/unknown/subscribers/${user}`,
+        status: 404,
+      },
+    ]),
+  ),
   "GET /v1/users/:id/events": {
     users: ["alex", "bob"],
     path: (user) => `/v1/users/${user}/events`,
@@ -120,6 +131,16 @@ const forPrograms: Record<string, Row> = {
   "DELETE /v1/suppressions": { path: () => "/v1/suppressions?reason=address" },
   "DELETE /v1/suppressions/:user_id/:channel": {
     path: () => `/v1/suppressions/${hex}/email`,
+    status: 404,
+  },
+  "GET /v1/topics": {},
+  "GET /v1/topics/:key": { path: () => "/v1/topics/unknown", status: 404 },
+  "PUT /v1/topics/:key": { path: () => "/v1/topics/news", body: {} },
+  "DELETE /v1/topics/:key": { path: () => "/v1/topics/unknown", status: 404 },
+  "GET /v1/topics/:key/subscribers": { path: () => "/v1/topics/unknown/subscribers", status: 404 },
+  "POST /v1/topics/:key/subscribers": {
+    path: () => "/v1/topics/unknown/subscribers",
+    body: { add: ["zoe"] },
     status: 404,
   },
   "POST /notification": { body: { title: "x", receiver_user_id: "zoe" }, status: 201 },
@@ -184,6 +205,7 @@ beforeAll(async () => {
   app = await startApp(loadConfig({ PORT: "0", ...variables }).config, pino({ level: "silent" }));
   channel.unsubscribe(listen);
   expect((await ask("POST /notification", "zoe", keys[0])).status).toBe(201);
+  expect((await ask("PUT /v1/topics/:key", "zoe", keys[0])).status).toBe(201);
 });
 afterAll(() => app.close());
 

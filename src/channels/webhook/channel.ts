@@ -9,7 +9,7 @@ export const webhook = {
   addresses: ({ webhook }) => (webhook?.url ? [{ address: webhook.url }] : []),
   /** The body of Standard Webhooks: `type`, `timestamp`, `data`. */
   message(_rendered, { notification, user, content }, url, recipient) {
-    const { key, at, title, body, targetId, data } = content;
+    const { key, at, title, body, targetId, topic, data } = content;
     const { secrets = [], headers } = recipient.webhook ?? {};
     return {
       url,
@@ -18,7 +18,7 @@ export const webhook = {
       payload: {
         type: key,
         timestamp: new Date(at).toISOString(),
-        data: { id: notification, user_id: user, title, body, target_id: targetId, data },
+        data: { id: notification, user_id: user, title, body, target_id: targetId, topic, data },
       },
     };
   },

@@ -2,17 +2,14 @@ import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import type { Core } from "../../core/core.ts";
+import { distinctUsers } from "../../core/distinct-users.ts";
 import { DryRunDto } from "../../core/dry-run.ts";
 import { ExplanationDto } from "../../core/explain.ts";
 import type { Outcome } from "../../core/notify.ts";
-import { BelfryError, invalidRequest } from "../../model/errors.ts";
 import { canonicalUser } from "../../model/user-id.ts";
-import { publicError, sendProblem } from "../errors.ts";
 import { IdempotencyHeaders, idempotencyKeyOf, markReplayed } from "../idempotency-key.ts";
+import { manyUsersBody } from "./many-users.ts";
 import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
-
-/** 1,000 ids of 128 characters need more than other bodies. */
-const maxBodyBytes = 1024 * 1024;
 
 const Reply = Type.Object(
   {
@@ -83,9 +80,7 @@ export function notificationRoutes(
   app.post<{ Body: Static<typeof Body>; Querystring: Static<typeof Query> }>(
     "/v1/notifications",
     {
-      bodyLimit: maxBodyBytes,
-      errorHandler: (error, request, reply) =>
-        sendProblem(isTooLarge(error) ? tooLarge() : error, request, reply),
+      ...manyUsersBody,
       schema: {
         tags: ["notifications"],
         summary: "Notify one or many users",
@@ -100,7 +95,7 @@ export function notificationRoutes(
     async (request, reply) => {
       const { recipients, target_id: targetId, ...rest } = request.body;
       const command = { ...rest, ...(targetId !== undefined && { targetId }) };
-      const users = different(recipients);
+      const { recipients: users } = distinctUsers({ recipients });
       if (request.query.dry_run) return reply.send(await dryRun(command, users));
       const { outcomes, replayed } = await sendMany(command, users, idempotencyKeyOf(request));
       markReplayed(reply, replayed);
@@ -119,25 +114,7 @@ export function notificationRoutes(
   );
 }
 
-const isTooLarge = (error: Error) => publicError(error).code === "payload_too_large";
-const tooLarge = () => new BelfryError("payload_too_large", "The body is over 1 MiB.");
-
 const onWire = ({ user, id, error }: Outcome) => ({
   user_id: user,
   ...(error ? { error: { code: error.code, message: error.message } } : { id }),
 });
-
-/** Ids as they are stored. Throws `invalid_request` for a user who is listed twice. */
-function different(recipients: string[]): string[] {
-  const places = new Map<string, number>();
-  const users = recipients.map(canonicalUser);
-  const twice = users.flatMap((user, place) => {
-    const before = places.get(user);
-    if (before === undefined) places.set(user, place);
-    return before === undefined
-      ? []
-      : [{ pointer: `/recipients/${place}`, detail: `is the same user as recipients[${before}]` }];
-  });
-  if (twice.length > 0) throw invalidRequest(twice);
-  return users;
-}

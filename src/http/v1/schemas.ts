@@ -10,6 +10,7 @@ export const UserId = Type.String({
   ...id,
   description: "The user's id: 24 hex characters, or any other visible text.",
 });
+export const TopicKey = Type.String({ ...id, description: "The topic's key, such as `post:7`." });
 /** Our ids have 24 hex characters; an older system may have stored other ids. */
 const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
@@ -36,6 +37,9 @@ export const notificationFields = (types: string[]) => ({
     Type.Unsafe<Record<string, unknown>>(
       Type.Object({}, { additionalProperties: true, description: "At most 8 KiB as JSON." }),
     ),
+  ),
+  topic: Type.Optional(
+    Type.String({ ...id, description: "What it belongs to, such as `post:7`. Users who muted the topic do not get it." }),
   ),
   channels: Type.Optional(
     Type.Union(

@@ -81,7 +81,7 @@ export async function userRoutes(
           tags,
           summary: "Erase a user",
           description:
-            "Deletes the profile, inbox and captured messages. Finished deliveries stay in the counts, without user, content " +
+            "Deletes the profile, inbox, subscriptions and captured messages. Finished deliveries stay in the counts, without user, content " +
             "and provider answers; waiting deliveries are canceled. Other fields of the user's document are kept. Can be repeated.",
           params,
           response: { 204: Type.Null() },
