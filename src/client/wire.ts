@@ -34,6 +34,8 @@ export interface NotificationBody {
   body?: string;
   /** At most 8 KiB as JSON. */
   data?: Record<string, unknown>;
+  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
+  topic?: string;
   /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
   channels?:
     | Array<"email" | "sms" | "webhook" | "inbox">
@@ -309,6 +311,7 @@ export interface InboxItem {
   title?: string;
   body?: string;
   target_id?: string;
+  topic?: string;
   data?: Record<string, unknown>;
   created_at: string;
   updated_at: string;
@@ -331,4 +334,64 @@ export interface InboxState {
   total: number;
   /** The `rev` at which the user's preferences last changed; absent before. */
   preferences_rev?: number;
+}
+
+export interface Topic {
+  key: string;
+  title?: string;
+  /** Users may subscribe and unsubscribe themselves. */
+  open: boolean;
+  created_at: string;
+}
+
+export interface TopicBody {
+  title?: string;
+  /** Users may subscribe and unsubscribe themselves. Default: false. */
+  open?: boolean;
+}
+
+export interface TopicDetails extends Topic {
+  /** How many users have subscribed. */
+  subscribers: number;
+}
+
+export interface TopicPage {
+  data: Topic[];
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface Subscriber {
+  user_id: string;
+  subscribed_at: string;
+}
+
+export interface SubscriberPage {
+  data: Subscriber[];
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface SubscribersBody {
+  /** Users who subscribe. Default: . */
+  add?: string[];
+  /** Users who unsubscribe. Default: . */
+  remove?: string[];
+}
+
+export interface SubscribersChanged {
+  /** Users who had not subscribed before. */
+  added: number;
+  /** Users who had subscribed. */
+  removed: number;
+}
+
+export interface UserTopic extends Topic {
+  subscribed_at: string;
+}
+
+export interface UserTopicPage {
+  data: UserTopic[];
+  /** Absent on the last page. */
+  next_cursor?: string;
 }

@@ -2,9 +2,7 @@ import { type ErrorDetail, invalidRequest } from "../model/errors.ts";
 import { canonicalUser } from "../model/user-id.ts";
 
 /** The lists with ids as they are stored. Throws `invalid_request` for a user who is named twice in all of them together. */
-export function distinctUsers<Field extends string>(
-  lists: Record<Field, string[]>,
-): Record<Field, string[]> {
+export function distinctUsers<Field extends string>(lists: Record<Field, string[]>): Record<Field, string[]> {
   const places = new Map<string, string>();
   const twice: ErrorDetail[] = [];
   const fields = Object.entries<string[]>(lists).map(([field, users]) => {

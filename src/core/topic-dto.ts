@@ -18,10 +18,7 @@ export const SubscriberDto = Type.Object(
   { user_id: Type.String(), subscribed_at: Time() },
   { title: "Subscriber" },
 );
-export const UserTopicDto = Type.Object(
-  { ...fields, subscribed_at: Time() },
-  { title: "UserTopic" },
-);
+export const UserTopicDto = Type.Object({ ...fields, subscribed_at: Time() }, { title: "UserTopic" });
 export const SubscribersChangedDto = Type.Object(
   {
     added: Type.Integer({ description: "Users who had not subscribed before." }),

@@ -1,4 +1,12 @@
-import { type Db, type Filter, MaxKey, MinKey, MongoBulkWriteError, MongoServerError, type ObjectId } from "mongodb";
+import {
+  type Db,
+  type Filter,
+  MaxKey,
+  MinKey,
+  MongoBulkWriteError,
+  MongoServerError,
+  type ObjectId,
+} from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import type { Subscription, Topic, UserTopic } from "../model/topic.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
@@ -37,7 +45,10 @@ export function createTopicStore(db: Db, now: () => number) {
     list: (after: string | undefined, limit: number): Promise<Topic[]> =>
       orUnavailable(async () => {
         const filter = { ...live, ...(after !== undefined && { _id: { $gt: after } }) };
-        const found = topics.find(filter, { batchSize: limit + 1 }).sort({ _id: 1 }).limit(limit);
+        const found = topics
+          .find(filter, { batchSize: limit + 1 })
+          .sort({ _id: 1 })
+          .limit(limit);
         return (await found.toArray()).map(topicOf);
       }),
 
@@ -48,7 +59,10 @@ export function createTopicStore(db: Db, now: () => number) {
       }),
 
     /** Creates or replaces. Rejects with `topic_deleting` while its subscriptions are being deleted. */
-    put: (key: string, { title, open }: Pick<Topic, "title" | "open">): Promise<{ topic: Topic; created: boolean }> =>
+    put: (
+      key: string,
+      { title, open }: Pick<Topic, "title" | "open">,
+    ): Promise<{ topic: Topic; created: boolean }> =>
       orUnavailable(async () => {
         for (;;) {
           try {
@@ -77,7 +91,8 @@ export function createTopicStore(db: Db, now: () => number) {
     /** Ordered by user, strings before ObjectIds. `after`: the user before the first result. */
     subscribers: (topic: string, after: string | undefined, limit: number): Promise<Subscription[]> =>
       orUnavailable(async () => {
-        const found = subscriptions.find(ofTopic(topic, after), { batchSize: limit + 1 });
+        const range = ofTopic(topic, after === undefined ? undefined : storedUserId(after));
+        const found = subscriptions.find(range, { batchSize: limit + 1 });
         const page = await found.sort({ _id: 1 }).limit(limit).toArray();
         return page.map(({ _id, at }) => ({ user: wireUserId(_id.user), at: at.getTime() }));
       }),
@@ -156,9 +171,9 @@ const isRepeated = ({ writeErrors }: MongoBulkWriteError): boolean => {
   return errors.length > 0 && errors.every((one) => one.code === duplicateKey);
 };
 
-/** A range of `_id`, which its index serves. */
-function ofTopic(topic: string, after?: string): Filter<SubscriptionDocument> {
-  const user = after === undefined ? new MinKey() : storedUserId(after);
+/** A topic's subscriptions after a user: a range of `_id`, which its index serves. */
+export function ofTopic(topic: string, after?: string | ObjectId): Filter<SubscriptionDocument> {
+  const user = after ?? new MinKey();
   return { _id: { $gt: { topic, user }, $lt: { topic, user: new MaxKey() } } } as never;
 }
 

@@ -8,7 +8,7 @@ import { ExplanationDto } from "../../core/explain.ts";
 import type { Outcome } from "../../core/notify.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { IdempotencyHeaders, idempotencyKeyOf, markReplayed } from "../idempotency-key.ts";
-import { manyUsersBody } from "./many-users.ts";
+import { largeBody } from "./large-body.ts";
 import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
 
 const Reply = Type.Object(
@@ -80,7 +80,7 @@ export function notificationRoutes(
   app.post<{ Body: Static<typeof Body>; Querystring: Static<typeof Query> }>(
     "/v1/notifications",
     {
-      ...manyUsersBody,
+      ...largeBody(1),
       schema: {
         tags: ["notifications"],
         summary: "Notify one or many users",

@@ -39,7 +39,10 @@ export const notificationFields = (types: string[]) => ({
     ),
   ),
   topic: Type.Optional(
-    Type.String({ ...id, description: "What it belongs to, such as `post:7`. Users who muted the topic do not get it." }),
+    Type.String({
+      ...id,
+      description: "What it belongs to, such as `post:7`. Users who muted the topic do not get it.",
+    }),
   ),
   channels: Type.Optional(
     Type.Union(

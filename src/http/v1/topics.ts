@@ -18,7 +18,7 @@ import { userInPath } from "../auth.ts";
 import { cursorIn, inQuery, linkNextPage, nextCursor } from "../next-page.ts";
 import { ignoreBodies } from "../validation.ts";
 import { next_cursor } from "./delivery-schemas.ts";
-import { manyUsersBody } from "./many-users.ts";
+import { largeBody } from "./large-body.ts";
 import { Exactly, TopicKey, UserId, UserPath } from "./schemas.ts";
 
 const mostUsers = 1_000;
@@ -39,14 +39,19 @@ const SubscribersBody = Exactly(
 );
 const PageQuery = Exactly({
   limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
-  cursor: Type.Optional(Type.String({ maxLength: 1_024, description: "`next_cursor` of the previous page." })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 1_024, description: "`next_cursor` of the previous page." }),
+  ),
 });
 const TopicPage = Type.Object({ data: Type.Array(TopicDto), next_cursor }, { title: "TopicPage" });
 const SubscriberPage = Type.Object(
   { data: Type.Array(SubscriberDto), next_cursor },
   { title: "SubscriberPage" },
 );
-const UserTopicPage = Type.Object({ data: Type.Array(UserTopicDto), next_cursor }, { title: "UserTopicPage" });
+const UserTopicPage = Type.Object(
+  { data: Type.Array(UserTopicDto), next_cursor },
+  { title: "UserTopicPage" },
+);
 
 type Query = { Querystring: Static<typeof PageQuery> };
 type Key = { Params: { key: string } };
@@ -130,7 +135,7 @@ export async function topicRoutes(app: FastifyInstance, topics: Topics): Promise
   app.post<Key & { Body: Static<typeof SubscribersBody> }>(
     `${path}/subscribers`,
     {
-      ...manyUsersBody,
+      ...largeBody(1),
       schema: {
         tags,
         summary: "Subscribe and unsubscribe up to 1,000 users",
