@@ -8,6 +8,12 @@ import { Contended, type PlannedNotification } from "../model/notification.ts";
  */
 const maxBytes = 2 * 1024 * 1024;
 
+/**
+ * A broadcast's own batches. Large enough for its rate, and small enough that MongoDB has them stored soon.
+ */
+const bulkItems = 250;
+const bulkInFlight = 2;
+
 /** The driver gives up a silent socket to MongoDB only after 30 s, and another batch may be ahead. */
 const defaultAnswerMs = 18_000;
 
@@ -18,6 +24,9 @@ type Commits = Batcher<PlannedNotification, undefined>;
  * journal write of the other. A user's notifications always use the same one of the two batchers. So they stay in
  * order, and two transactions of this process never touch the same user. A user whom another transaction locks takes
  * the slow path: a batcher for that user alone, until it is drained (decision 013).
+ *
+ * Broadcasts have a batcher of their own, so that nobody else waits behind one of their batches. Two transactions may meet
+ * at a user then, and the one that loses takes the slow path, too.
  *
  * `commit`: returns one entry each, in order. `Contended` ones are committed again apart from others, with
  * `waitForLock`.
@@ -30,6 +39,12 @@ export function createCommitQueue(options: {
   const { commit, maxItems, answerMs = defaultAnswerMs } = options;
   const limits = { maxItems, maxBytes, bytesOf: ({ bytes = 0 }: PlannedNotification) => bytes };
   const batchers: Commits[] = Array.from({ length: 2 }, () => createBatcher({ ...limits, run: commitBatch }));
+  const bulk: Commits = createBatcher({
+    ...limits,
+    maxItems: bulkItems,
+    inFlight: bulkInFlight,
+    run: commitBatch,
+  });
   /** By locked user. */
   const slowPath = new Map<string, { batcher: Commits; open: number }>();
   let slow = 0;
@@ -74,11 +89,11 @@ export function createCommitQueue(options: {
   return {
     /**
      * Resolves once the notification is stored. `request`: the request that it came with; a request's notifications
-     * wait as one group. Rejects with the notification's own error, or with `database_unavailable` when there is no
+     * wait as one group. `isBulk`: it belongs to a broadcast. Rejects with the notification's own error, or with `database_unavailable` when there is no
      * answer in time.
      */
-    submit(planned: PlannedNotification, request?: object): Promise<undefined> {
-      const batcher = batchers[batcherOf(planned.user)] as Commits;
+    submit(planned: PlannedNotification, request?: object, isBulk = false): Promise<undefined> {
+      const batcher = isBulk ? bulk : (batchers[batcherOf(planned.user)] as Commits);
       return new Promise((resolve, reject) => {
         const late = setTimeout(() => {
           givenUp.add(planned);
@@ -91,12 +106,12 @@ export function createCommitQueue(options: {
         batcher.submit(planned, request).finally(end).then(resolve, reject);
       });
     },
-    /** Notifications that wait for a commit, and all those on the slow path. */
+    /** Notifications that wait for a commit, and all those on the slow path. Broadcasts wait apart. */
     get waiting() {
       return batchers.reduce((sum, batcher) => sum + batcher.waiting, slow);
     },
     async drained() {
-      await Promise.all(batchers.map((batcher) => batcher.drained()));
+      await Promise.all([...batchers, bulk].map((batcher) => batcher.drained()));
       await Promise.all(Array.from(slowPath.values(), ({ batcher }) => batcher.drained()));
     },
   };

@@ -44,9 +44,9 @@ export interface CoreOptions {
 export function createCore(store: Store, registry: TypeRegistry, options: CoreOptions = {}) {
   const { engine, queue, hub, maxWaiting, timeZone = "UTC", onBatch, onReceipt } = options;
 
-  /** Tells workers of deliveries that any of them may take. */
-  function announce(deliveries: Array<{ id: string; channel: Channel }>): void {
-    queue?.announce(deliveries);
+  /** Tells workers of deliveries that any of them may take. A broadcast's would be in the way of others in a queue. */
+  function announce(deliveries: Array<{ id: string; channel: Channel; bulk?: true }>): void {
+    queue?.announce(deliveries.filter(({ bulk }) => !bulk));
     for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
   }
   const touch = (users: string[]) => hub?.touch(users);

@@ -8,6 +8,7 @@ import {
   AlreadyStored,
   type Channel,
   Contended,
+  isTakenAtOnce,
   type NotifyCommand,
   type PlannedDelivery,
   type PlannedNotification,
@@ -27,7 +28,7 @@ export interface NotifierOptions {
   /** The delivery engine, when this process also sends. */
   engine?: Pick<Engine, "reserve" | "accept"> | undefined;
   /** Called with stored deliveries that any worker may take. */
-  announce?: (deliveries: Array<{ id: string; channel: Channel }>) => void;
+  announce?: (deliveries: Array<{ id: string; channel: Channel; bulk?: true }>) => void;
   /** Called with the users who have a new inbox item, in a process with live connections. */
   touch?: (users: string[]) => void;
   /** The most notifications in one commit, and the most that wait for one. */
@@ -64,7 +65,7 @@ export function createNotifier(
     batch: PlannedNotification[],
     waitForLock: boolean,
   ): Promise<Array<undefined | Error>> {
-    const deliveries = batch.flatMap((one) => one.deliveries).filter(isDueNow);
+    const deliveries = batch.flatMap((one) => one.deliveries).filter(isTakenAtOnce);
     const leases = (deliveries.length > 0 && engine?.reserve(deliveries)) || noLeases;
     const results = await store.commit(batch, leases, waitForLock);
     const stored = batch.filter((_, index) => results[index] === undefined);
@@ -74,7 +75,9 @@ export function createNotifier(
       leases,
     );
     const free = stored.flatMap((one) =>
-      one.deliveries.filter((delivery) => isDueNow(delivery) && !leases.has(delivery.channel)),
+      one.deliveries.filter(
+        (delivery) => isDueNow(delivery) && !(isTakenAtOnce(delivery) && leases.has(delivery.channel)),
+      ),
     );
     if (free.length > 0) announce?.(free);
     const later = results.filter((one) => one instanceof Contended).length;
@@ -96,9 +99,10 @@ export function createNotifier(
    */
   async function notifyEach(command: Omit<NotifyCommand, "user">, targets: Target[]): Promise<Outcome[]> {
     const planned = plan({ ...command, user: "" });
-    refuseWhenFull(targets.length);
+    // A broadcast waits by itself while the queue is long.
+    if (!command.bulk) refuseWhenFull(targets.length);
     const results = await Promise.allSettled(
-      targets.map((target) => queue.submit(addressed(planned, target, store), targets)),
+      targets.map((target) => queue.submit(addressed(planned, target, store), targets, command.bulk)),
     );
     return targets.map((target, at) => {
       const error = errorOf(results[at] as PromiseSettledResult<unknown>);
@@ -133,6 +137,8 @@ export function createNotifier(
     },
     notifyEach,
     sendMany,
+    /** How many notifications wait to be stored, without broadcasts. */
+    waiting: () => queue.waiting,
     drained: queue.drained,
   };
 }
@@ -201,6 +207,7 @@ export function createPlanner(
           content,
           ...(rules && { rules }),
           ...(wait !== undefined && { due: at + wait }),
+          ...(command.bulk && { bulk: command.bulk }),
         };
       }),
     };
@@ -252,7 +259,7 @@ function errorOf(result: PromiseSettledResult<unknown>): BelfryError | undefined
 }
 
 function heldOf({ id: notification, user, deliveries }: PlannedNotification, leases: Leases): HeldDelivery[] {
-  return deliveries.filter(isDueNow).flatMap(({ id, channel, content, rules }) => {
+  return deliveries.filter(isTakenAtOnce).flatMap(({ id, channel, content, rules }) => {
     const token = leases.get(channel)?.token;
     if (token === undefined) return [];
     return [{ id, notification, user, channel, content, ...(rules && { rules }), tries: 0, token }];

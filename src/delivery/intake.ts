@@ -41,7 +41,8 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
     if (mode === "stopping") return { limit: 0, until: now() };
     return pausedUntil > now() ? { limit: 0, until: pausedUntil } : options.availability();
   }
-  const room = () => capacity - waiting.size() - offered;
+  /** Those of broadcasts take no place from others. */
+  const room = () => capacity - waiting.singles() - offered;
 
   function hint(): void {
     search = afterHint[search];
@@ -146,7 +147,7 @@ export function createIntake(options: WorkerOptions, leases: HeldLeases, pump: (
     },
     /** Queues claimed deliveries. After a stop, or while the providers are paused, gives them back at once. */
     take,
-    hasRoomFor: (count: number) => availability().limit >= count && waiting.size() + count <= capacity,
+    hasRoomFor: (count: number) => availability().limit >= count && waiting.singles() + count <= capacity,
     /** No provider is available until then, so the queued deliveries would end the same way: they are given back. */
     pause(until: number): Promise<void> {
       pausedUntil = until;

@@ -1,14 +1,23 @@
 import type { Attempt, HeldDelivery } from "../model/delivery.ts";
 import type { WorkerOptions } from "./worker.ts";
 
-/** Claimed deliveries that wait for a slot, in order. One to a slow or paused target lets the others pass. */
+/** Claimed deliveries that wait for a slot, in order, those of broadcasts last. One to a slow or paused target lets the others pass. */
 export function createWaiting({ targets, targetOf }: Pick<WorkerOptions, "targets" | "targetOf">) {
   const queue: HeldDelivery[] = [];
   const known = new WeakMap<HeldDelivery, string>();
+  const singles = () => {
+    const first = queue.findIndex((one) => one.bulk);
+    return first < 0 ? queue.length : first;
+  };
 
   return {
     size: () => queue.length,
-    add: (deliveries: HeldDelivery[]) => void queue.push(...deliveries),
+    /** How many are no part of a broadcast. */
+    singles,
+    add(deliveries: HeldDelivery[]): void {
+      queue.splice(singles(), 0, ...deliveries.filter((one) => !one.bulk));
+      queue.push(...deliveries.filter((one) => one.bulk));
+    },
     takeAll: () => queue.splice(0),
     /** Reads the deliveries' targets, which `next` and `begin` use. */
     async findTargets(deliveries: HeldDelivery[]): Promise<void> {

@@ -57,6 +57,8 @@ export interface HeldDelivery {
   outcomes?: Record<string, AttemptOutcome["kind"]>;
   /** How often a worker ended while it held this; absent when never. */
   interruptions?: number;
+  /** A part of a broadcast: others go first. */
+  bulk?: true;
   token: string;
 }
 

@@ -21,6 +21,8 @@ export interface NotifyCommand {
    * record.
    */
   channels?: ReadonlyArray<Channel | "inbox"> | Readonly<Record<Channel | "inbox", CallRules>>;
+  /** A part of a broadcast: single notifications overtake it. */
+  bulk?: true;
 }
 
 /**
@@ -103,4 +105,9 @@ export interface PlannedDelivery {
   rules?: CallRules;
   /** Unix ms; absent: it is due now. */
   due?: number;
+  /** A part of a broadcast: workers take others first. */
+  bulk?: true;
 }
+
+/** Whether a worker of the same process may take it as it is stored. */
+export const isTakenAtOnce = ({ due, bulk }: PlannedDelivery): boolean => due === undefined && !bulk;

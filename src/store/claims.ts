@@ -17,6 +17,7 @@ const heldFields = {
   channel: 1,
   content: 1,
   rules: 1,
+  bulk: 1,
   tries: 1,
   interruptions: 1,
   againAt: 1,
@@ -65,7 +66,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
             updatedAt: new Date(now),
           },
         },
-        // Index `due` would read the whole backlog to find these few.
+        // Index `claim` would read the whole backlog to find these few.
         { hint: { _id: 1 } },
       )
       .catch((error: unknown) => {
@@ -80,6 +81,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       channel: one.channel,
       content: one.content,
       ...(one.rules && { rules: one.rules }),
+      ...(one.bulk && { bulk: one.bulk }),
       tries: one.tries,
       ...outcomesOf(one),
       ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
@@ -89,8 +91,8 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
 
   return {
     /**
-     * Three round trips per batch: read the candidates (index `due`), update those that are still pending, and read
-     * by token what was won.
+     * Three round trips per batch: read the candidates (index `claim`), update those that are still pending, and read
+     * by token what was won. A missing `bulk` sorts first, so a broadcast gets the places that others leave.
      */
     async claim(
       limit: number,
@@ -100,7 +102,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       const due = { $lte: new Date(now) };
       const candidates = await deliveries
         .find({ channel, state: "pending", due }, { projection: { _id: 1 } })
-        .sort({ due: 1 })
+        .sort({ bulk: 1, due: 1 })
         .limit(limit)
         .toArray();
       return candidates.length === 0

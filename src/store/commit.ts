@@ -1,7 +1,13 @@
 import type { ClientSession, Document, MongoClient } from "mongodb";
 import { MongoError, MongoServerError } from "mongodb";
 import { createSemaphore } from "../lib/semaphore.ts";
-import { AlreadyStored, type Channel, Contended, type PlannedNotification } from "../model/notification.ts";
+import {
+  AlreadyStored,
+  type Channel,
+  Contended,
+  isTakenAtOnce,
+  type PlannedNotification,
+} from "../model/notification.ts";
 import { type AppendOptions, type CommitResults, createAppender, soonMs } from "./append.ts";
 import { deliveriesOf, newDelivery } from "./deliveries.ts";
 import { duplicateKey, isRefusal, storeError } from "./failures.ts";
@@ -193,12 +199,7 @@ export async function insertDeliveries(
   const at = new Date(storedAt());
   const documents = batch.flatMap(({ id: notification, user, deliveries }) =>
     deliveries.map((one) =>
-      newDelivery(
-        one,
-        { notification, user },
-        at,
-        one.due === undefined ? leases.get(one.channel) : undefined,
-      ),
+      newDelivery(one, { notification, user }, at, isTakenAtOnce(one) ? leases.get(one.channel) : undefined),
     ),
   );
   const { filter, update } = options.tally(documents, at, slot);

@@ -14,6 +14,8 @@ export interface DeliveryDocument {
   content: DeliveryContent;
   /** The rules of the call; they go before the type's. */
   rules?: CallRules;
+  /** A part of a broadcast: claims take others first. */
+  bulk?: true;
   state: DeliveryState;
   /** When a pending delivery may be sent. */
   due: Date;
@@ -41,10 +43,13 @@ export interface DeliveryDocument {
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
 
-/** When the earliest pending delivery is due (Unix ms); undefined when none is pending. */
+/** Named, so that MongoDB merges the two ranges of index `claim` instead of sorting the backlog. */
+const bulkOrNot = { $in: [null, true] } as never;
+
+/** When the earliest pending delivery is due (Unix ms); undefined when none is pending. Index `claim`. */
 export async function nextDue(db: Db, channel: Channel): Promise<number | undefined> {
   const [first] = await deliveriesOf(db)
-    .find({ channel, state: "pending" }, { projection: { due: 1 } })
+    .find({ channel, state: "pending", bulk: bulkOrNot }, { projection: { due: 1 } })
     .sort({ due: 1 })
     .limit(1)
     .toArray();
@@ -81,7 +86,10 @@ export async function siblingOf(db: Db, user: string, notification: string, chan
   return found ? { state: found.state, reason: found.reason, due: found.due.getTime() } : undefined;
 }
 
-/** The deliveries that any worker could claim now, in pages, longest waiting first. Index `due`. */
+/**
+ * The deliveries that any worker could claim now, in pages, longest waiting first. Index `claim`. Without those of
+ * broadcasts, which workers find by themselves.
+ */
 export async function* pendingDue(
   db: Db,
   channels: Channel[],
@@ -91,7 +99,7 @@ export async function* pendingDue(
   for (const channel of channels) {
     const found = deliveriesOf(db)
       .find(
-        { channel, state: "pending", due: { $lte: new Date(now) } },
+        { channel, state: "pending", bulk: null as never, due: { $lte: new Date(now) } },
         { projection: { _id: 1 }, batchSize: pageSize },
       )
       .sort({ due: 1 });
@@ -137,7 +145,7 @@ export function newDelivery(
   now: Date,
   lease: { token: string; until: number } | undefined,
 ): DeliveryDocument {
-  const { rules, due } = planned;
+  const { rules, due, bulk } = planned;
   return {
     _id: new ObjectId(planned.id),
     notification: new ObjectId(owner.notification),
@@ -146,6 +154,7 @@ export function newDelivery(
     channel: planned.channel,
     content: planned.content,
     ...(rules && { rules }),
+    ...(bulk && { bulk }),
     state: lease ? "sending" : "pending",
     due: due === undefined ? now : new Date(due),
     tries: 0,

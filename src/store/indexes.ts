@@ -16,9 +16,9 @@ const capturedBytes = 64 * 1024 * 1024;
 const indexes: Record<string, Array<IndexDescription & { name: string; serves: string }>> = {
   deliveries: [
     {
-      name: "due",
-      serves: "the worker's claim and its next wake-up: pending, earliest due first",
-      key: { channel: 1, due: 1 },
+      name: "claim",
+      serves: "the worker's claim and its next wake-up: pending, broadcasts last, earliest due first",
+      key: { channel: 1, bulk: 1, due: 1 },
       partialFilterExpression: { state: "pending" },
     },
     {
@@ -100,6 +100,9 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
   ],
 };
 
+/** Indexes of `deliveries` that others have replaced. They would only cost writes. */
+const replaced = ["due"];
+
 /**
  * Creates missing collections and indexes. Several instances may run it at once. `bulkWrites`: whether the server has
  * that command. `onBuilding`: called with the collection while the indexes of a large one take their time.
@@ -126,6 +129,7 @@ export async function prepareCollections(
       throw code === duplicateKey && keyPattern?.notification ? await duplicatesError(db, error) : error;
     });
   }
+  for (const name of replaced) await deliveriesOf(db).dropIndex(name).catch(ignoreMissing);
   return { bulkWrites: await beginLedger(db) };
 }
 
@@ -183,4 +187,9 @@ async function duplicatesError(db: Db, cause: Error): Promise<DatabaseError> {
 function ignoreExisting(error: { code?: unknown }): void {
   const namespaceExists = 48;
   if (error.code !== namespaceExists) throw error;
+}
+
+function ignoreMissing(error: { code?: unknown }): void {
+  const indexNotFound = 27;
+  if (error.code !== indexNotFound) throw error;
 }

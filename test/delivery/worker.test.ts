@@ -815,3 +815,23 @@ test("a silent target delays no other target, loses nothing, and costs waiting d
   expect(states()).toEqual({ sent: 160 });
   await one.stop(0);
 });
+
+test("a single delivery finds room beside claimed ones of a broadcast, and goes before them", async () => {
+  const book = ledger(0);
+  const { send, answer } = answering();
+  const one = worker(book.claims, send, { concurrency: 1 });
+  const take = (ids: string[], bulk: boolean) => {
+    const lease = one.reserve(ids.length);
+    if (!lease) throw new Error("no room");
+    const held = book.commit(ids, lease);
+    one.accept(bulk ? held.map((each) => ({ ...each, bulk: true as const })) : held, lease.until);
+  };
+  take(["b0", "b1", "b2", "b3"], true);
+  take(["s0", "s1"], false);
+  await pass(0);
+  for (const id of ["b0", "s0", "s1", "b1", "b2", "b3"]) {
+    answer(id);
+    await pass(10);
+  }
+  expect(one.sends).toStrictEqual(["b0", "s0", "s1", "b1", "b2", "b3"]);
+});

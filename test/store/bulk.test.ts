@@ -1,0 +1,100 @@
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { createClaims } from "../../src/store/claims.ts";
+import {
+  type DeliveryDocument,
+  deliveriesOf,
+  newDelivery,
+  nextDue,
+  pendingDue,
+} from "../../src/store/deliveries.ts";
+import { newId } from "../../src/store/ids.ts";
+import { prepareCollections } from "../../src/store/indexes.ts";
+import { freshDatabase } from "../support/database.ts";
+
+// Deliveries of a broadcast wait behind all others.
+
+const { db } = freshDatabase();
+const deliveries = deliveriesOf(db);
+const claims = createClaims(db, "email", 90);
+const now = Date.now();
+const lease = () => ({ token: newId(), until: now + 30_000 });
+
+beforeAll(async () => void (await prepareCollections(db)));
+beforeEach(async () => void (await deliveries.deleteMany({})));
+
+function delivery(due: number, bulk: boolean): DeliveryDocument {
+  const content = { key: "new_login", at: now };
+  const planned = { id: newId(), channel: "email", content, due, ...(bulk && { bulk: true as const }) };
+  return newDelivery(planned, { notification: newId(), user: newId() }, new Date(now), undefined);
+}
+const some = (count: number, due: (at: number) => number, bulk: boolean) =>
+  Array.from({ length: count }, (_, at) => delivery(due(at), bulk));
+
+test("a claim takes others first, however long a broadcast has waited, and then the broadcast, longest waiting first", async () => {
+  const bulk = some(20, (at) => now - 60_000 + at, true);
+  const single = some(5, (at) => now - at, false);
+  await deliveries.insertMany([...bulk, ...single]);
+  const idsOf = (list: DeliveryDocument[]) => list.map((one) => one._id.toHexString());
+  const first = await claims.claim(8, lease(), now);
+  expect(
+    first
+      .filter((one) => !one.bulk)
+      .map((one) => one.id)
+      .sort(),
+  ).toStrictEqual(idsOf(single).sort());
+  expect(
+    first
+      .filter((one) => one.bulk)
+      .map((one) => one.id)
+      .sort(),
+  ).toStrictEqual(idsOf(bulk.slice(0, 3)).sort());
+  const second = await claims.claim(100, lease(), now);
+  expect(second.map((one) => one.id).sort()).toStrictEqual(idsOf(bulk.slice(3)).sort());
+});
+
+test("the next due time is the earlier of the two", async () => {
+  await deliveries.insertMany([delivery(now + 5_000, true), delivery(now + 9_000, false)]);
+  expect(await nextDue(db, "email")).toBe(now + 5_000);
+  await deliveries.insertOne(delivery(now + 2_000, false));
+  expect(await nextDue(db, "email")).toBe(now + 2_000);
+  expect(await nextDue(db, "sms")).toBeUndefined();
+});
+
+test("a broadcast is not announced as backlog", async () => {
+  const single = delivery(now - 1, false);
+  await deliveries.insertMany([delivery(now - 1, true), single]);
+  const pages = [];
+  for await (const page of pendingDue(db, ["email"], now)) pages.push(...page);
+  expect(pages).toStrictEqual([{ id: single._id.toHexString(), channel: "email" }]);
+});
+
+test("neither a claim nor an idle poll reads the backlog", async () => {
+  await deliveries.insertMany([
+    ...some(3_000, (at) => now - at, true),
+    ...some(3_000, (at) => now + 60_000 + at, true),
+    ...some(3_000, (at) => now + 60_000 + at, false),
+  ]);
+  await db.command({ profile: 2 });
+  await claims.claim(100, lease(), now);
+  await nextDue(db, "email");
+  await db.command({ profile: 0 });
+  const finds = await db
+    .collection("system.profile")
+    .find({ ns: deliveries.namespace, "command.find": "deliveries", "command.sort": { $exists: true } })
+    .toArray();
+  expect(finds.map((one) => [one.planSummary, one.hasSortStage ?? false])).toStrictEqual([
+    ["IXSCAN { channel: 1, bulk: 1, due: 1 }", false],
+    ["IXSCAN { channel: 1, bulk: 1, due: 1 }, IXSCAN { channel: 1, bulk: 1, due: 1 }", false],
+  ]);
+  expect(finds[0]?.keysExamined).toBeLessThanOrEqual(103);
+  expect(finds[1]?.keysExamined).toBeLessThanOrEqual(4);
+});
+
+test("the index that it replaces is dropped", async () => {
+  await deliveries.createIndex(
+    { channel: 1, due: 1 },
+    { name: "due", partialFilterExpression: { state: "pending" } },
+  );
+  await prepareCollections(db);
+  expect((await deliveries.indexes()).map((one) => one.name)).not.toContain("due");
+});
