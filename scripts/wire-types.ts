@@ -25,7 +25,11 @@ interface Operation {
 const clientTypes = [
   "ChannelRules",
   "NotificationBody",
+  "ScheduledJob",
   "NotificationAnswer",
+  "Job",
+  "JobRecord",
+  "JobPage",
   "DeliveryDecision",
   "ExpectedDelivery",
   "DryRunAnswer",

@@ -1,18 +1,15 @@
 import { openAccess } from "./access.ts";
-import { callbacksOf, channelNames } from "./channels/index.ts";
+import { openApi } from "./api.ts";
+import { channelNames } from "./channels/index.ts";
 import { openProviders } from "./channels/open.ts";
-import { createUrlCheck } from "./channels/webhook/guard.ts";
-import { webhookRules } from "./channels/webhook/webhook.ts";
 import type { Config } from "./config/table.ts";
 import { createCore } from "./core/core.ts";
 import { createLinks, withLinks } from "./core/links.ts";
-import { createProfiles } from "./core/profile.ts";
-import { createSimulatorSwitch } from "./core/simulator-switch.ts";
-import { createStats } from "./core/stats.ts";
 import { createVirtualTime } from "./core/virtual-time.ts";
 import { openDatabase, openStore } from "./database.ts";
 import { createEngine } from "./delivery/engine.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
+import { createJobRunner } from "./jobs/index.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -68,10 +65,16 @@ export async function startApp(
     const engine = hasRole("worker") ? await openEngine() : undefined;
     const queue = config.AMQP_URL === undefined ? undefined : await openQueue(config.AMQP_URL);
     const hub = hasRole("realtime") ? openHub() : undefined;
+    const core = openCore();
+    const runner = engine && openRunner();
     const access = openAccess(config, links, store, log);
+    const { tokens } = access;
+    const moveClock: ApiParts["moveClock"] =
+      virtual && engine && runner && ((written) => virtual.move(written, runner, engine));
+    const apiParts = { store, core, engine, hub, links, tokens, metrics, moveClock, log };
     const server = await buildServer({
       ...access,
-      ...(hasRole("api") && { api: openApi() }),
+      ...(hasRole("api") && { api: openApi(config, apiParts, (closer) => closers.push(closer)) }),
       ...(hub && {
         live: {
           hub,
@@ -152,35 +155,30 @@ export async function startApp(
       return opened;
     }
 
-    function openApi(): ApiParts {
+    function openCore() {
       const core = createCore(store, withLinks(registry, links.sample), {
         engine,
         queue,
         hub,
+        onJob: (due) => runner?.wake(due),
         maxWaiting: config.COMMIT_QUEUE_LIMIT,
         timeZone: config.TIME_ZONE,
         onBatch: metrics.batch,
         onReceipt: metrics.received,
       });
       closers.push(core.drained);
-      const simulator = createSimulatorSwitch(core.notify, now, log, config.SIMULATOR_INTERVAL_SECONDS);
-      closers.push(simulator.stop);
-      const connections = () => hub?.size.connections ?? 0;
-      const stats = createStats({ totals: metrics.totals, depth: store.deliveries.depth, connections, now });
-      closers.push(stats.stop);
-      stats.start();
-      return {
-        core,
-        store,
-        engine,
-        simulator,
-        stats,
-        tokens: access.tokens,
-        links,
-        profiles: createProfiles(store, createUrlCheck(webhookRules(config)), engine?.forget),
-        callbacks: callbacksOf(config),
-        ...(virtual && engine && { moveClock: (written) => virtual.move(written, engine) }),
-      };
+      return core;
+    }
+
+    function openRunner() {
+      const opened = createJobRunner(store, core, {
+        leaseMs: config.LEASE_MS,
+        onRun: () => virtual?.onRun(),
+        log,
+      });
+      closers.push(() => opened.stop(drainMs));
+      opened.start();
+      return opened;
     }
   } catch (error) {
     await close();

@@ -1,9 +1,10 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { PreferencesBody, type PreferencesPatch, PreferencesPatchBody } from "./core/preference-schemas.ts";
+import type { WrittenSendTime } from "./core/send-time.ts";
 import { databaseName } from "./http/patterns.ts";
 import { Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
 import { bodyCheck, type Check } from "./http/validation.ts";
-import type { ListQuery } from "./library-types.ts";
+import type { ListQuery, SendTime } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
 import { canonicalLocale, localeForm } from "./model/locale.ts";
@@ -27,6 +28,11 @@ export function createLibraryInput(types: string[]) {
     ...notificationFields(types),
     targetId: Type.Optional(Hex24),
   });
+  const sendTime = compile({
+    sendAt: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Integer({ minimum: 0 })])),
+    delay: Type.Optional(Type.String({ maxLength: 16 })),
+  });
+  const jobId = compile({ id: Hex24 });
   const query = compile({
     user: UserId,
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 20 }),
@@ -45,6 +51,11 @@ export function createLibraryInput(types: string[]) {
 
   return {
     command: (given: NotifyCommand) => ofUser<NotifyCommand>(command, given),
+    sendTime(given: SendTime): WrittenSendTime {
+      const { sendAt, delay } = checked<{ sendAt?: string | number; delay?: string }>(sendTime, given);
+      return { send_at: sendAt, delay };
+    },
+    job: (id: string) => checked<{ id: string }>(jobId, { id }).id.toLowerCase(),
     query(given: ListQuery): InboxQuery {
       const { archived, ...rest } = ofUser<InboxQuery & { archived: unknown }>(query, given);
       return { ...rest, ...(typeof archived === "boolean" && { archived }) };

@@ -1,4 +1,5 @@
 import type { ClientSession, MongoClient } from "mongodb";
+import type { JobRecordDto } from "./core/job-dto.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 import type { NotificationType } from "./core/types.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
@@ -39,6 +40,26 @@ export interface LocaleTexts {
 export type NotifyCommand<Key extends NotificationKey = NotificationKey> = Omit<AnyCommand, "type" | "data"> &
   TypedData<Key>;
 
+export interface NotifyOptions extends SendTime {
+  session?: ClientSession;
+}
+
+/** When it is sent, if not now: one of the two. */
+export interface SendTime {
+  /** At most 366 days ahead. Text is ISO 8601 with its zone; a number is Unix milliseconds. */
+  sendAt?: Date | string | number;
+  /** A duration, such as `2h`. */
+  delay?: string;
+}
+
+export interface ScheduledJob {
+  id: string;
+  /** ISO 8601. */
+  due: string;
+  /** `sendAt` was past. */
+  past: boolean;
+}
+
 export interface Belfry {
   /**
    * Resolves with the notification's id once it is stored with all its deliveries. A service with the `worker` role on the
@@ -48,8 +69,18 @@ export interface Belfry {
    * With `session` it becomes part of the session's transaction, and exists if and only if that commits. Nothing is retried
    * then: the driver's errors are passed on for `withTransaction` to repeat the whole. Do not catch errors other than
    * `invalid_request`: after them the transaction is over.
+   *
+   * With `sendAt` or `delay` it stores a job, which a service sends at that time, at once if that is past. Until then there is
+   * nothing under the `id`.
    */
-  notify(command: NotifyCommand, options?: { session?: ClientSession }): Promise<{ id: string }>;
+  notify(command: NotifyCommand, options?: NotifyOptions): Promise<{ id: string; job?: ScheduledJob }>;
+  /** Of notifications that are sent later. */
+  jobs: {
+    /** Rejects with `not_found`. */
+    get(id: string): Promise<JobRecordDto>;
+    /** Rejects with `job_not_changeable` when it already ran. Repeating it has no further effect. */
+    cancel(id: string): Promise<JobRecordDto>;
+  };
   /** Items are as in the service's own API. Calls for an item that the user does not have reject with `not_found`. */
   inbox: {
     /** Newest first. A user who does not exist has an empty inbox. */

@@ -1,19 +1,25 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
 import { channelNames } from "./channels/index.ts";
 import { createCore } from "./core/core.ts";
+import { jobRecordDto } from "./core/job-dto.ts";
 import { createLocales } from "./core/locales.ts";
 import { createTypeRegistry } from "./core/notification-types.ts";
+import type { Target } from "./core/notify.ts";
+import type { WrittenSendTime } from "./core/send-time.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import { inboxItemDto } from "./model/inbox-dto.ts";
+import type { NewJob } from "./model/job.ts";
 import type { InboxItem, InboxListing, InboxState, ItemChange } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
+import { iso } from "./model/schema.ts";
 import { connectionOn, databaseOn } from "./store/connect.ts";
 import { orUnavailable } from "./store/failures.ts";
 import { createStore } from "./store/index.ts";
 import { inTime } from "./store/join.ts";
 
+export type { JobRecordDto as JobRecord } from "./core/job-dto.ts";
 export type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 export type { NotificationType } from "./core/types.ts";
 export type {
@@ -24,6 +30,8 @@ export type {
   ListQuery,
   LocaleTexts,
   NotifyCommand,
+  NotifyOptions,
+  ScheduledJob,
 } from "./library-types.ts";
 export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts";
 export type { InboxItemDto as InboxItem } from "./model/inbox-dto.ts";
@@ -75,27 +83,37 @@ export function createBelfry(options: BelfryOptions): Belfry {
     return opening;
   }
 
-  async function notifyWithin(session: ClientSession, command: NotifyCommand): Promise<{ id: string }> {
+  /** The parts for a call within the session's transaction. */
+  async function openedFor(session: ClientSession) {
     if (!session.inTransaction())
       throw new BelfryError(
         "invalid_request",
         "The session has no transaction. Call `notify` inside `session.withTransaction`.",
       );
-    const { plan, store } = await inTime(opened());
-    if (!store.transactions)
+    const parts = await inTime(opened());
+    if (!parts.store.transactions)
       throw new BelfryError(
         "invalid_request",
         "Transactions need a replica set, and this MongoDB is a standalone server.",
       );
+    return parts;
+  }
+
+  async function notifyWithin(session: ClientSession, command: NotifyCommand): Promise<{ id: string }> {
+    const { plan, store } = await openedFor(session);
     const planned = plan(command);
-    try {
-      await store.join(session, [planned]);
-    } catch (error) {
-      // For example, the session of another client.
-      if (!(error instanceof MongoInvalidArgumentError)) throw error;
-      throw new BelfryError("invalid_request", `${error.message}.`, [], error);
-    }
+    await usable(store.join(session, [planned]));
     return { id: planned.id };
+  }
+
+  async function notifyLater(command: NotifyCommand, written: WrittenSendTime, session?: ClientSession) {
+    const { sendTime, sendLater, store } = await (session ? openedFor(session) : opened());
+    const due = sendTime(written, { at: "/sendAt", delay: "/delay" }) as number;
+    const { user, ...notification } = command;
+    const insert = session && ((job: NewJob) => usable(store.jobs.insert(job, session)));
+    const made = await sendLater({ notification, users: [user], due, written }, undefined, insert);
+    const [{ id }] = made.targets as [Target];
+    return { id, job: { id: made.job, due: iso(made.due), past: made.past } };
   }
 
   const change = (name: ItemChange) => async (user: string, id: string) => {
@@ -104,11 +122,18 @@ export function createBelfry(options: BelfryOptions): Belfry {
   };
 
   return {
-    async notify(given, { session } = {}) {
+    async notify(given, { session, ...time } = {}) {
       const command = input.command(given);
+      const written = input.sendTime(time);
+      if (written.send_at !== undefined || written.delay !== undefined)
+        return notifyLater(command, written, session);
       if (session) return notifyWithin(session, command);
       const { id } = await (await opened()).notify(command);
       return { id };
+    },
+    jobs: {
+      get: async (id) => jobRecordDto(await (await opened()).jobs.show(input.job(id))),
+      cancel: async (id) => jobRecordDto(await (await opened()).jobs.cancel(input.job(id))),
     },
     inbox: {
       async list(given) {
@@ -155,6 +180,16 @@ export function createBelfry(options: BelfryOptions): Belfry {
       await parts?.drained();
     },
   };
+}
+
+/** A session may belong to another client, for example. */
+async function usable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof MongoInvalidArgumentError)) throw error;
+    throw new BelfryError("invalid_request", `${error.message}.`, [], error);
+  }
 }
 
 const listAnswer = ({ items, ...rest }: InboxListing): ListAnswer => ({

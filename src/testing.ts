@@ -2,12 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { channelNames, channels } from "./channels/index.ts";
+import { createCore } from "./core/core.ts";
 import { readTime } from "./core/filters.ts";
 import { createLocales } from "./core/locales.ts";
 import { createTypeRegistry } from "./core/notification-types.ts";
 import { createVirtualTime, type Moved } from "./core/virtual-time.ts";
 import { createEngine } from "./delivery/engine.ts";
+import { createJobRunner } from "./jobs/index.ts";
 import { createBelfry } from "./library.ts";
+import { readSettings } from "./library-input.ts";
 import type { Belfry, BelfryOptions } from "./library-types.ts";
 import { SendError } from "./model/delivery.ts";
 import { BelfryError } from "./model/errors.ts";
@@ -77,12 +80,12 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
   const belfry = createBelfry({ newUser, retentionDays, ...given, clock });
   await belfry.ready();
 
-  const { client, database, types, locales: texts, defaultLocale } = given;
+  const { client, types, locales: texts, ...settings } = given;
+  const { database, defaultLocale, inboxLimit, newUser: users } = readSettings({ newUser, ...settings });
   const store = createStore(await connectionOn(client, databaseOn(client, database)), {
     channels: channelNames(),
-    // It stores no inbox items.
-    inboxLimit: 1,
-    newUser: {},
+    inboxLimit,
+    newUser: users,
     retentionDays,
     clock: () => clock.now,
   });
@@ -108,6 +111,14 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
     log: silent,
   });
 
+  const core = createCore(store, registry, { engine, timeZone });
+  const runner = createJobRunner(store, core, {
+    leaseMs: 30_000,
+    random: () => 0.5,
+    onRun: time.onRun,
+    log: silent,
+  });
+
   function testProvider(channel: Channel) {
     return {
       name: "test",
@@ -127,7 +138,10 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
     };
   }
 
-  const flush = async () => void (await engine.drain());
+  const flush = async () => {
+    await runner.drain();
+    await engine.drain();
+  };
   const { captured, sentTo, nothingSent, clear } = messages;
   return {
     ...belfry,
@@ -137,12 +151,13 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
       return made;
     },
     async close() {
+      await runner.stop(0);
       await engine.stop(0);
       await belfry.close();
     },
     clock,
-    advance: (duration) => time.move({ advance: duration }, engine),
-    at: (moment) => time.move({ to: moment instanceof Date ? moment.toISOString() : moment }, engine),
+    advance: (duration) => time.move({ advance: duration }, runner, engine),
+    at: (moment) => time.move({ to: moment instanceof Date ? moment.toISOString() : moment }, runner, engine),
     flush,
     setProvider: (channel, state) => void states.set(channel, state),
     captured,

@@ -19,6 +19,7 @@ const values: Record<string, string[]> = {
   // The list of channels (channels/index.ts).
   core: ["model", "lib", "channels"],
   delivery: ["model", "lib"],
+  jobs: ["model", "lib"],
   http: ["model", "lib", "core", "channels"],
   cli: [
     "model",
@@ -39,6 +40,7 @@ const types: Record<string, string[]> = {
   client: ["model"],
   core: ["store", "delivery", "queue", "realtime"],
   delivery: ["store", "channels", "core"],
+  jobs: ["store", "core"],
   http: ["store", "delivery", "queue", "realtime", "metrics.ts"],
 };
 

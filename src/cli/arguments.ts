@@ -82,6 +82,15 @@ export function suggestion(word: string, known: string[], prefix = ""): string {
     : "";
 }
 
+/** Reads options with a check that requests have, too. Its error becomes one of the command line. */
+export function asUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace(/\.$/, ""));
+  }
+}
+
 /** An option that must be there. */
 export function required(given: Given, name: string): string {
   const text = given.values[name];

@@ -6,6 +6,7 @@ import { deliveries, retry, show } from "./deliveries.ts";
 import { doctor } from "./doctor.ts";
 import { helpOf, overview } from "./help.ts";
 import { inbox } from "./inbox.ts";
+import { jobs } from "./jobs.ts";
 import { ledger } from "./ledger.ts";
 import { preferences } from "./preferences.ts";
 import { redrive } from "./redrive.ts";
@@ -27,7 +28,7 @@ const groups: Record<string, Record<string, Command>> = {
   Notify: { send, simulate },
   Look: { users, inbox, preferences, types, deliveries, show, why, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
-  Act: { retry, redrive, token },
+  Act: { retry, redrive, jobs, token },
 };
 const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));
 const helpWords = ["help", "--help", "-h"];

@@ -1,6 +1,9 @@
 import { channelNames } from "../channels/index.ts";
+import type { Target } from "../core/notify.ts";
+import type { SentLater } from "../core/send-later.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
-import { type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
+import { iso } from "../model/schema.ts";
+import { asUsage, type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
 import { openCore, withSession } from "./session.ts";
 import { terminal, watched } from "./terminal.ts";
 
@@ -18,12 +21,15 @@ export const send = {
     body: { value: "<text>", description: "the text" },
     data: { value: "<json>", description: "a JSON object for the templates of the type" },
     channel: { value: "<channel,…>", description: `${ways.join(", ")}; by default the channels of the type` },
+    at: { value: "<time>", description: "send it then: ISO 8601 with its zone, or Unix milliseconds" },
+    delay: { value: "<duration>", description: "send it so much later, such as 2h" },
     json: { description: "print JSON" },
   },
   examples: [
     "belfry send --user alex --type new_message --title 'Hello'",
     `belfry send --user alex --type new_login --data '{"device": "phone"}'`,
     "belfry send --user alex --type direct --channel inbox --body 'Hello'",
+    "belfry send --user alex --type new_message --title 'Tomorrow' --delay 1d",
   ],
   async run(given: Given): Promise<void> {
     const { title, body } = given.values;
@@ -38,20 +44,25 @@ export const send = {
     if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
     await withSession(async (session) => {
-      const { registry, notify } = await openCore(session);
+      const { registry, notify, sendLater, sendTime } = await openCore(session);
       if (!registry.get(type))
         throw new UsageError(
           `there is no type ${JSON.stringify(type)}${suggestion(type, registry.keys)}\nThe types are ${registry.keys.join(", ")}`,
         );
-      const stored = notify({
-        user,
+      const notification = {
         type,
         ...(title !== undefined && { title }),
         ...(body !== undefined && { body }),
         ...(data && { data }),
         ...(wanted && { channels: [...new Set(wanted)] }),
-      });
-      const { id } = await watched("storing", stored);
+      };
+      const written = { send_at: given.values.at, delay: given.values.delay };
+      const due = asUsage(() => sendTime(written, { at: "--at", delay: "--delay" }));
+      if (due !== undefined) {
+        const later = sendLater({ notification, users: [user], due, written });
+        return tellLater(await watched("storing", later), given);
+      }
+      const { id } = await watched("storing", notify({ ...notification, user }));
       if (given.flags.has("json")) terminal.print(JSON.stringify({ id }));
       else
         terminal.print(
@@ -60,6 +71,14 @@ export const send = {
     });
   },
 };
+
+function tellLater({ job, due, past, targets }: SentLater, given: Given): void {
+  const [{ id }] = targets as [Target];
+  const when = past ? "The time is past, so it is sent at once" : `It is sent at ${iso(due)}`;
+  const sentence = `${when}, by job ${job}, as notification ${id}. To stop it: belfry jobs ${job} --cancel`;
+  const answer = { id, job: { id: job, due: iso(due), past } };
+  terminal.print(given.flags.has("json") ? JSON.stringify(answer) : sentence);
+}
 
 function dataOf(text: string | undefined): Record<string, unknown> | undefined {
   if (text === undefined) return undefined;

@@ -1,6 +1,7 @@
 import type { NotificationKey, TypedData } from "../model/notification-data.ts";
 import { type Credentials, createCredentials } from "./credentials.ts";
 import { BelfryClientError } from "./error.ts";
+import { jobCalls } from "./jobs.ts";
 import { type LiveConnection, type LiveView, openLive } from "./live.ts";
 import { newKey } from "./platform.ts";
 import type { Replica } from "./replica.ts";
@@ -99,6 +100,7 @@ export class BelfryClient {
     this.#fetch = fetch;
     this.#credentials = createCredentials(apiKey ?? token, getToken);
     this.#request = createRequester({ server, fetch, credentials: this.#credentials, retries, timeoutMs });
+    this.jobs = jobCalls(this.#request);
   }
 
   /** The same client for another user. */
@@ -109,6 +111,7 @@ export class BelfryClient {
   /**
    * Notifies 1 to 1,000 users; the answer has one result for each. Needs an API key. The client makes an `idempotencyKey` of
    * its own, so its retries store nothing twice. Give your own key, or the error's, to repeat the call later, within 24 hours.
+   * With `send_at` or `delay` the answer has the `job` that sends it at that time.
    */
   notify(
     notification: NotifyBody,
@@ -131,6 +134,9 @@ export class BelfryClient {
       body: notification,
     });
   }
+
+  /** Notifications that are sent later, and other work in the background. Needs an API key. */
+  readonly jobs: ReturnType<typeof jobCalls>;
 
   /** Each answer has the inbox's `rev`, `unread`, `unseen` and `total`. Repeating a change has no further effect. */
   readonly inbox = {

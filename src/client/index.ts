@@ -8,6 +8,7 @@ export {
   type PageQuery,
 } from "./client.ts";
 export { BelfryClientError, type ErrorDetail } from "./error.ts";
+export type { JobQuery } from "./jobs.ts";
 export type { ConnectionState, LiveConnection, LiveView } from "./live.ts";
 export type { WebSocketClass, WebSocketLike } from "./transports.ts";
 export type * from "./wire.ts";

@@ -47,6 +47,18 @@ export interface NotificationBody {
       }
     | null;
   target_id?: string;
+  /** Sends it then, at most 366 days ahead; at once when the time is past. ISO 8601 with a time zone, or Unix milliseconds. */
+  send_at?: string | number | null;
+  /** Sends it so much later, in place of `send_at`: a number and s, m, h, d or w, such as 2h. */
+  delay?: string;
+}
+
+export interface ScheduledJob {
+  id: string;
+  /** When it is sent. */
+  due: string;
+  /** `send_at` was past, so it is sent at once. */
+  past: boolean;
 }
 
 export interface NotificationAnswer {
@@ -60,6 +72,52 @@ export interface NotificationAnswer {
       message: string;
     };
   }>;
+  /** The job that sends it, with `send_at` or `delay`. */
+  job?: ScheduledJob;
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  /** The key of the schedule that it belongs to. */
+  key?: string;
+  /** The type of the notification that it sends. */
+  type?: string;
+  status: "scheduled" | "running" | "paused" | "done" | "canceled" | "failed";
+  /** What a running job does at its next checkpoint. */
+  stopping?: "pause" | "cancel";
+  /** When it is run, or was to be run. */
+  due: string;
+  /** Users who were notified. */
+  done: number;
+  /** Users who could not be notified. */
+  failed: number;
+  /** Users to notify. */
+  total?: number;
+  /** Runs that failed or were interrupted since it last made progress. */
+  tries: number;
+  /** Why it failed, or why its last run did. */
+  error?: string;
+  created_at: string;
+  updated_at: string;
+  /** When an ended job is deleted. */
+  expires_at?: string;
+}
+
+export interface JobRecord extends Job {
+  /** What it sends. */
+  notification?: Record<string, unknown>;
+  /** The users, and the ids that their notifications have once it has run. */
+  recipients?: Array<{
+    user_id: string;
+    id: string;
+  }>;
+}
+
+export interface JobPage {
+  data: Job[];
+  /** Absent on the last page. */
+  next_cursor?: string;
 }
 
 export interface DeliveryDecision {

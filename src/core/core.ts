@@ -11,6 +11,7 @@ import { createExplain } from "./explain.ts";
 import { createFindUsers } from "./find-users.ts";
 import { createHistory } from "./history.ts";
 import { createInbox } from "./inbox.ts";
+import { createJobs } from "./jobs.ts";
 import { readLedger } from "./ledger.ts";
 import type { TypeRegistry } from "./notification-types.ts";
 import { createNotifier } from "./notify.ts";
@@ -18,6 +19,8 @@ import { createPreferences } from "./preferences.ts";
 import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
+import { createSendLater } from "./send-later.ts";
+import { readSendTime, type WrittenSendTime } from "./send-time.ts";
 import { createSuppressions } from "./suppressions.ts";
 import { createTopics } from "./topics.ts";
 import { createUnsubscribe } from "./unsubscribe.ts";
@@ -30,6 +33,8 @@ export interface CoreOptions {
   queue?: Queue | undefined;
   /** Serves live connections. */
   hub?: Hub | undefined;
+  /** Called with the time (Unix ms) at which a stored or changed job is due. */
+  onJob?: ((due: number) => void) | undefined;
   /** How many requests may wait: notifications for a commit, and pages for a read. */
   maxWaiting?: number;
   /** The time zone of users who have none; UTC by default. */
@@ -42,7 +47,7 @@ export interface CoreOptions {
 
 /** All use cases on one store: for HTTP, the library and the command line. */
 export function createCore(store: Store, registry: TypeRegistry, options: CoreOptions = {}) {
-  const { engine, queue, hub, maxWaiting, timeZone = "UTC", onBatch, onReceipt } = options;
+  const { engine, queue, hub, onJob = () => {}, maxWaiting, timeZone = "UTC", onBatch, onReceipt } = options;
 
   /** Tells workers of deliveries that any of them may take. A broadcast's would be in the way of others in a queue. */
   function announce(deliveries: Array<{ id: string; channel: Channel; bulk?: true }>): void {
@@ -69,6 +74,11 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
   return {
     registry,
     ...notifier,
+    /** When a notification is sent that is not sent now. */
+    sendTime: (written: WrittenSendTime, names?: Parameters<typeof readSendTime>[2]) =>
+      readSendTime(written, store.now(), names),
+    sendLater: createSendLater(store, notifier, onJob),
+    jobs: createJobs(store, onJob),
     inbox,
     dryRun: createDryRun(store, registry, notifier, timeZone),
     explain: createExplain(store),

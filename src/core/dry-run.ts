@@ -42,7 +42,7 @@ const untouched = { read: false, seen: false, archived: false };
 
 /**
  * The course of a notification if nobody did anything meanwhile: per recipient and channel whether it is sent, when,
- * and which rule says so. Asks the same function as the worker, and writes nothing. `timeZone`: of users who have none.
+ * and which rule says so. `at`: when it is sent (Unix ms). Asks the same function as the worker, and writes nothing. `timeZone`: of users who have none.
  */
 export function createDryRun(
   { users, now }: Pick<Store, "users" | "now">,
@@ -53,10 +53,10 @@ export function createDryRun(
   return async (
     command: Omit<NotifyCommand, "user">,
     recipients: string[],
+    at = now(),
   ): Promise<Static<typeof DryRunDto>> => {
     const planned = plan({ ...command, user: "" });
     const type = get(command.type) as RegisteredType;
-    const at = now();
     const profiles = await users.many(recipients);
     return {
       notifications: recipients.map((user, index) => ({

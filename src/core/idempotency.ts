@@ -39,17 +39,18 @@ export function createIdempotency({
   newTimedId: newId,
   now,
 }: Pick<Store, "idempotency" | "newTimedId" | "now">) {
-  /** `request`: its digest. `count`: how many ids it needs. */
+  /** `request`: its digest. `count`: how many ids it needs. `at`: the time in the ids (Unix ms), now by default. */
   return async function open(
     { owner, key }: IdempotencyKey,
     request: string,
     count: number,
+    at?: number,
   ): Promise<Opened> {
     // The owner has no line break, so different pairs cannot give the same text.
     const name = digest(`${owner}\n${key}`);
     for (;;) {
       const lease = { token: newId(), until: now() + keyLeaseMs };
-      const ids = Array.from({ length: count }, newId);
+      const ids = Array.from({ length: count }, () => newId(at));
       const kept = await keys.begin(name, { request, ids, lease, expireAt: now() + keyWindowMs }, now());
       if (!kept) return ours(ids, lease, false);
       if (kept.request !== request) throw new BelfryError("idempotency_mismatch");

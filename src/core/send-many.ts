@@ -39,7 +39,7 @@ export function createSendMany(
     const targets = (ids: string[]) => users.map((user, at) => ({ user, id: ids[at] as string }));
     if (!key)
       return {
-        outcomes: await notifier.notifyEach(command, targets(users.map(store.newTimedId))),
+        outcomes: await notifier.notifyEach(command, targets(users.map(() => store.newTimedId()))),
         replayed: false,
       };
 

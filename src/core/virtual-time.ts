@@ -12,6 +12,7 @@ export const MovedDto = Type.Object(
   {
     now: Time("The time afterwards."),
     steps: Count("Moments at which something was due."),
+    jobs: Count("Runs of jobs."),
     sent: Count(),
     skipped: Count(),
     failed: Count(),
@@ -31,6 +32,8 @@ export interface WrittenMove {
   to?: string;
 }
 
+type Part = Pick<Engine, "drain">;
+
 /** A delivery that is put off more often in one move never ends. */
 const mostTimes = 10_000;
 /** Steps in a row in which nothing came of what is due: it cannot be claimed. */
@@ -46,26 +49,29 @@ export function createVirtualTime(base?: () => number) {
   const clock = createVirtualClock(base);
   let counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
   const timesPutOff = new Map<string, number>();
+  let jobs = 0;
   let endless: HeldDelivery | undefined;
   let barren = 0;
   let moving: Promise<unknown> = Promise.resolve();
 
-  async function move(written: WrittenMove, { drain }: Pick<Engine, "drain">): Promise<Moved> {
+  async function move(written: WrittenMove, parts: Part[]): Promise<Moved> {
     const target = targetOf(written, clock.now());
     clock.stopAt(clock.now());
     counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
+    jobs = 0;
     timesPutOff.clear();
     endless = undefined;
     barren = 0;
     try {
       for (let steps = 0; ; steps++) {
-        const next = await drain();
+        const next = await drain(parts);
         if (next === undefined || next > target) {
           clock.stopAt(target);
           const { pending: postponed, ...ended } = counts;
           return {
             now: iso(target),
             steps,
+            jobs,
             ...ended,
             postponed,
             ...(next !== undefined && { next_due: iso(next) }),
@@ -97,16 +103,32 @@ export function createVirtualTime(base?: () => number) {
       timesPutOff.set(delivery.id, times);
       if (times === mostTimes) endless = delivery;
     },
+    /** Call it after each run of a job. */
+    onRun(): void {
+      jobs++;
+      barren = 0;
+    },
     /**
-     * Moves the time and sends what is due on the way; one call after the other. Rejects with `invalid_request`, also for a
+     * Moves the time and does what is due on the way; one call after the other. Of the parts, each makes work only for those
+     * after it. Rejects with `invalid_request`, also for a
      * time that is past, and with `clock_stuck`.
      */
-    move(written: WrittenMove, engine: Pick<Engine, "drain">): Promise<Moved> {
-      const moved = moving.then(() => move(written, engine));
+    move(written: WrittenMove, ...parts: Part[]): Promise<Moved> {
+      const moved = moving.then(() => move(written, parts));
       moving = moved.catch(() => {});
       return moved;
     },
   };
+}
+
+/** Resolves with when the first of the parts has more to do; undefined when none has. */
+async function drain(parts: Part[]): Promise<number | undefined> {
+  let first: number | undefined;
+  for (const part of parts) {
+    const next = await part.drain();
+    first = Math.min(next ?? Number.POSITIVE_INFINITY, first ?? Number.POSITIVE_INFINITY);
+  }
+  return first === Number.POSITIVE_INFINITY ? undefined : first;
 }
 
 function targetOf({ advance, to }: WrittenMove, now: number): number {

@@ -1,3 +1,4 @@
+import { every } from "../lib/timers.ts";
 import type { DeliveryRun, HeldDelivery, Settlement } from "../model/delivery.ts";
 import type { RetryPolicy } from "../model/retry-policy.ts";
 import type { Claims } from "../store/claims.ts";
@@ -7,7 +8,6 @@ import { createIntake } from "./intake.ts";
 import { createOverdueWatch } from "./overdue.ts";
 import { settlementOf } from "./settle.ts";
 import type { Targets } from "./targets.ts";
-import { every } from "./timers.ts";
 
 /** The queries of one channel. Every call is conditional on a lease, so it may be repeated. */
 export type WorkerClaims = Pick<

@@ -36,6 +36,7 @@ import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { deliveryRoutes } from "./v1/deliveries.ts";
 import { inboxRoutes } from "./v1/inbox.ts";
+import { jobRoutes } from "./v1/jobs.ts";
 import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
 import { preferenceRoutes } from "./v1/preferences.ts";
@@ -189,6 +190,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     suppressionRoutes(own, api.core.suppressions);
     tokenRoutes(own, api.tokens);
     notificationRoutes(own, api.core);
+    jobRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
     preferenceRoutes(own, api.core.preferences);

@@ -74,6 +74,11 @@ export const errorCodes = {
     description:
       "The delivery was sent or is being sent. Only a delivery that ended in another way can be retried.",
   },
+  job_not_changeable: {
+    status: 409,
+    description:
+      "The job already ran, or is in a state in which this cannot be done. The message says which.",
+  },
   clock_real: {
     status: 409,
     description: "The clock is real and cannot be moved. Tests set CLOCK=virtual.",

@@ -14,6 +14,8 @@ import { createChangesReader } from "./inbox-changes.ts";
 import { createInboxWriter } from "./inbox-writes.ts";
 import { prepareCollections } from "./indexes.ts";
 import { createItemStates } from "./item-states.ts";
+import { createJobClaims } from "./job-claims.ts";
+import { createJobStore } from "./jobs.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
@@ -82,8 +84,8 @@ export function createStore(
     syncClock: server.sync,
     /** Deliveries are counted and listed by the time in their ids. */
     newId: clock ? () => newIdAt(now()) : newId,
-    /** An id with the time of the database's clock. */
-    newTimedId: () => newIdAt(now()),
+    /** An id with a time in Unix ms; by default that of the database's clock. */
+    newTimedId: (at = now()) => newIdAt(at),
     /** Creates missing collections and indexes, and keeps the clock in step until `close`. */
     async open(): Promise<void> {
       const [{ bulkWrites }] = await Promise.all([prepareCollections(db, onBuilding), server.sync()]);
@@ -122,6 +124,9 @@ export function createStore(
     },
     /** The delivery engine's queries of one channel. */
     claims: (channel: Channel) => createClaims(db, channel, retentionDays),
+    jobs: createJobStore(db, retentionDays, now),
+    /** The job runner's queries. */
+    jobClaims: createJobClaims(db, retentionDays),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),

@@ -73,6 +73,44 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { "_id.user": 1, "_id.topic": 1 },
     },
   ],
+  jobs: [
+    {
+      name: "due",
+      serves: "the runner's claim of one kind, and its next wake-up: scheduled, earliest due first",
+      key: { kind: 1, due: 1 },
+      partialFilterExpression: { state: "scheduled" },
+    },
+    {
+      name: "lease",
+      serves: "the sweeper: running, lease run out",
+      key: { "lease.until": 1 },
+      partialFilterExpression: { state: "running" },
+    },
+    {
+      name: "kind",
+      serves: "the list of one kind: newest first",
+      key: { kind: 1, _id: -1 },
+    },
+    {
+      name: "key",
+      serves: "the jobs of one schedule: newest first",
+      key: { key: 1, _id: -1 },
+      partialFilterExpression: { key: { $exists: true } },
+    },
+    {
+      name: "user",
+      serves: "the jobs that name a user: the list of them, and erasing the user",
+      key: { "command.targets.user": 1 },
+      sparse: true,
+    },
+    {
+      name: "expiry",
+      serves: "MongoDB's TTL monitor: deletes ended jobs after DELIVERY_RETENTION_DAYS",
+      key: { expireAt: 1 },
+      expireAfterSeconds: 0,
+      partialFilterExpression: { expireAt: { $exists: true } },
+    },
+  ],
   callback_tokens: [
     {
       name: "age",
@@ -117,7 +155,7 @@ export async function prepareCollections(
   if (!existing.has("captured")) {
     await db.createCollection("captured", { capped: true, size: capturedBytes }).catch(ignoreExisting);
   }
-  for (const name of ["users", "deliveries", "ledger"]) {
+  for (const name of ["users", "deliveries", "ledger", "jobs"]) {
     // Two transactions that both create a collection would conflict.
     if (!existing.has(name)) await db.createCollection(name).catch(ignoreExisting);
   }

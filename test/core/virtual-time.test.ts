@@ -31,6 +31,7 @@ test("stops at each moment at which something is due, and at the target", async 
   expect(await move({ advance: "2h" })).toStrictEqual({
     now: "2026-03-01T02:00:00.000Z",
     steps: 2,
+    jobs: 0,
     sent: 4,
     skipped: 0,
     failed: 0,

@@ -40,6 +40,8 @@ export interface ClockMoved {
   now: string;
   /** Moments at which something was due. */
   steps: number;
+  /** Runs of jobs. */
+  jobs: number;
   sent: number;
   skipped: number;
   failed: number;

@@ -6,8 +6,10 @@ import { distinctUsers } from "../../core/distinct-users.ts";
 import { DryRunDto } from "../../core/dry-run.ts";
 import { ExplanationDto } from "../../core/explain.ts";
 import type { Outcome } from "../../core/notify.ts";
+import { iso, Time } from "../../model/schema.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { IdempotencyHeaders, idempotencyKeyOf, markReplayed } from "../idempotency-key.ts";
+import { time, when } from "./delivery-schemas.ts";
 import { largeBody } from "./large-body.ts";
 import { Exactly, Hex24, notificationFields, UserId } from "./schemas.ts";
 
@@ -21,9 +23,33 @@ const Reply = Type.Object(
       }),
       { description: "One entry per recipient, in the order of the request." },
     ),
+    job: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String(),
+          due: Time("When it is sent."),
+          past: Type.Boolean({ description: "`send_at` was past, so it is sent at once." }),
+        },
+        { title: "ScheduledJob", description: "The job that sends it, with `send_at` or `delay`." },
+      ),
+    ),
   },
   { title: "NotificationAnswer" },
 );
+
+const sendTimeFields = {
+  send_at: Type.Optional(
+    Type.Union([Type.String(time), Type.Integer({ minimum: 0 })], {
+      description: `Sends it then, at most 366 days ahead; at once when the time is past. ${when}`,
+    }),
+  ),
+  delay: Type.Optional(
+    Type.String({
+      maxLength: 16,
+      description: "Sends it so much later, in place of `send_at`: a number and s, m, h, d or w, such as 2h.",
+    }),
+  ),
+};
 
 const Query = Exactly({
   dry_run: Type.Boolean({
@@ -45,7 +71,14 @@ const OfUser = Exactly({
 /** `/v1/notifications`: one notification for each of up to 1,000 users, and the story of one. Needs an API key. */
 export function notificationRoutes(
   app: FastifyInstance,
-  { registry, sendMany, dryRun, explain }: Pick<Core, "registry" | "sendMany" | "dryRun" | "explain">,
+  {
+    registry,
+    sendMany,
+    sendLater,
+    sendTime,
+    dryRun,
+    explain,
+  }: Pick<Core, "registry" | "sendMany" | "sendLater" | "sendTime" | "dryRun" | "explain">,
 ): void {
   const Body = Exactly(
     {
@@ -56,6 +89,7 @@ export function notificationRoutes(
       }),
       ...notificationFields(registry.keys),
       target_id: Type.Optional(Hex24),
+      ...sendTimeFields,
     },
     { title: "NotificationBody" },
   );
@@ -85,19 +119,33 @@ export function notificationRoutes(
         tags: ["notifications"],
         summary: "Notify one or many users",
         description:
-          "201: all notifications are stored. 200: a dry run. 207: some are; the others have an `error`. If none could be stored for the same reason, the answer is that error.",
+          "201: all notifications are stored. 202: they are sent later, by the `job` of the answer. 200: a dry run. 207: some are; the others have an `error`. If none could be stored for the same reason, the answer is that error.",
         headers: IdempotencyHeaders,
         querystring: Query,
         body: Body,
-        response: { 200: DryRunDto, 201: Reply, 207: Reply },
+        response: { 200: DryRunDto, 201: Reply, 202: Reply, 207: Reply },
       },
     },
     async (request, reply) => {
-      const { recipients, target_id: targetId, ...rest } = request.body;
+      const { recipients, target_id: targetId, send_at, delay, ...rest } = request.body;
       const command = { ...rest, ...(targetId !== undefined && { targetId }) };
       const { recipients: users } = distinctUsers({ recipients });
-      if (request.query.dry_run) return reply.send(await dryRun(command, users));
-      const { outcomes, replayed } = await sendMany(command, users, idempotencyKeyOf(request));
+      const written = { send_at, delay };
+      const due = sendTime(written);
+      if (request.query.dry_run) return reply.send(await dryRun(command, users, due));
+      const key = idempotencyKeyOf(request);
+      if (due !== undefined) {
+        const { job, targets, ...later } = await sendLater(
+          { notification: command, users, due, written },
+          key,
+        );
+        markReplayed(reply, later.replayed);
+        return reply.code(202).send({
+          notifications: targets.map(onWire),
+          job: { id: job, due: iso(later.due), past: later.past },
+        });
+      }
+      const { outcomes, replayed } = await sendMany(command, users, key);
       markReplayed(reply, replayed);
       const failed = outcomes.flatMap(({ error }) => error ?? []);
       const [first] = failed;

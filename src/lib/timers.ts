@@ -1,10 +1,8 @@
-import type { WorkerOptions } from "./worker.ts";
-
 /**
  * From `start` to `stop`, calls `onPoll` at the earliest time that was asked for, and at the latest `pollMs` after the last
  * call. In real time: virtual time may jump.
  */
-export function createPoll({ pollMs }: Pick<WorkerOptions, "pollMs">, onPoll: () => void) {
+export function createPoll({ pollMs }: { pollMs: number }, onPoll: () => void) {
   let timer: NodeJS.Timeout | undefined;
   let at = Number.NEGATIVE_INFINITY;
 
