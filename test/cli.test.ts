@@ -99,7 +99,7 @@ describe("belfry", () => {
       ([, name = ""]) => name,
     );
     expect(names.sort()).toEqual([
-      ..."deliveries doctor inbox ledger preferences redrive retry send show simulate start suppressions token types".split(
+      ..."deliveries doctor inbox jobs ledger preferences redrive retry send show simulate start suppressions token types".split(
         " ",
       ),
       "types check",

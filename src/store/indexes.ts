@@ -155,18 +155,19 @@ export async function prepareCollections(
   if (!existing.has("captured")) {
     await db.createCollection("captured", { capped: true, size: capturedBytes }).catch(ignoreExisting);
   }
-  for (const name of ["users", "deliveries", "ledger", "jobs"]) {
-    // Two transactions that both create a collection would conflict.
-    if (!existing.has(name)) await db.createCollection(name).catch(ignoreExisting);
-  }
-  for (const [name, list] of Object.entries(indexes)) {
-    const descriptions = list.map(({ serves: _, ...index }) => index);
-    const made = createIndexes(db, name, descriptions, onBuilding);
-    await made.catch(async (error) => {
-      const { code, keyPattern } = error as { code?: unknown; keyPattern?: Document };
-      throw code === duplicateKey && keyPattern?.notification ? await duplicatesError(db, error) : error;
-    });
-  }
+  // Two transactions that both create a collection would conflict.
+  const missing = ["users", "deliveries", "ledger", "jobs"].filter((name) => !existing.has(name));
+  // Together: one after the other took over a second on a busy machine.
+  await Promise.all(missing.map((name) => db.createCollection(name).catch(ignoreExisting)));
+  await Promise.all(
+    Object.entries(indexes).map(([name, list]) => {
+      const descriptions = list.map(({ serves: _, ...index }) => index);
+      return createIndexes(db, name, descriptions, onBuilding).catch(async (error) => {
+        const { code, keyPattern } = error as { code?: unknown; keyPattern?: Document };
+        throw code === duplicateKey && keyPattern?.notification ? await duplicatesError(db, error) : error;
+      });
+    }),
+  );
   for (const name of replaced) await deliveriesOf(db).dropIndex(name).catch(ignoreMissing);
   return { bulkWrites: await beginLedger(db) };
 }

@@ -11,7 +11,13 @@ test("a start waits for an index build that takes longer than a socket may be si
   const heal = await failCommands(
     client,
     { times: 2 },
-    { failCommands: ["createIndexes"], blockConnection: true, blockTimeMS: 1_000, appName: "impatient" },
+    {
+      failCommands: ["createIndexes"],
+      namespace: `${db.databaseName}.deliveries`,
+      blockConnection: true,
+      blockTimeMS: 1_000,
+      appName: "impatient",
+    },
   );
   onTestFinished(heal);
   const building: string[] = [];
