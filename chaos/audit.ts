@@ -27,10 +27,10 @@ export interface Audit {
   problems: string[];
 }
 
-interface Options {
+export interface AuditOptions {
   db: Db;
   answers: ReadonlyMap<number, Answer>;
-  receipts: Array<{ messageId: string; subject: string }>;
+  receipts: Array<{ messageId: string; subject: string; raw?: string }>;
   apiUrl: () => string;
   drainSeconds: number;
   mayBe: Array<"503" | "unanswered">;
@@ -40,13 +40,15 @@ interface Options {
 const slowestAllowedMs = 20_000;
 
 /** Waits until nothing is left to send, then compares by number and id. */
-export async function audit({ db, answers, receipts, apiUrl, drainSeconds, mayBe }: Options): Promise<Audit> {
-  const problems: string[] = [];
-  /** Says how many there are and names a few. */
-  const none = (found: unknown[], what: string) => {
-    if (found.length > 0)
-      problems.push(`${found.length} ${what}: ${[...new Set(found)].slice(0, 5).join(", ")}`);
-  };
+export async function audit(options: AuditOptions): Promise<Audit> {
+  const { db, answers, receipts, apiUrl, drainSeconds } = options;
+  const {
+    problems,
+    none,
+    acknowledgedNumbers: acknowledged,
+    otherNumbers: others,
+    ...counts
+  } = callersAudit(options);
   const books = db.collection("deliveries");
   await untilQuiet(db, drainSeconds).catch((error: Error) => problems.push(error.message));
 
@@ -82,20 +84,6 @@ export async function audit({ db, answers, receipts, apiUrl, drainSeconds, mayBe
   const byNumber = new Map(deliveries.map((one) => [one.content.data.n, one]));
   const messageIdOf = (id: ObjectId) => `<${id.toHexString()}@sender.example>`;
   const mailed = new Set(receipts.map((mail) => mail.messageId));
-
-  const entries = [...answers];
-  const acknowledged = entries.filter(([, one]) => one.status === 201).map(([n]) => n);
-  const others = entries.filter(([, one]) => one.status !== 201);
-  const refused = others.filter(([, { status, retryAfter }]) => status === 503 && Number(retryAfter) > 0);
-  const unanswered = others.filter(([, one]) => one.status === undefined);
-  const unlike = others.filter((one) => !refused.includes(one) && !unanswered.includes(one));
-  none(
-    unlike.map(([, one]) => one.status),
-    "answers that are neither 201 nor 503 with Retry-After",
-  );
-  if (!mayBe.includes("503") && refused.length > 0) problems.push(`${refused.length} creates were refused`);
-  if (!mayBe.includes("unanswered") && unanswered.length > 0)
-    problems.push(`${unanswered.length} creates were not answered`);
 
   // What was acknowledged: in the inbox, in the books, mailed.
   const notInInbox = acknowledged.filter((n) => !inInbox.has(n));
@@ -162,34 +150,65 @@ export async function audit({ db, answers, receipts, apiUrl, drainSeconds, mayBe
   if (!balanced || !ledger.balanced || accepted !== deliveries.length || sent !== deliveries.length)
     problems.push(`the ledger: ${JSON.stringify(ledger.total)}, with ${deliveries.length} deliveries`);
 
-  const slowestMs = entries.reduce((most, [, one]) => Math.max(most, one.ms), 0);
-  if (slowestMs > slowestAllowedMs) problems.push(`an answer took ${slowestMs} ms`);
   return {
+    ...counts,
     asked: answers.size,
     acknowledged: acknowledged.length,
-    refused: refused.length,
-    unanswered: unanswered.length,
-    storedAnyway: others.filter(([n]) => byNumber.has(n)).length,
+    storedAnyway: others.filter((n) => byNumber.has(n)).length,
     lost: new Set([...notInInbox, ...notInBooks, ...notMailed]).size,
     itemsTwice,
     mails: receipts.length,
     duplicates: receipts.length - mailed.size,
     interruptions: deliveries.reduce((sum, one) => sum + (one.interruptions ?? 0), 0),
-    slowestMs,
     problems,
+  };
+}
+
+/** The callers' record: what they were answered, and what of it should not be. */
+export function callersAudit({ answers, mayBe }: Pick<AuditOptions, "answers" | "mayBe">) {
+  const problems: string[] = [];
+  /** Says how many there are and names a few. */
+  const none = (found: unknown[], what: string) => {
+    if (found.length > 0)
+      problems.push(`${found.length} ${what}: ${[...new Set(found)].slice(0, 5).join(", ")}`);
+  };
+  const entries = [...answers];
+  const acknowledgedNumbers = entries.filter(([, one]) => one.status === 201).map(([n]) => n);
+  const others = entries.filter(([, one]) => one.status !== 201);
+  const refused = others.filter(([, { status, retryAfter }]) => status === 503 && Number(retryAfter) > 0);
+  const unanswered = others.filter(([, one]) => one.status === undefined);
+  const unlike = others.filter((one) => !refused.includes(one) && !unanswered.includes(one));
+  none(
+    unlike.map(([, one]) => one.status),
+    "answers that are neither 201 nor 503 with Retry-After",
+  );
+  if (!mayBe.includes("503") && refused.length > 0) problems.push(`${refused.length} creates were refused`);
+  if (!mayBe.includes("unanswered") && unanswered.length > 0)
+    problems.push(`${unanswered.length} creates were not answered`);
+
+  const slowestMs = entries.reduce((most, [, one]) => Math.max(most, one.ms), 0);
+  if (slowestMs > slowestAllowedMs) problems.push(`an answer took ${slowestMs} ms`);
+  return {
+    problems,
+    none,
+    acknowledgedNumbers,
+    otherNumbers: others.map(([n]) => n),
+    refused: refused.length,
+    unanswered: unanswered.length,
+    slowestMs,
   };
 }
 
 /** Waits until each delivery has ended, for the majority: the ledger knows of nothing else. */
 export async function untilQuiet(db: Db, seconds: number): Promise<void> {
   const books = db.collection("deliveries", { readConcern: { level: "majority" } });
-  const unfinished = () => books.countDocuments({ state: { $in: ["pending", "sending"] } });
+  const unfinished = () => books.countDocuments({ state: { $in: ["pending", "sending", "held"] } });
   await eventually(async () => (await unfinished()) === 0, "quiet", seconds).catch(async () => {
     throw new Error(`${await unfinished()} deliveries never ended`);
   });
 }
 
-async function readLedger(
+export async function readLedger(
   url: string,
 ): Promise<{ balanced: boolean; total: { accepted: number; sent: number; balanced: boolean } }> {
   return (await fetch(`${url}/v1/ledger`)).json() as ReturnType<typeof readLedger>;

@@ -2,7 +2,7 @@ import { broker } from "./scenarios/broker.ts";
 import { calm } from "./scenarios/calm.ts";
 import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
-import { kills } from "./scenarios/kills.ts";
+import { digests, kills } from "./scenarios/kills.ts";
 import { type LiveResult, live } from "./scenarios/live.ts";
 import { mailServer } from "./scenarios/mail-server.ts";
 import { outage } from "./scenarios/outage.ts";
@@ -16,6 +16,7 @@ type Played = (place: Place) => Promise<Result | LiveResult>;
 export const scenarios = {
   calm: both(calm, { creates: 20_000 }, { creates: 400 }),
   kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
+  digests: both(digests, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
   freezes: both(
     freezes,
     { freezes: 50, perSecond: 150, takeoverMs: 6_000 },

@@ -79,6 +79,10 @@ export interface StageOptions {
   smtp?: SmtpBehaviour;
   /** What the service is told, beside what all scenarios have. */
   variables?: (sink: SmtpSink) => Promise<Variables> | Variables;
+  /** The type's entry for e-mail; one mail for each create by default. */
+  email?: object;
+  /** Compares the records. */
+  audit?: typeof audit;
   /** What a create may come to beside `201`; `503` counts with its `Retry-After` alone. */
   mayBe: Array<"503" | "unanswered">;
 }
@@ -118,7 +122,7 @@ export async function onStage(
       INBOX_LIMIT: "1000",
       RETRY_DELAY_MS: "500",
       DELIVERY_CONCURRENCY: String(concurrency),
-      NOTIFICATION_TYPES_FILE: typesFile(folder),
+      NOTIFICATION_TYPES_FILE: typesFile(folder, options.email),
       ...sink.variables,
       ...(await options.variables?.(sink)),
     },
@@ -160,7 +164,7 @@ export async function onStage(
     if (!callers) throw new Error("a scenario without load says nothing");
     callers.stop();
     await callers.done;
-    const found = await audit({
+    const found = await (options.audit ?? audit)({
       db: stage.db,
       answers: callers.answers,
       receipts: sink.mails,
@@ -225,9 +229,8 @@ export const withDatabase = (uri: string, name: string) =>
   uri.replace(/^(mongodb:\/\/[^/]+)\/?/, `$1/${name}`);
 
 /** The subject says which notification a mail is, so that the sink's record can be held against the answers. */
-function typesFile(folder: string): string {
+function typesFile(folder: string, email: object = { subject: "n={{ data.n }}" }): string {
   const file = join(folder, "types.json");
-  const email = { subject: "n={{ data.n }}" };
   writeFileSync(file, JSON.stringify({ new_login: { inbox: true, channels: { email } } }));
   return file;
 }

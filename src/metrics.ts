@@ -182,7 +182,7 @@ export function createMetrics(now: () => number) {
         attempts.inc({ channel, provider, outcome });
         attemptSeconds.observe({ channel, provider }, ms / 1000);
       }
-      if (state !== "pending") deliveries.inc({ channel, outcome: state });
+      if (state !== "pending" && state !== "held") deliveries.inc({ channel, outcome: state });
     },
     received({ channel, outcome }: Receipt): void {
       receipts.inc({ channel, outcome: outcome?.state ?? "other" });

@@ -1,7 +1,8 @@
 import { eventually } from "../../test/support/eventually.ts";
 import { untilQuiet } from "../audit.ts";
+import { auditDigests, digestEmail } from "../audit-digests.ts";
 import { oneOf } from "../random.ts";
-import { concurrency, drainSeconds, onStage, type Place, type Result } from "../stage.ts";
+import { concurrency, drainSeconds, onStage, type Place, type Result, type StageOptions } from "../stage.ts";
 
 const each = 2;
 /** What the dead held is taken over soon. */
@@ -11,13 +12,26 @@ const leaseMs = 2_000;
  * `kill -9` of an API or a worker, whichever it hits, at random moments of the load. The dead are started again at
  * once, while the load goes on; it waits when a kill is overdue.
  */
-export function kills(
+export const kills = (place: Place, numbers: Numbers): Promise<Result> =>
+  killing({ scenario: "kill -9" }, place, numbers);
+
+/** The same while mails are gathered: two seconds of a user's creates in each. */
+export const digests = (place: Place, numbers: Numbers): Promise<Result> =>
+  killing({ scenario: "digests", email: digestEmail, audit: auditDigests }, place, numbers);
+
+interface Numbers {
+  creates: number;
+  kills: number;
+}
+
+function killing(
+  options: Pick<StageOptions, "scenario" | "email" | "audit">,
   place: Place,
-  { creates, kills: count }: { creates: number; kills: number },
+  { creates, kills: count }: Numbers,
 ): Promise<Result> {
   return onStage(
     {
-      scenario: "kill -9",
+      ...options,
       place,
       mayBe: ["503", "unanswered"],
       variables: () => ({ LEASE_MS: String(leaseMs) }),

@@ -28,7 +28,8 @@ export const filterOptions = {
   channel: { value: "<channel>", description: "email, sms or webhook" },
   status: {
     value: "<status,…>",
-    description: "pending, sending, sent, delivered, failed, skipped, canceled, uncertain",
+    description:
+      "pending, sending, sent, delivered, failed, skipped, canceled, uncertain, held, digested, recalled",
   },
   reason: { value: "<reason>", description: "why it ended: exhausted, address, suppressed, …" },
   provider: { value: "<name>", description: "only those that this provider was asked to send" },
@@ -138,7 +139,7 @@ export function filterOf({ values }: Given): DeliveryFilter {
   }
 }
 
-function idOf({ positionals: [id = ""] }: Given): string {
+export function idOf({ positionals: [id = ""] }: Given): string {
   if (noId.test(id))
     throw new UsageError(`${JSON.stringify(id)} is not a delivery's id, which has 24 hex characters`);
   return id.toLowerCase();

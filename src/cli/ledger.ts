@@ -14,6 +14,9 @@ const counts = [
   "failed",
   "skipped",
   "canceled",
+  "held",
+  "digested",
+  "recalled",
   "uncertain",
   "pending",
 ] as const;

@@ -32,12 +32,14 @@ export const preferences = {
       );
       const whole = ["CHANNEL", "VALUE"];
       terminal.print(table(["CATEGORY", "TYPE", "CHANNEL", "VALUE", "FROM"], rows, { whole }));
-      const { muted_until: until, quiet = [] } = answer.preferences;
+      const { muted_until: until, quiet = [], budget = {} } = answer.preferences;
       if (until !== undefined) terminal.note(`Muted until ${safe(until)}.`);
       for (const { days = ["every day"], from, to, channels = ["all channels"] } of quiet)
         terminal.note(
           `Quiet ${days.join(", ")} from ${from} to ${to} (${answer.time_zone}): ${channels.join(", ")}.`,
         );
+      for (const [channel, { limit, at = "18:00" }] of Object.entries(budget))
+        terminal.note(`At most ${limit} a day on ${safe(channel)}, the others in a digest at ${at}.`);
     });
   },
 };

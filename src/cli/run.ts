@@ -3,6 +3,7 @@ import { BelfryError } from "../model/errors.ts";
 import { version } from "../version.ts";
 import { type Command, readArguments, suggestion, UsageError } from "./arguments.ts";
 import { deliveries, retry, show } from "./deliveries.ts";
+import { digests, release } from "./digests.ts";
 import { doctor } from "./doctor.ts";
 import { helpOf, overview } from "./help.ts";
 import { inbox } from "./inbox.ts";
@@ -26,9 +27,9 @@ import { why } from "./why.ts";
 const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
   Notify: { send, simulate },
-  Look: { users, inbox, preferences, types, deliveries, show, why, suppressions, ledger },
+  Look: { users, inbox, preferences, types, deliveries, show, why, digests, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
-  Act: { retry, redrive, jobs, token },
+  Act: { retry, redrive, release, jobs, token },
 };
 const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));
 const helpWords = ["help", "--help", "-h"];

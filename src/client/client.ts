@@ -8,6 +8,8 @@ import type { Replica } from "./replica.ts";
 import { addressOf, type Call, createRequester, type Requester } from "./request.ts";
 import { eventStreamTransport, type WebSocketClass, webSocketTransport } from "./transports.ts";
 import type {
+  Delivery,
+  DigestList,
   DryRunAnswer,
   InboxAnswer,
   InboxQuery,
@@ -205,6 +207,16 @@ export class BelfryClient {
     /** Subscribes the client's user. */
     subscribe: async (key: string): Promise<Subscriber> => this.#topic("PUT", key, this.#subscriber()),
     unsubscribe: async (key: string): Promise<void> => this.#topic("DELETE", key, this.#subscriber()),
+  };
+
+  /** Notifications that are gathered. Needs an API key. */
+  readonly digests = {
+    /** The user's open digests; everybody's when the client has no user. */
+    list: (): Promise<DigestList> =>
+      this.#request({ method: "GET", path: "/v1/digests", query: { user_id: this.#options.user } }),
+    /** Sends an open digest now. Rejects with `not_found` and `digest_not_open`. */
+    release: (id: string): Promise<Delivery> =>
+      this.#request({ method: "POST", path: `/v1/digests/${encodeURIComponent(id)}/release` }),
   };
 
   /** Creates a token for the user's pages. Needs an API key. */

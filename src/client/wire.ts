@@ -122,18 +122,89 @@ export interface JobPage {
 
 export interface DeliveryDecision {
   at: string;
-  verdict: "later" | "skip" | "send";
+  verdict: "later" | "hold" | "skip" | "send";
   /** The rule that decided, such as `unless:read`. */
   rule: string;
   /** When it is looked at again. */
   until?: string;
 }
 
+export interface Digest {
+  /** The notifications that it gathers: `types.<key>`, `categories.<key>`, `*` or `budget`. */
+  scope: string;
+  /** The value of the rule's `by`. */
+  by?: string;
+  /** Notifications that joined it. */
+  count: number;
+  /** Whether more can join it. */
+  open: boolean;
+}
+
+export interface Delivery {
+  id: string;
+  notification_id: string;
+  user_id: string;
+  type: string;
+  channel: "email" | "sms" | "webhook";
+  status:
+    | "pending"
+    | "sending"
+    | "sent"
+    | "delivered"
+    | "failed"
+    | "skipped"
+    | "canceled"
+    | "uncertain"
+    | "held"
+    | "digested"
+    | "recalled";
+  reason?:
+    | "address"
+    | "message"
+    | "policy"
+    | "opt_out"
+    | "expired"
+    | "exhausted"
+    | "template"
+    | "no_address"
+    | "no_provider"
+    | "suppressed"
+    | "bounced"
+    | "undelivered"
+    | "unanswered"
+    | "poison"
+    | "erased"
+    | "preference"
+    | "muted"
+    | "condition"
+    | "throttled"
+    | "empty";
+  detail?: string;
+  /** The provider of the last attempt. */
+  provider?: string;
+  /** Attempts that count against the retry policy. */
+  tries: number;
+  /** Of a delivery that is a digest. */
+  digest?: Digest;
+  /** The delivery that gathers this one with others. */
+  digest_id?: string;
+  /** When a pending delivery may be sent. */
+  due?: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface DigestList {
+  data: Delivery[];
+}
+
 export interface ExpectedDelivery {
   channel: "inbox" | "email" | "sms" | "webhook";
-  verdict: "send" | "skip";
+  verdict: "send" | "hold" | "skip";
   /** When it is sent, or when that is decided. */
   at: string;
+  /** For `hold`: when its digest is sent, if this notification opens it. */
+  until?: string;
   /** The rule that decides, such as `preference:types.comment.email`. */
   rule: string;
   reason?:
@@ -154,7 +225,9 @@ export interface ExpectedDelivery {
     | "erased"
     | "preference"
     | "muted"
-    | "condition";
+    | "condition"
+    | "throttled"
+    | "empty";
   /** Why it is not sent. */
   text?: string;
   /** The rules that make it wait before that, in order. */
@@ -276,6 +349,27 @@ export interface Preferences {
     /** All outbound channels by default. */
     channels?: Array<"email" | "sms" | "webhook">;
   }>;
+  /** By channel: how many messages a day, and when the digest of the others is sent. */
+  budget?: {
+    email?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    };
+    sms?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    };
+    webhook?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    };
+  };
 }
 
 export interface PreferencesPatch {
@@ -322,6 +416,27 @@ export interface PreferencesPatch {
     /** All outbound channels by default. */
     channels?: Array<"email" | "sms" | "webhook">;
   }> | null;
+  /** By channel: how many messages a day, and when the digest of the others is sent. */
+  budget?: {
+    email?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    } | null;
+    sms?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    } | null;
+    webhook?: {
+      /** Messages a day. The last of them is the digest of the others. */
+      limit: number;
+      /** When that digest is sent, HH:MM; 18:00 by default. */
+      at?: string;
+    } | null;
+  } | null;
 }
 
 export interface PreferencesAnswer {

@@ -6,6 +6,7 @@ import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createDeliveryMessage } from "./delivery-message.ts";
+import { createDigests } from "./digests.ts";
 import { createDryRun } from "./dry-run.ts";
 import { createExplain } from "./explain.ts";
 import { createFindUsers } from "./find-users.ts";
@@ -86,7 +87,8 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     unsubscribe: createUnsubscribe(registry, preferences),
     history: createHistory(store, inbox),
     deliveries: createDeliveries(store, announce),
-    deliveryMessage: createDeliveryMessage(store, registry.render),
+    digests: createDigests(store, announce),
+    deliveryMessage: createDeliveryMessage(store, registry),
     redrive: createRedrive(store, announce),
     ledger: (from?: number, to?: number) => readLedger(store, from, to),
     suppressions: createSuppressions(store),

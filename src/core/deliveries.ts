@@ -1,4 +1,4 @@
-import { nobody } from "../model/delivery.ts";
+import { type DeliveryState, nobody } from "../model/delivery.ts";
 import type { DeliveryFilter, DeliveryRecord, DeliverySummary } from "../model/delivery-record.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Channel } from "../model/notification.ts";
@@ -35,7 +35,7 @@ export function createDeliveries(
       const delivery = await show(id);
       if (!moved) {
         const arrived = delivery.state === "sent" || delivery.state === "delivered";
-        const why = arrived ? "it was already sent" : "it is still being sent";
+        const why = arrived ? "it was already sent" : (notOwn[delivery.state] ?? "it is still being sent");
         throw new BelfryError(
           "delivery_not_retryable",
           `The delivery ${id} is ${delivery.state}: ${delivery.user === nobody ? "its user was erased" : why}.`,
@@ -46,6 +46,13 @@ export function createDeliveries(
     },
   };
 }
+
+/** States in which a delivery is not sent by itself. */
+const notOwn: Partial<Record<DeliveryState, string>> = {
+  held: "it waits in a digest",
+  digested: "it is in the message of a digest",
+  recalled: "its caller took it back",
+};
 
 export type Deliveries = ReturnType<typeof createDeliveries>;
 

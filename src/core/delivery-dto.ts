@@ -19,6 +19,21 @@ const summary = {
   detail: Type.Optional(Type.String()),
   provider: Type.Optional(Type.String({ description: "The provider of the last attempt." })),
   tries: Count("Attempts that count against the retry policy."),
+  digest: Type.Optional(
+    Type.Object(
+      {
+        scope: Type.String({
+          description:
+            "The notifications that it gathers: `types.<key>`, `categories.<key>`, `*` or `budget`.",
+        }),
+        by: Type.Optional(Type.String({ description: "The value of the rule's `by`." })),
+        count: Count("Notifications that joined it."),
+        open: Type.Boolean({ description: "Whether more can join it." }),
+      },
+      { title: "Digest", description: "Of a delivery that is a digest." },
+    ),
+  ),
+  digest_id: Type.Optional(Type.String({ description: "The delivery that gathers this one with others." })),
   due: Type.Optional(Time("When a pending delivery may be sent.")),
   created_at: Time(),
   updated_at: Time(),
@@ -46,7 +61,7 @@ const Attempt = Type.Object(
 export const Decided = Type.Object(
   {
     at: Time(),
-    verdict: Type.String({ enum: ["later", "skip", "send"] }),
+    verdict: Type.String({ enum: ["later", "hold", "skip", "send"] }),
     rule: Type.String({ description: "The rule that decided, such as `unless:read`." }),
     until: Type.Optional(Time("When it is looked at again.")),
   },
@@ -71,6 +86,7 @@ export type DeliveryRecordDto = Static<typeof DeliveryRecordDto>;
 
 export function deliveryDto(one: DeliverySummary): DeliveryDto {
   const { id, notification, user, type, channel, state, reason, detail, provider, tries, due } = one;
+  const { digest, into } = one;
   return {
     id,
     notification_id: notification,
@@ -82,6 +98,15 @@ export function deliveryDto(one: DeliverySummary): DeliveryDto {
     ...(detail && { detail }),
     ...(provider !== undefined && { provider }),
     tries,
+    ...(digest && {
+      digest: {
+        scope: digest.scope,
+        ...(digest.by !== undefined && { by: digest.by }),
+        count: digest.count,
+        open: digest.isOpen,
+      },
+    }),
+    ...(into !== undefined && { digest_id: into }),
     ...(due !== undefined && { due: iso(due) }),
     created_at: iso(one.createdAt),
     updated_at: iso(one.updatedAt),

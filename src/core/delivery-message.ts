@@ -1,6 +1,9 @@
 import { Type } from "typebox";
 import { channelOf } from "../channels/index.ts";
 import { nobody } from "../model/delivery.ts";
+import type { DeliverySource } from "../model/delivery-record.ts";
+import { defaultKeep } from "../model/digest.ts";
+import { createGathering } from "../model/digest-content.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { Store } from "../store/index.ts";
 import type { TypeRegistry } from "./notification-types.ts";
@@ -31,15 +34,28 @@ export const DeliveryMessageDto = Type.Object(
 
 /** Deliveries store their content, not the message: it is rendered again with the current templates and profile. */
 export function createDeliveryMessage(
-  { deliveries, users }: Pick<Store, "deliveries" | "users">,
-  render: TypeRegistry["render"],
+  { deliveries, users, digests }: Pick<Store, "deliveries" | "users" | "digests">,
+  { render, get }: Pick<TypeRegistry, "render" | "get">,
 ) {
+  /** A digest with the notifications that it has by now. */
+  async function contentOf({ id, user, channel, content, digest }: DeliverySource & { id: string }) {
+    if (!digest) return content;
+    const gathering = createGathering(get(content.key)?.rules[channel]?.digest?.keep ?? defaultKeep);
+    for await (const page of digests.members(user, id))
+      for (const one of page) {
+        const { priority = "normal", by } = get(one.content.key) ?? {};
+        gathering.add(one, { priority, by: by?.("digest", channel, one.content, { id: user }) });
+      }
+    return gathering.message(content, digest).content;
+  }
+
   return async (id: string): Promise<{ type: string; [field: string]: unknown }> => {
     const found = await deliveries.source(id);
     if (!found) throw new BelfryError("not_found", `There is no delivery ${id}.`);
-    const { content, channel, user } = found;
+    const { channel, user } = found;
     if (user === nobody)
       throw new BelfryError("not_found", `The user of delivery ${id} was erased, and its message with it.`);
+    const content = await contentOf({ ...found, id });
     const [known = {}] = await users.many([user]);
     const rules = channelOf(channel);
     const address = rules.addresses(known)[0]?.address;
@@ -47,7 +63,12 @@ export function createDeliveryMessage(
     const shown = { type, title, body, target_id, data, ...(address !== undefined && { address }) };
     try {
       const reader = { id: user, locale: known.locale, timeZone: known.timeZone };
-      const message = rules.message(render(channel, content, reader), found, address ?? "", known);
+      const message = rules.message(
+        render(channel, content, reader),
+        { ...found, content },
+        address ?? "",
+        known,
+      );
       const refusal = rules.refusal?.(message);
       return refusal ? { ...shown, problem: refusal.text } : { ...shown, [channel]: rules.shown(message) };
     } catch (error) {

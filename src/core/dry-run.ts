@@ -1,10 +1,11 @@
 import { type Static, Type } from "typebox";
 import { channelNames, channelOf } from "../channels/index.ts";
 import type { Recipient } from "../model/channel.ts";
-import { type Decision, decide, type Facts } from "../model/decide.ts";
+import { type Decision, decide, decideDigest, decideMember, type Facts } from "../model/decide.ts";
 import { reasons } from "../model/delivery.ts";
 import type { NotifyCommand, PlannedDelivery, PlannedNotification } from "../model/notification.ts";
 import { reachOf } from "../model/reach.ts";
+import type { TypeChannelRules } from "../model/rules.ts";
 import { iso, Time } from "../model/schema.ts";
 import type { Store } from "../store/index.ts";
 import { Decided } from "./delivery-dto.ts";
@@ -15,8 +16,9 @@ import type { RegisteredType } from "./type-rules.ts";
 const Expected = Type.Object(
   {
     channel: Type.String({ enum: ["inbox", ...channelNames()] }),
-    verdict: Type.String({ enum: ["send", "skip"] }),
+    verdict: Type.String({ enum: ["send", "hold", "skip"] }),
     at: Time("When it is sent, or when that is decided."),
+    until: Type.Optional(Time("For `hold`: when its digest is sent, if this notification opens it.")),
     rule: Type.String({ description: "The rule that decides, such as `preference:types.comment.email`." }),
     reason: Type.Optional(Type.String({ enum: [...reasons] })),
     text: Type.Optional(Type.String({ description: "Why it is not sent." })),
@@ -83,7 +85,7 @@ export function createDryRun(
       );
     const kept = done.get("inbox")?.verdict === "send";
     for (const { channel, content, rules: own } of inOrder(deliveries, type)) {
-      const rules = { ...type.rules[channel], ...own };
+      const rules: TypeChannelRules = { ...type.rules[channel], ...own };
       const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
       const unmet = type.unmet(channel, content, reader);
       const { unreachable } = reachOf(channelOf(channel), recipient);
@@ -95,6 +97,7 @@ export function createDryRun(
         now,
         item: kept ? untouched : undefined,
         sibling: sibling && standingOf(sibling, now),
+        by: type.by("digest", channel, content, reader),
         unmet,
         unreachable,
       });
@@ -106,21 +109,48 @@ export function createDryRun(
 
 /** Asks again whenever the answer is later. */
 function follow(facts: (now: number) => Facts, from: number): Expected {
+  const { channel } = facts(from);
+  const { now, decision, waits } = wait((at) => {
+    const asked = decide(facts(at));
+    // It opens its digest, which sends the first at once.
+    const isFirst = asked.verdict === "hold" && asked.hold.first !== undefined;
+    return isFirst ? decide({ ...facts(at), isFirst }) : asked;
+  }, from);
+  const common = { channel, at: iso(now), rule: decision.rule, waits };
+  if (decision.verdict === "skip") return { ...common, verdict: "skip", ...reasonOf(decision) };
+  if (decision.verdict !== "hold") return { ...common, verdict: "send" };
+  // Its digest, when it is due, if nothing else is in it.
+  const { verdict, rule, hold } = decision;
+  const digest = wait((at) => {
+    const left = decideMember(facts(at));
+    return left.verdict === "skip" ? left : decideDigest(facts(at));
+  }, hold.due);
+  const until = iso(digest.now);
+  const left = decideMember(facts(digest.now));
+  if (left.verdict !== "skip") return { ...common, verdict: "hold", until };
+  const gathered = { at: iso(now), verdict, rule, until: iso(hold.due) };
+  return {
+    channel,
+    verdict: "skip",
+    at: until,
+    rule: left.rule,
+    ...reasonOf(left),
+    waits: [...waits, gathered, ...digest.waits],
+  };
+}
+
+const reasonOf = ({ reason, text }: Extract<Decision, { verdict: "skip" }>) => ({ reason, text });
+
+/** The first decision that is not to wait, with the waits before it. */
+function wait(ask: (now: number) => Decision, from: number) {
   const waits: Expected["waits"] = [];
-  let now = from;
-  let decision: Decision;
-  for (;;) {
-    decision = decide(facts(now));
-    if (decision.verdict !== "later" || waits.length === mostWaits) break;
+  for (let now = from; ; ) {
+    const decision = ask(now);
+    if (decision.verdict !== "later" || waits.length === mostWaits) return { now, decision, waits };
     const { verdict, rule, until } = decision;
     waits.push({ at: iso(now), verdict, rule, until: iso(until) });
     now = until;
   }
-  const { channel } = facts(now);
-  const { rule } = decision;
-  if (decision.verdict !== "skip") return { channel, verdict: "send", at: iso(now), rule, waits };
-  const { reason, text } = decision;
-  return { channel, verdict: "skip", at: iso(now), rule, reason, text, waits };
 }
 
 /** The other delivery at that time, if its first attempt succeeds. */
@@ -128,7 +158,8 @@ function standingOf({ verdict, at, reason, waits }: Expected, now: number): NonN
   const due = Date.parse(at);
   const wait = waits.find(({ until }) => until !== undefined && now < Date.parse(until));
   if (wait?.until !== undefined) return { state: "pending", due: Date.parse(wait.until) };
-  return verdict === "send" ? { state: "sent", due } : { state: "skipped", reason: reason as never, due };
+  if (verdict === "skip") return { state: "skipped", reason: reason as never, due };
+  return { state: verdict === "hold" ? "held" : "sent", due };
 }
 
 /** A channel comes after the one that its `if_failed` names. */

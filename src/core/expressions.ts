@@ -6,6 +6,8 @@ export interface Expression {
   source: string;
   /** Whether it holds. Throws when it cannot be computed. */
   holds(scope: Variables): boolean;
+  /** Its value as a text: JSON for what is no text. Throws when it cannot be computed. */
+  text(scope: Variables): string;
 }
 
 /**
@@ -21,11 +23,17 @@ export function parseExpression(engine: Liquid, source: string): Expression {
   const problem = problemIn(token.initial.postfix);
   if (problem) throw new Error(problem);
   const value = new Value(token, engine);
+  const valueIn = (scope: Variables): unknown =>
+    toValueSync(value.value(contextOf(engine, scope) as Context, true));
   return {
     source,
     holds(scope) {
-      const result = toValueSync(value.value(contextOf(engine, scope) as Context, true));
+      const result = valueIn(scope);
       return result !== false && result !== undefined && result !== null;
+    },
+    text(scope) {
+      const result = valueIn(scope);
+      return typeof result === "string" ? result : (JSON.stringify(result) ?? "");
     },
   };
 }

@@ -41,6 +41,9 @@ const noCounts: LedgerCounts = {
   skipped: 0,
   canceled: 0,
   uncertain: 0,
+  held: 0,
+  digested: 0,
+  recalled: 0,
   pending: 0,
 };
 

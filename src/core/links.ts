@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { MessageLinks } from "../model/channel.ts";
 import type { TypeRules } from "../model/decide.ts";
+import type { DeliveryContent } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { canonicalUser, isUserId } from "../model/user-id.ts";
 import type { TypeRegistry } from "./notification-types.ts";
@@ -110,6 +111,10 @@ export const withLinks = (registry: TypeRegistry, linksOf: Links["of"]): TypeReg
   render: (channel, content, user) =>
     registry.render(channel, content, {
       ...user,
-      links: linksOf(registry.get(content.key), channel, user?.id ?? ""),
+      // One link cannot turn off a digest of several kinds.
+      links: linksOf(isMixed(content) ? undefined : registry.get(content.key), channel, user?.id ?? ""),
     }),
 });
+
+const isMixed = ({ digest }: DeliveryContent): boolean =>
+  digest !== undefined && !/^(?:types|categories)\./.test(digest.scope);

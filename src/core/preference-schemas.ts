@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from "typebox";
 import { channelNames } from "../channels/index.ts";
 import { inboxState } from "../model/inbox-dto.ts";
 import { type Choice, days, type Preferences, rhythms, timeOfDay } from "../model/preferences.ts";
+import { BudgetSchema } from "./types.ts";
 
 // The form of preferences. `preference-checks.ts` checks the names of types, categories and channels.
 
@@ -61,6 +62,16 @@ function formOf(nulls: TSchema[], options: { title?: string } = {}) {
       quiet: any(
         [Type.Array(QuietPeriod, { maxItems: 20 })],
         "When messages wait, in the user's time zone. Replaced as a whole.",
+      ),
+      budget: any(
+        [
+          Type.Unsafe({
+            type: "object",
+            properties: Object.fromEntries(channelNames().map((name) => [name, any([BudgetSchema])])),
+            additionalProperties: false,
+          }),
+        ],
+        "By channel: how many messages a day, and when the digest of the others is sent.",
       ),
     },
     { ...options, additionalProperties: false },

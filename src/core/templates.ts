@@ -73,18 +73,45 @@ export function createEngines(locales: Locales): { text: Liquid; html: Liquid } 
   return engines;
 }
 
-export type Variables = ReturnType<typeof variables>;
+export interface Variables extends Item {
+  user: { id: string | undefined; locale: string | undefined; time_zone: string | undefined };
+  unsubscribe_url: string | undefined;
+  preferences_url: string | undefined;
+  /** Of a digest: the newest notifications, oldest first, and how many there are. */
+  items?: Item[];
+  count?: number;
+  groups?: Array<{ type: string; type_name: string; by?: string; count: number; items: Item[] }>;
+}
+
+/** The variables of one notification. */
+type Item = ReturnType<typeof itemOf>;
 
 /** All variables of a template. Built once for all templates of a message. */
-export function variables(content: DeliveryContent, user: TemplateUser = {}) {
-  const { key, body, targetId, topic, data, at } = content;
+export function variables(content: DeliveryContent, user: TemplateUser = {}): Variables {
+  const { digest } = content;
+  const scope: Variables = Object.assign(itemOf(content), {
+    user: { id: user.id, locale: user.locale, time_zone: user.timeZone },
+    // Undefined and not empty, since an empty text counts as true in Liquid.
+    unsubscribe_url: user.links?.unsubscribe,
+    preferences_url: user.links?.preferences,
+  });
+  if (!digest) return scope;
+  const items = digest.items.map(itemOf);
+  const groups = digest.groups.map((group) => ({
+    ...group,
+    type_name: inWords(group.type),
+    items: items.filter((_, at) => digest.items[at]?.key === group.type),
+  }));
+  return Object.assign(scope, { items, count: digest.count, groups });
+}
+
+function itemOf({ key, title, body, targetId, topic, data, at }: DeliveryContent) {
   let rows: Row[] | undefined;
-  // A blank title would give a mail without a subject.
-  const title = content.title?.replace(blank, "") ? content.title : undefined;
   return {
     key,
     type_name: inWords(key),
-    title,
+    // A blank title would give a mail without a subject.
+    title: title?.replace(blank, "") ? title : undefined,
     body,
     target_id: targetId,
     topic,
@@ -94,10 +121,6 @@ export function variables(content: DeliveryContent, user: TemplateUser = {}) {
       return rows;
     },
     at: new Date(at).toISOString(),
-    user: { id: user.id, locale: user.locale, time_zone: user.timeZone },
-    // Undefined and not empty, since an empty text counts as true in Liquid.
-    unsubscribe_url: user.links?.unsubscribe,
-    preferences_url: user.links?.preferences,
   };
 }
 

@@ -2,12 +2,20 @@ import { Ajv, type ValidateFunction } from "ajv";
 import type { Liquid } from "liquidjs";
 import type { TypeRules } from "../model/decide.ts";
 import type { DeliveryContent } from "../model/delivery.ts";
+import { type DigestRule, digestFields, digestProblems, type Priority } from "../model/digest.ts";
+import { durationForm, durationMs } from "../model/duration.ts";
 import { type ErrorDetail, shortPointer } from "../model/errors.ts";
 import { escapePointer } from "../model/json-limits.ts";
 import { didYouMean } from "../model/nearest.ts";
 import type { Channel } from "../model/notification.ts";
 import { type Category, choiceOf } from "../model/preferences.ts";
-import { type CallRules, type ChannelRuleSet, ruleFields, ruleProblems } from "../model/rules.ts";
+import {
+  type ChannelRuleSet,
+  type RuleProblem,
+  ruleFields,
+  ruleProblems,
+  type TypeChannelRules,
+} from "../model/rules.ts";
 import { type Expression, parseExpression } from "./expressions.ts";
 import { type TemplateUser, variables } from "./templates.ts";
 import type { NotificationType } from "./types.ts";
@@ -17,11 +25,19 @@ export interface RegisteredType extends TypeRules {
   inbox: boolean;
   /** Of the inbox: whether the user can choose, and what holds where they have chosen nothing. */
   inboxChoice: { isLocked: boolean; isOnByDefault: boolean };
+  priority: Priority;
   channels: Channel[];
   /** The channels that have rules. A channel that only a call names has none. */
-  rules: Readonly<Record<Channel, CallRules>>;
+  rules: Readonly<Record<Channel, TypeChannelRules>>;
   /** The first expression of the channel's `if` that does not hold. */
   unmet(channel: Channel, content: DeliveryContent, user: TemplateUser): string | undefined;
+  /** The value of the `by` of the channel's digest or throttle; undefined when it has none. */
+  by(
+    rule: "digest" | "throttle",
+    channel: Channel,
+    content: DeliveryContent,
+    user: TemplateUser,
+  ): string | undefined;
   /** The problems of `data` with the type's `data_schema`. */
   dataProblems(data: unknown): ErrorDetail[];
 }
@@ -44,20 +60,36 @@ export function readRules(
   engine: Liquid,
 ): { registered: RegisteredType; problems: string[] } {
   const problems: string[] = [];
-  const rules: Record<Channel, CallRules> = {};
+  const rules: Record<Channel, TypeChannelRules> = {};
   const conditions = new Map<Channel, Expression[]>();
+  /** By `digest <channel>` or `throttle <channel>`. */
+  const keys = new Map<string, Expression>();
   for (const [channel, entry] of Object.entries(type.channels)) {
+    const where = `type ${key}, channel ${channel}`;
     const { if: sources = [], ...rest } = partsOf(entry ?? {}).rules;
-    rules[channel] = rest;
-    const parsed = sources.flatMap((source, at) => {
+    const digest = rest.digest && timesOf(rest.digest);
+    rules[channel] = { ...rest, ...(digest && { digest }) };
+    const read = (source: string, place: string) => {
       try {
-        return parseExpression(engine, source);
+        return [parseExpression(engine, source)];
       } catch (error) {
-        problems.push(`type ${key}, channel ${channel}, if[${at}]: ${(error as Error).message}`);
+        problems.push(`${where}, ${place}: ${(error as Error).message}`);
         return [];
       }
-    });
+    };
+    const parsed = sources.flatMap((source, at) => read(source, `if[${at}]`));
     if (parsed.length > 0) conditions.set(channel, parsed);
+    for (const name of ["digest", "throttle"] as const) {
+      if (rest[name] && type.mandatory)
+        problems.push(`${where}, ${name}: a mandatory type is sent at once. Remove one of the two.`);
+      const source = rest[name]?.by;
+      const [by] = source === undefined ? [] : read(source, `${name}, by`);
+      if (by) keys.set(`${name} ${channel}`, by);
+    }
+    if (digest) problems.push(...inDigest(digestProblems(digest, Date.now()), where));
+    const per = rest.throttle?.per;
+    if (per !== undefined && durationMs(per) === undefined)
+      problems.push(`${where}, throttle, per: must be ${durationForm}`);
   }
   for (const { pointer, detail } of ruleProblems(rules, type.inbox)) {
     const [, channel, field] = pointer.split("/");
@@ -83,6 +115,7 @@ export function readRules(
       isOnByDefault:
         mandatory || choiceOf({}, { channel: "inbox", fallback: defaults?.default }).value !== false,
     },
+    priority: type.priority ?? "normal",
     channels: Object.keys(type.channels),
     rules,
     unmet(channel, content, user) {
@@ -91,10 +124,21 @@ export function readRules(
       const scope = variables(content, user);
       return own.find((one) => !one.holds(scope))?.source;
     },
+    by: (rule, channel, content, user) => keys.get(`${rule} ${channel}`)?.text(variables(content, user)),
     dataProblems: (data) => (typeof schema === "function" ? problemsOf(schema, data ?? {}) : []),
   };
   return { registered, problems };
 }
+
+/** A digest's rule without its templates. */
+export const timesOf = (entry: DigestRule): DigestRule =>
+  Object.fromEntries(
+    digestFields.flatMap((name) => (entry[name] === undefined ? [] : [[name, entry[name]]])),
+  );
+
+/** Problems of a digest as sentences. */
+export const inDigest = (problems: RuleProblem[], where: string): string[] =>
+  problems.map(({ pointer, detail }) => `${where}, digest${pointer && `, ${pointer.slice(1)}`}: ${detail}`);
 
 /** The compiled schema, or what is wrong with it. */
 function readSchema(schema: object | undefined): ValidateFunction | string | undefined {

@@ -1,8 +1,10 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import { type BuiltInEntries, channelNames, channels } from "../channels/index.ts";
+import type { ChannelRules } from "../model/channel.ts";
+import { type Budget, type DigestRule, priorities } from "../model/digest.ts";
 import { durationForm } from "../model/duration.ts";
-import { type Category, type Choices as Chosen, rhythms } from "../model/preferences.ts";
+import { type Category, type Choices as Chosen, rhythms, timeOfDay } from "../model/preferences.ts";
 import { type CallRules, type ChannelRuleSet, needlessWhen } from "../model/rules.ts";
 import { translatedSchema } from "./type-locales.ts";
 
@@ -33,17 +35,49 @@ export const callRuleFields = (others: string[]) => ({
   expires: Type.Optional(duration("Not sent after this time")),
 });
 
-const ruleSetFields = {
-  ...callRuleFields(channelNames()),
-  if: Type.Optional(
-    Type.Array(Type.String({ minLength: 1, maxLength: 1_000 }), { minItems: 1, maxItems: 20 }),
-  ),
+const expression = Type.String({ minLength: 1, maxLength: 1_000 });
+
+const throttleSchema = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 1_000 }),
+    per: duration("The period"),
+    by: Type.Optional(expression),
+    over: Type.Union([Type.Literal("skip"), Type.Literal("digest")]),
+  },
+  { additionalProperties: false },
+);
+
+/** A digest: when it is sent, and its templates for the channel. */
+const digestSchema = (channel: Pick<ChannelRules, "schema" | "templates">) => {
+  const own = translatedSchema(channel) as { properties?: Record<string, object> };
+  const isTemplate = (name: string) => name === "locales" || Object.hasOwn(channel.templates, name);
+  const templates = Object.entries(own.properties ?? {}).filter(([name]) => isTemplate(name));
+  return Type.Object(
+    {
+      every: Type.Optional(duration("Sent that long after its first notification")),
+      cron: Type.Optional(Type.String({ maxLength: 200 })),
+      extend: Type.Optional(duration("Sent that long after its newest notification")),
+      last: Type.Optional(duration("With `extend`: at the latest that long after its first notification")),
+      by: Type.Optional(expression),
+      first: Type.Optional(Type.Literal("now")),
+      keep: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+      max: Type.Optional(Type.Integer({ minimum: 2, maximum: 100_000 })),
+      ...Object.fromEntries(templates.map(([name, schema]) => [name, Type.Optional(Type.Unsafe(schema))])),
+    },
+    { additionalProperties: false },
+  );
 };
 
-const withRules = (schema: object): object => ({
-  ...schema,
-  properties: { ...(schema as { properties?: object }).properties, ...ruleSetFields },
-});
+const withRules = (channel: Pick<ChannelRules, "schema" | "templates">): object => {
+  const schema = translatedSchema(channel);
+  const fields = {
+    ...callRuleFields(channelNames()),
+    if: Type.Optional(Type.Array(expression, { minItems: 1, maxItems: 20 })),
+    digest: Type.Optional(digestSchema(channel)),
+    throttle: Type.Optional(throttleSchema),
+  };
+  return { ...schema, properties: { ...(schema as { properties?: object }).properties, ...fields } };
+};
 
 /** A notification type as in its file. Templates are Liquid; a channel without templates uses the defaults. */
 export const NotificationTypeSchema = Type.Object(
@@ -55,14 +89,14 @@ export const NotificationTypeSchema = Type.Object(
     category: Type.Optional(Type.String({ pattern: categoryKey })),
     /** The user cannot turn it off, and it does not wait for quiet hours to end. */
     mandatory: Type.Optional(Type.Boolean()),
+    /** Its place in a digest. */
+    priority: Type.Optional(Type.Union(priorities.map((one) => Type.Literal(one)))),
     /** The JSON Schema of `data`. */
     data_schema: Type.Optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
     /** Outbound channels, each with its templates and rules. */
     channels: Type.Unsafe<ChannelEntries>(
       Type.Object(
-        Object.fromEntries(
-          channels.map((one) => [one.name, Type.Optional(Type.Unsafe(withRules(translatedSchema(one))))]),
-        ),
+        Object.fromEntries(channels.map((one) => [one.name, Type.Optional(Type.Unsafe(withRules(one)))])),
         { additionalProperties: false },
       ),
     ),
@@ -114,10 +148,40 @@ export const CategoriesSchema = Type.Record(
       ),
       default: Type.Optional(Choices),
       locked: Type.Optional(Type.Boolean()),
+      digest: Type.Optional(
+        Type.Unsafe<Record<string, DigestRule>>(
+          Type.Object(
+            Object.fromEntries(channels.map((one) => [one.name, Type.Optional(digestSchema(one))])),
+            { additionalProperties: false },
+          ),
+        ),
+      ),
     },
     { additionalProperties: false },
   ),
   { additionalProperties: false },
+);
+
+/** How many messages a day a user gets on a channel. */
+export const BudgetSchema = Type.Object(
+  {
+    limit: Type.Integer({
+      minimum: 1,
+      maximum: 1_000,
+      description: "Messages a day. The last of them is the digest of the others.",
+    }),
+    at: Type.Optional(
+      Type.String({ pattern: timeOfDay, description: "When that digest is sent, HH:MM; 18:00 by default." }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** The reserved key `budgets` of the file: by channel. */
+export const BudgetsSchema = Type.Unsafe<Record<string, Budget>>(
+  Type.Object(Object.fromEntries(channelNames().map((name) => [name, Type.Optional(BudgetSchema)])), {
+    additionalProperties: false,
+  }),
 );
 
 /** `{"<key>": <type>, …}` */

@@ -17,6 +17,7 @@ export const MovedDto = Type.Object(
     skipped: Count(),
     failed: Count(),
     uncertain: Count(),
+    held: Count("Deliveries that joined a digest."),
     postponed: Count("How often a delivery was put off: to be retried, or because a rule says so."),
     next_due: Type.Optional(Time("When the next pending delivery is due.")),
   },
@@ -47,7 +48,7 @@ const latest = Date.UTC(2100, 0);
  */
 export function createVirtualTime(base?: () => number) {
   const clock = createVirtualClock(base);
-  let counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
+  let counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, held: 0, pending: 0 };
   const timesPutOff = new Map<string, number>();
   let jobs = 0;
   let endless: HeldDelivery | undefined;
@@ -57,7 +58,7 @@ export function createVirtualTime(base?: () => number) {
   async function move(written: WrittenMove, parts: Part[]): Promise<Moved> {
     const target = targetOf(written, clock.now());
     clock.stopAt(clock.now());
-    counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, pending: 0 };
+    counts = { sent: 0, skipped: 0, failed: 0, uncertain: 0, held: 0, pending: 0 };
     jobs = 0;
     timesPutOff.clear();
     endless = undefined;

@@ -1,6 +1,6 @@
 import type { TypeRegistry } from "../core/notification-types.ts";
 import type { Address, ChannelRules, Message, Recipient, Suppression } from "../model/channel.ts";
-import type { Decision, Facts } from "../model/decide.ts";
+import type { Facts } from "../model/decide.ts";
 import {
   type Attempt,
   type AttemptOutcome,
@@ -12,7 +12,7 @@ import {
 import type { Channel } from "../model/notification.ts";
 import { reachOf } from "../model/reach.ts";
 import { type ProviderSlot, ratePatienceMs, restOf, sendWithin } from "./slot.ts";
-import type { Turn } from "./turn.ts";
+import type { Turn, Verdict } from "./turn.ts";
 
 export interface DeliverOptions {
   rules: ChannelRules;
@@ -59,13 +59,14 @@ export async function deliver(delivery: HeldDelivery, options: DeliverOptions): 
     unreachable,
   } = reachOf(rules, recipient, delivery.outcomes, options.resendUnknown);
   if (addresses.length === 0 && takenBefore) return { attempts, result: { kind: "sent" } };
-  let decision: Decision;
+  let verdict: Verdict;
   try {
-    decision = await options.decide(delivery, recipient, unreachable ?? withoutProvider());
+    verdict = await options.decide(delivery, recipient, unreachable ?? withoutProvider());
   } catch (error) {
     return retry("RULES", `the rules could not be checked: ${(error as Error).message}`);
   }
-  if (decision.verdict !== "send") return { attempts, result: { kind: "decided", decision } };
+  if ("result" in verdict) return { attempts, result: verdict.result };
+  const { send: content, notification } = verdict;
 
   // Before the message is made, so that one that ends the process here is noticed too.
   if (options.begin && !(await options.begin(delivery, recipient).catch(() => false)))
@@ -96,12 +97,12 @@ export async function deliver(delivery: HeldDelivery, options: DeliverOptions): 
     address,
     target,
   }: Address): { message: Message } | { problem: { reason: Reason; code: string; text: string } } {
-    const { id, user, content } = delivery;
+    const { id, user } = delivery;
     const reader = { id: user, locale: recipient.locale, timeZone: recipient.timeZone };
     try {
       const message = rules.message(
         options.render(rules.name, content, reader),
-        delivery,
+        { user, notification, content },
         address,
         recipient,
       );
@@ -181,4 +182,4 @@ export async function deliver(delivery: HeldDelivery, options: DeliverOptions): 
 }
 
 /** With several addresses, a result that keeps the delivery open comes first, then the best one. */
-const order: Array<Result["kind"]> = ["retry", "decided", "hold", "unknown", "sent", "rejected"];
+const order: Array<Result["kind"]> = ["retry", "decided", "held", "hold", "unknown", "sent", "rejected"];

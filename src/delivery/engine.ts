@@ -12,7 +12,7 @@ import { watchEndpoint } from "./endpoints.ts";
 import type { HealthState } from "./health.ts";
 import { channelAvailability, createSlot, ratePatienceMs } from "./slot.ts";
 import { createTargets, hostOf } from "./targets.ts";
-import { createTurn } from "./turn.ts";
+import { createTurn, type TurnRegistry, type TurnStore } from "./turn.ts";
 import { createWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 export type Lease = { token: string; until: number };
@@ -32,8 +32,8 @@ const pollMs = 1_000;
 
 /** One worker per channel, so that an outage of one channel takes no slot from another. */
 export function createEngine(
-  store: Pick<Store, "claims" | "users" | "itemStates" | "deliveries" | "newId" | "now">,
-  registry: Pick<TypeRegistry, "policy" | "render" | "get">,
+  store: Pick<Store, "claims" | "users" | "newId"> & TurnStore,
+  registry: Pick<TypeRegistry, "policy" | "render"> & TurnRegistry,
   open: OpenChannel[],
   options: EngineOptions,
 ) {

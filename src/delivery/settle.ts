@@ -30,6 +30,8 @@ export function settlementOf(
           reason: result.reason,
           ...(attempts.length === 0 && { detail: result.text }),
         };
+      case "held":
+        return { ...base, state: "held" };
       case "hold":
         return { ...base, state: "pending", due: result.until };
       case "unknown":

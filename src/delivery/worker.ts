@@ -84,7 +84,10 @@ export function createWorker(options: WorkerOptions) {
     leaveTarget(completed.attempts.at(-1));
     const settlement = settlementOf(delivery, completed, now(), options.policy(delivery), options.random());
     if (completed.result.kind === "hold") await intake.pause(completed.result.until);
-    if ((await leases.settle(settlement)) === "stored") options.onSettled(settlement);
+    // A digest has it, without a lease.
+    if (settlement.state === "held") leases.drop(delivery);
+    if (settlement.state === "held" || (await leases.settle(settlement)) === "stored")
+      options.onSettled(settlement);
     if (settlement.due !== undefined) intake.pollWithin(settlement.due - now());
   }
 

@@ -35,6 +35,7 @@ import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { deliveryRoutes } from "./v1/deliveries.ts";
+import { digestRoutes } from "./v1/digests.ts";
 import { inboxRoutes } from "./v1/inbox.ts";
 import { jobRoutes } from "./v1/jobs.ts";
 import { ledgerRoutes } from "./v1/ledger.ts";
@@ -186,6 +187,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     if (!api) return;
     capturedRoutes(own, api.store.captured, api.links);
     deliveryRoutes(own, api.core);
+    digestRoutes(own, api.core);
     ledgerRoutes(own, api.core);
     suppressionRoutes(own, api.core.suppressions);
     tokenRoutes(own, api.tokens);

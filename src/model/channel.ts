@@ -88,8 +88,11 @@ export interface ChannelRules<M extends Message = Message> {
   label: string;
   /** The JSON Schema of its entry in a notification type. */
   schema: object;
-  /** The Liquid templates in that entry, with the defaults that fill the gaps. `html` escapes every value. */
-  templates: Record<string, { default: string; html?: true }>;
+  /**
+   * The Liquid templates in that entry, with the defaults that fill the gaps: `digest` for several notifications in one message. `html`
+   * escapes every value.
+   */
+  templates: Record<string, { default: string; digest?: string; html?: true }>;
   /** The problems with an entry that its schema allows. */
   problems?(settings: Record<string, unknown>): string[];
   addresses(recipient: Recipient): Address[];

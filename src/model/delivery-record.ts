@@ -1,4 +1,5 @@
 import type { Attempt, DeliveryContent, DeliveryState, Reason, StoredDecision } from "./delivery.ts";
+import type { DigestKey } from "./digest.ts";
 import type { Channel } from "./notification.ts";
 
 /** Which deliveries an operator means; every field narrows. Times in Unix milliseconds, of the delivery's creation. */
@@ -33,6 +34,10 @@ export interface DeliverySummary {
   /** That was asked last. */
   provider?: string;
   tries: number;
+  /** It is a digest. `isOpen`: more notifications can join it. */
+  digest?: { scope: string; by?: string; count: number; isOpen: boolean };
+  /** The digest that it is in. */
+  into?: string;
   /** When a pending delivery may be sent. */
   due?: number;
   createdAt: number;
@@ -63,6 +68,7 @@ export interface DeliverySource {
   user: string;
   channel: Channel;
   content: DeliveryContent;
+  digest?: DigestKey;
 }
 
 /** The fields that a redrive checks before it resends a delivery. */

@@ -1,4 +1,5 @@
 import type { Decision } from "./decide.ts";
+import type { DigestKey } from "./digest.ts";
 import type { Channel } from "./notification.ts";
 import type { CallRules } from "./rules.ts";
 
@@ -12,8 +13,11 @@ import type { CallRules } from "./rules.ts";
  *      └──retry at `due`──┘   a rule may also make it wait, or end as skipped
  *      └──given back, or its lease ran out
  *
+ * A rule may also gather it: sending ─▶ held ──its digest is due──▶ digested, or skipped. The digest is a delivery of its own,
+ * with these same states. `recalled`: its caller took it back before it was sent.
+ *
  * `sending` belongs to whoever holds the lease's token; a settlement with another token changes nothing.
- * `canceled` is for whoever takes a delivery back before it is sent.
+ * `canceled`: its user was erased before it was sent.
  */
 export const deliveryStates = [
   "pending",
@@ -24,6 +28,9 @@ export const deliveryStates = [
   "skipped",
   "canceled",
   "uncertain",
+  "held",
+  "digested",
+  "recalled",
 ] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
@@ -40,6 +47,21 @@ export interface DeliveryContent {
   targetId?: string;
   topic?: string;
   data?: Record<string, unknown>;
+  /** Several notifications in one message. Then `key` is the type of the first. */
+  digest?: DigestContent;
+}
+
+/** A digest, when its message is rendered: several notifications of one user. */
+export interface DigestContent {
+  /** `types.<key>`, `categories.<key>`, `*` or `budget`. */
+  scope: string;
+  by?: string;
+  /** All of them. */
+  count: number;
+  /** The newest, oldest first. */
+  items: DeliveryContent[];
+  /** By type, and by the value of its digest's `by`. Counts are exact. */
+  groups: Array<{ type: string; by?: string; count: number }>;
 }
 
 /** A delivery that this process holds a lease on. */
@@ -53,6 +75,8 @@ export interface HeldDelivery {
   rules?: CallRules;
   /** Attempts made that count against the retry policy. */
   tries: number;
+  /** It is a digest. */
+  digest?: DigestKey;
   /** On a channel with several addresses a user: the newest outcome of each, by `target`. */
   outcomes?: Record<string, AttemptOutcome["kind"]>;
   /** How often a worker ended while it held this; absent when never. */
@@ -82,6 +106,8 @@ export const reasons = [
   "preference",
   "muted",
   "condition",
+  "throttled",
+  "empty",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -139,7 +165,9 @@ export interface DeliveryRun {
     /** Nobody could be asked; look again then (Unix ms). Uses up no try. */
     | { kind: "hold"; until: number }
     /** A rule says so: not yet, or not at all. */
-    | { kind: "decided"; decision: Exclude<Decision, { verdict: "send" }> };
+    | { kind: "decided"; decision: Exclude<Decision, { verdict: "send" | "hold" }> }
+    /** A digest has it now, and the lease is gone. */
+    | { kind: "held" };
   /** One of the user's addresses has taken it, so it ends as sent whatever becomes of the others. */
   taken?: true;
 }
@@ -157,7 +185,7 @@ export interface StoredDecision {
 export interface Settlement {
   delivery: HeldDelivery;
   attempts: Attempt[];
-  state: Extract<DeliveryState, "pending" | "sent" | "failed" | "skipped" | "uncertain">;
+  state: Extract<DeliveryState, "pending" | "sent" | "failed" | "skipped" | "uncertain" | "held">;
   /** Counted tries after this run. */
   tries: number;
   /** For `pending`: Unix milliseconds. */

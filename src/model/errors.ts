@@ -79,6 +79,11 @@ export const errorCodes = {
     description:
       "The job already ran, or is in a state in which this cannot be done. The message says which.",
   },
+  digest_not_open: {
+    status: 409,
+    description:
+      "The digest was sent or is being sent. Only an open digest, or one that waits, can be released.",
+  },
   clock_real: {
     status: 409,
     description: "The clock is real and cannot be moved. Tests set CLOCK=virtual.",

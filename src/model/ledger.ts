@@ -8,6 +8,9 @@ export interface LedgerCounts {
   skipped: number;
   canceled: number;
   uncertain: number;
+  held: number;
+  digested: number;
+  recalled: number;
   pending: number;
 }
 

@@ -1,3 +1,4 @@
+import type { Budget, DigestRule } from "./digest.ts";
 import type { Channel } from "./notification.ts";
 
 /** How often a user wants the notifications of a cell: at once, or gathered. */
@@ -28,6 +29,8 @@ export interface Preferences {
   muted_until?: string;
   /** When messages wait. */
   quiet?: QuietPeriod[];
+  /** By channel: how many messages a day. */
+  budget?: Record<Channel, Budget>;
 }
 
 export const days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
@@ -53,6 +56,8 @@ export interface Category {
   default?: Choices;
   /** The user cannot change it. */
   locked?: boolean;
+  /** By channel: when its types are gathered, and how their digests look. Without a time, only a user's rhythm gathers them. */
+  digest?: Record<Channel, DigestRule>;
 }
 
 /** What a choice is about: a type, or a whole category. `inbox` is a channel here. */
@@ -66,14 +71,18 @@ export interface Cell {
 }
 
 /**
- * The most specific choice. `from` names it as a path, such as `types.comment.email`. Order: topic, type and channel,
+ * The most specific choice. `from` names it as a path, such as `types.comment.email`, and `scope` the kinds that it was made
+ * for: `types.comment`, `categories.social` or `*`. Order: topic, type and channel,
  * category and channel, type, category, channel, everything, the category's default, on.
  */
-export function choiceOf(preferences: Preferences, cell: Cell): { value: Choice; from: string } {
+export function choiceOf(
+  preferences: Preferences,
+  cell: Cell,
+): { value: Choice; from: string; scope: string } {
   const { type, category, channel, topic, fallback } = cell;
   const { "*": all, categories, types, topics } = preferences;
   const muted = topic === undefined ? undefined : ownOf(topics, topic);
-  if (muted !== undefined) return { value: muted, from: `topics.${topic}` };
+  if (muted !== undefined) return { value: muted, from: `topics.${topic}`, scope: `topics.${topic}` };
   const scopes = [
     ...(type === undefined ? [] : [{ path: `types.${type}`, choices: ownOf(types, type) }]),
     ...(category === undefined
@@ -82,18 +91,18 @@ export function choiceOf(preferences: Preferences, cell: Cell): { value: Choice;
   ];
   for (const { path, choices } of scopes) {
     const value = onChannel(choices, channel);
-    if (value !== undefined) return { value, from: `${path}.${channel}` };
+    if (value !== undefined) return { value, from: `${path}.${channel}`, scope: path };
   }
   for (const { path, choices } of [...scopes, { path: "*", choices: all }]) {
     if (path === "*") {
       const value = onChannel(choices, channel);
-      if (value !== undefined) return { value, from: `*.${channel}` };
+      if (value !== undefined) return { value, from: `*.${channel}`, scope: path };
     }
     const value = onAll(choices);
-    if (value !== undefined) return { value, from: path };
+    if (value !== undefined) return { value, from: path, scope: path };
   }
   const value = onChannel(fallback, channel) ?? onAll(fallback);
-  return { value: value ?? true, from: "default" };
+  return { value: value ?? true, from: "default", scope: `categories.${category}` };
 }
 
 const onChannel = (choices: Choices | undefined, channel: string): Choice | undefined =>
@@ -112,7 +121,15 @@ export const ownOf = <Value>(record: Record<string, Value> | undefined, key: str
  */
 export function isPreferences(value: unknown): value is Preferences {
   if (!isRecord(value)) return false;
-  const { "*": all, categories = {}, types = {}, topics = {}, muted_until: muted, quiet = [] } = value;
+  const {
+    "*": all,
+    categories = {},
+    types = {},
+    topics = {},
+    muted_until: muted,
+    quiet = [],
+    budget = {},
+  } = value;
   return (
     (all === undefined || isChoices(all)) &&
     [categories, types].every((one) => isRecord(one) && Object.values(one).every(isChoices)) &&
@@ -120,7 +137,9 @@ export function isPreferences(value: unknown): value is Preferences {
     Object.values(topics).every((one) => typeof one === "boolean") &&
     (muted === undefined || (typeof muted === "string" && !Number.isNaN(Date.parse(muted)))) &&
     Array.isArray(quiet) &&
-    quiet.every(isQuietPeriod)
+    quiet.every(isQuietPeriod) &&
+    isRecord(budget) &&
+    Object.values(budget).every(isBudget)
   );
 }
 
@@ -141,3 +160,9 @@ const isQuietPeriod = (value: unknown): boolean =>
   isTime(value.from) &&
   isTime(value.to) &&
   [value.days, value.channels].every((list) => list === undefined || Array.isArray(list));
+
+const isBudget = (value: unknown): boolean =>
+  isRecord(value) &&
+  Number.isInteger(value.limit) &&
+  (value.limit as number) > 0 &&
+  (value.at === undefined || isTime(value.at));

@@ -1,3 +1,4 @@
+import type { DigestRule, ThrottleRule } from "./digest.ts";
 import { durationForm, durationMs } from "./duration.ts";
 
 /** States of the inbox item that make a waiting message needless. */
@@ -15,13 +16,19 @@ export interface CallRules {
   expires?: string;
 }
 
+/** Rules of one channel that only a type gives. */
+export interface TypeChannelRules extends CallRules {
+  digest?: DigestRule;
+  throttle?: ThrottleRule;
+}
+
 /** Rules of one channel, as written in a type. */
-export interface ChannelRuleSet extends CallRules {
+export interface ChannelRuleSet extends TypeChannelRules {
   /** Liquid expressions; all must hold. */
   if?: string[];
 }
 
-export const ruleFields = ["after", "unless", "if_failed", "expires", "if"] as const;
+export const ruleFields = ["after", "unless", "if_failed", "expires", "if", "digest", "throttle"] as const;
 
 /** A pointer into the rules, and what is wrong there. */
 export interface RuleProblem {

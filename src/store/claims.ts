@@ -18,6 +18,7 @@ const heldFields = {
   content: 1,
   rules: 1,
   bulk: 1,
+  digest: 1,
   tries: 1,
   interruptions: 1,
   againAt: 1,
@@ -65,6 +66,8 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
             lease: { token, until: new Date(lease.until) },
             updatedAt: new Date(now),
           },
+          // The next notification opens another digest.
+          $unset: { open: 1 },
         },
         // Index `claim` would read the whole backlog to find these few.
         { hint: { _id: 1 } },
@@ -82,6 +85,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       content: one.content,
       ...(one.rules && { rules: one.rules }),
       ...(one.bulk && { bulk: one.bulk }),
+      ...(one.digest && { digest: { scope: one.digest.scope, by: one.digest.by } }),
       tries: one.tries,
       ...outcomesOf(one),
       ...(one.interruptions !== undefined && { interruptions: one.interruptions }),
@@ -206,7 +210,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
   };
 }
 
-const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
+export const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
   at: new Date(at),
   ...rest,
   ...(until !== undefined && { until: new Date(until) }),

@@ -16,6 +16,14 @@ export interface DeliveryDocument {
   rules?: CallRules;
   /** A part of a broadcast: claims take others first. */
   bulk?: true;
+  /** It is a digest: of which notifications, and how many joined it. */
+  digest?: { scope: string; by?: string; count: number };
+  /** Of a digest that more notifications can join: index `open`. */
+  open?: string;
+  /** The delivery that opened the digest and was sent at once. */
+  first?: ObjectId;
+  /** The digest that has it. */
+  into?: ObjectId;
   state: DeliveryState;
   /** When a pending delivery may be sent. */
   due: Date;

@@ -7,6 +7,7 @@ import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { eraseFromJobs } from "./jobs.ts";
+import { limitsOf, limitsOfUser } from "./limits.ts";
 import { subscriptionsOf } from "./topics.ts";
 import type { UserWrites } from "./user-writes.ts";
 
@@ -42,7 +43,7 @@ const withoutOurs = Object.fromEntries(
  * Removes what Belfry stores about a user. The product team's own fields in the same document stay. Each step may be
  * repeated: after a failure, or after `database_unavailable` because 20 s were not enough, the caller calls again.
  *
- * Deliveries stay, without their user, so that the ledger balances. A pending delivery becomes `canceled`. One that a
+ * Deliveries stay, without their user, so that the ledger balances. A pending or held delivery becomes `canceled`. One that a
  * worker has claimed becomes `uncertain`, since the worker may be sending it right now, and loses its lease. Its late
  * outcome is refused like any other and not stored.
  *
@@ -84,13 +85,15 @@ export function createEraser(options: {
             "Not everything could be erased in time. Repeat the request.",
           );
       }
+      const limits = limitsOfUser(user);
+      await limitsOf(db).deleteMany({ _id: { $gte: limits, $lt: `${limits}~` } }, { maxTimeMS: patienceMs });
       await capturedOf(db).deleteMany({ user_id: user }, { maxTimeMS: patienceMs });
     });
 }
 
 /** Keeps only what counts and charts need: time, type, channel and outcome. */
 function anonymous(updatedAt: Date, expireAt: Date) {
-  const pending = { $eq: ["$state", "pending"] };
+  const pending = { $in: ["$state", ["pending", "held"]] };
   const sending = { $eq: ["$state", "sending"] };
   return [
     {
@@ -118,6 +121,6 @@ function anonymous(updatedAt: Date, expireAt: Date) {
         updatedAt,
       },
     },
-    { $unset: ["detail", "providerId", "lease"] },
+    { $unset: ["detail", "providerId", "lease", "digest", "open", "first", "into"] },
   ];
 }

@@ -6,6 +6,7 @@ import { createServerClock } from "./clock.ts";
 import { createCommitter } from "./commit.ts";
 import type { Connection } from "./connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue, siblingOf } from "./deliveries.ts";
+import { createDigestStore } from "./digests.ts";
 import { createEraser } from "./erase.ts";
 import { createIdempotencyStore } from "./idempotency.ts";
 import { newId, newIdAt } from "./ids.ts";
@@ -18,6 +19,7 @@ import { createJobClaims } from "./job-claims.ts";
 import { createJobStore } from "./jobs.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
+import { createLimitStore } from "./limits.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
 import { createPreferenceStore } from "./preferences.ts";
 import { createProfileStore } from "./profiles.ts";
@@ -72,6 +74,7 @@ export function createStore(
   const writes = createUserWrites(db, transactions, onAbandoned);
   // Each counts in its own ledger documents, so no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
+  const newStoredId = clock ? () => newIdAt(now()) : newId;
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
   let syncing: NodeJS.Timeout | undefined;
 
@@ -83,7 +86,7 @@ export function createStore(
     serverNow: server.now,
     syncClock: server.sync,
     /** Deliveries are counted and listed by the time in their ids. */
-    newId: clock ? () => newIdAt(now()) : newId,
+    newId: newStoredId,
     /** An id with a time in Unix ms; by default that of the database's clock. */
     newTimedId: (at = now()) => newIdAt(at),
     /** Creates missing collections and indexes, and keeps the clock in step until `close`. */
@@ -127,6 +130,14 @@ export function createStore(
     jobs: createJobStore(db, retentionDays, now),
     /** The job runner's queries. */
     jobClaims: createJobClaims(db, retentionDays),
+    digests: createDigestStore({
+      ...storing,
+      newId: newStoredId,
+      retentionDays,
+      tally: createTally(newId(), retentionDays),
+    }),
+    /** Counts a message towards a throttle or budget. */
+    countTowards: createLimitStore(db, now),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),

@@ -39,6 +39,19 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       unique: true,
     },
     {
+      name: "open",
+      serves: "the one open digest that a notification joins, and the list of a user's open digests",
+      key: { user: 1, open: 1 },
+      unique: true,
+      partialFilterExpression: { open: { $exists: true } },
+    },
+    {
+      name: "into",
+      serves: "the notifications of a digest, oldest first",
+      key: { user: 1, into: 1, _id: 1 },
+      partialFilterExpression: { into: { $exists: true } },
+    },
+    {
       name: "notification",
       serves: "the operator's search for one notification, and what a repeated request finds stored",
       key: { notification: 1 },
@@ -109,6 +122,15 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { expireAt: 1 },
       expireAfterSeconds: 0,
       partialFilterExpression: { expireAt: { $exists: true } },
+    },
+  ],
+  limits: [
+    {
+      name: "expiry",
+      serves:
+        "MongoDB's TTL monitor: deletes counts of throttles and budgets once nothing in them counts any more",
+      key: { expireAt: 1 },
+      expireAfterSeconds: 0,
     },
   ],
   callback_tokens: [

@@ -64,7 +64,7 @@ export function createOperatorDeliveries(db: Db) {
     /** The data that a delivery's message is rendered from. */
     source(id: string): Promise<DeliverySource | undefined> {
       return orUnavailable(async () => {
-        const projection = { notification: 1, user: 1, channel: 1, content: 1 } as const;
+        const projection = { notification: 1, user: 1, channel: 1, content: 1, digest: 1 } as const;
         const found = await deliveries.findOne({ _id: new ObjectId(id) }, { projection });
         return (
           found && {
@@ -72,6 +72,7 @@ export function createOperatorDeliveries(db: Db) {
             user: wireUserId(found.user),
             channel: found.channel,
             content: found.content,
+            ...(found.digest && { digest: { scope: found.digest.scope, by: found.digest.by } }),
           }
         );
       }).then((found) => found ?? undefined);
@@ -102,6 +103,34 @@ export function createOperatorDeliveries(db: Db) {
           channel,
           ...(reason && { reason }),
         }));
+      });
+    },
+
+    /** Digests that more notifications can join: a user's, or everybody's in the order of their users. Index `open`. */
+    openDigests(user: string | undefined, limit: number): Promise<DeliverySummary[]> {
+      return orUnavailable(async () => {
+        const found = await deliveries
+          .find(
+            {
+              open: { $exists: true },
+              ...(user !== undefined && { user: { $eq: storedUserId(user) } }),
+            },
+            { projection: { content: 0, lease: 0 }, batchSize: limit + 1, maxTimeMS: patienceMs },
+          )
+          .hint("open")
+          .sort({ user: 1, open: 1 })
+          .limit(limit)
+          .toArray();
+        return found.map(summaryOf);
+      });
+    },
+
+    /** Makes an open digest due at `now`. False when it is no open digest. */
+    release(id: string, now: number): Promise<boolean> {
+      return orUnavailable(async () => {
+        const $set = { due: new Date(now), updatedAt: new Date(now) };
+        const open = { _id: new ObjectId(id), state: "pending" as const, digest: { $exists: true } };
+        return (await deliveries.updateOne(open, { $set })).matchedCount === 1;
       });
     },
 
@@ -199,6 +228,7 @@ function idAt(ms: number): ObjectId {
 type Stored = Omit<DeliveryDocument, "content">;
 
 function summaryOf(stored: Stored): DeliverySummary {
+  const { digest, into } = stored;
   const provider = stored.attempts.at(-1)?.provider;
   return {
     id: stored._id.toHexString(),
@@ -211,6 +241,8 @@ function summaryOf(stored: Stored): DeliverySummary {
     ...(stored.detail && { detail: stored.detail }),
     ...(provider !== undefined && { provider }),
     tries: stored.tries,
+    ...(digest && { digest: { ...digest, isOpen: stored.open !== undefined } }),
+    ...(into && { into: into.toHexString() }),
     ...(stored.state === "pending" && { due: stored.due.getTime() }),
     createdAt: stored.createdAt.getTime(),
     updatedAt: stored.updatedAt.getTime(),

@@ -113,13 +113,18 @@ test("a dry run's answer is what then happens, for random types, profiles, prefe
       .toArray();
     const outbound = planned.filter(({ channel }) => channel !== "inbox");
     expect(deliveries).toHaveLength(outbound.length);
-    for (const { channel, verdict, at, rule, reason } of outbound) {
+    for (const { channel, verdict, at, until, rule, reason } of outbound) {
       const one = deliveries.find((delivery) => delivery.channel === channel);
       const where = `seed ${seed}, ${one?.type} on ${channel}`;
       expect({ state: one?.state, reason: one?.reason }, where).toStrictEqual({
-        state: verdict === "send" ? "sent" : "skipped",
-        reason: verdict === "send" ? undefined : reason,
+        state: { send: "sent", hold: "digested", skip: "skipped" }[verdict as string],
+        reason: verdict === "skip" ? reason : undefined,
       });
+      if (verdict === "hold") {
+        const digest = await db.collection("deliveries").findOne({ _id: one?.into });
+        const ended = digest?.attempts[0]?.at ?? digest?.decisions.at(-1).at;
+        expect(Math.abs(ended.getTime() - Date.parse(until as string)), where).toBeLessThan(toleranceMs);
+      }
       if (verdict === "skip") expect(one?.decisions.at(-1).rule, where).toBe(rule);
       const happened = verdict === "send" ? one?.attempts[0].at : one?.decisions.at(-1).at;
       expect(Math.abs(happened.getTime() - Date.parse(at as string)), where).toBeLessThan(toleranceMs);

@@ -147,7 +147,7 @@ function worker(
       const at = Date.now();
       const result = await send(delivery);
       running.now--;
-      const asked = result.kind !== "hold" && result.kind !== "decided";
+      const asked = result.kind !== "hold" && result.kind !== "decided" && result.kind !== "held";
       const attempts: DeliveryRun["attempts"] = asked
         ? [
             {

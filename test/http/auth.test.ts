@@ -114,6 +114,8 @@ const forPrograms: Record<string, Row> = {
   "GET /v1/captured": {},
   "GET /v1/captured/:id": { path: () => `/v1/captured/${item}`, status: 404 },
   "GET /v1/deliveries": {},
+  "GET /v1/digests": {},
+  "POST /v1/digests/:id/release": { path: () => `/v1/digests/${item}/release`, status: 404 },
   "GET /v1/deliveries/:id": { path: () => `/v1/deliveries/${item}`, status: 404 },
   "GET /v1/deliveries/:id/message": { path: () => `/v1/deliveries/${item}/message`, status: 404 },
   "POST /v1/deliveries/:id/retry": { path: () => `/v1/deliveries/${item}/retry`, status: 404 },

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type Decision, decide, type Facts } from "../../src/model/decide.ts";
+import type { Preferences } from "../../src/model/preferences.ts";
 
 const at = Date.UTC(2026, 5, 1, 12);
 const minute = 60_000;
@@ -83,8 +84,19 @@ test.each([
   expect(decide({ ...free, preferences }).verdict).toBe(expected);
 });
 
-test("a rhythm is a yes", () => {
-  expect(decide({ ...free, preferences: { types: { comment: { email: "daily" } } } }).verdict).toBe("send");
+test("a rhythm gathers, for what it was chosen: a type, a category or everything", () => {
+  const chosen = (preferences: Preferences) => decide({ ...free, preferences });
+  expect(chosen({ types: { comment: { email: "daily" } } })).toMatchObject({
+    verdict: "hold",
+    rule: "preference:types.comment.email",
+    hold: { scope: "types.comment" },
+  });
+  expect(chosen({ categories: { social: "hourly" } })).toMatchObject({
+    hold: { scope: "categories.social" },
+  });
+  expect(chosen({ "*": { email: "weekly" } })).toMatchObject({ hold: { scope: "*" } });
+  const type = { ...free.type, mandatory: true };
+  expect(decide({ ...free, type, preferences: { "*": "daily" } }).verdict).toBe("send");
 });
 
 test("a muted topic is stronger than a choice for the type", () => {

@@ -43,7 +43,10 @@ test("builds index `once` on an existing database, and names duplicates at the s
 test("every unique index of deliveries begins with user", async () => {
   await prepareCollections(db);
   const unique = (await deliveries.indexes()).filter((index) => index.unique);
-  expect(unique.map(({ name, key }) => [name, Object.keys(key)[0]])).toEqual([["once", "user"]]);
+  expect(unique.map(({ name, key }) => [name, Object.keys(key)[0]])).toEqual([
+    ["once", "user"],
+    ["open", "user"],
+  ]);
 });
 
 test("two targets of one notification stay two deliveries after their user was erased", async () => {

@@ -33,6 +33,9 @@ const shapes: Record<string, TemplateResult> = {
   failed: svg`<path d="M2.2 2.2l7.6 7.6m0-7.6L2.2 9.8" />`,
   skipped: svg`<path d="M1.5 6h6m-2.6-3L8 6 4.9 9M10.5 2.5v7" />`,
   canceled: svg`<circle cx="6" cy="6" r="4.2" /><path d="M3 9l6-6" />`,
+  held: svg`<path d="M2 3h8v6H2zM2 6h8" />`,
+  digested: svg`<path class="full" d="M2 3h8v6H2z" />`,
+  recalled: svg`<path d="M9.8 9.5V6.4a2 2 0 0 0-2-2H2.4M5 1.6L2.2 4.4 5 7.2" />`,
   uncertain: svg`<path d="M3.5 4.2c.2-3 5-3 5 0 0 1.9-2.5 1.7-2.5 3.6M6 10.2v.6" />`,
 };
 

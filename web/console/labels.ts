@@ -1,9 +1,10 @@
-import type { Attempt, Delivery, Suppression } from "./wire.ts";
+import type { Delivery } from "../../src/client/wire.ts";
+import type { Attempt, Suppression } from "./wire.ts";
 
 /** The service's words as sentences. The compiler checks that none is missing; those of a newer service are shown as they are. */
 
 /** No more attempts follow unless somebody asks for them; `sent` may still become `delivered`. */
-export const isOver = (state: string): boolean => state !== "pending" && state !== "sending";
+export const isOver = (state: string): boolean => !["pending", "sending", "held"].includes(state);
 export const isRetryable = (state: string): boolean =>
   ["failed", "uncertain", "skipped", "canceled"].includes(state);
 
@@ -16,6 +17,9 @@ export const stateText: Record<Delivery["status"], string> = {
   skipped: "It was not wanted, not needed, or had no address to go to.",
   canceled: "It was canceled before it was sent.",
   uncertain: "It may have been sent. This type is not sent twice.",
+  held: "It waits in an open digest.",
+  digested: "It is in the message of a digest.",
+  recalled: "Its sender took it back before it was sent.",
 };
 export const states = Object.keys(stateText);
 
@@ -38,6 +42,8 @@ export const reasonText: Record<NonNullable<Delivery["reason"]>, string> = {
   preference: "The user has turned it off, or it is off by default.",
   muted: "The user has muted notifications.",
   condition: "A rule of its type said that it was not needed.",
+  throttled: "Its type sends only so many in this time.",
+  empty: "None of the notifications in this digest was left to send.",
 };
 export const reasons = Object.keys(reasonText);
 

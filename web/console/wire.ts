@@ -1,6 +1,6 @@
 // Generated from openapi.json by `npm run generate`.
 
-import type { DeliveryDecision, InboxItem } from "../../src/client/wire.ts";
+import type { Delivery, DeliveryDecision, InboxItem } from "../../src/client/wire.ts";
 
 export interface Attempt {
   at: string;
@@ -46,47 +46,12 @@ export interface ClockMoved {
   skipped: number;
   failed: number;
   uncertain: number;
+  /** Deliveries that joined a digest. */
+  held: number;
   /** How often a delivery was put off: to be retried, or because a rule says so. */
   postponed: number;
   /** When the next pending delivery is due. */
   next_due?: string;
-}
-
-export interface Delivery {
-  id: string;
-  notification_id: string;
-  user_id: string;
-  type: string;
-  channel: "email" | "sms" | "webhook";
-  status: "pending" | "sending" | "sent" | "delivered" | "failed" | "skipped" | "canceled" | "uncertain";
-  reason?:
-    | "address"
-    | "message"
-    | "policy"
-    | "opt_out"
-    | "expired"
-    | "exhausted"
-    | "template"
-    | "no_address"
-    | "no_provider"
-    | "suppressed"
-    | "bounced"
-    | "undelivered"
-    | "unanswered"
-    | "poison"
-    | "erased"
-    | "preference"
-    | "muted"
-    | "condition";
-  detail?: string;
-  /** The provider of the last attempt. */
-  provider?: string;
-  /** Attempts that count against the retry policy. */
-  tries: number;
-  /** When a pending delivery may be sent. */
-  due?: string;
-  created_at: string;
-  updated_at: string;
 }
 
 export interface DeliveryMessage {
@@ -156,6 +121,12 @@ export interface LedgerLine {
   skipped: number;
   canceled: number;
   uncertain: number;
+  /** Waiting in an open digest. */
+  held: number;
+  /** In the message of a digest, which counts as a delivery of its own. */
+  digested: number;
+  /** Taken back by the caller before they were sent. */
+  recalled: number;
   /** Waiting or being sent. */
   pending: number;
   /** Whether accepted equals the sum of the other counts. */

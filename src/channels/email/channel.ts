@@ -24,7 +24,10 @@ export const email = {
    * the key, which programs look for.
    */
   templates: {
-    subject: { default: "{{ title | default: type_name }}" },
+    subject: {
+      default: "{{ title | default: type_name }}",
+      digest: '{{ count }} notifications: {{ groups | map: "type_name" | uniq | join: ", " }}',
+    },
     text: {
       default: `{{ title | default: type_name }}
 {% if body %}
@@ -35,6 +38,16 @@ export const email = {
 {% if unsubscribe_url %}Unsubscribe: {{ unsubscribe_url }}
 {% endif %}Type: {{ key }}
 `,
+      digest: `{{ count }} notifications
+{% for item in items %}
+{{ item.title | default: item.type_name }}
+{% if item.body %}{{ item.body }}
+{% endif %}{% endfor %}{% if count > items.size %}
+Earlier: {{ count | minus: items.size }} more
+{% endif %}
+{% if unsubscribe_url %}Unsubscribe: {{ unsubscribe_url }}
+{% elsif preferences_url %}Preferences: {{ preferences_url }}
+{% endif %}`,
     },
     html: {
       html: true,
@@ -48,6 +61,19 @@ export const email = {
 {% endfor %}</table>{% endif %}
 </div>{% if unsubscribe_url %}
 <p style="max-width:34em;margin:16px auto;font-size:13px;text-align:center"><a style="color:#6b6b66" href="{{ unsubscribe_url }}">Unsubscribe</a></p>
+{% endif %}</body></html>
+`,
+      digest: `<!doctype html>
+<html><body style="margin:0;padding:32px 16px;background:#f4f4f1;font:16px/1.5 system-ui,sans-serif;color:#1d1d1b">
+<div style="max-width:34em;margin:auto;padding:24px;background:#fff;border-radius:8px">
+<h1 style="margin:0;font-size:20px">{{ count }} notifications</h1>
+{% for item in items %}<div style="margin:16px 0 0;padding:16px 0 0;border-top:1px solid #e4e4df">
+<b>{{ item.title | default: item.type_name }}</b>
+{% if item.body %}<p style="margin:4px 0 0;white-space:pre-line">{{ item.body }}</p>{% endif %}
+</div>
+{% endfor %}{% if count > items.size %}<p style="margin:16px 0 0;color:#6b6b66">Earlier: {{ count | minus: items.size }} more</p>
+{% endif %}</div>{% assign link = unsubscribe_url | default: preferences_url %}{% if link %}
+<p style="max-width:34em;margin:16px auto;font-size:13px;text-align:center"><a style="color:#6b6b66" href="{{ link }}">{% if unsubscribe_url %}Unsubscribe{% else %}Preferences{% endif %}</a></p>
 {% endif %}</body></html>
 `,
     },

@@ -12,7 +12,12 @@ export const sms = {
     { text: Type.Optional(Type.String({ maxLength: 10_000 })) },
     { additionalProperties: false },
   ),
-  templates: { text: { default: "{{ body | default: title | default: type_name }}" } },
+  templates: {
+    text: {
+      default: "{{ body | default: title | default: type_name }}",
+      digest: `{{ count }} notifications: {% for item in items limit: 3 %}{{ item.title | default: item.body | default: item.type_name | truncate: 60 }}{% unless forloop.last %}; {% endunless %}{% endfor %}{% if count > 3 %} …{% endif %}`,
+    },
+  },
   addresses: ({ phone }) => (phone ? [{ address: phone }] : []),
   message: ({ parts: { text = "" } }, _delivery, to) => ({ to, text: text.trim() }),
   refusal: ({ text }) =>

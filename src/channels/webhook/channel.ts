@@ -1,5 +1,14 @@
 import { Type } from "typebox";
 import type { ChannelRules, WebhookMessage } from "../../model/channel.ts";
+import type { DeliveryContent } from "../../model/delivery.ts";
+
+const shownFields = ({ title, body, targetId, topic, data }: DeliveryContent) => ({
+  title,
+  body,
+  target_id: targetId,
+  topic,
+  data,
+});
 
 export const webhook = {
   name: "webhook" as const,
@@ -9,7 +18,7 @@ export const webhook = {
   addresses: ({ webhook }) => (webhook?.url ? [{ address: webhook.url }] : []),
   /** The body of Standard Webhooks: `type`, `timestamp`, `data`. */
   message(_rendered, { notification, user, content }, url, recipient) {
-    const { key, at, title, body, targetId, topic, data } = content;
+    const { key, at, digest } = content;
     const { secrets = [], headers } = recipient.webhook ?? {};
     return {
       url,
@@ -18,7 +27,20 @@ export const webhook = {
       payload: {
         type: key,
         timestamp: new Date(at).toISOString(),
-        data: { id: notification, user_id: user, title, body, target_id: targetId, topic, data },
+        data: {
+          id: notification,
+          user_id: user,
+          ...(digest
+            ? {
+                count: digest.count,
+                notifications: digest.items.map((one) => ({
+                  type: one.key,
+                  timestamp: new Date(one.at).toISOString(),
+                  ...shownFields(one),
+                })),
+              }
+            : shownFields(content)),
+        },
       },
     };
   },

@@ -24,6 +24,9 @@ const statusOf: Record<HistoryEntry["state"], "pending" | "sent" | "failed"> = {
   skipped: "failed",
   canceled: "failed",
   uncertain: "failed",
+  held: "pending",
+  digested: "sent",
+  recalled: "failed",
 };
 
 const maxCharacters = 10_000;

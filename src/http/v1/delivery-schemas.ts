@@ -28,7 +28,7 @@ export const ListQuery = Type.Object(
     ...filters,
     status: Type.Optional(
       Type.Union(
-        [Type.String({ maxLength: 128 }), Type.Array(Type.String({ maxLength: 128 }), { maxItems: 16 })],
+        [Type.String({ maxLength: 256 }), Type.Array(Type.String({ maxLength: 128 }), { maxItems: 16 })],
         { description: status },
       ),
     ),

@@ -23,7 +23,7 @@ export function ledgerRoutes(app: FastifyInstance, { ledger }: Pick<Core, "ledge
       schema: {
         tags: ["operate"],
         summary:
-          "Count deliveries: accepted = sent + delivered + failed + skipped + canceled + uncertain + pending",
+          "Count deliveries: accepted = sent + delivered + failed + skipped + canceled + uncertain + pending + held + digested + recalled",
         querystring: LedgerQuery,
         response: { 200: LedgerDto },
       },

@@ -1,10 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
+import type { Delivery } from "../../../src/client/wire.ts";
 import { moment } from "../feedback.ts";
 import { stateLabel } from "../icons.ts";
 import { channelName } from "../labels.ts";
 import { due as dueAt } from "../parts/due.ts";
 import { addressOf } from "../route.ts";
-import type { Delivery } from "../wire.ts";
 
 const columns = ["State", "Created", "User", "Type", "Channel", "Provider", "Details"];
 export const head = columns.map(

@@ -182,6 +182,9 @@ const columns = [
   "canceled",
   "uncertain",
   "pending",
+  "held",
+  "digested",
+  "recalled",
 ] as const;
 
 function ledger({ from, balanced, total, channels }: Ledger): TemplateResult {

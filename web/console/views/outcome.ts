@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { BelfryClientError } from "../../../src/client/error.ts";
+import type { Delivery } from "../../../src/client/wire.ts";
 import { ask } from "../api.ts";
 import { loadState, moment } from "../feedback.ts";
 import { stateMark } from "../icons.ts";
@@ -9,7 +10,7 @@ import { due as dueAt } from "../parts/due.ts";
 import { mail } from "../parts/mail.ts";
 import { smsBubble } from "../parts/sms-bubble.ts";
 import { addressOf } from "../route.ts";
-import type { CapturedMessage, Delivery, DeliveryPage } from "../wire.ts";
+import type { CapturedMessage, DeliveryPage } from "../wire.ts";
 
 interface Item {
   item: { read: boolean; archived: boolean; updated_at: string };

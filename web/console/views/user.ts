@@ -3,11 +3,12 @@ import { ask } from "../api.ts";
 import { stateLabel } from "../icons.ts";
 import { Loop, Part } from "../part.ts";
 import "../parts/inbox.ts";
+import type { Delivery, DigestList } from "../../../src/client/wire.ts";
 import { errorBox } from "../error-box.ts";
 import { backLink, loadState, moment } from "../feedback.ts";
 import { channelName, suppressionText } from "../labels.ts";
 import { addressOf } from "../route.ts";
-import type { Delivery, DeliveryPage, Suppression, SuppressionPage } from "../wire.ts";
+import type { DeliveryPage, Suppression, SuppressionPage } from "../wire.ts";
 import "./erase.ts";
 import "./profile.ts";
 
@@ -21,6 +22,7 @@ class UserView extends Part {
   declare back: string;
   #suppressions: Suppression[] = [];
   #deliveries: Delivery[] = [];
+  #digests: Delivery[] = [];
   #error: unknown;
   #loop = new Loop(this, (signal) => this.#look(signal));
 
@@ -28,6 +30,7 @@ class UserView extends Part {
     if (!changed.has("user") || !this.hasUpdated) return;
     this.#suppressions = [];
     this.#deliveries = [];
+    this.#digests = [];
     this.#error = undefined;
     this.#loop.restart();
   }
@@ -38,25 +41,30 @@ class UserView extends Part {
 
   async #look(signal: AbortSignal): Promise<number> {
     const query = { user_id: this.user, limit: 10 };
-    const [suppressions, deliveries] = await Promise.all([
+    const [suppressions, deliveries, digests] = await Promise.all([
       ask<SuppressionPage>("GET", "/v1/suppressions", { query, signal }),
       ask<DeliveryPage>("GET", "/v1/deliveries", { query, signal }),
+      ask<DigestList>("GET", "/v1/digests", { query, signal }),
     ]);
     this.#suppressions = suppressions.data;
     this.#deliveries = deliveries.data;
+    this.#digests = digests.data;
     return againMs;
   }
 
-  #lift = async ({ user_id, channel }: Suppression): Promise<void> => {
+  #lift = ({ user_id, channel }: Suppression): Promise<void> =>
+    this.#act("DELETE", `/v1/suppressions/${encodeURIComponent(user_id)}/${channel}`);
+
+  async #act(method: "DELETE" | "POST", path: string): Promise<void> {
     this.#error = undefined;
     try {
-      await ask("DELETE", `/v1/suppressions/${encodeURIComponent(user_id)}/${channel}`);
+      await ask(method, path);
     } catch (error) {
       this.#error = error;
     }
     this.#loop.again();
     this.requestUpdate();
-  };
+  }
 
   override render(): TemplateResult {
     return html`<section class="detail" aria-labelledby="user-title">
@@ -68,7 +76,7 @@ class UserView extends Part {
           <h3>Profile</h3>
           <bf-profile .user=${this.user}></bf-profile>
           ${loadState(this.#loop)}
-          ${this.#loop.isFirst ? nothing : [this.#suppressed(), this.#sent()]}
+          ${this.#loop.isFirst ? nothing : [this.#suppressed(), this.#gathered(), this.#sent()]}
           <bf-erase .user=${this.user}></bf-erase>
         </div>
       </div>
@@ -91,6 +99,21 @@ class UserView extends Part {
       </span>
       <button type="button" @click=${() => this.#lift(one)}>Remove suppression</button>
     </li>`;
+  }
+
+  #gathered(): TemplateResult | typeof nothing {
+    if (this.#digests.length === 0) return nothing;
+    const release = (id: string) => this.#act("POST", `/v1/digests/${id}/release`);
+    return html`<h3>Open digests</h3>
+      <ul class="plain">${this.#digests.map(
+        ({ id, channel, digest, due }) => html`<li class="suppression">
+          <span>
+            <strong>${channelName(channel)}</strong> <bdi>${digest?.scope} ${digest?.by ?? nothing}</bdi>:
+            ${digest?.count} gathered${due === undefined ? nothing : html`, <span class="soft">sent ${moment(due)}</span>`}
+          </span>
+          <button type="button" @click=${() => release(id)}>Send now</button>
+        </li>`,
+      )}</ul>`;
   }
 
   #sent(): TemplateResult {

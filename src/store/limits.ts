@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import type { Collection, Db, Document } from "mongodb";
+import { duplicateKey, orUnavailable } from "./failures.ts";
+import { storedUserId } from "./ids.ts";
+
+/** The newest messages of one user that count towards one limit. */
+interface LimitDocument {
+  /** `<user>/<hash of what is counted>`. */
+  _id: string;
+  at: Array<{ delivery: string; t: number }>;
+  expireAt: Date;
+}
+
+export const limitsOf = (db: Db): Collection<LimitDocument> => db.collection("limits");
+
+/** The documents of a user. Ids of users may contain a slash, so the user's part is a hash. */
+export const limitsOfUser = (user: string): string => `${digest(String(storedUserId(user)))}/`;
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22);
+
+export interface LimitRequest {
+  delivery: string;
+  user: string;
+  /** What is counted, such as a channel and a type. */
+  key: string;
+  limit: number;
+  /** Earlier messages no longer count (Unix ms). */
+  since: number;
+  /** The entry is of no use after that (Unix ms). */
+  until: number;
+}
+
+/**
+ * Counts messages that are about to be sent. The same delivery counts once, so a retry or a crash changes nothing. Returns
+ * undefined when it may be sent, else the time (Unix ms) of the oldest message that counts.
+ */
+export function createLimitStore(db: Db, now: () => number) {
+  const limits = limitsOf(db);
+  return async ({ delivery, user, key, limit, since, until }: LimitRequest): Promise<number | undefined> => {
+    const _id = limitsOfUser(user) + digest(key);
+    const entry = { delivery, t: now() };
+    const current = {
+      $filter: { input: { $ifNull: ["$at", []] }, cond: { $gte: ["$$this.t", since] } },
+    };
+    const mayAdd = {
+      $and: [{ $lt: [{ $size: "$at" }, limit] }, { $not: [{ $in: [delivery, "$at.delivery"] }] }],
+    };
+    const update: Document[] = [
+      { $set: { at: current, expireAt: { $max: ["$expireAt", new Date(until)] } } },
+      { $set: { at: { $cond: [mayAdd, { $concatArrays: ["$at", [{ $literal: entry }]] }, "$at"] } } },
+    ];
+    const found = await orUnavailable(async () => {
+      for (;;) {
+        try {
+          return await limits.findOneAndUpdate({ _id }, update, { upsert: true, returnDocument: "after" });
+        } catch (error) {
+          // Another worker has just created the document.
+          if ((error as { code?: unknown }).code !== duplicateKey) throw error;
+        }
+      }
+    });
+    const at = found?.at ?? [];
+    return at.some((one) => one.delivery === delivery) ? undefined : Math.min(...at.map((one) => one.t));
+  };
+}
+
+export type LimitStore = ReturnType<typeof createLimitStore>;
