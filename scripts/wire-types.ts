@@ -30,6 +30,12 @@ const clientTypes = [
   "Job",
   "JobRecord",
   "JobPage",
+  "ScheduledNotification",
+  "ScheduleBody",
+  "Schedule",
+  "ZoneOccurrences",
+  "ScheduleRecord",
+  "SchedulePage",
   "DeliveryDecision",
   "Digest",
   "Delivery",
@@ -62,7 +68,8 @@ const clientTypes = [
 ];
 
 /** An operator may define more notification types than the document lists. */
-const isOpen = (parent: string, field: string): boolean => parent === "NotificationBody" && field === "type";
+const isOpen = (parent: string, field: string): boolean =>
+  ["NotificationBody", "ScheduledNotification"].includes(parent) && field === "type";
 
 const head = "// Generated from openapi.json by `npm run generate`.\n";
 

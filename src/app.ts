@@ -174,6 +174,7 @@ export async function startApp(
       const opened = createJobRunner(store, core, {
         leaseMs: config.LEASE_MS,
         onRun: () => virtual?.onRun(),
+        onAdvance: () => virtual?.onAdvance(),
         log,
       });
       closers.push(() => opened.stop(drainMs));

@@ -106,7 +106,7 @@ export function readSettings(given: object): Static<typeof Settings> {
   return { ...settings, newUser: { ...settings.newUser, ...(number !== undefined && { phone: number }) } };
 }
 
-function checked<Form>(check: Check, given: unknown): Form {
+export function checked<Form>(check: Check, given: unknown): Form {
   const copy = asJson(given);
   const error = check(copy);
   if (error) throw error;
@@ -118,7 +118,7 @@ function ofUser<Form extends { user: string }>(check: Check, given: unknown): Fo
   return { ...form, user: canonicalUser(form.user) };
 }
 
-function asJson(given: unknown): unknown {
+export function asJson(given: unknown): unknown {
   try {
     return JSON.parse(JSON.stringify(given, refuseWhatChanges));
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { JobRecordDto } from "./core/job-dto.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
+import type { ScheduleDto, ScheduleRecordDto } from "./core/schedule-dto.ts";
 import type { NotificationType } from "./core/types.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
 import type { InboxQuery, InboxState } from "./model/live.ts";
@@ -52,6 +53,20 @@ export interface SendTime {
   delay?: string;
 }
 
+export interface ScheduleInput {
+  notification: Omit<NotifyCommand, "user">;
+  /** 1 to 1,000 users. */
+  recipients: string[];
+  /** Five parts: minute, hour, day of the month, month, day of the week. */
+  cron: string;
+  /** IANA, or `recipient`: each recipient's own. */
+  timeZone: string;
+  startsAt?: Date | string | number;
+  endsAt?: Date | string | number;
+  /** After a time in which no service ran: `once`, the default, sends the last missed occurrence; `skip` none. */
+  missed?: "once" | "skip";
+}
+
 export interface ScheduledJob {
   id: string;
   /** ISO 8601. */
@@ -80,6 +95,19 @@ export interface Belfry {
     get(id: string): Promise<JobRecordDto>;
     /** Rejects with `job_not_changeable` when it already ran. Repeating it has no further effect. */
     cancel(id: string): Promise<JobRecordDto>;
+  };
+  /** Notifications that are sent again and again. A service sends them. Calls for a key without one reject with `not_found`. */
+  schedules: {
+    /** Stores it under your key, in place of what is there. Call it at each start of your program, if you like. */
+    put(key: string, schedule: ScheduleInput): Promise<ScheduleRecordDto>;
+    /** Sorted by key; those behind `after`. `limit`: 1 to 1,000, 100 by default. */
+    list(query?: { after?: string; limit?: number }): Promise<ScheduleDto[]>;
+    /** With the next five occurrences in each zone. */
+    get(key: string): Promise<ScheduleRecordDto>;
+    /** Occurrences until it is resumed are left out. */
+    pause(key: string): Promise<ScheduleRecordDto>;
+    resume(key: string): Promise<ScheduleRecordDto>;
+    delete(key: string): Promise<void>;
   };
   /** Items are as in the service's own API. Calls for an item that the user does not have reject with `not_found`. */
   inbox: {

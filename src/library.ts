@@ -7,6 +7,7 @@ import { createTypeRegistry } from "./core/notification-types.ts";
 import type { Target } from "./core/notify.ts";
 import type { WrittenSendTime } from "./core/send-time.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
+import { scheduleCalls } from "./library-schedules.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import { inboxItemDto } from "./model/inbox-dto.ts";
@@ -14,6 +15,7 @@ import type { NewJob } from "./model/job.ts";
 import type { InboxItem, InboxListing, InboxState, ItemChange } from "./model/live.ts";
 import type { NotifyCommand } from "./model/notification.ts";
 import { iso } from "./model/schema.ts";
+import { createScheduleInput } from "./schedule-input.ts";
 import { connectionOn, databaseOn } from "./store/connect.ts";
 import { orUnavailable } from "./store/failures.ts";
 import { createStore } from "./store/index.ts";
@@ -21,6 +23,7 @@ import { inTime } from "./store/join.ts";
 
 export type { JobRecordDto as JobRecord } from "./core/job-dto.ts";
 export type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
+export type { ScheduleDto as Schedule, ScheduleRecordDto as ScheduleRecord } from "./core/schedule-dto.ts";
 export type { NotificationType } from "./core/types.ts";
 export type {
   Belfry,
@@ -32,6 +35,7 @@ export type {
   NotifyCommand,
   NotifyOptions,
   ScheduledJob,
+  ScheduleInput,
 } from "./library-types.ts";
 export { BelfryError, type ErrorCode, type ErrorDetail } from "./model/errors.ts";
 export type { InboxItemDto as InboxItem } from "./model/inbox-dto.ts";
@@ -135,6 +139,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       get: async (id) => jobRecordDto(await (await opened()).jobs.show(input.job(id))),
       cancel: async (id) => jobRecordDto(await (await opened()).jobs.cancel(input.job(id))),
     },
+    schedules: scheduleCalls(async () => (await opened()).schedules, createScheduleInput(registry.keys)),
     inbox: {
       async list(given) {
         const query = input.query(given);

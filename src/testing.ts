@@ -116,6 +116,7 @@ export async function createTestBelfry(options: TestBelfryOptions): Promise<Test
     leaseMs: 30_000,
     random: () => 0.5,
     onRun: time.onRun,
+    onAdvance: time.onAdvance,
     log: silent,
   });
 

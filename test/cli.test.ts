@@ -95,13 +95,13 @@ describe("belfry", () => {
     const help = await belfry(["help"]);
     expect(help.code).toBe(0);
     expect(Math.max(...help.out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
-    const names = [...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate))?) /gm)].map(
-      ([, name = ""]) => name,
-    );
+    const names = [
+      ...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate|show|put|pause|resume|delete))?) /gm),
+    ].map(([, name = ""]) => name);
     expect(names.sort()).toEqual([
-      ..."deliveries doctor inbox jobs ledger preferences redrive retry send show simulate start suppressions token types".split(
-        " ",
-      ),
+      ..."deliveries doctor inbox jobs ledger preferences redrive retry schedules".split(" "),
+      ..."delete pause put resume show".split(" ").map((name) => `schedules ${name}`),
+      ..."send show simulate start suppressions token types".split(" "),
       "types check",
       "types generate",
       "users",

@@ -30,6 +30,7 @@ const values: Record<string, string[]> = {
     "channels",
     "config",
     "settings.ts",
+    "schedule-input.ts",
     // The command `start` runs the service.
     "main.ts",
     "log.ts",

@@ -11,6 +11,14 @@ import { jobs } from "./jobs.ts";
 import { ledger } from "./ledger.ts";
 import { preferences } from "./preferences.ts";
 import { redrive } from "./redrive.ts";
+import {
+  schedules,
+  schedulesDelete,
+  schedulesPause,
+  schedulesPut,
+  schedulesResume,
+  schedulesShow,
+} from "./schedules.ts";
 import { send } from "./send.ts";
 import { CommandError } from "./session.ts";
 import { simulate } from "./simulate.ts";
@@ -29,6 +37,14 @@ const groups: Record<string, Record<string, Command>> = {
   Notify: { send, simulate },
   Look: { users, inbox, preferences, types, deliveries, show, why, digests, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
+  Repeat: {
+    schedules,
+    "schedules show": schedulesShow,
+    "schedules put": schedulesPut,
+    "schedules pause": schedulesPause,
+    "schedules resume": schedulesResume,
+    "schedules delete": schedulesDelete,
+  },
   Act: { retry, redrive, release, jobs, token },
 };
 const commands: Record<string, Command> = Object.assign({}, ...Object.values(groups));

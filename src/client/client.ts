@@ -6,6 +6,7 @@ import { type LiveConnection, type LiveView, openLive } from "./live.ts";
 import { newKey } from "./platform.ts";
 import type { Replica } from "./replica.ts";
 import { addressOf, type Call, createRequester, type Requester } from "./request.ts";
+import { scheduleCalls } from "./schedules.ts";
 import { eventStreamTransport, type WebSocketClass, webSocketTransport } from "./transports.ts";
 import type {
   Delivery,
@@ -103,6 +104,7 @@ export class BelfryClient {
     this.#credentials = createCredentials(apiKey ?? token, getToken);
     this.#request = createRequester({ server, fetch, credentials: this.#credentials, retries, timeoutMs });
     this.jobs = jobCalls(this.#request);
+    this.schedules = scheduleCalls(this.#request);
   }
 
   /** The same client for another user. */
@@ -139,6 +141,8 @@ export class BelfryClient {
 
   /** Notifications that are sent later, and other work in the background. Needs an API key. */
   readonly jobs: ReturnType<typeof jobCalls>;
+  /** Notifications that are sent again and again. Needs an API key. */
+  readonly schedules: ReturnType<typeof scheduleCalls>;
 
   /** Each answer has the inbox's `rev`, `unread`, `unseen` and `total`. Repeating a change has no further effect. */
   readonly inbox = {

@@ -25,28 +25,9 @@ export interface ChannelRules {
   expires?: string;
 }
 
-export interface NotificationBody {
+export interface NotificationBody extends ScheduledNotification {
   /** Users to notify, each once. */
   recipients: string[];
-  /** A notification type. */
-  type: string;
-  title?: string;
-  body?: string;
-  /** At most 8 KiB as JSON. */
-  data?: Record<string, unknown>;
-  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
-  topic?: string;
-  /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
-  channels?:
-    | Array<"email" | "sms" | "webhook" | "inbox">
-    | {
-        email?: ChannelRules;
-        sms?: ChannelRules;
-        webhook?: ChannelRules;
-        inbox?: Record<string, unknown>;
-      }
-    | null;
-  target_id?: string;
   /** Sends it then, at most 366 days ahead; at once when the time is past. ISO 8601 with a time zone, or Unix milliseconds. */
   send_at?: string | number | null;
   /** Sends it so much later, in place of `send_at`: a number and s, m, h, d or w, such as 2h. */
@@ -116,6 +97,82 @@ export interface JobRecord extends Job {
 
 export interface JobPage {
   data: Job[];
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface ScheduledNotification {
+  /** A notification type. */
+  type: string;
+  title?: string;
+  body?: string;
+  /** At most 8 KiB as JSON. */
+  data?: Record<string, unknown>;
+  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
+  topic?: string;
+  /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
+  channels?:
+    | Array<"email" | "sms" | "webhook" | "inbox">
+    | {
+        email?: ChannelRules;
+        sms?: ChannelRules;
+        webhook?: ChannelRules;
+        inbox?: Record<string, unknown>;
+      }
+    | null;
+  target_id?: string;
+}
+
+export interface ScheduleBody {
+  notification: ScheduledNotification;
+  /** Users to notify, each once. */
+  recipients: string[];
+  /** Minute, hour, day of the month, month, day of the week, such as `0 9 * * mon-fri`. */
+  cron: string;
+  /** The zone of `cron`: IANA, such as Europe/Berlin, or `recipient` for each recipient's own. A time that a change of the clock skips is the first moment after it; a time that exists twice counts once, the first. */
+  time_zone: string;
+  /** Nothing is sent before this time. ISO 8601 with a time zone, or Unix milliseconds. */
+  starts_at?: string | number | null;
+  /** Nothing is sent from this time on. ISO 8601 with a time zone, or Unix milliseconds. */
+  ends_at?: string | number | null;
+  /** After a time in which no service ran: `once` sends the last missed occurrence, `skip` none. Default: once. */
+  missed?: "once" | "skip" | null;
+}
+
+export interface Schedule {
+  key: string;
+  status: "active" | "paused" | "ended";
+  /** The type of the notification. */
+  type: string;
+  recipient_count: number;
+  cron: string;
+  /** IANA, or `recipient`: each recipient's own. */
+  time_zone: string;
+  starts_at?: string;
+  ends_at?: string;
+  missed: "once" | "skip";
+  /** The next occurrence, of all zones. Absent when it is paused or has ended. */
+  next_at?: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ZoneOccurrences {
+  time_zone: string;
+  recipient_count: number;
+  at: string[];
+}
+
+export interface ScheduleRecord extends Schedule {
+  /** What is sent. */
+  notification: Record<string, unknown>;
+  recipients: string[];
+  /** The next five occurrences in each zone. Empty when it is paused or has ended. */
+  next: ZoneOccurrences[];
+}
+
+export interface SchedulePage {
+  data: Schedule[];
   /** Absent on the last page. */
   next_cursor?: string;
 }

@@ -20,6 +20,7 @@ import { createPreferences } from "./preferences.ts";
 import { createPreview } from "./preview.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
+import { createSchedules } from "./schedules.ts";
 import { createSendLater } from "./send-later.ts";
 import { readSendTime, type WrittenSendTime } from "./send-time.ts";
 import { createSuppressions } from "./suppressions.ts";
@@ -34,7 +35,7 @@ export interface CoreOptions {
   queue?: Queue | undefined;
   /** Serves live connections. */
   hub?: Hub | undefined;
-  /** Called with the time (Unix ms) at which a stored or changed job is due. */
+  /** Called with the time (Unix ms) at which a stored or changed job or schedule is due. */
   onJob?: ((due: number) => void) | undefined;
   /** How many requests may wait: notifications for a commit, and pages for a read. */
   maxWaiting?: number;
@@ -80,6 +81,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
       readSendTime(written, store.now(), names),
     sendLater: createSendLater(store, notifier, onJob),
     jobs: createJobs(store, onJob),
+    schedules: createSchedules(store, notifier, { timeZone, onDue: onJob }),
     inbox,
     dryRun: createDryRun(store, registry, notifier, timeZone),
     explain: createExplain(store),

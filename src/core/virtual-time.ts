@@ -104,6 +104,10 @@ export function createVirtualTime(base?: () => number) {
       timesPutOff.set(delivery.id, times);
       if (times === mostTimes) endless = delivery;
     },
+    /** Call it when a schedule has moved on. */
+    onAdvance(): void {
+      barren = 0;
+    },
     /** Call it after each run of a job. */
     onRun(): void {
       jobs++;

@@ -8,7 +8,7 @@ import { policy } from "./pages.ts";
 /** In this order in `/docs`. */
 const tags = [
   { name: "notifications", description: "Notify users." },
-  { name: "jobs", description: "What is sent later." },
+  { name: "jobs", description: "What is sent later, or again and again." },
   { name: "inbox", description: "A user's inbox." },
   { name: "users", description: "Users: addresses, tokens, live events." },
   { name: "preferences", description: "The notifications that a user wants, and when." },

@@ -41,6 +41,7 @@ import { jobRoutes } from "./v1/jobs.ts";
 import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
 import { preferenceRoutes } from "./v1/preferences.ts";
+import { scheduleRoutes } from "./v1/schedules.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
 import { testClockRoutes } from "./v1/test-clock.ts";
 import { topicRoutes } from "./v1/topics.ts";
@@ -193,6 +194,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     tokenRoutes(own, api.tokens);
     notificationRoutes(own, api.core);
     jobRoutes(own, api.core);
+    scheduleRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
     preferenceRoutes(own, api.core.preferences);

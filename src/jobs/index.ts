@@ -1,8 +1,24 @@
 import type { Core } from "../core/core.ts";
 import type { Store } from "../store/index.ts";
 import { later } from "./later.ts";
+import { occurrence } from "./occurrence.ts";
 import { createRunner, type RunnerOptions } from "./runner.ts";
+import { createScheduleFeed } from "./schedules.ts";
 
-/** The runner of every kind of job. */
-export const createJobRunner = (store: Store, core: Pick<Core, "notifyEach">, options: RunnerOptions) =>
-  createRunner(store, [later(core)], options);
+export interface JobOptions extends Omit<RunnerOptions, "feed"> {
+  /** Called when a schedule has moved on. */
+  onAdvance?: () => void;
+}
+
+/** The runner of every kind of job, which also makes the jobs of schedules. */
+export function createJobRunner(
+  store: Store,
+  core: Pick<Core, "notifyEach" | "schedules">,
+  { onAdvance, ...options }: JobOptions,
+) {
+  const { recipientsByZone } = core.schedules;
+  const { log } = options;
+  const kinds = [later(core), occurrence(store, core, recipientsByZone)];
+  const feed = createScheduleFeed(store, { recipientsByZone, log, ...(onAdvance && { onAdvance }) });
+  return createRunner(store, kinds, { ...options, feed });
+}

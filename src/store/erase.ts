@@ -8,6 +8,7 @@ import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { eraseFromJobs } from "./jobs.ts";
 import { limitsOf, limitsOfUser } from "./limits.ts";
+import { eraseFromSchedules } from "./schedules.ts";
 import { subscriptionsOf } from "./topics.ts";
 import type { UserWrites } from "./user-writes.ts";
 
@@ -47,7 +48,7 @@ const withoutOurs = Object.fromEntries(
  * worker has claimed becomes `uncertain`, since the worker may be sending it right now, and loses its lease. Its late
  * outcome is refused like any other and not stored.
  *
- * The user's document goes first, so that nothing more is addressed, and then the subscriptions and jobs. Deliveries go before captured messages, as
+ * The user's document goes first, so that nothing more is addressed, and then the subscriptions, schedules and jobs. Deliveries go before captured messages, as
  * `store/captured.ts` requires. A notification sent in the meantime belongs to a new user.
  */
 export function createEraser(options: {
@@ -68,6 +69,7 @@ export function createEraser(options: {
       const bare = { _id, $expr: { $eq: ["$$ROOT", { _id: "$_id" }] } };
       await writes(user, (how) => users.deleteOne(bare, how));
       await subscriptionsOf(db).deleteMany({ "_id.user": _id }, { maxTimeMS: patienceMs });
+      await eraseFromSchedules(db, user);
       await eraseFromJobs(db, user, new Date(now() + retentionDays * dayMs));
       for (;;) {
         const found = await deliveries

@@ -24,9 +24,11 @@ import { createOperatorDeliveries } from "./operator-deliveries.ts";
 import { createPreferenceStore } from "./preferences.ts";
 import { createProfileStore } from "./profiles.ts";
 import { createReceiptStore } from "./receipts.ts";
+import { createScheduleStore } from "./schedules.ts";
 import { createSuppressionStore } from "./suppressions.ts";
 import { createTally } from "./tally.ts";
 import { createTopicStore } from "./topics.ts";
+import { createTransactions } from "./transactions.ts";
 import { createUserSearch } from "./user-search.ts";
 import { createUserWrites } from "./user-writes.ts";
 import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
@@ -76,6 +78,14 @@ export function createStore(
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
   const newStoredId = clock ? () => newIdAt(now()) : newId;
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
+  const jobs = createJobStore(db, retentionDays, now);
+  const schedules = createScheduleStore({
+    db,
+    jobs,
+    inTransaction: transactions ? createTransactions({ client, now: server.now, onAbandoned }) : undefined,
+    serverNow: server.now,
+    now,
+  });
   let syncing: NodeJS.Timeout | undefined;
 
   return {
@@ -127,7 +137,8 @@ export function createStore(
     },
     /** The delivery engine's queries of one channel. */
     claims: (channel: Channel) => createClaims(db, channel, retentionDays),
-    jobs: createJobStore(db, retentionDays, now),
+    jobs,
+    schedules,
     /** The job runner's queries. */
     jobClaims: createJobClaims(db, retentionDays),
     digests: createDigestStore({

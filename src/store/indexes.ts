@@ -133,6 +133,19 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       expireAfterSeconds: 0,
     },
   ],
+  schedules: [
+    {
+      name: "due",
+      serves: "the schedules with an occurrence that is due, and the next one: active, earliest first",
+      key: { due: 1 },
+      partialFilterExpression: { due: { $exists: true } },
+    },
+    {
+      name: "recipients",
+      serves: "erasing a user",
+      key: { recipients: 1 },
+    },
+  ],
   callback_tokens: [
     {
       name: "age",
@@ -178,7 +191,9 @@ export async function prepareCollections(
     await db.createCollection("captured", { capped: true, size: capturedBytes }).catch(ignoreExisting);
   }
   // Two transactions that both create a collection would conflict.
-  const missing = ["users", "deliveries", "ledger", "jobs"].filter((name) => !existing.has(name));
+  const missing = ["users", "deliveries", "ledger", "jobs", "schedules"].filter(
+    (name) => !existing.has(name),
+  );
   // Together: one after the other took over a second on a busy machine.
   await Promise.all(missing.map((name) => db.createCollection(name).catch(ignoreExisting)));
   await Promise.all(
