@@ -153,16 +153,7 @@ const forPrograms: Record<string, Row> = {
   "DELETE /v1/jobs/:id": { path: () => `/v1/jobs/${item}`, status: 404 },
   "POST /v1/jobs/:id/pause": { path: () => `/v1/jobs/${item}/pause`, status: 404 },
   "GET /v1/schedules": {},
-  "PUT /v1/schedules/:key": {
-    path: () => "/v1/schedules/tea",
-    body: {
-      notification: { type: "new_message" },
-      recipients: ["zoe"],
-      cron: "0 16 * * *",
-      time_zone: "UTC",
-    },
-    status: 201,
-  },
+  "PUT /v1/schedules/:key": { path: () => "/v1/schedules/tea", body: {}, status: 400 },
   "GET /v1/schedules/:key": { path: () => "/v1/schedules/no", status: 404 },
   "POST /v1/schedules/:key/pause": { path: () => "/v1/schedules/no/pause", status: 404 },
   "POST /v1/schedules/:key/resume": { path: () => "/v1/schedules/no/resume", status: 404 },
