@@ -1,10 +1,11 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { PreferencesBody, type PreferencesPatch, PreferencesPatchBody } from "./core/preference-schemas.ts";
+import type { RecallRequest as WrittenRecall } from "./core/recall.ts";
 import type { WrittenSendTime } from "./core/send-time.ts";
 import { databaseName } from "./http/patterns.ts";
-import { Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
+import { CallerKey, Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
 import { bodyCheck, type Check } from "./http/validation.ts";
-import type { ListQuery, SendTime } from "./library-types.ts";
+import type { ListQuery, RecallRequest, SendTime } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
 import { canonicalLocale, localeForm } from "./model/locale.ts";
@@ -43,6 +44,12 @@ export function createLibraryInput(types: string[]) {
     type: Type.Optional(Type.String()),
     targetId: Type.Optional(Hex24),
   });
+  const recall = compile({
+    id: Type.Optional(Hex24),
+    key: Type.Optional(CallerKey),
+    user: Type.Optional(UserId),
+    users: Type.Optional(Type.Array(UserId, { minItems: 1, maxItems: 1_000 })),
+  });
   const item = compile({ user: UserId, id: ItemId });
   const userOnly = compile({ user: UserId });
   const merge = compile({ user: UserId, preferences: PreferencesPatchBody });
@@ -64,6 +71,7 @@ export function createLibraryInput(types: string[]) {
       const found = ofUser<{ user: string; id: string }>(item, { user, id });
       return { ...found, id: canonicalUser(found.id) };
     },
+    recall: (given: RecallRequest) => checked<WrittenRecall>(recall, given),
     user: (user: string) => ofUser<{ user: string }>(userOnly, { user }).user,
     merge: (user: string, preferences: PreferencesPatch) =>
       ofUser<{ user: string; preferences: PreferencesPatch }>(merge, { user, preferences }),

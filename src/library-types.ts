@@ -1,6 +1,7 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { JobRecordDto } from "./core/job-dto.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
+import type { RecallDto as RecallAnswer } from "./core/recall.ts";
 import type { ScheduleDto, ScheduleRecordDto } from "./core/schedule-dto.ts";
 import type { NotificationType } from "./core/types.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
@@ -77,7 +78,7 @@ export interface ScheduledJob {
 
 export interface Belfry {
   /**
-   * Resolves with the notification's id once it is stored with all its deliveries. A service with the `worker` role on the
+   * Resolves with the notification's id once it is stored with all its deliveries; `replaced`: the id of an earlier one. A service with the `worker` role on the
    * same database sends them. Rejects with `BelfryError`: `invalid_request`, `user_document_conflict`, `overloaded`, or
    * `database_unavailable` (then it may or may not be stored).
    *
@@ -88,7 +89,10 @@ export interface Belfry {
    * With `sendAt` or `delay` it stores a job, which a service sends at that time, at once if that is past. Until then there is
    * nothing under the `id`.
    */
-  notify(command: NotifyCommand, options?: NotifyOptions): Promise<{ id: string; job?: ScheduledJob }>;
+  notify(
+    command: NotifyCommand,
+    options?: NotifyOptions,
+  ): Promise<{ id: string; replaced?: true; job?: ScheduledJob }>;
   /** Of notifications that are sent later. */
   jobs: {
     /** Rejects with `not_found`. */
@@ -109,6 +113,12 @@ export interface Belfry {
     resume(key: string): Promise<ScheduleRecordDto>;
     delete(key: string): Promise<void>;
   };
+  /**
+   * Takes a notification back: out of the inbox, on every open page at once, and before it is sent where there is still
+   * time. Resolves with what it came to on each channel. May be repeated. Rejects with `invalid_request`, or with
+   * `database_unavailable`, when a part may be done.
+   */
+  recall(request: RecallRequest): Promise<RecallAnswer>;
   /** Items are as in the service's own API. Calls for an item that the user does not have reject with `not_found`. */
   inbox: {
     /** Newest first. A user who does not exist has an empty inbox. */
@@ -144,6 +154,13 @@ export interface Belfry {
   /** Waits for pending writes. The client stays open. */
   close(): Promise<void>;
 }
+
+export type { RecallAnswer };
+
+/** By its `id`, or all of a user's with the caller's `key`. */
+export type RecallRequest =
+  | { id: string; user?: string; users?: string[] }
+  | ({ key: string } & ({ user: string } | { users: string[] }));
 
 export interface ListQuery extends Partial<Omit<InboxQuery, "archived">> {
   user: string;

@@ -34,6 +34,8 @@ export type {
   LocaleTexts,
   NotifyCommand,
   NotifyOptions,
+  RecallAnswer,
+  RecallRequest,
   ScheduledJob,
   ScheduleInput,
 } from "./library-types.ts";
@@ -106,6 +108,11 @@ export function createBelfry(options: BelfryOptions): Belfry {
   async function notifyWithin(session: ClientSession, command: NotifyCommand): Promise<{ id: string }> {
     const { plan, store } = await openedFor(session);
     const planned = plan(command);
+    if (planned.replaces)
+      throw new BelfryError(
+        "invalid_request",
+        "`replace` needs a transaction of its own: call it without a session.",
+      );
     await usable(store.join(session, [planned]));
     return { id: planned.id };
   }
@@ -132,8 +139,12 @@ export function createBelfry(options: BelfryOptions): Belfry {
       if (written.send_at !== undefined || written.delay !== undefined)
         return notifyLater(command, written, session);
       if (session) return notifyWithin(session, command);
-      const { id } = await (await opened()).notify(command);
-      return { id };
+      const { id, replaced } = await (await opened()).notify(command);
+      return { id, ...(replaced && { replaced }) };
+    },
+    async recall(given) {
+      const request = input.recall(given);
+      return (await opened()).recall(request);
     },
     jobs: {
       get: async (id) => jobRecordDto(await (await opened()).jobs.show(input.job(id))),

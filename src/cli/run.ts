@@ -10,6 +10,7 @@ import { inbox } from "./inbox.ts";
 import { jobs } from "./jobs.ts";
 import { ledger } from "./ledger.ts";
 import { preferences } from "./preferences.ts";
+import { recall } from "./recall.ts";
 import { redrive } from "./redrive.ts";
 import {
   schedules,
@@ -34,7 +35,7 @@ import { why } from "./why.ts";
 
 const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
-  Notify: { send, simulate },
+  Notify: { send, recall, simulate },
   Look: { users, inbox, preferences, types, deliveries, show, why, digests, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
   Repeat: {

@@ -3,6 +3,7 @@ import type { Target } from "../core/notify.ts";
 import type { SentLater } from "../core/send-later.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
 import { iso } from "../model/schema.ts";
+import { isUserId } from "../model/user-id.ts";
 import { asUsage, type Given, required, suggestion, UsageError, userId } from "./arguments.ts";
 import { openCore, withSession } from "./session.ts";
 import { terminal, watched } from "./terminal.ts";
@@ -21,6 +22,8 @@ export const send = {
     body: { value: "<text>", description: "the text" },
     data: { value: "<json>", description: "a JSON object for the templates of the type" },
     channel: { value: "<channel,…>", description: `${ways.join(", ")}; by default the channels of the type` },
+    key: { value: "<key>", description: "your own name for it, for `belfry recall`" },
+    replace: { description: "replace the user's newest notification with this key" },
     at: { value: "<time>", description: "send it then: ISO 8601 with its zone, or Unix milliseconds" },
     delay: { value: "<duration>", description: "send it so much later, such as 2h" },
     json: { description: "print JSON" },
@@ -40,6 +43,10 @@ export const send = {
     if ((body?.length ?? 0) > maxBody) throw new UsageError(`--body must have at most ${maxBody} characters`);
     const data = dataOf(given.values.data);
     const wanted = given.values.channel?.split(",").map((one) => one.trim());
+    const { key } = given.values;
+    if (key !== undefined && !isUserId(key))
+      throw new UsageError("--key must have 1 to 128 characters, at least one of them visible");
+    if (key === undefined && given.flags.has("replace")) throw new UsageError("--replace needs --key");
     const unknown = wanted?.find((one) => !ways.includes(one));
     if (unknown !== undefined) throw new UsageError(`--channel must name some of ${ways.join(", ")}`);
 
@@ -55,6 +62,8 @@ export const send = {
         ...(body !== undefined && { body }),
         ...(data && { data }),
         ...(wanted && { channels: [...new Set(wanted)] }),
+        ...(key !== undefined && { key }),
+        ...(given.flags.has("replace") && { replace: true }),
       };
       const written = { send_at: given.values.at, delay: given.values.delay };
       const due = asUsage(() => sendTime(written, { at: "--at", delay: "--delay" }));
@@ -62,11 +71,11 @@ export const send = {
         const later = sendLater({ notification, users: [user], due, written });
         return tellLater(await watched("storing", later), given);
       }
-      const { id } = await watched("storing", notify({ ...notification, user }));
-      if (given.flags.has("json")) terminal.print(JSON.stringify({ id }));
+      const { id, replaced } = await watched("storing", notify({ ...notification, user }));
+      if (given.flags.has("json")) terminal.print(JSON.stringify({ id, ...(replaced && { replaced }) }));
       else
         terminal.print(
-          `Stored as notification ${id}. To see its deliveries: belfry deliveries --notification ${id}`,
+          `${replaced ? "Replaced" : "Stored as"} notification ${id}. To see its deliveries: belfry deliveries --notification ${id}`,
         );
     });
   },

@@ -25,6 +25,8 @@ import type {
   ProfileBody,
   ProfilePatch,
   ReadAllAnswer,
+  RecallAnswer,
+  RecallBody,
   Subscriber,
   SubscriberPage,
   SubscribersBody,
@@ -143,6 +145,13 @@ export class BelfryClient {
   readonly jobs: ReturnType<typeof jobCalls>;
   /** Notifications that are sent again and again. Needs an API key. */
   readonly schedules: ReturnType<typeof scheduleCalls>;
+  /**
+   * Takes a notification back: out of the inbox, on every open page at once, and before it is sent where there is still time.
+   * By its `id`, or all of a user's with your `key`. The answer tells what it came to on each channel. Needs an API key.
+   */
+  recall(notification: RecallBody): Promise<RecallAnswer> {
+    return this.#request({ method: "POST", path: "/v1/notifications/recall", body: notification });
+  }
 
   /** Each answer has the inbox's `rev`, `unread`, `unseen` and `total`. Repeating a change has no further effect. */
   readonly inbox = {

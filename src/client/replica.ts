@@ -19,10 +19,13 @@ export function applied(replica: Replica, changes: readonly WireChange[], standi
     if (change.rev <= replica.rev) continue;
     const id = change.change === "deleted" ? change.id : change.item.id;
     const at = items.findIndex((item) => item.id === id);
-    if (change.change === "deleted") {
+    // A replaced item has a new place.
+    const stays = change.change !== "deleted" && items[at]?.created_rev === change.item.created_rev;
+    if (stays) items[at] = change.item;
+    else {
       if (at >= 0) items.splice(at, 1);
-    } else if (at >= 0) items[at] = change.item;
-    else insert(items, change.item);
+      if (change.change !== "deleted") insert(items, change.item);
+    }
   }
   const { rev, unread, unseen, total, preferences_rev } = standing;
   const state = { rev, unread, unseen, total, ...(preferences_rev !== undefined && { preferences_rev }) };

@@ -48,6 +48,8 @@ export interface NotificationAnswer {
     user_id: string;
     /** The notification's id, if it was stored. */
     id?: string;
+    /** It has replaced an earlier notification, whose id this is. */
+    replaced?: boolean;
     error?: {
       code: string;
       message: string;
@@ -110,6 +112,10 @@ export interface ScheduledNotification {
   data?: Record<string, unknown>;
   /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
   topic?: string;
+  /** Your own name for it, up to 128 characters, such as `order-1001`. The user's notifications with this key can be taken back. */
+  key?: string;
+  /** Replaces the user's newest notification with this `key`, under that one's id: in the inbox, where it is unread and on top again, and wherever it has not been sent. What was sent is followed by a new message. */
+  replace?: boolean;
   /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
   channels?:
     | Array<"email" | "sms" | "webhook" | "inbox">
@@ -245,6 +251,10 @@ export interface Delivery {
   digest?: Digest;
   /** The delivery that gathers this one with others. */
   digest_id?: string;
+  /** The caller's own name for the notification. */
+  key?: string;
+  /** When its caller took it back. */
+  recalled_at?: string;
   /** When a pending delivery may be sent. */
   due?: string;
   created_at: string;
@@ -296,6 +306,37 @@ export interface DryRunAnswer {
   notifications: Array<{
     user_id: string;
     channels: ExpectedDelivery[];
+  }>;
+}
+
+export interface RecallBody {
+  /** The notification's id. */
+  id?: string;
+  /** In place of `id`: all notifications of the user that were sent with this `key`. */
+  key?: string;
+  /** Whose it is. Needed with `key`. Without it Belfry searches for the user of the `id`. */
+  user_id?: string;
+  /** Several users, each once. */
+  user_ids?: string[];
+}
+
+export interface RecallReceipt {
+  notification_id: string;
+  channel: "inbox" | "email" | "sms" | "webhook";
+  /** Absent for the inbox. */
+  delivery_id?: string;
+  /** `stopped`: it is not sent. `withdrawn`: it is no longer in the inbox. `in_flight`: it is being sent at this moment, and is not tried again. `too_late`: it was sent. `nothing`: it had ended without being sent, and stays so. */
+  result: "stopped" | "withdrawn" | "in_flight" | "too_late" | "nothing";
+  /** When it was sent. Of a stopped delivery: an earlier attempt may have arrived, or one of the user's addresses has it. */
+  sent_at?: string;
+}
+
+export interface RecallAnswer {
+  /** In the order of the request. Empty: no user has the notification. */
+  users: Array<{
+    user_id: string;
+    /** One per notification and channel, newest first. Empty: the user has no such notification. */
+    receipts: RecallReceipt[];
   }>;
 }
 
@@ -543,13 +584,17 @@ export interface InboxItem {
   target_id?: string;
   topic?: string;
   data?: Record<string, unknown>;
+  /** Items with the same value belong together: the type's `group.by`. */
+  group?: string;
+  /** Who caused it: the type's `group.actor`. */
+  actor?: string;
   created_at: string;
   updated_at: string;
   read: boolean;
   archived: boolean;
   /** The inbox's `rev` when the item last changed. */
   rev: number;
-  /** The inbox's `rev` when the item was added. Lists are sorted by it, newest first. */
+  /** The inbox's `rev` when the item was added or last replaced. Lists are sorted by it, newest first. */
   created_rev: number;
 }
 

@@ -18,6 +18,7 @@ import type { TypeRegistry } from "./notification-types.ts";
 import { createNotifier } from "./notify.ts";
 import { createPreferences } from "./preferences.ts";
 import { createPreview } from "./preview.ts";
+import { createRecall } from "./recall.ts";
 import { createReceiver } from "./receipts.ts";
 import { createRedrive } from "./redrive.ts";
 import { createSchedules } from "./schedules.ts";
@@ -85,6 +86,7 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     inbox,
     dryRun: createDryRun(store, registry, notifier, timeZone),
     explain: createExplain(store),
+    recall: createRecall(store, touch),
     preferences,
     unsubscribe: createUnsubscribe(registry, preferences),
     history: createHistory(store, inbox),

@@ -28,14 +28,18 @@ export function createDeliveries(
 
     /**
      * Resends it under the same id, with all tries. Rejects with `not_found`, and with `delivery_not_retryable` for a
-     * delivery that was sent or is being sent.
+     * delivery that was sent, is being sent or was recalled.
      */
     async retry(id: string): Promise<DeliveryRecord> {
       const moved = await deliveries.retry(id, now());
       const delivery = await show(id);
       if (!moved) {
         const arrived = delivery.state === "sent" || delivery.state === "delivered";
-        const why = arrived ? "it was already sent" : (notOwn[delivery.state] ?? "it is still being sent");
+        const why = arrived
+          ? "it was already sent"
+          : delivery.recalledAt !== undefined
+            ? "its caller has taken it back"
+            : (notOwn[delivery.state] ?? "it is still being sent");
         throw new BelfryError(
           "delivery_not_retryable",
           `The delivery ${id} is ${delivery.state}: ${delivery.user === nobody ? "its user was erased" : why}.`,
@@ -51,7 +55,6 @@ export function createDeliveries(
 const notOwn: Partial<Record<DeliveryState, string>> = {
   held: "it waits in a digest",
   digested: "it is in the message of a digest",
-  recalled: "its caller took it back",
 };
 
 export type Deliveries = ReturnType<typeof createDeliveries>;

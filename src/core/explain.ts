@@ -6,6 +6,7 @@ import { InboxItemDto, inboxItemDto } from "../model/inbox-dto.ts";
 import { iso, Time } from "../model/schema.ts";
 import type { Store } from "../store/index.ts";
 import { DeliveryRecordDto, deliveryRecordDto } from "./delivery-dto.ts";
+import { createOwnerSearch } from "./owner.ts";
 import { decisionInWords } from "./rules-in-words.ts";
 
 const Event = Type.Object(
@@ -37,12 +38,13 @@ type Event = Explanation["events"][number];
  * The whole story of one notification to one user: its inbox item, each delivery with decisions and attempts, and all of
  * it in order. Without `user` it is found by its deliveries, else in all inboxes. Rejects with `not_found`.
  */
-export function createExplain({ deliveries, inbox, search }: Pick<Store, "deliveries" | "inbox" | "search">) {
+export function createExplain(store: Pick<Store, "deliveries" | "inbox" | "search" | "recall">) {
+  const { deliveries, inbox, recall } = store;
+  const search = createOwnerSearch(store);
   const unknown = (text: string) => new BelfryError("not_found", text);
 
   async function ownerOf(id: string): Promise<string> {
-    const [delivery] = await deliveries.page({ notification: id }, undefined, 1);
-    const user = delivery?.user ?? (await search.withNotification(id))?.user;
+    const user = await search(id);
     if (user === undefined) throw unknown(`No inbox and no delivery has a notification ${id}.`);
     if (user === nobody) throw unknown(`The user of the notification ${id} was erased.`);
     return user;
@@ -51,19 +53,23 @@ export function createExplain({ deliveries, inbox, search }: Pick<Store, "delive
   return async (id: string, owner?: string): Promise<Explanation> => {
     const user = owner ?? (await ownerOf(id));
     const [records, found] = await Promise.all([deliveries.ofNotification(user, id), inbox.get(user, id)]);
-    if (records.length === 0 && !found) throw unknown(`This user has no notification ${id}.`);
+    const withdrawal = found ? undefined : await recall.withdrawal(user, id);
+    if (records.length === 0 && !found && !withdrawal) throw unknown(`This user has no notification ${id}.`);
     const item = found && inboxItemDto(found.item);
     const sent = records.map(deliveryRecordDto);
     const created_at = iso(records[0]?.createdAt ?? secondsOfId(id) * 1_000);
     const events: Event[] = [
       { at: created_at, text: "accepted and stored" },
       ...(item ? itemEvents(item) : []),
+      ...(withdrawal === undefined
+        ? []
+        : [{ at: iso(withdrawal.at), channel: "inbox", text: "taken back by the caller" }]),
       ...sent.flatMap(deliveryEvents),
     ];
     return {
       id,
       user_id: user,
-      type: sent[0]?.type ?? item?.type ?? "",
+      type: sent[0]?.type ?? item?.type ?? withdrawal?.type ?? "",
       created_at,
       ...(item && { item }),
       deliveries: sent,
@@ -85,7 +91,7 @@ function itemEvents({ created_at, updated_at, read, archived }: Static<typeof In
 }
 
 function deliveryEvents(one: DeliveryRecordDto): Event[] {
-  const { channel, status, reason, detail, decisions, attempts, updated_at, due } = one;
+  const { channel, status, reason, detail, decisions, attempts, updated_at, recalled_at, due } = one;
   const isOver = status !== "pending" && status !== "sending";
   return [
     ...decisions.map(({ at, rule, ...decision }) => ({
@@ -99,8 +105,13 @@ function deliveryEvents(one: DeliveryRecordDto): Event[] {
       channel,
       text: [`${provider}: ${outcome}`, code, text].filter((part) => part !== undefined).join(" "),
     })),
+    ...(recalled_at === undefined ? [] : [{ at: recalled_at, channel, text: recallInWords(status) }]),
     isOver
       ? { at: updated_at, channel, text: [status, reason, detail].filter(Boolean).join(", ") }
       : { at: due ?? updated_at, channel, text: status === "pending" ? "due" : "being sent" },
   ];
 }
+
+/** A recall that is too late is noted, too. */
+const recallInWords = (status: string): string =>
+  `taken back by the caller${["sent", "delivered", "digested"].includes(status) ? ", too late" : ""}`;

@@ -21,12 +21,12 @@ export type Opened =
       resumed: boolean;
       /** Call it well within `keyLeaseMs`, or an equal request takes over. */
       extend(): Promise<void>;
-      /** Stores the answer for repeated requests. */
-      finish(failures: KeptFailure[]): Promise<void>;
+      /** Stores the answer for repeated requests. `replaced`: the earlier notifications. */
+      finish(failures: KeptFailure[], replaced?: Array<{ at: number; id: string }>): Promise<void>;
       /** Gives up without an answer: an equal request may start at once. */
       giveUp(): Promise<void>;
     }
-  | { ids: string[]; failures: KeptFailure[] };
+  | { ids: string[]; failures: KeptFailure[]; replaced?: number[] };
 
 /**
  * Gives equal requests one answer. Rejects with `idempotency_in_progress` while another process works on the request,
@@ -54,7 +54,8 @@ export function createIdempotency({
       const kept = await keys.begin(name, { request, ids, lease, expireAt: now() + keyWindowMs }, now());
       if (!kept) return ours(ids, lease, false);
       if (kept.request !== request) throw new BelfryError("idempotency_mismatch");
-      if (kept.failures) return { ids: kept.ids, failures: kept.failures };
+      const { ids: answered, failures, replaced } = kept;
+      if (failures) return { ids: answered, failures, ...(replaced && { replaced }) };
       if (!kept.lease || kept.lease.until > now()) throw inProgress(kept.lease, now());
       if (await keys.takeOver(name, kept.lease, lease)) return ours(kept.ids, lease, true);
     }
@@ -64,7 +65,7 @@ export function createIdempotency({
         ids,
         resumed,
         extend: () => keys.extend(name, { ...lease, until: now() + keyLeaseMs }),
-        finish: (failures) => keys.finish(name, lease, failures),
+        finish: (failures, replaced) => keys.finish(name, lease, failures, replaced),
         giveUp: () => keys.giveUp(name, lease),
       };
     }

@@ -19,6 +19,7 @@ import type { Leases } from "../store/commit.ts";
 import type { Store } from "../store/index.ts";
 import { createCommitQueue } from "./commit-queue.ts";
 import type { TypeRegistry } from "./notification-types.ts";
+import { createReplace } from "./replace.ts";
 import { createSendMany, type Keyed } from "./send-many.ts";
 import type { RegisteredType } from "./type-rules.ts";
 
@@ -46,19 +47,21 @@ export interface Target {
   id: string;
 }
 
-/** Stored when there is no error. */
+/** Stored when there is no error. `replaced`: it has replaced an earlier notification, whose id this is. */
 export interface Outcome extends Target {
   error?: BelfryError;
+  replaced?: true;
 }
 
 /** Turns commands into stored notifications and deliveries. */
 export function createNotifier(
-  store: Pick<Store, "commit" | "idempotency" | "newId" | "newTimedId" | "now">,
+  store: Pick<Store, "commit" | "replace" | "idempotency" | "newId" | "newTimedId" | "now">,
   registry: Pick<TypeRegistry, "get" | "keys">,
   options: NotifierOptions = {},
 ) {
   const { engine, announce, touch, maxBatch = 300, maxWaiting = 10_000, answerMs, onBatch } = options;
   const plan = createPlanner(store, registry);
+  const replace = createReplace(store, { announce, touch });
   const queue = createCommitQueue({ commit, maxItems: maxBatch, answerMs });
 
   async function commit(
@@ -102,11 +105,16 @@ export function createNotifier(
     // A broadcast waits by itself while the queue is long.
     if (!command.bulk) refuseWhenFull(targets.length);
     const results = await Promise.allSettled(
-      targets.map((target) => queue.submit(addressed(planned, target, store), targets, command.bulk)),
+      targets.map((target) => {
+        const one = addressed(planned, target, store);
+        return one.replaces ? replace(one) : queue.submit(one, targets, command.bulk);
+      }),
     );
     return targets.map((target, at) => {
-      const error = errorOf(results[at] as PromiseSettledResult<unknown>);
-      return { ...target, ...(error && { error }) };
+      const result = results[at] as (typeof results)[number];
+      const error = errorOf(result);
+      const found = result.status === "fulfilled" ? result.value : undefined;
+      return { ...target, ...(found?.replaced && { id: found.id, replaced: true }), ...(error && { error }) };
     });
   }
   const sendMany = createSendMany(store, { plan, notifyEach });
@@ -121,19 +129,20 @@ export function createNotifier(
     async notify(
       command: NotifyCommand,
       keyed?: Keyed,
-    ): Promise<{ id: string; timestamp: number; replayed: boolean }> {
+    ): Promise<{ id: string; timestamp: number; replayed: boolean; replaced?: true }> {
       if (keyed) {
         const { user, ...rest } = command;
         const { outcomes, replayed } = await sendMany(rest, [user], keyed.key, keyed.path);
-        const [{ id, error }] = outcomes as [Outcome];
+        const [{ id, error, replaced }] = outcomes as [Outcome];
         if (error) throw error;
-        return { id, timestamp: secondsOfId(id), replayed };
+        return { id, timestamp: secondsOfId(id), replayed, ...(replaced && { replaced }) };
       }
       const planned = plan(command);
       refuseWhenFull(1);
-      await queue.submit(planned);
+      const found = planned.replaces ? await replace(planned) : await queue.submit(planned);
       const timestamp = planned.item?.timestamp ?? Math.floor(store.now() / 1000);
-      return { id: planned.id, timestamp, replayed: false };
+      const { id } = found ?? planned;
+      return { id, timestamp, replayed: false, ...(found?.replaced && { replaced: true }) };
     },
     notifyEach,
     sendMany,
@@ -154,13 +163,25 @@ export function createPlanner(
     const type = registry.get(command.type);
     if (!type)
       throw invalidRequest([{ pointer: "/type", detail: `must be one of ${registry.keys.join(", ")}` }]);
+    if (command.replace && command.key === undefined)
+      throw invalidRequest([
+        { pointer: "/key", detail: "is missing: replace needs the key of what it replaces" },
+      ]);
     const size = measure(command);
     if (typeof size !== "number") throw invalidRequest([size]);
     const id = newId();
     const at = now();
     const user = command.user;
-    const { title, body, targetId, topic, data } = command;
+    const { title, body, targetId, topic, data, key, replace } = command;
     const words = { ...(title !== undefined && { title }), ...(body !== undefined && { body }) };
+    const content = {
+      key: command.type,
+      at,
+      ...words,
+      ...(targetId !== undefined && { targetId }),
+      ...(topic !== undefined && { topic }),
+      ...(data !== undefined && { data }),
+    };
     const item: StoredInboxItem = {
       id,
       timestamp: Math.floor(at / 1000),
@@ -171,14 +192,8 @@ export function createPlanner(
       ...(targetId !== undefined && { target_id: targetId }),
       ...(topic !== undefined && { topic }),
       ...(data !== undefined && { data }),
-    };
-    const content = {
-      key: command.type,
-      at,
-      ...words,
-      ...(targetId !== undefined && { targetId }),
-      ...(topic !== undefined && { topic }),
-      ...(data !== undefined && { data }),
+      ...(key !== undefined && { caller_key: key }),
+      ...type.groupOf(content),
     };
     const { outbound, inInbox, rulesOf } = wantedChannels(command, type);
     const { isLocked, isOnByDefault } = type.inboxChoice;
@@ -187,6 +202,7 @@ export function createPlanner(
       id,
       user,
       bytes: size * (outbound.length + (inInbox ? 1 : 0)),
+      ...(key !== undefined && replace && { replaces: { key, item, content } }),
       ...(isKept && { item }),
       ...(isKept &&
         !isLocked && {
@@ -208,6 +224,7 @@ export function createPlanner(
           ...(rules && { rules }),
           ...(wait !== undefined && { due: at + wait }),
           ...(command.bulk && { bulk: command.bulk }),
+          ...(key !== undefined && { key }),
         };
       }),
     };
@@ -238,15 +255,17 @@ function addressed(
   { user, id }: Target,
   { newId }: Pick<Store, "newId">,
 ): PlannedNotification {
-  const { item, ask, deliveries, bytes = 0 } = planned;
+  const { item, ask, deliveries, bytes = 0, replaces } = planned;
   const timestamp = secondsOfId(id);
+  // A repeated request takes its time from the id, so the item has the time of the id.
+  const own = (one: StoredInboxItem) => ({ ...one, id, user_id: user, timestamp });
   return {
     id,
     user,
     bytes,
-    // A repeated request takes its time from the id, so the item has the time of the id.
-    ...(item && { item: { ...item, id, user_id: user, timestamp } }),
+    ...(item && { item: own(item) }),
     ...(ask && { ask }),
+    ...(replaces && { replaces: { ...replaces, item: own(replaces.item) } }),
     deliveries: deliveries.map((one) => ({ ...one, id: newId() })),
     once: true,
   };

@@ -48,7 +48,7 @@ export function createSendMany(
     const request = digestOfRequest("POST", path, { ...command, users });
     const opened = await open(key, request, users.length);
     const wanted = targets(opened.ids);
-    if ("failures" in opened) return { outcomes: withFailures(wanted, opened.failures), replayed: true };
+    if ("failures" in opened) return { outcomes: answered(wanted, opened), replayed: true };
     // Two processes that work on one key would not always see each other's deliveries.
     const working = setInterval(() => opened.extend().catch(() => {}), keyLeaseMs / 3);
     try {
@@ -59,7 +59,8 @@ export function createSendMany(
         missing.length > 0 ? notifier.notifyEach(command, missing) : [],
         recordless.length > 0 ? notifier.notifyEach({ ...command, channels: ["inbox"] }, recordless) : [],
       ]);
-      const byId = new Map(sent.flat().map((one) => [one.id, one]));
+      const asked = [...missing, ...recordless];
+      const byId = new Map(sent.flat().map((one, at) => [asked[at]?.id, one]));
       const outcomes = wanted.map((one) => byId.get(one.id) ?? one);
       await keep(opened, outcomes);
       return { outcomes, replayed: false };
@@ -82,19 +83,23 @@ export interface Keyed {
  * Does not store an answer with a transient error, so that its caller can retry. A failure to store the answer says
  * nothing about the notifications: a retry finds them stored.
  */
-async function keep(
-  opened: Exclude<Opened, { failures: KeptFailure[] }>,
-  outcomes: Outcome[],
-): Promise<void> {
+async function keep(opened: Exclude<Opened, Answered>, outcomes: Outcome[]): Promise<void> {
   const failures = outcomes.flatMap(({ error }, at) => (error ? [{ at, code: error.code }] : []));
+  const replaced = outcomes.flatMap((one, at) => (one.replaced ? [{ at, id: one.id }] : []));
   const passing = outcomes.some(({ error }) => error !== undefined && error.status >= 500);
-  await (passing ? opened.giveUp() : opened.finish(failures)).catch(() => {});
+  await (passing ? opened.giveUp() : opened.finish(failures, replaced)).catch(() => {});
 }
 
-function withFailures(targets: Target[], failures: KeptFailure[]): Outcome[] {
+type Answered = Extract<Opened, { failures: KeptFailure[] }>;
+
+function answered(targets: Target[], { failures, replaced }: Answered): Outcome[] {
   const codes = new Map(failures.map(({ at, code }) => [at, code]));
   return targets.map((target, at) => {
     const code = codes.get(at);
-    return { ...target, ...(code && { error: new BelfryError(code) }) };
+    return {
+      ...target,
+      ...(replaced?.includes(at) && { replaced: true }),
+      ...(code && { error: new BelfryError(code) }),
+    };
   });
 }

@@ -18,6 +18,7 @@ import {
 } from "../model/rules.ts";
 import { type Expression, parseExpression } from "./expressions.ts";
 import { type TemplateUser, variables } from "./templates.ts";
+import { type ItemGroup, readGroup } from "./type-group.ts";
 import type { NotificationType } from "./types.ts";
 
 /** A type as the core uses it: without its templates. */
@@ -38,6 +39,8 @@ export interface RegisteredType extends TypeRules {
     content: DeliveryContent,
     user: TemplateUser,
   ): string | undefined;
+  /** The group of an inbox item, and who caused it. */
+  groupOf(content: DeliveryContent): ItemGroup;
   /** The problems of `data` with the type's `data_schema`. */
   dataProblems(data: unknown): ErrorDetail[];
 }
@@ -100,6 +103,8 @@ export function readRules(
     const guess = didYouMean(category, [...categories.keys()]);
     problems.push(`type ${key}, category: ${category} is not in \`categories\`${guess}`);
   }
+  const group = readGroup(key, type, engine);
+  problems.push(...group.problems);
   const schema = readSchema(type.data_schema);
   if (typeof schema === "string") problems.push(`type ${key}, data_schema: ${schema}`);
 
@@ -125,6 +130,7 @@ export function readRules(
       return own.find((one) => !one.holds(scope))?.source;
     },
     by: (rule, channel, content, user) => keys.get(`${rule} ${channel}`)?.text(variables(content, user)),
+    groupOf: group.groupOf,
     dataProblems: (data) => (typeof schema === "function" ? problemsOf(schema, data ?? {}) : []),
   };
   return { registered, problems };

@@ -93,6 +93,16 @@ export const NotificationTypeSchema = Type.Object(
     priority: Type.Optional(Type.Union(priorities.map((one) => Type.Literal(one)))),
     /** The JSON Schema of `data`. */
     data_schema: Type.Optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
+    /** Which inbox items the tag shows as one row, and who caused them: Liquid expressions. */
+    group: Type.Optional(
+      Type.Object(
+        {
+          by: Type.String({ minLength: 1, maxLength: 1_000 }),
+          actor: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Outbound channels, each with its templates and rules. */
     channels: Type.Unsafe<ChannelEntries>(
       Type.Object(

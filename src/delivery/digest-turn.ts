@@ -17,12 +17,12 @@ export function createDigestTurn(
   limits: Limits,
   timeZone: string,
 ) {
-  return async (
+  return async function turn(
     delivery: HeldDelivery,
     { scope, by }: DigestKey,
     recipient: Recipient,
     unreachable: Facts["unreachable"],
-  ): Promise<Verdict> => {
+  ): Promise<Verdict> {
     const { id, user, channel } = delivery;
     const preferences = recipient.preferences ?? {};
     const zone = recipient.timeZone ?? timeZone;
@@ -61,7 +61,7 @@ export function createDigestTurn(
     }
     // Until then they wait, and may still be read.
     if (decision.verdict === "later") return { result: { kind: "decided", decision } };
-    await conclude();
+    if (!(await conclude())) return turn(delivery, { scope, by }, recipient, unreachable);
     if (decision.verdict === "skip") return { result: { kind: "decided", decision } };
     const { content, of = delivery.notification } = found.gathering.message(delivery.content, { scope, by });
     return { send: content, notification: of };

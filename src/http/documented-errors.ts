@@ -47,6 +47,7 @@ const more: Record<string, ErrorCode[]> = {
   "GET /v1/deliveries/:id/message": ["not_found"],
   "GET /v1/notifications/:id": ["not_found"],
   "POST /v1/digests/:id/release": ["not_found", "digest_not_open"],
+  "POST /v1/notifications/recall": ["user_document_conflict"],
   "POST /v1/deliveries/:id/retry": ["not_found", "delivery_not_retryable"],
   "DELETE /v1/suppressions/:user_id/:channel": ["not_found"],
   "POST /v1/types/:key/preview": ["not_found"],

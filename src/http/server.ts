@@ -41,6 +41,7 @@ import { jobRoutes } from "./v1/jobs.ts";
 import { ledgerRoutes } from "./v1/ledger.ts";
 import { notificationRoutes } from "./v1/notifications.ts";
 import { preferenceRoutes } from "./v1/preferences.ts";
+import { recallRoutes } from "./v1/recall.ts";
 import { scheduleRoutes } from "./v1/schedules.ts";
 import { suppressionRoutes } from "./v1/suppressions.ts";
 import { testClockRoutes } from "./v1/test-clock.ts";
@@ -193,6 +194,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     suppressionRoutes(own, api.core.suppressions);
     tokenRoutes(own, api.tokens);
     notificationRoutes(own, api.core);
+    recallRoutes(own, api.core);
     jobRoutes(own, api.core);
     scheduleRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);

@@ -38,6 +38,10 @@ export interface DeliverySummary {
   digest?: { scope: string; by?: string; count: number; isOpen: boolean };
   /** The digest that it is in. */
   into?: string;
+  /** The caller's own name for the notification. */
+  key?: string;
+  /** When its caller took it back. */
+  recalledAt?: number;
   /** When a pending delivery may be sent. */
   due?: number;
   createdAt: number;

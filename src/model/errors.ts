@@ -72,7 +72,7 @@ export const errorCodes = {
   delivery_not_retryable: {
     status: 409,
     description:
-      "The delivery was sent or is being sent. Only a delivery that ended in another way can be retried.",
+      "The delivery was sent, is being sent or was taken back. Only a delivery that ended in another way can be retried.",
   },
   job_not_changeable: {
     status: 409,

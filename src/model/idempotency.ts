@@ -10,8 +10,10 @@ export interface KeyLease {
 export interface KeptRequest {
   /** Digest of what was asked. */
   request: string;
-  /** Made beforehand: the notification's of each recipient, in their order. */
+  /** Made beforehand: the notification's of each recipient, in their order. Once answered, those of the answer. */
   ids: string[];
+  /** Which recipients' notifications have replaced an earlier one. */
+  replaced?: number[];
   /** The lease of the process that works on it; absent when it is answered. */
   lease?: KeyLease;
   /** The answer: all are stored but these. */

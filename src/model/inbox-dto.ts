@@ -30,13 +30,18 @@ export const InboxItemDto = Type.Object(
     data: Type.Optional(
       Type.Unsafe<Record<string, unknown>>(Type.Object({}, { additionalProperties: true })),
     ),
+    group: Type.Optional(
+      Type.String({ description: "Items with the same value belong together: the type's `group.by`." }),
+    ),
+    actor: Type.Optional(Type.String({ description: "Who caused it: the type's `group.actor`." })),
     created_at: Time(),
     updated_at: Time(),
     read: Type.Boolean(),
     archived: Type.Boolean(),
     rev: Type.Integer({ description: "The inbox's `rev` when the item last changed." }),
     created_rev: Type.Integer({
-      description: "The inbox's `rev` when the item was added. Lists are sorted by it, newest first.",
+      description:
+        "The inbox's `rev` when the item was added or last replaced. Lists are sorted by it, newest first.",
     }),
   },
   { title: "InboxItem" },
@@ -57,8 +62,8 @@ export type WireMessage =
   | { type: "bye"; retry_ms: number };
 
 export function inboxItemDto(item: InboxItem): InboxItemDto {
-  const { id, key, title, body, target_id, topic, data, timestamp } = item;
-  const { changed, is_new, archived, rev, created_rev } = item;
+  const { id, key, title, body, target_id, topic, data, group, actor } = item;
+  const { timestamp, changed, is_new, archived, rev, created_rev } = item;
   return {
     id,
     type: key,
@@ -67,6 +72,9 @@ export function inboxItemDto(item: InboxItem): InboxItemDto {
     ...(target_id !== undefined && { target_id }),
     ...(topic !== undefined && { topic }),
     ...(data !== undefined && { data }),
+    // An older system may have stored something else under these names.
+    ...(typeof group === "string" && { group }),
+    ...(typeof actor === "string" && { actor }),
     created_at: new Date(timestamp * 1000).toISOString(),
     updated_at: new Date(changed * 1000).toISOString(),
     read: !is_new,

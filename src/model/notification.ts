@@ -21,6 +21,10 @@ export interface NotifyCommand {
    * record.
    */
   channels?: ReadonlyArray<Channel | "inbox"> | Readonly<Record<Channel | "inbox", CallRules>>;
+  /** The caller's own name for it, by which the user's notification can be taken back. Several may have the same. */
+  key?: string;
+  /** It replaces the user's newest notification with this key, under that one's id. */
+  replace?: boolean;
   /** A part of a broadcast: single notifications overtake it. */
   bulk?: true;
 }
@@ -48,6 +52,11 @@ export interface StoredInboxItem {
   archived?: boolean;
   /** Unix seconds of its last change, once it has changed. */
   changed?: number;
+  /** The `key` of the call. The field `key` is the type's. */
+  caller_key?: string;
+  /** The tag shows neighbours of one group as one row, and names their actors. */
+  group?: string;
+  actor?: string;
 }
 
 /** `skip` newest ones are passed over; `limit` 0 asks for the counts alone. */
@@ -75,6 +84,8 @@ export interface PlannedNotification {
   /** Asked of the user's preferences. Absent: the inbox keeps the item in any case. */
   ask?: InboxQuestion;
   deliveries: PlannedDelivery[];
+  /** It replaces the newest notification with this key. Both have the new content, whatever channels are planned. */
+  replaces?: { key: string; item: StoredInboxItem; content: DeliveryContent };
   /** About so many to store, all of it; absent: few. */
   bytes?: number;
   /** It may be stored already, or be on its way there, under the same id: then it is not stored again. */
@@ -88,6 +99,13 @@ export interface InboxQuestion {
   topic?: string;
   /** Where the user has chosen nothing. */
   isOnByDefault: boolean;
+}
+
+/** A stored notification that may have replaced another, whose id it has then. `deliveries`: the new ones. */
+export interface Replaced {
+  id: string;
+  replaced: boolean;
+  deliveries: PlannedDelivery[];
 }
 
 /** A repeated notification has been stored before. */
@@ -105,6 +123,10 @@ export interface PlannedDelivery {
   rules?: CallRules;
   /** Unix ms; absent: it is due now. */
   due?: number;
+  /** The caller's own name for the notification. */
+  key?: string;
+  /** Tells it from the notification's earlier delivery on the same channel. */
+  target?: string;
   /** A part of a broadcast: workers take others first. */
   bulk?: true;
 }

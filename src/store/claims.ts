@@ -1,7 +1,7 @@
 import { type AnyBulkWriteOperation, type Db, ObjectId } from "mongodb";
 import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { type DeliveryDocument, deliveriesOf, nextDue } from "./deliveries.ts";
+import { type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { wireUserId } from "./ids.ts";
 import { sweep } from "./sweep.ts";
@@ -142,16 +142,16 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     },
 
     async release(held: HeldDelivery[], due: number, now: number): Promise<void> {
-      await deliveries.updateMany(
-        { ...stillHeld(held), state: "sending" },
-        { $set: { state: "pending", due: new Date(due), updatedAt: new Date(now) }, $unset: { lease: 1 } },
-      );
+      await deliveries.updateMany({ ...stillHeld(held), state: "sending" }, [
+        { $set: waitingAgain(new Date(due), new Date(now), expireAt(now)) },
+        { $unset: "lease" },
+      ]);
     },
 
     /**
      * A provider's callback may have moved the state on already (`store/receipts.ts`). Then a second, rare round trip
-     * adds the attempt and leaves the state. A delivery whose lease was lost matches neither update and counts as
-     * `lost`.
+     * adds the attempt and leaves the state. It also ends a delivery that would wait again, but was recalled while it
+     * was being sent. A delivery whose lease was lost matches no update and counts as `lost`.
      */
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
       const held = ({ delivery }: Settlement) => ({
@@ -182,16 +182,28 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           ...(reason && { reason }),
           ...(detail && { detail }),
         };
-        return { updateOne: { filter: { ...held(one), state: "sending" }, update: { $set, ...update } } };
+        const filter = {
+          ...held(one),
+          state: "sending" as const,
+          ...(state === "pending" && { recalledAt: { $exists: false } }),
+        };
+        return { updateOne: { filter, update: { $set, ...update } } };
       });
       const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
       if (matchedCount === settlements.length) return { lost: 0 };
 
+      const recalled = settlements.flatMap((one): AnyBulkWriteOperation<DeliveryDocument>[] => {
+        if (one.state !== "pending") return [];
+        const { set, ...update } = history(one);
+        const filter = { ...held(one), state: "sending" as const, recalledAt: { $exists: true } };
+        const end = { state: "recalled" as const, updatedAt: new Date(now), expireAt: expireAt(now) };
+        return [{ updateOne: { filter, update: { $set: { ...set, ...end }, ...update } } }];
+      });
       const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
         const { set, ...update } = history(one);
         return { updateOne: { filter: held(one), update: { $set: set, ...update } } };
       });
-      const late = await deliveries.bulkWrite(overtaken, { ordered: false });
+      const late = await deliveries.bulkWrite([...recalled, ...overtaken]);
       return { lost: settlements.length - matchedCount - late.matchedCount };
     },
 

@@ -43,6 +43,12 @@ export interface DeliveryDocument {
   decisions?: Array<Omit<StoredDecision, "at" | "until"> & { at: Date; until?: Date }>;
   /** When an operator last resent it. */
   againAt?: Date;
+  /** The caller's own name for the notification: index `key`. */
+  key?: string;
+  /** Tells several of one notification on one channel from each other: index `once`. */
+  target?: string;
+  /** When its caller took it back. If it was being sent then, that send goes on, but no other follows. */
+  recalledAt?: Date;
   /** When MongoDB deletes it; only on finished deliveries. */
   expireAt?: Date;
   createdAt: Date;
@@ -50,6 +56,17 @@ export interface DeliveryDocument {
 }
 
 export const deliveriesOf = (db: Db): Collection<DeliveryDocument> => db.collection("deliveries");
+
+/** For a pipeline: a delivery that was being sent waits again, unless its caller has taken it back meanwhile. */
+export function waitingAgain(due: Date, now: Date, expireAt: Date) {
+  const isRecalled = { $gt: ["$recalledAt", null] };
+  return {
+    state: { $cond: [isRecalled, "recalled", "pending"] },
+    expireAt: { $cond: [isRecalled, expireAt, "$expireAt"] },
+    due,
+    updatedAt: now,
+  };
+}
 
 /** Named, so that MongoDB merges the two ranges of index `claim` instead of sorting the backlog. */
 const bulkOrNot = { $in: [null, true] } as never;
@@ -88,7 +105,8 @@ export async function siblingOf(db: Db, user: string, notification: string, chan
   const found = await orUnavailable(() =>
     deliveriesOf(db).findOne(
       { user: storedUserId(user), notification: new ObjectId(notification), channel },
-      { projection: { state: 1, reason: 1, due: 1 } },
+      // A replacement is newer.
+      { sort: { _id: -1 }, projection: { state: 1, reason: 1, due: 1 } },
     ),
   );
   return found ? { state: found.state, reason: found.reason, due: found.due.getTime() } : undefined;
@@ -153,7 +171,7 @@ export function newDelivery(
   now: Date,
   lease: { token: string; until: number } | undefined,
 ): DeliveryDocument {
-  const { rules, due, bulk } = planned;
+  const { rules, due, bulk, key, target } = planned;
   return {
     _id: new ObjectId(planned.id),
     notification: new ObjectId(owner.notification),
@@ -163,6 +181,8 @@ export function newDelivery(
     content: planned.content,
     ...(rules && { rules }),
     ...(bulk && { bulk }),
+    ...(key !== undefined && { key }),
+    ...(target !== undefined && { target }),
     state: lease ? "sending" : "pending",
     due: due === undefined ? now : new Date(due),
     tries: 0,

@@ -30,11 +30,23 @@ const pageSize = 1_000;
 /** The notifications of claimed digests. */
 export function createDigestMembers(db: Db, storedAt: () => number, retentionDays: number) {
   const deliveries = deliveriesOf(db);
+  const expireAt = () => new Date(storedAt() + retentionDays * 24 * 60 * 60_000);
 
   return {
-    /** The notifications of a claimed digest in pages, oldest first: those that wait, and those that an earlier run included. */
+    /**
+     * The notifications of a claimed digest in pages, oldest first: those that wait, and those that an earlier run included.
+     * First ends those that were recalled during that run.
+     */
     async *members(user: string, digest: string): AsyncGenerator<Member[]> {
       const into = new ObjectId(digest);
+      const recalled = {
+        user: storedUserId(user),
+        into,
+        state: { $in: gathered },
+        recalledAt: { $exists: true },
+      };
+      const end = { state: "recalled" as const, updatedAt: new Date(storedAt()), expireAt: expireAt() };
+      await orUnavailable(() => deliveries.updateMany(recalled, { $set: end }));
       for (let after: ObjectId | undefined; ; ) {
         const found = await orUnavailable(() =>
           deliveries
@@ -64,10 +76,12 @@ export function createDigestMembers(db: Db, storedAt: () => number, retentionDay
       }
     },
 
-    /** Stores which notifications are in the message and which were left out. May be repeated. */
-    async conclude(user: string, digest: string, included: string[], left: Left[]): Promise<void> {
-      const updatedAt = new Date(storedAt());
-      const common = { updatedAt, expireAt: new Date(storedAt() + retentionDays * 24 * 60 * 60_000) };
+    /**
+     * Stores which notifications are in the message and which were left out. May be repeated. False when one of the
+     * message was recalled since it was read: then gather again.
+     */
+    async conclude(user: string, digest: string, included: string[], left: Left[]): Promise<boolean> {
+      const common = { updatedAt: new Date(storedAt()), expireAt: expireAt() };
       const of = {
         user: storedUserId(user),
         into: new ObjectId(digest),
@@ -77,8 +91,12 @@ export function createDigestMembers(db: Db, storedAt: () => number, retentionDay
         updateMany: { filter: { ...of, _id: { $in: ids.map((id) => new ObjectId(id)) } }, update },
       });
       const operations: AnyBulkWriteOperation<DeliveryDocument>[] = [];
-      for (const ids of pagesOf(included))
-        operations.push(operation(ids, { $set: { ...common, state: "digested" } }));
+      let matched = 0;
+      for (const ids of pagesOf(included)) {
+        const one = operation(ids, { $set: { ...common, state: "digested" } });
+        matched += (await orUnavailable(() => deliveries.bulkWrite([one]))).matchedCount;
+      }
+      if (matched < included.length) return false;
       // Many are left out for the same reason.
       for (const rule of new Set(left.map(({ decision }) => decision.rule)))
         for (const page of pagesOf(left.filter(({ decision }) => decision.rule === rule))) {
@@ -88,6 +106,7 @@ export function createDigestMembers(db: Db, storedAt: () => number, retentionDay
           operations.push(operation(ids, { $set, $push: { decisions: storedDecision(decision) } }));
         }
       for (const one of operations) await orUnavailable(() => deliveries.bulkWrite([one]));
+      return true;
     },
   };
 }

@@ -31,6 +31,7 @@ const ours: Record<Exclude<keyof UserDocument, "_id">, string[]> = {
   notifications: ["array"],
   removedNotifications: ["array"],
   removedBefore: numbers,
+  replacedNotifications: numbers,
   seen_rev: numbers,
 };
 const withoutOurs = Object.fromEntries(
@@ -123,6 +124,6 @@ function anonymous(updatedAt: Date, expireAt: Date) {
         updatedAt,
       },
     },
-    { $unset: ["detail", "providerId", "lease", "digest", "open", "first", "into"] },
+    { $unset: ["detail", "providerId", "lease", "digest", "open", "first", "into", "key"] },
   ];
 }

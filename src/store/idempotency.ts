@@ -14,8 +14,10 @@ interface KeyDocument {
   _id: string;
   /** Digest of the request. */
   request: string;
-  /** The notification id of each recipient, in their order. Made before anything is stored. */
+  /** The notification id of each recipient, in their order. Made before anything is stored; then those of the answer. */
   ids: ObjectId[];
+  /** Which of them have replaced an earlier notification. */
+  replaced?: number[];
   /** The lease of the process that works on it; absent once it is answered. */
   lease?: { token: ObjectId; until: Date };
   /** The answer: every recipient except these was stored. */
@@ -77,9 +79,19 @@ export function createIdempotencyStore(db: Db, transactions: boolean) {
     },
 
     /** Changes nothing when the lease was lost: the new holder will find the same result. */
-    async finish(key: string, { token }: KeyLease, failures: KeptFailure[]): Promise<void> {
+    async finish(
+      key: string,
+      { token }: KeyLease,
+      failures: KeptFailure[],
+      replaced: Array<{ at: number; id: string }> = [],
+    ): Promise<void> {
       const held = { _id: key, "lease.token": new ObjectId(token) };
-      await orUnavailable(() => keys.updateOne(held, { $set: { failures }, $unset: { lease: 1 } }));
+      const $set = {
+        failures,
+        ...(replaced.length > 0 && { replaced: replaced.map(({ at }) => at) }),
+        ...Object.fromEntries(replaced.map(({ at, id }) => [`ids.${at}`, new ObjectId(id)])),
+      };
+      await orUnavailable(() => keys.updateOne(held, { $set, $unset: { lease: 1 } }));
     },
 
     /** Ends the lease without an answer, so an equal request continues at once. */
@@ -131,11 +143,12 @@ export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 const stored = ({ token, until }: KeyLease) => ({ token: new ObjectId(token), until: new Date(until) });
 
-function keptOf({ request, ids, lease, failures }: KeyDocument): KeptRequest {
+function keptOf({ request, ids, replaced, lease, failures }: KeyDocument): KeptRequest {
   return {
     request,
     ids: ids.map((id) => id.toHexString()),
     ...(lease && { lease: { token: lease.token.toHexString(), until: lease.until.getTime() } }),
     ...(failures && { failures }),
+    ...(replaced && { replaced }),
   };
 }

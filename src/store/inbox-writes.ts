@@ -84,13 +84,24 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
      * Undefined when the user has no such item. Also trims the items beyond `inboxLimit`; otherwise one of them would
      * move up and be seen again. The oplog gets the items after the removed one: in a full inbox of 100 (33 KB), 0.5
      * KB for the newest item, 11 KB for the middle one, 22 KB for the oldest. A `$pull` would log the whole array.
+     *
+     * `recalled`: when its caller took it back (Unix ms). The removal then also keeps the caller's key, so that a
+     * repeated recall finds it, and the type, for its story.
      */
-    async remove(user: string, id: string): Promise<InboxState | undefined> {
-      const removals = {
-        $concatArrays: [arrayIn("$removedNotifications"), [{ id: { $literal: id }, rev: nextRev }]],
-      };
-      const forgotten = { $arrayElemAt: [removals, -removalsKept - 1] };
+    async remove(user: string, id: string, recalled?: number): Promise<InboxState | undefined> {
       const it = { $and: [hasId(id), isItem] };
+      const removed = { $first: { $filter: { input: window, cond: it } } };
+      const removal = {
+        id: { $literal: id },
+        rev: nextRev,
+        ...(recalled !== undefined && {
+          recalled,
+          key: given({ removed }, "$$removed.key"),
+          caller_key: given({ removed }, "$$removed.caller_key"),
+        }),
+      };
+      const removals = { $concatArrays: [arrayIn("$removedNotifications"), [removal]] };
+      const forgotten = { $arrayElemAt: [removals, -removalsKept - 1] };
       return update<InboxState>(
         user,
         // A first try that ran out of time may have been applied: the item is among the removed ones then.

@@ -36,13 +36,21 @@ export interface UserDocument {
   rev?: number;
   /** Oldest first; up to `INBOX_LIMIT` + 25 %, of which readers see the newest `INBOX_LIMIT`. */
   notifications?: StoredInboxItem[];
-  /** Oldest first, the newest 100. */
-  removedNotifications?: Array<{ id: string; rev: number }>;
+  /** Oldest first, the newest 100. `recalled`: taken back by the caller, in Unix ms. */
+  removedNotifications?: Array<{
+    id: string;
+    rev: number;
+    recalled?: number;
+    key?: string;
+    caller_key?: string;
+  }>;
   /**
    * A device with a lower `rev` cannot be told every change. The `rev` at which the inbox started, or that of the
    * newest removal that is no longer in `removedNotifications`.
    */
   removedBefore?: number;
+  /** How many notifications have replaced an earlier one: two at once conflict in it. */
+  replacedNotifications?: number;
   /** The user has seen the items with a `created_rev` up to this one. */
   seen_rev?: number;
 }

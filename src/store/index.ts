@@ -23,7 +23,9 @@ import { createLimitStore } from "./limits.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
 import { createPreferenceStore } from "./preferences.ts";
 import { createProfileStore } from "./profiles.ts";
+import { createRecallStore } from "./recall.ts";
 import { createReceiptStore } from "./receipts.ts";
+import { createReplacer } from "./replace.ts";
 import { createScheduleStore } from "./schedules.ts";
 import { createSuppressionStore } from "./suppressions.ts";
 import { createTally } from "./tally.ts";
@@ -74,10 +76,12 @@ export function createStore(
   const timed = { now: server.now, storedAt: now };
   const storing = { client, db, transactions, inboxLimit, newUser, ...timed, onAbandoned, bulkWrites: false };
   const writes = createUserWrites(db, transactions, onAbandoned);
+  const inboxWriter = createInboxWriter(db, inboxLimit, now, writes);
   // Each counts in its own ledger documents, so no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
   const newStoredId = clock ? () => newIdAt(now()) : newId;
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
+  const replacements = { ...storing, retentionDays, tally: createTally(newId(), retentionDays) };
   const jobs = createJobStore(db, retentionDays, now);
   const schedules = createScheduleStore({
     db,
@@ -104,6 +108,7 @@ export function createStore(
       const [{ bulkWrites }] = await Promise.all([prepareCollections(db, onBuilding), server.sync()]);
       commits.bulkWrites = bulkWrites;
       joins.bulkWrites = bulkWrites;
+      replacements.bulkWrites = bulkWrites;
       syncing = setInterval(() => server.sync().catch(() => {}), clockSyncMs).unref();
     },
     close: (): void => clearInterval(syncing),
@@ -115,9 +120,10 @@ export function createStore(
 
     commit: createCommitter(commits),
     join: createJoiner(joins),
+    replace: createReplacer(replacements),
     inbox: {
       ...createInboxReader(db, inboxLimit),
-      ...createInboxWriter(db, inboxLimit, now, writes),
+      ...inboxWriter,
     },
     itemStates: createItemStates(db),
     changes: createChangesReader(db, inboxLimit),
@@ -149,6 +155,7 @@ export function createStore(
     }),
     /** Counts a message towards a throttle or budget. */
     countTowards: createLimitStore(db, now),
+    recall: createRecallStore({ db, remove: inboxWriter.remove, inboxLimit, retentionDays, now }),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),
     idempotency: createIdempotencyStore(db, transactions),

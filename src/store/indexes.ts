@@ -57,6 +57,12 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { notification: 1 },
     },
     {
+      name: "key",
+      serves: "a recall by the caller's key, and what a replacing notification finds; only with a key",
+      key: { user: 1, key: 1, _id: -1 },
+      partialFilterExpression: { key: { $exists: true } },
+    },
+    {
       name: "ended_badly",
       serves:
         "the operator's lists of failed deliveries and redrives: newest first; 21 keys read instead of 21,000 at 1 in 1,000",

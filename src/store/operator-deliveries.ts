@@ -87,7 +87,7 @@ export function createOperatorDeliveries(db: Db) {
       return orUnavailable(async () => {
         const found = await deliveries
           .find(
-            { $and: [queryOf(filter, before), withContent] },
+            { $and: [queryOf(filter, before), resendable] },
             {
               projection: { user: 1, channel: 1, reason: 1 },
               batchSize: limit + 1,
@@ -148,7 +148,7 @@ export function createOperatorDeliveries(db: Db) {
      */
     retry(id: string, now: number): Promise<boolean> {
       return orUnavailable(async () => {
-        const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] }, ...withContent };
+        const again = { _id: new ObjectId(id), state: { $in: [...retryableStates] }, ...resendable };
         return (await deliveries.updateOne(again, pendingAgain(now))).modifiedCount === 1;
       });
     },
@@ -157,15 +157,15 @@ export function createOperatorDeliveries(db: Db) {
     redrive(ids: string[], now: number): Promise<number> {
       return orUnavailable(async () => {
         const _id = { $in: ids.map((id) => new ObjectId(id)) };
-        const again = { _id, state: { $in: [...redrivableStates] }, ...withContent };
+        const again = { _id, state: { $in: [...redrivableStates] }, ...resendable };
         return (await deliveries.updateMany(again, pendingAgain(now), { hint: { _id: 1 } })).modifiedCount;
       });
     },
   };
 }
 
-/** An erased user's deliveries have no content left to send. */
-const withContent = { user: { $ne: nobody } };
+/** An erased user's deliveries have no content left to send. A recall holds for every later time. */
+const resendable = { user: { $ne: nobody }, recalledAt: { $exists: false } };
 
 const pendingAgain = (now: number) => ({
   $set: {
@@ -243,6 +243,8 @@ function summaryOf(stored: Stored): DeliverySummary {
     tries: stored.tries,
     ...(digest && { digest: { ...digest, isOpen: stored.open !== undefined } }),
     ...(into && { into: into.toHexString() }),
+    ...(stored.key !== undefined && { key: stored.key }),
+    ...(stored.recalledAt && { recalledAt: stored.recalledAt.getTime() }),
     ...(stored.state === "pending" && { due: stored.due.getTime() }),
     createdAt: stored.createdAt.getTime(),
     updatedAt: stored.updatedAt.getTime(),

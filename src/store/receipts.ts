@@ -31,14 +31,14 @@ export function createReceiptStore(db: Db, retentionDays: number) {
     /**
      * Moves a delivery forward along unanswered < sent < delivered < failed, never back, so any order of reports ends
      * in the same state. The report may come before `sent` is stored, while the delivery is `sending`: its lease
-     * stays, and `settle` adds the attempt without taking the state back. Or the delivery is `pending` or `uncertain`
-     * after an attempt whose answer was lost: then the report also prevents a second copy. If several copies were
+     * stays, and `settle` adds the attempt without taking the state back. Or the delivery is `pending`, `uncertain` or
+     * `recalled` after an attempt whose answer was lost: then the report also prevents a second copy. If several copies were
      * sent, the arrival of any of them counts, even after we gave up without an answer. A failure counts only for the
      * copy whose id is stored.
      */
     async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
       if (!outcome) return;
-      const before: DeliveryState[] = ["pending", "sending", "uncertain"];
+      const before: DeliveryState[] = ["pending", "sending", "uncertain", "recalled"];
       // The stored id is missing when the provider's answer had none.
       const copy =
         providerId === undefined ? {} : { providerId: { $in: [providerId, null as unknown as string] } };

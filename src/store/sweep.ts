@@ -1,14 +1,14 @@
 import type { Db } from "mongodb";
 import type { Channel } from "../model/notification.ts";
-import { deliveriesOf } from "./deliveries.ts";
+import { deliveriesOf, waitingAgain } from "./deliveries.ts";
 
 /** A delivery that was interrupted this often is assumed to crash its workers. */
 const maxInterruptions = 3;
 
 /**
  * Handles the channel's expired leases and returns how many (index `lease`). A send that had begun and must not be repeated
- * becomes `uncertain`. A delivery that ended its worker at each send fails. The others become pending again. Only
- * an interrupted send counts against a delivery, not its wait in a worker that died.
+ * becomes `uncertain`. A delivery that ended its worker at each send fails. The others become pending again, or end if
+ * they were recalled. Only an interrupted send counts against a delivery, not its wait in a worker that died.
  */
 export async function sweep(db: Db, channel: Channel, now: number, expireAt: Date): Promise<number> {
   const deliveries = deliveriesOf(db);
@@ -44,9 +44,7 @@ export async function sweep(db: Db, channel: Channel, now: number, expireAt: Dat
   const again = await deliveries.updateMany({ ...expired, "lease.begun": { $ne: "once" } }, [
     {
       $set: {
-        state: "pending",
-        due: at,
-        updatedAt: at,
+        ...waitingAgain(at, at, expireAt),
         // The first time, `begun` is not recorded, so the interruption counts in any case. From then on only a
         // send counts.
         interruptions: {

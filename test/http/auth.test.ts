@@ -148,6 +148,7 @@ const forPrograms: Record<string, Row> = {
   "POST /notification": { body: { title: "x", receiver_user_id: "zoe" }, status: 201 },
   "POST /notification/": { body: { title: "x", receiver_user_id: "zoe" }, status: 201 },
   "POST /v1/notifications": { body: { recipients: ["zoe"], type: "new_message" }, status: 201 },
+  "POST /v1/notifications/recall": { body: { key: "order-1001", user_id: "zoe" } },
   "GET /v1/jobs": {},
   "GET /v1/jobs/:id": { path: () => `/v1/jobs/${item}`, status: 404 },
   "DELETE /v1/jobs/:id": { path: () => `/v1/jobs/${item}`, status: 404 },

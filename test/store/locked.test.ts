@@ -47,6 +47,7 @@ function notifier(options: NotifierOptions = {}, own: MongoClient = connection.c
     now: Date.now,
     idempotency: createIdempotencyStore(db, true),
     newTimedId: newId,
+    replace: () => Promise.reject(new Error("nothing is replaced here")),
     preferences: createPreferenceStore(db, createUserWrites(db, true), {}),
   };
   const made = createNotifier(store, registry, options);

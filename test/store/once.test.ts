@@ -43,6 +43,7 @@ function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
     now: Date.now,
     idempotency: createIdempotencyStore(db, true),
     newTimedId: newId,
+    replace: () => Promise.reject(new Error("nothing is replaced here")),
     preferences: createPreferenceStore(db, createUserWrites(db, true), {}),
   };
   const made: Notifier = createNotifier(store, registry, {

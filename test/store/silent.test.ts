@@ -41,6 +41,7 @@ test("every caller is answered in time when MongoDB is silent, and notifications
     now: Date.now,
     idempotency: createIdempotencyStore(connection.db, true),
     newTimedId: newId,
+    replace: () => Promise.reject(new Error("nothing is replaced here")),
     preferences: createPreferenceStore(connection.db, createUserWrites(connection.db, true), {}),
   };
   const { notify, drained } = createNotifier(store, registry, { answerMs: 1_000 });

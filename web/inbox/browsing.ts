@@ -1,4 +1,5 @@
 import type { InboxItem } from "../../src/client/index.ts";
+import { type Entry, folded } from "./groups.ts";
 import { type Filter, filtered, unseenOf } from "./item.ts";
 import type { InboxView } from "./session.ts";
 
@@ -17,7 +18,7 @@ export class Browsing {
   readonly fresh = new Set<string>();
   /** Up to this `rev` the list has been marked as seen. */
   #seenUpTo = 0;
-  /** Long items that are shown in full. */
+  /** Long items that are shown in full, and open groups. */
   readonly expanded = new Set<string>();
 
   choose(filter: Filter): void {
@@ -58,16 +59,20 @@ export class Browsing {
     return filtered(items, this.filter, this.kept);
   }
 
+  rows(items: readonly InboxItem[]): readonly Entry[] {
+    return folded(items, (id) => this.expanded.has(id));
+  }
+
   /** The index of the row that the Tab key stops at. It is drawn, however many have come above it. */
-  stop(items: readonly InboxItem[]): number {
-    const index = items.findIndex((one) => one.id === this.current);
+  stop(rows: readonly Entry[]): number {
+    const index = rows.findIndex((one) => one.id === this.current);
     this.drawn = Math.max(this.drawn, index + 1);
     return Math.max(0, index);
   }
 
   /** Moves to that row and draws it. */
-  goTo(index: number, items: readonly InboxItem[]): void {
+  goTo(index: number, rows: readonly Entry[]): void {
     this.drawn = Math.max(this.drawn, index + 1);
-    this.current = items[index]?.id;
+    this.current = rows[index]?.id;
   }
 }

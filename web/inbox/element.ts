@@ -41,7 +41,12 @@ export class BelfryInbox extends Attributes {
   readonly #events = new PageEvents(this);
   readonly #popover = new Popover(this);
   readonly #browsing = new Browsing();
-  readonly #keys = new RowKeys(this, this.#browsing, () => this.#following.session?.undo());
+  readonly #keys = new RowKeys(
+    this,
+    this.#browsing,
+    () => this.#browsing.rows(this.items),
+    () => this.#following.session?.undo(),
+  );
   readonly #own = new OwnRows(this);
   #items: readonly InboxItem[] | undefined;
   #showsBlocked = false;
@@ -146,7 +151,8 @@ export class BelfryInbox extends Attributes {
     const counts = this.badge === "unread" ? "unread" : "unseen";
     this.#listItems(view);
     const shown = this.#isShown ? this.#panel(view) : undefined;
-    this.#own.draw(shown ? shown.items.slice(0, shown.drawn) : [], this.renderItem);
+    const drawn = shown?.rows.slice(0, shown.drawn).flatMap(({ item, group }) => (group ? [] : [item])) ?? [];
+    this.#own.draw(drawn, this.renderItem);
     return html`
       <div class="root" part="root" dir=${dir} lang=${tag}>
         ${this.inline ? nothing : bell(this.words, counts, view?.isLoaded ? view[counts] : 0, this.open)}
@@ -171,7 +177,7 @@ export class BelfryInbox extends Attributes {
   #panel(view: InboxView | undefined): Panel {
     const now = Date.now();
     const browsing = this.#browsing;
-    const items = this.#items ?? [];
+    const rows = browsing.rows(this.items);
     const ahead = view?.clockAhead ?? 0;
     const clockOff = Math.abs(ahead) > clockToleranceMs ? ahead : 0;
     return {
@@ -181,12 +187,12 @@ export class BelfryInbox extends Attributes {
       isLoaded: view?.isLoaded ?? false,
       unread: view?.unread ?? 0,
       filter: browsing.filter,
-      items,
-      current: browsing.stop(items),
+      rows,
+      current: browsing.stop(rows),
       drawn: browsing.drawn,
       isNew: (item) => !item.read || (this.readOn === "open" && browsing.kept.has(item.id)),
       isFresh: (item) => browsing.fresh.has(item.id),
-      isExpanded: (item) => browsing.expanded.has(item.id),
+      isExpanded: (id) => browsing.expanded.has(id),
       isOwn: (item) => this.#own.has(item),
       status: statusOf(view, this.words, now, Boolean(this.user)),
       failure: view?.failure,
@@ -218,8 +224,8 @@ export class BelfryInbox extends Attributes {
       },
       onClick: (event, item) => this.#onClick(event, item),
       onChange: (change, item) => this.#change(change, item),
-      onExpand: (item) => {
-        browsing.expand(item.id);
+      onExpand: (id) => {
+        browsing.expand(id);
         this.requestUpdate();
       },
     };

@@ -3,6 +3,8 @@ import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { InboxItem } from "../../src/client/index.ts";
 import * as desktop from "./desktop.ts";
+import { groupRow } from "./group-row.ts";
+import type { Entry } from "./groups.ts";
 import * as icons from "./icons.ts";
 import { type Filter, titleOf } from "./item.ts";
 import { type Row, row } from "./row.ts";
@@ -14,13 +16,13 @@ export interface Panel extends Pick<Row, "locale" | "now" | "onClick" | "onChang
   isLoaded: boolean;
   unread: number;
   filter: Filter;
-  /** The items that pass the filter; the first `drawn` are drawn. */
-  items: readonly InboxItem[];
+  /** The rows that pass the filter; the first `drawn` are drawn. */
+  rows: readonly Entry[];
   drawn: number;
   current: number;
   isNew: (item: InboxItem) => boolean;
   isFresh: (item: InboxItem) => boolean;
-  isExpanded: (item: InboxItem) => boolean;
+  isExpanded: (id: string) => boolean;
   isOwn: (item: InboxItem) => boolean;
   /** The item whose delete can be undone. */
   removed: InboxItem | undefined;
@@ -146,35 +148,38 @@ function waiting({ status, locale: { texts }, onRetry }: Panel) {
 }
 
 function list(given: Panel) {
-  const { locale, filter, items, drawn, current, isNew, isFresh, isExpanded, isOwn, clockOff } = given;
+  const { locale, filter, rows, drawn, current, isNew, isFresh, isExpanded, isOwn, clockOff } = given;
   const { texts } = locale;
-  if (items.length === 0)
+  if (rows.length === 0)
     return html`<div class="empty" part="empty"><slot name="empty">${icons.bell}<p>${texts[emptyWords[filter]]}</p></slot></div>`;
   return html`
     <ul part="list" role="list" aria-label=${texts[filters[filter]]} @focusin=${given.onFocus}>
       ${repeat(
-        items.slice(0, drawn),
-        (item) => item.id,
-        (item, index) => {
+        rows.slice(0, drawn),
+        ({ id }) => id,
+        ({ id, item, group, isMember }, index) => {
+          const items = group ?? [item];
           const own = {
             item,
             locale,
             index,
-            count: items.length,
-            isNew: isNew(item),
-            isFresh: isFresh(item),
+            count: rows.length,
+            isNew: items.some(isNew),
+            isFresh: items.some(isFresh),
             isCurrent: index === current,
-            isExpanded: isExpanded(item),
+            isExpanded: isExpanded(id),
             isOwn: isOwn(item),
+            isMember,
           };
           // Of a thousand rows only those that have changed are made again.
-          return guard([...Object.values(own), locale.ago(Date.parse(item.created_at), given.now)], () =>
-            row({ ...given, ...own }),
+          return guard(
+            [...Object.values(own), ...items, locale.ago(Date.parse(item.created_at), given.now)],
+            () => (group ? groupRow(id, group, { ...given, ...own }) : row({ ...given, ...own })),
           );
         },
       )}
     </ul>
-    ${drawn < items.length ? html`<div class="end"></div>` : nothing}
+    ${drawn < rows.length ? html`<div class="end"></div>` : nothing}
     ${
       clockOff
         ? html`<p class="clock" part="clock">${texts.clock.replace("{time}", locale.span(Math.abs(clockOff)))}</p>`

@@ -24,30 +24,57 @@ export interface Row {
   isExpanded: boolean;
   /** Its content is the page's. */
   isOwn: boolean;
+  /** It is shown below the row of its group. */
+  isMember?: boolean | undefined;
   onClick: (event: MouseEvent, item: InboxItem) => void;
   onChange: (change: Change, item: InboxItem) => void;
-  onExpand: (item: InboxItem) => void;
+  onExpand: (id: string) => void;
 }
 
 /** Where the pointer went down. A drag selects text, but inside a shadow root browsers hide the selection. */
 let down = { clientX: 0, clientY: 0 };
 const isDragged = ({ clientX, clientY }: MouseEvent) =>
   Math.hypot(clientX - down.clientX, clientY - down.clientY) > 4;
-const press = (event: PointerEvent) => {
+export const press = (event: PointerEvent) => {
   down = event;
 };
 /** A click anywhere in the row, except on its buttons and links, clicks the title, so a Ctrl-click opens another tab. */
-const clickRow = (event: MouseEvent) => {
+export const clickRow = (event: MouseEvent) => {
   if (isFrom(event, `a, button, label, .foot, ${fields}`) || isDragged(event)) return;
   (event.currentTarget as Element).querySelector(".main")?.dispatchEvent(new MouseEvent("click", event));
 };
+
+/** The buttons of a row. Those of a group act on all of its items, and delete nothing. */
+export function actions(
+  { locale: { texts }, isCurrent, onChange }: Omit<Row, "isOwn">,
+  items: readonly InboxItem[],
+) {
+  const action = (change: Change, label: string, icon: unknown) => html`
+    <button class="icon" part="action ${change}" type="button" tabindex=${isCurrent ? 0 : -1} title=${label} aria-label=${label}
+      @click=${() => {
+        for (const one of items) onChange(change, one);
+      }}>${icon}</button>`;
+  return html`<div class="actions" part="actions">
+    ${
+      items.every(({ read }) => read)
+        ? action("unread", texts.markUnread, icons.dot)
+        : action("read", texts.read, icons.check)
+    }
+    ${
+      items[0]?.archived
+        ? action("unarchive", texts.unarchive, icons.unarchive)
+        : action("archive", texts.archive, icons.archive)
+    }
+    ${items.length > 1 ? nothing : action("remove", texts.remove, icons.bin)}
+  </div>`;
+}
 
 /**
  * Foreign text is in a `bdi`, so that its direction does not affect the rest. When the page draws the content, our title lies
  * below it without text, for the focus, the clicks and the link.
  */
 export function row(given: Row) {
-  const { item, locale, now, index, count, isNew, isFresh, isCurrent, isExpanded, isOwn } = given;
+  const { item, locale, now, index, count, isNew, isFresh, isCurrent, isExpanded, isOwn, isMember } = given;
   const { texts } = locale;
   const [title, body, url] = [titleOf(item), bodyOf(item), addressOf(item)];
   const at = Date.parse(item.created_at);
@@ -58,11 +85,8 @@ export function row(given: Row) {
     ? nothing
     : html`${isNew ? html`<span class="sr">${texts.isUnread} </span>` : nothing}<bdi>${title}</bdi>`;
   const about = `${isOwn ? "" : `body-${index} `}fresh-${index} time-${index}`;
-  const action = (change: Change, label: string, icon: unknown) => html`
-    <button class="icon" part="action ${change}" type="button" tabindex=${tabindex} title=${label} aria-label=${label}
-      @click=${() => given.onChange(change, item)}>${icon}</button>`;
   return html`
-    <li part="item ${isNew ? "item-unread" : "item-read"}" class="item ${isNew ? "new" : ""} ${isExpanded ? "whole" : ""} ${isOwn ? "own" : ""}"
+    <li part="item ${isNew ? "item-unread" : "item-read"}" class="item ${isNew ? "new" : ""} ${isExpanded ? "whole" : ""} ${isOwn ? "own" : ""} ${isMember ? "member" : ""}"
       data-id=${item.id} aria-posinset=${index + 1} aria-setsize=${count} @pointerdown=${press} @click=${clickRow}>
       ${
         url
@@ -78,16 +102,8 @@ export function row(given: Row) {
         ${isFresh ? html`<span class="fresh" part="unseen" id="fresh-${index}">${texts.isUnseen}</span>` : nothing}
         <time part="time" id="time-${index}" datetime=${item.created_at} title=${locale.moment(at)}>${locale.ago(at, now)}</time>
         <button class="plain" part="more" type="button" tabindex=${tabindex} aria-expanded=${isExpanded}
-          @click=${() => given.onExpand(item)}>${isExpanded ? texts.less : texts.more}</button>
-        <div class="actions" part="actions">
-          ${item.read ? action("unread", texts.markUnread, icons.dot) : action("read", texts.read, icons.check)}
-          ${
-            item.archived
-              ? action("unarchive", texts.unarchive, icons.unarchive)
-              : action("archive", texts.archive, icons.archive)
-          }
-          ${action("remove", texts.remove, icons.bin)}
-        </div>
+          @click=${() => given.onExpand(item.id)}>${isExpanded ? texts.less : texts.more}</button>
+        ${actions(given, [item])}
       </div>
     </li>`;
 }

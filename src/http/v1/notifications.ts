@@ -19,6 +19,9 @@ const Reply = Type.Object(
       Type.Object({
         user_id: Type.String(),
         id: Type.Optional(Type.String({ description: "The notification's id, if it was stored." })),
+        replaced: Type.Optional(
+          Type.Boolean({ description: "It has replaced an earlier notification, whose id this is." }),
+        ),
         error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
       }),
       { description: "One entry per recipient, in the order of the request." },
@@ -162,7 +165,9 @@ export function notificationRoutes(
   );
 }
 
-const onWire = ({ user, id, error }: Outcome) => ({
+const onWire = ({ user, id, error, replaced }: Outcome) => ({
   user_id: user,
-  ...(error ? { error: { code: error.code, message: error.message } } : { id }),
+  ...(error
+    ? { error: { code: error.code, message: error.message } }
+    : { id, ...(replaced && { replaced }) }),
 });

@@ -11,6 +11,12 @@ export const UserId = Type.String({
   description: "The user's id: 24 hex characters, or any other visible text.",
 });
 export const TopicKey = Type.String({ ...id, description: "The topic's key, such as `post:7`." });
+/** The caller's own name for a notification. */
+export const CallerKey = Type.String({
+  ...id,
+  description:
+    "Your own name for it, up to 128 characters, such as `order-1001`. The user's notifications with this key can be taken back.",
+});
 /** Our ids have 24 hex characters; an older system may have stored other ids. */
 const ItemId = Type.String(id);
 export const Hex24 = Type.String({ pattern: hex24 });
@@ -42,6 +48,13 @@ export const notificationFields = (types: string[]) => ({
     Type.String({
       ...id,
       description: "What it belongs to, such as `post:7`. Users who muted the topic do not get it.",
+    }),
+  ),
+  key: Type.Optional(CallerKey),
+  replace: Type.Optional(
+    Type.Boolean({
+      description:
+        "Replaces the user's newest notification with this `key`, under that one's id: in the inbox, where it is unread and on top again, and wherever it has not been sent. What was sent is followed by a new message.",
     }),
   ),
   channels: Type.Optional(

@@ -25,6 +25,7 @@ export function inboxes() {
     (await createTokens({ secrets: [secret], ttlSeconds: 900, now }).sign(whose)).token;
 
   return {
+    client,
     db,
     browser,
     belfry,

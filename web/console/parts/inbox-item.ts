@@ -5,6 +5,7 @@ import { ask } from "../api.ts";
 import { empty, loadState, moment } from "../feedback.ts";
 import { Loop, Part } from "../part.ts";
 import { addressOf } from "../route.ts";
+import "./recall.ts";
 
 const againMs = 3_000;
 
@@ -54,7 +55,8 @@ class InboxItem extends Part {
           ? html`<p>
               This notification has no deliveries. It is in the inbox of
               <a href=${addressOf("users", user)}><bdi>${user}</bdi></a>.
-            </p>`
+            </p>
+            <p class="actions"><bf-recall .notification=${item.id} .user=${user}></bf-recall></p>`
           : nothing
       }
       <p>

@@ -9,6 +9,7 @@ import { Loop, Part } from "../part.ts";
 import { copyable } from "../parts/copyable.ts";
 import "../parts/inbox-item.ts";
 import "../parts/provider-health.ts";
+import "../parts/recall.ts";
 import "../parts/story.ts";
 import { timeline } from "../parts/timeline.ts";
 import { addressOf } from "../route.ts";
@@ -86,13 +87,15 @@ class DeliveryView extends Part {
       </p>
       ${isOver(status) && status !== "failed" ? nothing : html`<bf-provider-alert .channels=${[one.channel]}></bf-provider-alert>`}
       ${one.provider === "capture" ? html`<p><a href=${addressOf("captured", one.id)}>The captured message</a></p>` : nothing}
-      ${isRetryable(status) ? this.#wayOut() : nothing}
+      ${isRetryable(status) && !one.recalled_at ? this.#wayOut() : nothing}
       ${this.#retryError ? errorBox(this.#retryError) : nothing}
       <h3>Attempts</h3>
       ${timeline(one)}
       ${facts([
         ["Notification", copyable(one.notification_id, notificationLink(one.notification_id))],
         ["User", one.user_id && copyable(one.user_id, userLink(one.user_id))],
+        ["Caller's key", one.key && copyable(one.key)],
+        ["Taken back", one.recalled_at && moment(one.recalled_at)],
         ["Provider's id", one.provider_id && copyable(one.provider_id)],
         [
           "Interrupted",
@@ -104,7 +107,10 @@ class DeliveryView extends Part {
       ])}
       ${
         one.user_id
-          ? html`<details
+          ? html`<p class="actions">
+                <bf-recall .notification=${one.notification_id} .user=${one.user_id} @recalled=${() => this.#loop.again()}></bf-recall>
+              </p>
+              <details
               @toggle=${({ target }: Event) => {
                 this.#isStoryOpen = (target as HTMLDetailsElement).open;
                 this.requestUpdate();
