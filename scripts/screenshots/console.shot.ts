@@ -83,6 +83,12 @@ describe.each(sights)("of a newcomer, $name", (sight) => {
     await page.locator(".bubble").waitFor();
     await take("captured-sms");
 
+    const times = { cron: "20 9 * * mon-fri", time_zone: "Europe/Brussels" };
+    const notification = { type: "new_message", title: "Stand-up in ten minutes" };
+    await ask("PUT", "/v1/schedules/stand-up", { notification, recipients: guests, ...times });
+    await go("#/schedules/stand-up", ".next li");
+    await take("schedule");
+
     await go("#/types", ".pick a");
     await take("types");
     await go("#/types/ticket", "iframe.mail");

@@ -56,6 +56,9 @@ describe.skipIf(chromiumMissing()).each(Object.entries(looks))("%s", (_name, con
     const { page, ask } = await open({ context });
     const texts = { title: "Hello", body: "There" };
     await ask("POST", "/v1/notifications", { recipients: ["alex"], type: "direct", ...texts });
+    const times = { cron: "20 9 * * mon-fri", time_zone: "recipient" };
+    const weekly = { notification: { type: "new_message", ...texts }, recipients: ["alex"], ...times };
+    await ask("PUT", "/v1/schedules/stand-up", weekly);
     const found = (query: string) => async () =>
       (await ask("GET", `/v1/deliveries?user_id=alex&type=direct&${query}`)).body.data[0]?.id as string;
     const mail = await eventually(found("status=sent&channel=email"), "the mail to be sent");
@@ -77,6 +80,8 @@ describe.skipIf(chromiumMissing()).each(Object.entries(looks))("%s", (_name, con
       await expectFine(page, `a captured mail: ${side}`);
     }
     await expectEach(page, {
+      "#/schedules": ".pick a",
+      "#/schedules/stand-up": ".next li",
       "#/types": ".pick a",
       "#/types/direct": ".bubble",
       "#/types/new_post": "bf-preview .soft",

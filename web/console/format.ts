@@ -23,6 +23,18 @@ export const fullTime = (moment: Moment): string => full.format(new Date(moment)
 
 export const count = (number: number): string => whole.format(number);
 
+/** The date and the time of day in a zone. */
+export const timeIn = (timeZone: string, moment: Moment): string =>
+  new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZone,
+  }).format(new Date(moment));
+
 /** `German (de)`. */
 export const languageName = (tag: string): string => `${languages.of(tag)} (${tag})`;
 

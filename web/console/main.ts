@@ -4,5 +4,6 @@ import "./views/send.ts";
 import "./views/users.ts";
 import "./views/deliveries.ts";
 import "./views/captured.ts";
+import "./views/schedules.ts";
 import "./views/types.ts";
 import "./views/simulator.ts";

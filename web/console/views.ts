@@ -44,6 +44,12 @@ export const views: View[] = [
     show: ({ id }) => html`<bf-captured .open=${id}></bf-captured>`,
   },
   {
+    name: "schedules",
+    title: "Schedules",
+    isMain: false,
+    show: ({ id }) => html`<bf-schedules .open=${id}></bf-schedules>`,
+  },
+  {
     name: "types",
     title: "Types",
     isMain: false,
