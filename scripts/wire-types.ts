@@ -68,11 +68,17 @@ const clientTypes = [
   "SubscribersChanged",
   "UserTopic",
   "UserTopicPage",
+  "NotificationContent",
+  "BroadcastBody",
+  "Broadcast",
+  "BroadcastDetails",
+  "BroadcastPage",
+  "BroadcastPreview",
 ];
 
 /** An operator may define more notification types than the document lists. */
 const isOpen = (parent: string, field: string): boolean =>
-  ["NotificationBody", "ScheduledNotification"].includes(parent) && field === "type";
+  ["NotificationBody", "NotificationContent", "ScheduledNotification"].includes(parent) && field === "type";
 
 const head = "// Generated from openapi.json by `npm run generate`.\n";
 

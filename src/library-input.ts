@@ -1,11 +1,13 @@
 import { type Static, type TProperties, Type } from "typebox";
+import { AudienceBody } from "./core/audience.ts";
+import type { BroadcastRequest } from "./core/broadcasts.ts";
 import { PreferencesBody, type PreferencesPatch, PreferencesPatchBody } from "./core/preference-schemas.ts";
 import type { RecallRequest as WrittenRecall } from "./core/recall.ts";
 import type { WrittenSendTime } from "./core/send-time.ts";
 import { databaseName } from "./http/patterns.ts";
 import { CallerKey, Exactly, Hex24, ItemPath, notificationFields } from "./http/v1/schemas.ts";
 import { bodyCheck, type Check } from "./http/validation.ts";
-import type { ListQuery, RecallRequest, SendTime } from "./library-types.ts";
+import type { BroadcastCommand, ListQuery, RecallRequest, SendTime } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import type { InboxQuery } from "./model/live.ts";
 import { canonicalLocale, localeForm } from "./model/locale.ts";
@@ -34,6 +36,13 @@ export function createLibraryInput(types: string[]) {
     delay: Type.Optional(Type.String({ maxLength: 16 })),
   });
   const jobId = compile({ id: Hex24 });
+  const { replace: _, ...content } = notificationFields(types);
+  const broadcast = compile({
+    notification: Exactly({ ...content, targetId: Type.Optional(Hex24) }),
+    to: AudienceBody,
+    actor: Type.Optional(UserId),
+    key: Type.Optional(ItemId),
+  });
   const query = compile({
     user: UserId,
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 20 }),
@@ -63,6 +72,10 @@ export function createLibraryInput(types: string[]) {
       return { send_at: sendAt, delay };
     },
     job: (id: string) => checked<{ id: string }>(jobId, { id }).id.toLowerCase(),
+    broadcast(given: BroadcastCommand): BroadcastRequest {
+      const { actor, ...rest } = checked<BroadcastRequest>(broadcast, given);
+      return { ...rest, ...(actor !== undefined && { actor: canonicalUser(actor) }) };
+    },
     query(given: ListQuery): InboxQuery {
       const { archived, ...rest } = ofUser<InboxQuery & { archived: unknown }>(query, given);
       return { ...rest, ...(typeof archived === "boolean" && { archived }) };

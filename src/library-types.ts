@@ -1,9 +1,14 @@
 import type { ClientSession, MongoClient } from "mongodb";
+import type {
+  BroadcastDetailsDto as BroadcastDetails,
+  BroadcastPreviewDto as BroadcastPreview,
+} from "./core/broadcast-dto.ts";
 import type { JobRecordDto } from "./core/job-dto.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 import type { RecallDto as RecallAnswer } from "./core/recall.ts";
 import type { ScheduleDto, ScheduleRecordDto } from "./core/schedule-dto.ts";
 import type { NotificationType } from "./core/types.ts";
+import type { FilterValue } from "./model/broadcast.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
 import type { InboxQuery, InboxState } from "./model/live.ts";
 import type { NotifyCommand as AnyCommand } from "./model/notification.ts";
@@ -76,6 +81,24 @@ export interface ScheduledJob {
   past: boolean;
 }
 
+/** One notification to many users. */
+export interface BroadcastCommand<Key extends NotificationKey = NotificationKey> {
+  notification: Omit<NotifyCommand<Key>, "user" | "replace">;
+  /**
+   * A topic's subscribers, all users, up to 10,000 named users, or those whose documents have these values: a list means one of
+   * them.
+   */
+  to:
+    | { topic: string }
+    | { all: true }
+    | { users: string[] }
+    | { filter: Record<string, FilterValue | FilterValue[]> };
+  /** A user who is left out. */
+  actor?: string;
+  /** A name of your own: the same call with the same key finds the same broadcast. */
+  key?: string;
+}
+
 export interface Belfry {
   /**
    * Resolves with the notification's id once it is stored with all its deliveries; `replaced`: the id of an earlier one. A service with the `worker` role on the
@@ -94,6 +117,21 @@ export interface Belfry {
     options?: NotifyOptions,
   ): Promise<{ id: string; replaced?: true; job?: ScheduledJob }>;
   /** Of notifications that are sent later. */
+  /**
+   * Stores a broadcast, which a service with the `worker` role sends in the background. Also rejects with
+   * `idempotency_mismatch` when the key belongs to another one.
+   */
+  broadcast(command: BroadcastCommand): Promise<BroadcastDetails>;
+  broadcasts: {
+    /** Writes nothing: how many users there are, and what would happen to the first 20 of them. */
+    preview(command: BroadcastCommand): Promise<BroadcastPreview>;
+    /** With its progress. */
+    get(id: string): Promise<BroadcastDetails>;
+    /** A running one ends with the page that is under way. */
+    pause(id: string): Promise<BroadcastDetails>;
+    resume(id: string): Promise<BroadcastDetails>;
+    cancel(id: string): Promise<BroadcastDetails>;
+  };
   jobs: {
     /** Rejects with `not_found`. */
     get(id: string): Promise<JobRecordDto>;

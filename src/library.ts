@@ -1,5 +1,6 @@
 import { type ClientSession, MongoClient, MongoInvalidArgumentError } from "mongodb";
 import { channelNames } from "./channels/index.ts";
+import { broadcastDetailsDto } from "./core/broadcast-dto.ts";
 import { createCore } from "./core/core.ts";
 import { jobRecordDto } from "./core/job-dto.ts";
 import { createLocales } from "./core/locales.ts";
@@ -28,6 +29,7 @@ export type { NotificationType } from "./core/types.ts";
 export type {
   Belfry,
   BelfryOptions,
+  BroadcastCommand,
   ItemAnswer,
   ListAnswer,
   ListQuery,
@@ -132,6 +134,9 @@ export function createBelfry(options: BelfryOptions): Belfry {
     return itemAnswer(await (await opened()).inbox.change(item.user, item.id, name));
   };
 
+  const ofBroadcast = (call: "show" | "pause" | "resume" | "cancel") => async (id: string) =>
+    broadcastDetailsDto(await (await opened()).broadcasts[call](input.job(id)));
+
   return {
     async notify(given, { session, ...time } = {}) {
       const command = input.command(given);
@@ -145,6 +150,17 @@ export function createBelfry(options: BelfryOptions): Belfry {
     async recall(given) {
       const request = input.recall(given);
       return (await opened()).recall(request);
+    },
+    broadcast: async (command) => {
+      const { broadcast } = await (await opened()).broadcasts.create(input.broadcast(command));
+      return broadcastDetailsDto(broadcast);
+    },
+    broadcasts: {
+      preview: async (command) => (await opened()).broadcasts.preview(input.broadcast(command)),
+      get: ofBroadcast("show"),
+      pause: ofBroadcast("pause"),
+      resume: ofBroadcast("resume"),
+      cancel: ofBroadcast("cancel"),
     },
     jobs: {
       get: async (id) => jobRecordDto(await (await opened()).jobs.show(input.job(id))),

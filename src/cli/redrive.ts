@@ -1,7 +1,7 @@
-import { createInterface } from "node:readline/promises";
 import { createRedrive, type Redrive, type RedriveRequest } from "../core/redrive.ts";
 import type { DeliveryFilter } from "../model/delivery-record.ts";
 import type { Given } from "./arguments.ts";
+import { agreed } from "./confirm.ts";
 import { filterOf, filterOptions } from "./deliveries.ts";
 import { withSession } from "./session.ts";
 import { progressBar, terminal, watched } from "./terminal.ts";
@@ -39,7 +39,7 @@ export const redrive = {
         );
       }
       if (!asJson) terminal.note(told(preview, "can be sent again"));
-      if (preview.redriven === 0 || !(await agreed(given, preview.redriven))) {
+      if (preview.redriven === 0 || !(await agreed(given, `Send ${preview.redriven} again?`))) {
         if (!asJson) return terminal.print("Nothing was changed.");
         const { already_sent } = preview;
         return terminal.print(JSON.stringify({ ...preview, redriven: 0, already_sent, dry_run: false }));
@@ -93,12 +93,4 @@ function told(counts: Redrive, what: string): string {
     .filter(([count], index) => index === 0 || count > 0)
     .map(([count, text]) => `${String(count).padStart(8)}  ${text}`)
     .join("\n");
-}
-
-async function agreed(given: Given, count: number): Promise<boolean> {
-  if (given.flags.has("yes") || !process.stdin.isTTY || !process.stderr.isTTY) return true;
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`Send ${count} again? [y/N] `);
-  lines.close();
-  return /^y(es)?$/i.test(answer.trim());
 }

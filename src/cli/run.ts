@@ -2,6 +2,7 @@ import { ConfigError } from "../config/load.ts";
 import { BelfryError } from "../model/errors.ts";
 import { version } from "../version.ts";
 import { type Command, readArguments, suggestion, UsageError } from "./arguments.ts";
+import { broadcast } from "./broadcast.ts";
 import { deliveries, retry, show } from "./deliveries.ts";
 import { digests, release } from "./digests.ts";
 import { doctor } from "./doctor.ts";
@@ -35,7 +36,7 @@ import { why } from "./why.ts";
 
 const groups: Record<string, Record<string, Command>> = {
   Service: { start, doctor },
-  Notify: { send, recall, simulate },
+  Notify: { send, broadcast, recall, simulate },
   Look: { users, inbox, preferences, types, deliveries, show, why, digests, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },
   Repeat: {

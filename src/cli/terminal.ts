@@ -38,12 +38,14 @@ export function progressBar(what: string, total: number) {
   const live = process.stderr.isTTY === true;
   let last = Date.now();
   return {
-    show(done: number): void {
+    /** `more`: what there is to say besides, such as the speed. */
+    show(done: number, more = ""): void {
       if (!live && Date.now() - last < patienceMs) return;
       last = Date.now();
       const part = total === 0 ? 1 : Math.min(done / total, 1);
       const bar = "█".repeat(Math.round(part * 30)).padEnd(30, "░");
-      const text = `${what} ${live ? `${bar} ` : ""}${Math.round(part * 100)} % (${done} of ${total})`;
+      const counts = `${Math.round(part * 100)} % (${done} of ${total})${more && `, ${more}`}`;
+      const text = `${what} ${live ? `${bar} ` : ""}${counts}`;
       process.stderr.write(live ? `\r${text}\u001b[K` : `${text}\n`);
     },
     end(): void {

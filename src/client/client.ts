@@ -9,6 +9,10 @@ import { addressOf, type Call, createRequester, type Requester } from "./request
 import { scheduleCalls } from "./schedules.ts";
 import { eventStreamTransport, type WebSocketClass, webSocketTransport } from "./transports.ts";
 import type {
+  BroadcastBody,
+  BroadcastDetails,
+  BroadcastPage,
+  BroadcastPreview,
   Delivery,
   DigestList,
   DryRunAnswer,
@@ -222,6 +226,24 @@ export class BelfryClient {
     unsubscribe: async (key: string): Promise<void> => this.#topic("DELETE", key, this.#subscriber()),
   };
 
+  /** One notification to many users, in the background. Needs an API key. */
+  readonly broadcasts = {
+    /** The client makes a `key` of its own, so its retries begin no second broadcast. */
+    create: (broadcast: BroadcastBody): Promise<BroadcastDetails> =>
+      this.#broadcast("POST", "", { body: { key: newKey(), ...broadcast } }),
+    /** Writes nothing: how many users there are, and what would happen to the first 20 of them. */
+    preview: (broadcast: BroadcastBody): Promise<BroadcastPreview> =>
+      this.#broadcast("POST", "", { body: broadcast, query: { dry_run: true } }),
+    list: (query: Pick<PageQuery, "limit" | "cursor"> = {}): Promise<BroadcastPage> =>
+      this.#broadcast("GET", "", { query: { ...query } }),
+    /** With its progress. */
+    get: (id: string): Promise<BroadcastDetails> => this.#broadcast("GET", `/${id}`),
+    /** A running one ends with the page that is under way. */
+    pause: (id: string): Promise<BroadcastDetails> => this.#broadcast("POST", `/${id}/pause`),
+    resume: (id: string): Promise<BroadcastDetails> => this.#broadcast("POST", `/${id}/resume`),
+    cancel: (id: string): Promise<BroadcastDetails> => this.#broadcast("POST", `/${id}/cancel`),
+  };
+
   /** Notifications that are gathered. Needs an API key. */
   readonly digests = {
     /** The user's open digests; everybody's when the client has no user. */
@@ -303,6 +325,14 @@ export class BelfryClient {
 
   #subscriber(): string {
     return `/subscribers/${this.#user()}`;
+  }
+
+  #broadcast<Answer>(
+    method: Call["method"],
+    rest: string,
+    more: Pick<Call, "body" | "query"> = {},
+  ): Promise<Answer> {
+    return this.#request({ method, path: `/v1/broadcasts${rest}`, ...more });
   }
 
   #topic<Answer>(

@@ -103,30 +103,9 @@ export interface JobPage {
   next_cursor?: string;
 }
 
-export interface ScheduledNotification {
-  /** A notification type. */
-  type: string;
-  title?: string;
-  body?: string;
-  /** At most 8 KiB as JSON. */
-  data?: Record<string, unknown>;
-  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
-  topic?: string;
-  /** Your own name for it, up to 128 characters, such as `order-1001`. The user's notifications with this key can be taken back. */
-  key?: string;
+export interface ScheduledNotification extends NotificationContent {
   /** Replaces the user's newest notification with this `key`, under that one's id: in the inbox, where it is unread and on top again, and wherever it has not been sent. What was sent is followed by a new message. */
   replace?: boolean;
-  /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
-  channels?:
-    | Array<"email" | "sms" | "webhook" | "inbox">
-    | {
-        email?: ChannelRules;
-        sms?: ChannelRules;
-        webhook?: ChannelRules;
-        inbox?: Record<string, unknown>;
-      }
-    | null;
-  target_id?: string;
 }
 
 export interface ScheduleBody {
@@ -669,4 +648,104 @@ export interface UserTopicPage {
   data: UserTopic[];
   /** Absent on the last page. */
   next_cursor?: string;
+}
+
+export interface NotificationContent {
+  /** A notification type. */
+  type: string;
+  title?: string;
+  body?: string;
+  /** At most 8 KiB as JSON. */
+  data?: Record<string, unknown>;
+  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
+  topic?: string;
+  /** Your own name for it, up to 128 characters, such as `order-1001`. The user's notifications with this key can be taken back. */
+  key?: string;
+  /** Replaces the type's channels: a list, or an object with the rules of each, which go before the type's, such as `{"email": {"after": "5m"}}`. `inbox` stores the notification in the user's inbox. */
+  channels?:
+    | Array<"email" | "sms" | "webhook" | "inbox">
+    | {
+        email?: ChannelRules;
+        sms?: ChannelRules;
+        webhook?: ChannelRules;
+        inbox?: Record<string, unknown>;
+      }
+    | null;
+  target_id?: string;
+}
+
+export interface BroadcastBody {
+  notification: NotificationContent;
+  /** One of topic, all, users and filter. */
+  to: {
+    /** The subscribers of this topic. */
+    topic?: string;
+    /** `true`: every user. */
+    all?: boolean;
+    /** These users, up to 10,000, each once. */
+    users?: string[];
+    /** Users whose documents have these values, such as `{"plan": "pro", "address.country": ["de", "at"]}`: a list means one of them. Fields of your own, `locale` and `time_zone`. */
+    filter?: Record<string, unknown>;
+  };
+  /** Left out, such as who wrote the comment. */
+  actor_id?: string;
+  /** A name of your own: a repeated request with the same key finds the same broadcast. */
+  key?: string;
+}
+
+export interface Broadcast {
+  id: string;
+  key?: string;
+  status: "scheduled" | "running" | "paused" | "done" | "canceled" | "failed";
+  /** What it does after the page that is under way. */
+  stopping?: "pause" | "cancel";
+  /** The notification's type. */
+  type: string;
+  /** One of topic, all, users and filter. */
+  to: {
+    topic?: string;
+    all?: boolean;
+    /** How many users were named. */
+    users?: number;
+    filter?: Record<string, unknown>;
+  };
+  /** The user who is left out. */
+  actor_id?: string;
+  /** Users to notify, counted when the broadcast was made. Absent when that took too long. */
+  total?: number;
+  /** Users whose notifications are stored. */
+  notified: number;
+  /** Users who could not be notified, because their documents cannot be changed. */
+  failed: number;
+  /** Users a second, lately. While it runs. */
+  rate?: number;
+  /** When it will be done at this rate. */
+  ends_at?: string;
+  /** What there is to know about how it ended. */
+  message?: string;
+  created_at: string;
+  updated_at: string;
+  /** When an ended broadcast is deleted. */
+  expires_at?: string;
+}
+
+export interface BroadcastDetails extends Broadcast {
+  /** What is sent. */
+  notification: Record<string, unknown>;
+}
+
+export interface BroadcastPage {
+  data: Broadcast[];
+  /** Absent on the last page. */
+  next_cursor?: string;
+}
+
+export interface BroadcastPreview {
+  /** Users to notify. Absent when counting took too long. */
+  total?: number;
+  /** One entry per recipient, in the order of the request. */
+  notifications: Array<{
+    user_id: string;
+    channels: ExpectedDelivery[];
+  }>;
 }

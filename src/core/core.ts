@@ -4,6 +4,7 @@ import type { Receipt } from "../model/receipt.ts";
 import type { Queue } from "../queue/rabbitmq.ts";
 import type { Hub } from "../realtime/hub.ts";
 import type { Store } from "../store/index.ts";
+import { createBroadcasts } from "./broadcasts.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { createDeliveryMessage } from "./delivery-message.ts";
 import { createDigests } from "./digests.ts";
@@ -73,6 +74,8 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
   });
   const receive = createReceiver(store);
   const inbox = createInbox(store.inbox, touch, maxWaiting);
+  const jobs = createJobs(store, onJob);
+  const dryRun = createDryRun(store, registry, notifier, timeZone);
   const preferences = createPreferences(store, registry, { timeZone, changed });
   return {
     registry,
@@ -81,10 +84,11 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     sendTime: (written: WrittenSendTime, names?: Parameters<typeof readSendTime>[2]) =>
       readSendTime(written, store.now(), names),
     sendLater: createSendLater(store, notifier, onJob),
-    jobs: createJobs(store, onJob),
+    jobs,
+    broadcasts: createBroadcasts(store, notifier, { dryRun, jobs, onJob }),
     schedules: createSchedules(store, notifier, { timeZone, onDue: onJob }),
     inbox,
-    dryRun: createDryRun(store, registry, notifier, timeZone),
+    dryRun,
     explain: createExplain(store),
     recall: createRecall(store, touch),
     preferences,

@@ -174,3 +174,5 @@ function inOrder(deliveries: PlannedDelivery[], type: RegisteredType): PlannedDe
   for (const one of deliveries) add(one);
   return ordered;
 }
+
+export type DryRun = ReturnType<typeof createDryRun>;

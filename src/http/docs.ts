@@ -12,6 +12,7 @@ const tags = [
   { name: "inbox", description: "A user's inbox." },
   { name: "users", description: "Users: addresses, tokens, live events." },
   { name: "preferences", description: "The notifications that a user wants, and when." },
+  { name: "broadcasts", description: "One notification to many users." },
   { name: "topics", description: "Lists of users, who may subscribe themselves." },
   { name: "operate", description: "Deliveries, providers, suppressions, health." },
   { name: "test", description: "The clock, for tests." },

@@ -59,6 +59,14 @@ const more: Record<string, ErrorCode[]> = {
   "POST /v1/schedules/:key/pause": ["not_found"],
   "POST /v1/schedules/:key/resume": ["not_found"],
   "DELETE /v1/schedules/:key": ["not_found"],
+  "POST /v1/broadcasts": ["idempotency_mismatch"],
+  "GET /v1/broadcasts/:id": ["not_found"],
+  ...Object.fromEntries(
+    ["pause", "resume", "cancel"].map((change) => [
+      `POST /v1/broadcasts/:id/${change}`,
+      ["not_found", "job_not_changeable"] satisfies ErrorCode[],
+    ]),
+  ),
   "GET /v1/topics/:key": ["not_found"],
   "PUT /v1/topics/:key": ["topic_deleting"],
   "DELETE /v1/topics/:key": ["not_found"],

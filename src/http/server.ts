@@ -34,6 +34,7 @@ import { type LiveOptions, liveRoutes } from "./live/index.ts";
 import { type OriginRule, shareWithOrigins } from "./origins.ts";
 import { pages } from "./pages.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { broadcastRoutes } from "./v1/broadcasts.ts";
 import { deliveryRoutes } from "./v1/deliveries.ts";
 import { digestRoutes } from "./v1/digests.ts";
 import { inboxRoutes } from "./v1/inbox.ts";
@@ -197,6 +198,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     recallRoutes(own, api.core);
     jobRoutes(own, api.core);
     scheduleRoutes(own, api.core);
+    broadcastRoutes(own, api.core);
     await userRoutes(own, api.profiles, api.core);
     await inboxRoutes(own, api.core.inbox);
     preferenceRoutes(own, api.core.preferences);

@@ -34,7 +34,8 @@ export const errorCodes = {
   },
   payload_too_large: {
     status: 413,
-    description: "The body is over 64 KiB, or over 1 MiB where it may name up to 1,000 users.",
+    description:
+      "The body is over 64 KiB, or over 1 MiB where it may name up to 1,000 users, or over 2 MiB for `POST /v1/broadcasts`.",
   },
   unsupported_media_type: {
     status: 415,

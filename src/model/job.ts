@@ -66,6 +66,8 @@ export interface JobRecord extends JobCounts {
   state: JobState;
   due: number;
   tries: number;
+  /** Where the run goes on. Its form depends on the kind. */
+  cursor?: unknown;
   /** What a running job does at its next checkpoint. */
   stop?: JobStop;
   error?: string;

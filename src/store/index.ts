@@ -1,5 +1,6 @@
 import type { Recipient } from "../model/channel.ts";
 import type { Channel } from "../model/notification.ts";
+import { createAudienceStore } from "./audience.ts";
 import { createCapturedStore } from "./captured.ts";
 import { createClaims } from "./claims.ts";
 import { createServerClock } from "./clock.ts";
@@ -132,6 +133,7 @@ export function createStore(
     search: createUserSearch(db),
     suppressions: createSuppressionStore(db, writes, channels),
     topics: createTopicStore(db, now),
+    audience: createAudienceStore(db),
     erase: createEraser({ db, writes, retentionDays, now }),
     deliveries: {
       ...createOperatorDeliveries(db),

@@ -111,6 +111,13 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
       key: { kind: 1, _id: -1 },
     },
     {
+      name: "broadcast",
+      serves: "two requests with the same key make one broadcast",
+      key: { kind: 1, key: 1 },
+      unique: true,
+      partialFilterExpression: { kind: "broadcast", key: { $exists: true } },
+    },
+    {
       name: "key",
       serves: "the jobs of one schedule: newest first",
       key: { key: 1, _id: -1 },
@@ -211,7 +218,7 @@ export async function prepareCollections(
       });
     }),
   );
-  for (const name of replaced) await deliveriesOf(db).dropIndex(name).catch(ignoreMissing);
+  await dropReplaced(db);
   return { bulkWrites: await beginLedger(db) };
 }
 
@@ -269,6 +276,13 @@ async function duplicatesError(db: Db, cause: Error): Promise<DatabaseError> {
 function ignoreExisting(error: { code?: unknown }): void {
   const namespaceExists = 48;
   if (error.code !== namespaceExists) throw error;
+}
+
+/** Looks first: even for an index that is not there, MongoDB would wait for every open transaction, and others behind it. */
+async function dropReplaced(db: Db): Promise<void> {
+  const deliveries = deliveriesOf(db);
+  for (const { name } of await deliveries.listIndexes().toArray())
+    if (replaced.includes(name)) await deliveries.dropIndex(name).catch(ignoreMissing);
 }
 
 function ignoreMissing(error: { code?: unknown }): void {

@@ -10,6 +10,15 @@ export type JobSettlement =
 
 const dayMs = 24 * 60 * 60_000;
 
+/** A pause or cancel that was asked for. */
+const atCheckpoint = {
+  $cond: [
+    { $eq: ["$stop", "cancel"] },
+    "canceled",
+    { $cond: [{ $eq: ["$stop", "pause"] }, "paused", "running"] },
+  ],
+};
+
 /** The runner's queries. Each names the lease that it depends on, so it may be repeated. */
 export function createJobClaims(db: Db, retentionDays: number) {
   const jobs = jobsOf(db);
@@ -20,25 +29,19 @@ export function createJobClaims(db: Db, retentionDays: number) {
     "lease.token": new ObjectId(token),
   });
 
-  /** The last stages of each update: a pause or cancel that was asked for comes first, and an ended job expires. */
+  /**
+   * The last stages of each update. A job that is to stop keeps that until a checkpoint: only there the counts are exact. An
+   * ended job expires.
+   */
   function moveTo(state: Document | JobState, now: number): Document[] {
     const expireAt = new Date(now + retentionDays * dayMs);
+    const isOpen = { $in: ["$state", ["running", "scheduled"]] };
     return [
-      {
-        $set: {
-          state: {
-            $cond: [
-              { $eq: ["$stop", "cancel"] },
-              "canceled",
-              { $cond: [{ $eq: ["$stop", "pause"] }, "paused", state] },
-            ],
-          },
-        },
-      },
+      { $set: { state } },
       {
         $set: {
           lease: { $cond: [{ $eq: ["$state", "running"] }, "$lease", "$$REMOVE"] },
-          stop: "$$REMOVE",
+          stop: { $cond: [isOpen, "$stop", "$$REMOVE"] },
           expireAt: { $cond: [{ $in: ["$state", endedStates] }, expireAt, "$$REMOVE"] },
           updatedAt: new Date(now),
         },
@@ -94,7 +97,7 @@ export function createJobClaims(db: Db, retentionDays: number) {
       const progress = { $set: { ...counts, cursor: { $literal: cursor }, tries: 0 } };
       const saved = await jobs.findOneAndUpdate(
         heldBy(job),
-        [progress, { $unset: "error" }, ...moveTo("running", now)],
+        [progress, { $unset: "error" }, ...moveTo(atCheckpoint, now)],
         { returnDocument: "after", projection: { state: 1 } },
       );
       return saved?.state;
@@ -109,9 +112,7 @@ export function createJobClaims(db: Db, retentionDays: number) {
         ...(due !== undefined && { due: new Date(due) }),
         error: error === undefined ? "$$REMOVE" : { $literal: error },
       };
-      // What has ended cannot be stopped any more.
-      const ended = state === "scheduled" ? [] : [{ $unset: "stop" }];
-      await jobs.updateOne(heldBy(job), [{ $set }, ...ended, ...moveTo(state, now)]);
+      await jobs.updateOne(heldBy(job), [{ $set }, ...moveTo(state, now)]);
     },
 
     /**

@@ -13,7 +13,7 @@ export interface JobDocument {
   _id: ObjectId;
   kind: string;
   key?: string;
-  command: { targets?: Array<{ user: string }> } & object;
+  command: { targets?: Array<{ user: string }>; users?: string[]; actor?: string } & object;
   due: Date;
   state: JobState;
   cursor?: unknown;
@@ -38,6 +38,8 @@ export const jobsOf = (db: Db): Collection<JobDocument> => db.collection("jobs")
 const dayMs = 24 * 60 * 60_000;
 export const endedStates: JobState[] = ["done", "canceled", "failed"];
 const patienceMs = 20_000;
+/** No run was interrupted since the last checkpoint, so the counts are exact. Jobs without checkpoints do it all or nothing. */
+const atCheckpoint: Filter<JobDocument> = { $or: [{ tries: 0 }, { stoppable: { $exists: false } }] };
 
 /** Stores jobs and what operators do with them. Each call may be repeated, and rejects with `database_unavailable`. */
 export function createJobStore(db: Db, retentionDays: number, now: () => number) {
@@ -68,7 +70,7 @@ export function createJobStore(db: Db, retentionDays: number, now: () => number)
       return found ? recordOf(found) : undefined;
     },
 
-    /** Newest first, only ids below `before`. */
+    /** Newest first, only ids below `before`, and without the users that a broadcast names. */
     async page(filter: JobFilter, before: string | undefined, limit: number): Promise<JobRecord[]> {
       const { kind, states, key, user } = filter;
       const query: Filter<JobDocument> = {
@@ -80,7 +82,7 @@ export function createJobStore(db: Db, retentionDays: number, now: () => number)
       };
       const found = await orUnavailable(() =>
         jobs
-          .find(query, { batchSize: limit + 1, maxTimeMS: patienceMs })
+          .find(query, { projection: { "command.users": 0 }, batchSize: limit + 1, maxTimeMS: patienceMs })
           .sort({ _id: -1 })
           .limit(limit)
           .toArray(),
@@ -88,31 +90,42 @@ export function createJobStore(db: Db, retentionDays: number, now: () => number)
       return found.map(recordOf);
     },
 
-    /** Cancels a job that does not run. False in any other state. */
+    /** Cancels a job that does not run. False in any other state, and for one that was interrupted between two checkpoints. */
     cancel: (id: string) =>
       move(
         id,
-        { state: { $in: ["scheduled", "paused"] } },
+        { state: { $in: ["scheduled", "paused"] }, ...atCheckpoint },
         { state: "canceled", expireAt: new Date(now() + retentionDays * dayMs) },
       ),
-    pause: (id: string) => move(id, { state: "scheduled" }, { state: "paused" }),
+    pause: (id: string) => move(id, { state: "scheduled", ...atCheckpoint }, { state: "paused" }),
     resume: (id: string) => move(id, { state: "paused" }, { state: "scheduled" }),
-    /** Asks a running job to stop at its next checkpoint. False when it does not run, has no checkpoints, or is being canceled. */
+    /**
+     * Asks a running or interrupted job to stop at its next checkpoint. False when it does not run, has no checkpoints, or is
+     * being canceled.
+     */
     stop: (id: string, stop: JobStop) =>
       move(
         id,
-        { state: "running", stoppable: true, ...(stop === "pause" && { stop: { $ne: "cancel" } }) },
-        { stop },
+        {
+          $or: [{ state: "running" }, { state: "scheduled", tries: { $gt: 0 } }],
+          stoppable: true,
+          ...(stop === "pause" && { stop: { $ne: "cancel" } }),
+        },
+        { stop, due: new Date(now()) },
       ),
   };
 }
 
 /**
- * Removes the user from the jobs that name them. One that was for this user alone is canceled, and loses its content.
+ * Removes the user from the jobs that name them, broadcasts among them. One that was for this user alone is canceled, and loses its content.
  * Index `user`.
  */
 export async function eraseFromJobs(db: Db, user: string, expireAt: Date): Promise<void> {
   const jobs = jobsOf(db);
+  // There are few broadcasts: index `kind`.
+  const broadcasts = { kind: "broadcast" };
+  await jobs.updateMany({ ...broadcasts, "command.users": user }, { $pull: { "command.users": user } });
+  await jobs.updateMany({ ...broadcasts, "command.actor": user }, { $unset: { "command.actor": 1 } });
   const found = await jobs
     .find({ "command.targets.user": { $eq: user } }, { projection: { _id: 1 } })
     .toArray();
@@ -151,7 +164,7 @@ function newJob({ id, kind, key, command, due, total, stoppable }: NewJob, at: D
 }
 
 function recordOf(stored: JobDocument): JobRecord {
-  const { _id, due, cursor: _, lease: __, createdAt, updatedAt, expireAt, ...rest } = stored;
+  const { _id, due, lease: _, createdAt, updatedAt, expireAt, ...rest } = stored;
   return {
     ...rest,
     id: _id.toHexString(),

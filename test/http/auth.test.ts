@@ -135,6 +135,18 @@ const forPrograms: Record<string, Row> = {
     path: () => `/v1/suppressions/${hex}/email`,
     status: 404,
   },
+  "GET /v1/broadcasts": {},
+  "POST /v1/broadcasts": {
+    path: () => "/v1/broadcasts?dry_run=true",
+    body: { notification: { type: "new_message" }, to: { all: true } },
+  },
+  "GET /v1/broadcasts/:id": { path: () => `/v1/broadcasts/${item}`, status: 404 },
+  ...Object.fromEntries(
+    ["pause", "resume", "cancel"].map((change) => [
+      `POST /v1/broadcasts/:id/${change}`,
+      { path: () => `/v1/broadcasts/${item}/${change}`, status: 404 },
+    ]),
+  ),
   "GET /v1/topics": {},
   "GET /v1/topics/:key": { path: () => "/v1/topics/unknown", status: 404 },
   "PUT /v1/topics/:key": { path: () => "/v1/topics/news", body: {} },

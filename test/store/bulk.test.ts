@@ -13,7 +13,7 @@ import { freshDatabase } from "../support/database.ts";
 
 // Deliveries of a broadcast wait behind all others.
 
-const { db } = freshDatabase();
+const { db, client } = freshDatabase();
 const deliveries = deliveriesOf(db);
 const claims = createClaims(db, "email", 90);
 const now = Date.now();
@@ -98,3 +98,12 @@ test("the index that it replaces is dropped", async () => {
   await prepareCollections(db);
   expect((await deliveries.indexes()).map((one) => one.name)).not.toContain("due");
 });
+
+test("a start does not wait for an open transaction, which a killed process may have left", async () => {
+  const session = client.startSession();
+  session.startTransaction();
+  await deliveries.insertOne(delivery(now, false), { session });
+  await prepareCollections(db);
+  await session.abortTransaction();
+  await session.endSession();
+}, 10_000);

@@ -250,6 +250,13 @@ test("a muted topic reaches the user on no channel, and a dry run says so", asyn
   await ask("POST", "/v1/test/clock", { advance: "1s" });
   const { body: inbox } = await ask("GET", `${path}/inbox`);
   expect(inbox.items).toMatchObject([{ topic: "another", title: "Hello" }]);
+  const { body: sent } = await ask("GET", `/v1/deliveries?user_id=${encodeURIComponent(user)}`);
+  expect(sent.data.map((one: { status: string; reason?: string }) => [one.status, one.reason])).toStrictEqual(
+    [
+      ["sent", undefined],
+      ["skipped", "preference"],
+    ],
+  );
 });
 
 test("a topic of a notification must be a key", async () => {
