@@ -99,7 +99,9 @@ describe("belfry", () => {
       ...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate|show|put|pause|resume|delete))?) /gm),
     ].map(([, name = ""]) => name);
     expect(names.sort()).toEqual([
-      ..."deliveries digests doctor inbox jobs ledger preferences redrive release retry schedules".split(" "),
+      ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules".split(
+        " ",
+      ),
       ..."delete pause put resume show".split(" ").map((name) => `schedules ${name}`),
       ..."send show simulate start suppressions token types".split(" "),
       "types check",
