@@ -35,6 +35,7 @@ test("stops at each moment at which something is due, and at the target", async 
     sent: 4,
     skipped: 0,
     failed: 0,
+    held: 0,
     uncertain: 0,
     postponed: 0,
     next_due: "2026-03-01T03:20:00.000Z",
