@@ -154,8 +154,12 @@ export function createDigestStore(options: {
           merged = await mergeWithin(digest, hold, decision, session, slot);
         };
         const deadline = now() + patienceMs;
-        if (options.transactions) await inTransaction(work, { conflicts: deadline, deadline });
-        else await work(undefined, 0);
+        try {
+          if (options.transactions) await inTransaction(work, { conflicts: deadline, deadline });
+          else await work(undefined, 0);
+        } catch (error) {
+          if (!(error instanceof LostLeases)) throw error;
+        }
         return merged;
       });
     },
@@ -197,6 +201,8 @@ export function createDigestStore(options: {
       },
       own,
     );
+    // Another worker has the digest, and may be sending it.
+    if (matchedCount === 0 && session) throw new LostLeases([]);
     return matchedCount === 1;
   }
 

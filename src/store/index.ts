@@ -156,7 +156,7 @@ export function createStore(
       tally: createTally(newId(), retentionDays),
     }),
     /** Counts a message towards a throttle or budget. */
-    countTowards: createLimitStore(db, now),
+    countTowards: createLimitStore(db, now, server.now),
     recall: createRecallStore({ db, remove: inboxWriter.remove, inboxLimit, retentionDays, now }),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),

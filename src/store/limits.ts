@@ -32,13 +32,15 @@ export interface LimitRequest {
 
 /**
  * Counts messages that are about to be sent. The same delivery counts once, so a retry or a crash changes nothing. Returns
- * undefined when it may be sent, else the time (Unix ms) of the oldest message that counts.
+ * undefined when it may be sent, else the time (Unix ms) of the oldest message that counts. `serverNow`: the database's clock.
  */
-export function createLimitStore(db: Db, now: () => number) {
+export function createLimitStore(db: Db, now: () => number, serverNow: () => number) {
   const limits = limitsOf(db);
   return async ({ delivery, user, key, limit, since, until }: LimitRequest): Promise<number | undefined> => {
     const _id = limitsOfUser(user) + digest(key);
     const entry = { delivery, t: now() };
+    // MongoDB deletes by its own clock, also in virtual time.
+    const expireAt = new Date(serverNow() + until - now());
     const current = {
       $filter: { input: { $ifNull: ["$at", []] }, cond: { $gte: ["$$this.t", since] } },
     };
@@ -46,7 +48,7 @@ export function createLimitStore(db: Db, now: () => number) {
       $and: [{ $lt: [{ $size: "$at" }, limit] }, { $not: [{ $in: [delivery, "$at.delivery"] }] }],
     };
     const update: Document[] = [
-      { $set: { at: current, expireAt: { $max: ["$expireAt", new Date(until)] } } },
+      { $set: { at: current, expireAt: { $max: ["$expireAt", expireAt] } } },
       { $set: { at: { $cond: [mayAdd, { $concatArrays: ["$at", [{ $literal: entry }]] }, "$at"] } } },
     ];
     const found = await orUnavailable(async () => {

@@ -142,7 +142,7 @@ test("a digest is opened for one first delivery, however many come at once", asy
 
 test("40 deliveries at once count towards a limit of 3, each once however often it is asked for", async () => {
   const limits = db.collection("limits");
-  const countTowards = [createLimitStore(db, Date.now), createLimitStore(db, Date.now)];
+  const countTowards = [createLimitStore(db, Date.now, Date.now), createLimitStore(db, Date.now, Date.now)];
   const ids = Array.from({ length: 40 }, newId);
   const ask = (delivery: string, at: number) =>
     (countTowards[at % 2] as (typeof countTowards)[0])({
