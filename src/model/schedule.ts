@@ -1,4 +1,4 @@
-import { firingAfter } from "./firing.ts";
+import { nextFiring } from "./cron.ts";
 import type { NotifyCommand } from "./notification.ts";
 
 /** A notification that is sent again and again. Times in Unix milliseconds. */
@@ -52,7 +52,7 @@ type Timing = Pick<Schedule, "cron" | "startsAt" | "endsAt">;
 /** The first occurrence in the zone after a time; undefined when none comes. */
 export function occurrenceAfter(timing: Timing, zone: string, after: number): number | undefined {
   const { cron, startsAt = 0, endsAt = Number.POSITIVE_INFINITY } = timing;
-  const next = firingAfter(cron, zone, Math.max(after, startsAt - 1));
+  const next = nextFiring(cron, zone, Math.max(after, startsAt - 1));
   return next !== undefined && next < endsAt ? next : undefined;
 }
 
