@@ -6,7 +6,7 @@ import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { freshDatabase } from "../support/database.ts";
 
-const { db } = freshDatabase();
+const { client, db } = freshDatabase();
 const deliveries = deliveriesOf(db);
 
 function delivery(notification: string, user: string, channel: "email" | "sms") {
@@ -39,6 +39,21 @@ test("builds index `once` on an existing database, and names duplicates at the s
   });
   expect(await deliveries.countDocuments()).toBe(3);
 });
+
+test("drops an index that another has replaced, and a start does not wait for an open transaction when there is none", async () => {
+  await deliveries.createIndex({ channel: 1, due: 1 }, { name: "due" });
+  await prepareCollections(db);
+  expect((await deliveries.indexes()).map(({ name }) => name)).not.toContain("due");
+  await client.withSession(async (session) => {
+    // As a process that was killed leaves it.
+    session.startTransaction();
+    await deliveries.insertOne(delivery(newId(), newId(), "email"), { session });
+    const start = Date.now();
+    await prepareCollections(db);
+    expect(Date.now() - start).toBeLessThan(5_000);
+    await session.abortTransaction();
+  });
+}, 30_000);
 
 test("every unique index of deliveries begins with user", async () => {
   await prepareCollections(db);
