@@ -4,7 +4,7 @@ import { BelfryError } from "../model/errors.ts";
 import type { Channel, NotifyCommand } from "../model/notification.ts";
 import { Count } from "../model/schema.ts";
 import { type TypeRegistry, templatesOf } from "./notification-types.ts";
-import { createPlanner } from "./notify.ts";
+import { createPlanner } from "./plan.ts";
 import { rulesInWords } from "./rules-in-words.ts";
 import type { TemplateUser } from "./templates.ts";
 import { partsOf } from "./type-rules.ts";
