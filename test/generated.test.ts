@@ -150,6 +150,7 @@ test("the document lists every route of the server but pages, sockets, links in 
     "message.html",
     "console.css",
     "console.js",
+    "console-broadcasts.js",
     "console-live.js",
     "inbox.js",
     "preferences.js",

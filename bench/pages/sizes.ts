@@ -7,7 +7,7 @@ export interface Size {
   bytes: number;
 }
 
-const paths = ["/inbox.js", "/", "/console.js", "/console.css", "/console-live.js"];
+const paths = ["/inbox.js", "/", "/console.js", "/console.css", "/console-broadcasts.js", "/console-live.js"];
 
 /** The sizes of the files that the service sends to browsers. */
 export const sizes = (url: string): Promise<Size[]> =>

@@ -89,6 +89,11 @@ describe.each(sights)("of a newcomer, $name", (sight) => {
     await go("#/schedules/stand-up", ".next li");
     await take("schedule");
 
+    const news = { type: "new_message", title: "Our prices change" };
+    const { body: sent } = await ask("POST", "/v1/broadcasts", { notification: news, to: { users: guests } });
+    await go(`#/broadcasts/${sent.id}`, "progress");
+    await take("broadcast");
+
     await go("#/types", ".pick a");
     await take("types");
     await go("#/types/ticket", "iframe.mail");

@@ -38,6 +38,7 @@ const files: Array<{ path: string; file: string; headers: Record<string, string>
   { path: "/message.html", file: "web/console/message.html", headers: framing },
   { path: "/console.css", file: "dist/web/console/console.css", headers: own },
   { path: "/console.js", file: "dist/web/console/console.js", headers: own },
+  { path: "/console-broadcasts.js", file: "dist/web/console/console-broadcasts.js", headers: own },
   { path: "/console-live.js", file: "dist/web/console/console-live.js", headers: own },
   { path: "/inbox.js", file: "dist/web/inbox/inbox.js", headers: embedded },
   { path: "/preferences.js", file: "dist/web/preferences/preferences.js", headers: embedded },

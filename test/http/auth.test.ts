@@ -186,6 +186,7 @@ const open: Record<string, Row> = {
   "GET /message.html": {},
   "GET /console.css": {},
   "GET /console.js": {},
+  "GET /console-broadcasts.js": {},
   "GET /console-live.js": {},
   "GET /inbox.js": {},
   "GET /preferences.js": {},

@@ -19,6 +19,7 @@ export const icons: Record<string, TemplateResult> = {
   deliveries: icon(svg`<path d="M3 4.5h2M3 10h2M3 15.5h2M8 4.5h9M8 10h9M8 15.5h6" />`),
   captured: icon(svg`<path d="M2.5 5h15v10.5h-15zM2.5 5.5l7.5 5.5 7.5-5.5" />`),
   live: icon(svg`<path d="M2 11h4l2.5-6.5L12 16l2.2-5H18" />`),
+  broadcasts: icon(svg`<path d="M3 8.5v3l2.5.5L8 17h2l-1.5-4.5L16 15V5L5.5 8z" />`),
   schedules: icon(svg`<circle cx="10" cy="10" r="7.2" /><path d="M10 5.5V10l3.2 2" />`),
   types: icon(svg`<path d="M3 3.5h6l8 8-5.5 5.5-8.5-8.5z" /><circle cx="6.5" cy="6.8" r=".8" />`),
   simulator: icon(svg`<path d="M6 3.5v13l10-6.5z" />`),

@@ -44,6 +44,13 @@ export const views: View[] = [
     show: ({ id }) => html`<bf-captured .open=${id}></bf-captured>`,
   },
   {
+    name: "broadcasts",
+    title: "Broadcasts",
+    isMain: false,
+    show: ({ id }) => html`<bf-broadcasts .open=${id}></bf-broadcasts>`,
+    load: () => import("./views/broadcasts.ts"),
+  },
+  {
     name: "schedules",
     title: "Schedules",
     isMain: false,
