@@ -39,8 +39,8 @@ export const broadcast = {
     json: { description: "print JSON" },
   },
   examples: [
-    "belfry broadcast --type new_post --topic status-page --title 'All systems work again' --dry-run",
-    "belfry broadcast --type new_post --filter plan=pro,country=de --title 'New prices'",
+    "belfry broadcast --type new_post --topic status --title 'All is well' --dry-run",
+    "belfry broadcast --type new_post --filter plan=pro,country=de --title Prices",
     "belfry broadcast --type new_post --all --title 'Maintenance on Sunday' --yes",
   ],
   async run(given: Given): Promise<void> {
