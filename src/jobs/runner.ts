@@ -1,4 +1,5 @@
 import { backoffMs, pause } from "../lib/backoff.ts";
+import { createBatcher } from "../lib/batcher.ts";
 import { createPoll, every } from "../lib/timers.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { HeldJob, JobCounts } from "../model/job.ts";
@@ -15,6 +16,11 @@ export interface RunnerOptions {
   /** Called after each run, and when it ended a job with the state. */
   onRun?: (job: HeldJob, state: JobSettlement["state"]) => void;
   log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
+}
+
+interface Ended {
+  job: HeldJob;
+  settlement: JobSettlement;
 }
 
 /** How often to look for due jobs that nothing announced. */
@@ -38,50 +44,70 @@ export function createRunner(
   const runs = new Map<HeldJob, { controller: AbortController; until: number; ended: Promise<void> }>();
   const timers: NodeJS.Timeout[] = [];
   const poll = createPoll({ pollMs }, look);
-  let search: "idle" | "looking" | "looking, more due" = "idle";
-  let looking = Promise.resolve();
+  /** Kinds of which more may be due than there was room for. */
+  const more = new Set<JobKind>();
+  let looking: Promise<void> | undefined;
+  let isHinted = false;
+  let started = 0;
   let fedUntil: number | undefined;
   let isStopping = false;
 
-  /** Claims and starts what is due. */
+  const settlements = createBatcher<Ended, void>({
+    run: async (ended) => {
+      await claims.settle(ended, now());
+      return ended.map(() => undefined);
+    },
+    maxItems: 200,
+  });
+
+  /** A hint that any job may be due. */
   function look(): void {
-    if (search !== "idle") {
-      search = "looking, more due";
-      return;
-    }
-    search = "looking";
+    isHinted = true;
+    pump();
+  }
+
+  const roomFor = (kind: JobKind) =>
+    kind.atOnce - [...runs.keys()].filter((job) => job.kind === kind.name).length;
+  /** Several at a time: a claim costs as much for one as for many. */
+  const hasRoom = (kind: JobKind) => roomFor(kind) * 2 >= kind.atOnce;
+
+  /** The end of a job alone causes no claim: a hint does, or a claim that found as many as it wanted. */
+  function pump(): void {
+    if (looking || isStopping || !(isHinted || [...more].some(hasRoom))) return;
     looking = claimAll()
       .catch(warning("could not look for due jobs"))
       .then(() => {
-        const again = search === "looking, more due";
-        search = "idle";
-        if (again && !isStopping) look();
+        looking = undefined;
+        pump();
       });
   }
 
   async function claimAll(): Promise<void> {
-    fedUntil = await feed?.().catch((error: unknown) => {
-      log.warn({ err: error }, "could not look for due schedules");
-      return undefined;
-    });
-    for (const kind of kinds) {
-      const room = kind.atOnce - [...runs.keys()].filter((job) => job.kind === kind.name).length;
-      // Several at a time: a claim costs as much for one as for many.
-      if (isStopping || room * 2 < kind.atOnce) continue;
+    if (isHinted) {
+      isHinted = false;
+      for (const kind of kinds) more.add(kind);
+      fedUntil = await feed?.().catch((error: unknown) => {
+        log.warn({ err: error }, "could not look for due schedules");
+        return undefined;
+      });
+    }
+    for (const kind of [...more].filter(hasRoom)) {
+      more.delete(kind);
+      const room = roomFor(kind);
       const lease = { token: newId(), until: now() + leaseMs };
       const claimed = await claims.claim(kind.name, room, lease, now());
       for (const job of claimed) start(kind, job, lease.until);
-      const last = claimed.at(-1);
-      if (last && claimed.length === room) search = "looking, more due";
+      if (claimed.length === room) more.add(kind);
     }
   }
 
   function start(kind: JobKind, job: HeldJob, until: number): void {
+    started++;
     const controller = new AbortController();
     if (isStopping) controller.abort();
     const ended = run(kind, job, controller.signal).finally(() => {
       runs.delete(job);
-      if (!isStopping) look();
+      pump();
     });
     runs.set(job, { controller, until, ended });
   }
@@ -90,7 +116,7 @@ export function createRunner(
     const settlement = await settlementOf(kind, job, signal);
     for (;;) {
       try {
-        await claims.settle(job, settlement, now());
+        await settlements.submit({ job, settlement });
         break;
       } catch (error) {
         log.warn({ err: error, job: job.id }, "the end of a job could not be stored; trying again");
@@ -143,7 +169,7 @@ export function createRunner(
   }
 
   async function sweep(): Promise<void> {
-    const returned = await claims.sweep(now(), mostTries);
+    const returned = await claims.sweep(now(), mostTries, [...runs.keys()]);
     if (returned === 0) return;
     log.info({ returned }, "leases expired; their jobs go on");
     look();
@@ -165,11 +191,15 @@ export function createRunner(
     wake: (due: number): void => poll.within(due - now()),
     /** Runs what is due. Resolves with when there is more to run (Unix ms); undefined when nothing is scheduled. */
     async drain(): Promise<number | undefined> {
-      look();
-      while (search !== "idle" || runs.size > 0)
-        await Promise.all([looking, ...[...runs.values()].map((one) => one.ended)]);
-      const times = [fedUntil, await claims.nextDue(names)].filter((one) => one !== undefined);
-      return times.length > 0 ? Math.min(...times) : undefined;
+      for (;;) {
+        const before = started;
+        look();
+        while (looking || runs.size > 0)
+          await Promise.all([looking, ...[...runs.values()].map((one) => one.ended)]);
+        const times = [fedUntil, await claims.nextDue(names)].filter((one) => one !== undefined);
+        const next = times.length > 0 ? Math.min(...times) : undefined;
+        if (next === undefined || next > now() || started === before) return next;
+      }
     },
     /** Claims no more. Jobs stop at their next checkpoint; those that have none get up to `graceMs` to end. */
     async stop(graceMs: number): Promise<void> {
@@ -177,7 +207,9 @@ export function createRunner(
       poll.stop();
       for (const { controller } of runs.values()) controller.abort();
       const patience = new Promise((resolve) => timers.push(setTimeout(resolve, graceMs)));
-      const ended = looking.then(() => Promise.all([...runs.values()].map((one) => one.ended)));
+      const ended = Promise.resolve(looking).then(() =>
+        Promise.all([...runs.values()].map((one) => one.ended)),
+      );
       await Promise.race([ended, patience]);
       for (const timer of timers) clearInterval(timer);
     },

@@ -49,6 +49,17 @@ export function createJobClaims(db: Db, retentionDays: number) {
     ];
   }
 
+  function settled({ job, settlement }: { job: HeldJob; settlement: JobSettlement }, now: number) {
+    const { state, error, ...rest } = settlement;
+    const { due, ...counts } = { due: undefined, ...rest };
+    const $set = {
+      ...counts,
+      ...(due !== undefined && { due: new Date(due) }),
+      error: error === undefined ? "$$REMOVE" : { $literal: error },
+    };
+    return { updateOne: { filter: heldBy(job), update: [{ $set }, ...moveTo(state, now)] } };
+  }
+
   return {
     /**
      * The earliest jobs of a kind that are due, leased. Three round trips, as in `store/claims.ts`: a conditional update, in
@@ -104,23 +115,24 @@ export function createJobClaims(db: Db, retentionDays: number) {
     },
 
     /** Ends a run. Changes nothing when the lease is lost, or when the job was paused or canceled at its last checkpoint. */
-    async settle(job: HeldJob, settlement: JobSettlement, now: number): Promise<void> {
-      const { state, error, ...rest } = settlement;
-      const { due, ...counts } = { due: undefined, ...rest };
-      const $set = {
-        ...counts,
-        ...(due !== undefined && { due: new Date(due) }),
-        error: error === undefined ? "$$REMOVE" : { $literal: error },
-      };
-      await jobs.updateOne(heldBy(job), [{ $set }, ...moveTo(state, now)]);
+    async settle(ended: Array<{ job: HeldJob; settlement: JobSettlement }>, now: number): Promise<void> {
+      await jobs.bulkWrite(
+        ended.map((one) => settled(one, now)),
+        { ordered: false },
+      );
     },
 
     /**
      * Handles expired leases and returns how many (index `lease`). A job whose process has ended goes on from its last
-     * checkpoint. One that has been interrupted `mostTries` times since then fails.
+     * checkpoint. One that has been interrupted `mostTries` times since then fails. `own`: jobs that this process runs, whose
+     * leases it is about to renew, however late. On a busy machine it would otherwise start them again and again.
      */
-    async sweep(now: number, mostTries: number): Promise<number> {
-      const expired = { state: "running" as const, "lease.until": { $lt: new Date(now) } };
+    async sweep(now: number, mostTries: number, own: HeldJob[] = []): Promise<number> {
+      const expired = {
+        state: "running" as const,
+        "lease.until": { $lt: new Date(now) },
+        "lease.token": { $nin: own.map(({ token }) => new ObjectId(token)) },
+      };
       const spent = { $gte: ["$tries", mostTries] };
       const { modifiedCount } = await jobs.updateMany(expired, [
         { $set: { tries: { $add: ["$tries", 1] }, due: new Date(now) } },

@@ -220,6 +220,18 @@ test("a run that lost its lease changes nothing any more", async () => {
   expect(await stored(second, one.id)).toEqual(ended);
 });
 
+test("a process does not take its own jobs from itself when it is late to renew their leases", async () => {
+  const { store } = await instance([]);
+  const one = job();
+  await store.jobs.insert(one);
+  const held = await store.jobClaims.claim("count", 1, { token: newId(), until: now - 1 }, now);
+  expect(held).toMatchObject([{ id: one.id }]);
+  expect(await store.jobClaims.sweep(now, 15, held)).toBe(0);
+  expect(await store.jobClaims.renew(held, now + 30_000)).toEqual(new Set([one.id]));
+  now += 31_000;
+  expect(await store.jobClaims.sweep(now, 15)).toBe(1);
+});
+
 test("a job that ends each process fails after 15 interruptions", async () => {
   const { store, runner } = await instance([counting(() => new Promise(() => {}))]);
   const one = job({ command: { to: 50 } });
