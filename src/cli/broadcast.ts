@@ -39,7 +39,7 @@ export const broadcast = {
     json: { description: "print JSON" },
   },
   examples: [
-    "belfry broadcast --type new_post --topic status --title 'All is well' --dry-run",
+    "belfry broadcast --type new_post --topic status --title 'All well' --dry-run",
     "belfry broadcast --type new_post --filter plan=pro,country=de --title Prices",
     "belfry broadcast --type new_post --all --title 'Maintenance on Sunday' --yes",
   ],
