@@ -1,4 +1,6 @@
-import { BelfryClient, BelfryClientError, type InboxItem, type LiveView } from "../../src/client/index.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
+import type { InboxItem, LiveView } from "../../src/client/index.ts";
+import { UserClient } from "../../src/client/user-client.ts";
 import { unreadOf, unseenOf } from "./item.ts";
 import { createOriginCheck } from "./origin.ts";
 import { after, type Change, type Doing } from "./pending.ts";
@@ -53,7 +55,7 @@ export function openSession(target: Target, onChange: () => void, isUndoInUse: (
   const { server, user } = target;
   let clockAhead = 0;
   const origin = createOriginCheck(server);
-  const client = new BelfryClient({
+  const client = new UserClient({
     server,
     user,
     getToken: tokensOf(target),

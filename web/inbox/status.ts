@@ -1,4 +1,4 @@
-import { BelfryClientError } from "../../src/client/index.ts";
+import { BelfryClientError } from "../../src/client/error.ts";
 import type { Locale } from "./locale.ts";
 import type { InboxView } from "./session.ts";
 import { filled, type Texts } from "./texts.ts";
