@@ -3,6 +3,7 @@ import { createBelfry } from "../../src/library.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { createTestBelfry } from "../../src/testing.ts";
 import { freshDatabase } from "../support/database.ts";
+import { sized } from "../support/form.ts";
 
 const { client, db } = freshDatabase();
 const email = (entry: object, more: object = {}) => ({ inbox: false, channels: { email: entry }, ...more });
@@ -24,8 +25,7 @@ const users = Array.from({ length: 10 }, (_, at) => ({
   }),
 }));
 
-/** `npm run test:budget` makes 10,000. */
-const sends = Number(process.env.BUDGET_SENDS ?? 1_200);
+const sends = sized(10_000, 800);
 const moments = sends / 40;
 
 test("random sends over 30 days: no day is over the budget, nothing is lost, mandatory mails are not late", {
@@ -96,5 +96,5 @@ test("random sends over 30 days: no day is over the budget, nothing is lost, man
     }
   }
   expect(Math.max(...perDay.values())).toBeGreaterThan(3);
-  expect(mandatory.size).toBeGreaterThan(30);
+  expect(mandatory.size).toBeGreaterThan(20);
 });

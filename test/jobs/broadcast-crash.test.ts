@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ObjectId } from "mongodb";
 import { expect, test } from "vitest";
 import { freshDatabase } from "../support/database.ts";
+import { sized } from "../support/form.ts";
 import { call } from "../support/http.ts";
 import { eventually, spawnService } from "../support/service.ts";
 
@@ -9,8 +10,7 @@ const { uri, db } = freshDatabase();
 const users = db.collection<{ _id: ObjectId | string; notifications?: object[] }>("users");
 const deliveries = db.collection("deliveries");
 const variables = { DB_URI: uri, LEASE_MS: "2000", EMAIL: "" };
-/** The proof is `BROADCAST_KILLS=20`. */
-const kills = Number(process.env.BROADCAST_KILLS ?? 5);
+const kills = sized(20, 3);
 const count = kills * 1_500;
 
 test(`a process that is killed ${kills} times during a broadcast notifies nobody twice, and leaves nobody out`, {

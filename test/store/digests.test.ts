@@ -12,6 +12,7 @@ import { prepareCollections } from "../../src/store/indexes.ts";
 import { createLimitStore } from "../../src/store/limits.ts";
 import { bucketsOf, createTally } from "../../src/store/tally.ts";
 import { freshDatabase } from "../support/database.ts";
+import { sized } from "../support/form.ts";
 
 const { uri, db } = freshDatabase();
 const deliveries = deliveriesOf(db);
@@ -65,8 +66,9 @@ async function membersOf(store: ReturnType<typeof digestStore>, user: string, id
   return ids;
 }
 
-test("900 joins by two workers race with claims: each is in one digest, and none joins a claimed one", async () => {
+test("joins by two workers race with claims: each is in one digest, and none joins a claimed one", async () => {
   const users = ["a", "b", "c"];
+  const rounds = sized(24, 12);
   const stores = [digestStore(), digestStore()];
   const atClaim = new Map<string, string[]>();
   let done = false;
@@ -78,7 +80,7 @@ test("900 joins by two workers race with claims: each is in one digest, and none
     }
   };
   const join = async (store: (typeof stores)[0]) => {
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < rounds; round++) {
       const batch = (await Promise.all(users.map((user) => claimed(user, 1 + (round % 12))))).flat();
       const joined = await store.join(batch.map((one) => joining(one, { due: Date.now() })));
       expect(new Set(joined)).toEqual(new Set(["held"]));
@@ -90,9 +92,9 @@ test("900 joins by two workers race with claims: each is in one digest, and none
   await Promise.all(claiming);
 
   const all = await deliveries.find({ digest: { $exists: false } }).toArray();
-  expect(all).toHaveLength(2 * 3 * 157);
+  expect(all).toHaveLength(2 * 3 * (rounds / 12) * 78);
   expect(all.every(({ state, into }) => state === "held" && into)).toBe(true);
-  expect(atClaim.size).toBeGreaterThan(20);
+  expect(atClaim.size).toBeGreaterThan(10);
   for (const { _id, user, digest } of await digestsOf()) {
     const now = await membersOf(stores[0] as (typeof stores)[0], user as string, _id.toHexString());
     expect(now).toEqual(atClaim.get(_id.toHexString()) ?? now);
