@@ -204,7 +204,7 @@ describe("wrong input", () => {
       const send = (body: string, headers: Record<string, string> = {}) =>
         call(url, method, pathOf(path), body, { ...authorized, ...headers });
       for (const [status, answer] of [
-        [413, await send(JSON.stringify("x".repeat(1024 * 1024)))],
+        [413, await send(JSON.stringify("x".repeat(5 * 1024 * 1024)))],
         [400, await send("{")],
         [415, await send("{}", { "content-type": "text/plain" })],
         [415, await send("{}", { "content-encoding": "gzip" })],
