@@ -54,7 +54,7 @@ test("without transactions, a delivery that joins a digest while that is claimed
     {
       failCommands: ["find"],
       blockConnection: true,
-      blockTimeMS: 1_000,
+      blockTimeMS: 6_000,
       appName: "joining",
     },
   );
