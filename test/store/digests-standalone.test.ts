@@ -2,7 +2,7 @@ import { ObjectId } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import type { HeldDelivery } from "../../src/model/delivery.ts";
 import { createClaims } from "../../src/store/claims.ts";
-import { connect } from "../../src/store/connect.ts";
+import { appName, connect } from "../../src/store/connect.ts";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { createDigestStore } from "../../src/store/digests.ts";
 import { newId } from "../../src/store/ids.ts";
@@ -13,7 +13,7 @@ import { eventually } from "../support/eventually.ts";
 
 test("without transactions, a delivery that joins a digest while that is claimed is pending again", async () => {
   const { uri, client, db } = await ownDatabase();
-  const connection = await connect(`${uri}${uri.includes("?") ? "&" : "?"}appName=joining`);
+  const connection = await connect(uri);
   onTestFinished(() => connection.client.close());
   await prepareCollections(db);
   const deliveries = deliveriesOf(db);
@@ -54,8 +54,8 @@ test("without transactions, a delivery that joins a digest while that is claimed
     {
       failCommands: ["find"],
       blockConnection: true,
-      blockTimeMS: 6_000,
-      appName: "joining",
+      blockTimeMS: 4_000,
+      appName,
     },
   );
   const joined = store.join([joining(two)]);
