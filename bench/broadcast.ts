@@ -92,7 +92,7 @@ try {
   await strike();
 }
 
-/** So many users without an inbox, and nothing else. */
+/** Stores `count` users without an inbox. */
 async function fill(db: Db, count: number): Promise<void> {
   for (const name of ["deliveries", "jobs", "ledger"]) await db.collection(name).deleteMany({});
   const users = db.collection("users");

@@ -67,7 +67,7 @@ export interface Job {
   /** The type of the notification that it sends. */
   type?: string;
   status: "scheduled" | "running" | "paused" | "done" | "canceled" | "failed";
-  /** What a running job does at its next checkpoint. */
+  /** A running job does this at its next checkpoint. */
   stopping?: "pause" | "cancel";
   /** When it is run, or was to be run. */
   due: string;
@@ -226,7 +226,7 @@ export interface Delivery {
   provider?: string;
   /** Attempts that count against the retry policy. */
   tries: number;
-  /** Of a delivery that is a digest. */
+  /** Present when the delivery is a digest. */
   digest?: Digest;
   /** The delivery that gathers this one with others. */
   digest_id?: string;
@@ -306,7 +306,7 @@ export interface RecallReceipt {
   delivery_id?: string;
   /** `stopped`: it is not sent. `withdrawn`: it is no longer in the inbox. `in_flight`: it is being sent at this moment, and is not tried again. `too_late`: it was sent. `nothing`: it had ended without being sent, and stays so. */
   result: "stopped" | "withdrawn" | "in_flight" | "too_late" | "nothing";
-  /** When it was sent. Of a stopped delivery: an earlier attempt may have arrived, or one of the user's addresses has it. */
+  /** When it was sent. When it is stopped: an earlier attempt may have arrived, or one of the user's addresses has it. */
   sent_at?: string;
 }
 
@@ -657,7 +657,7 @@ export interface NotificationContent {
   body?: string;
   /** At most 8 KiB as JSON. */
   data?: Record<string, unknown>;
-  /** What it belongs to, such as `post:7`. Users who muted the topic do not get it. */
+  /** The topic that it belongs to, such as `post:7`. Users who muted the topic do not get it. */
   topic?: string;
   /** Your own name for it, up to 128 characters, such as `order-1001`. The user's notifications with this key can be taken back. */
   key?: string;

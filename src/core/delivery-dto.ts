@@ -30,7 +30,7 @@ const summary = {
         count: Count("Notifications that joined it."),
         open: Type.Boolean({ description: "Whether more can join it." }),
       },
-      { title: "Digest", description: "Of a delivery that is a digest." },
+      { title: "Digest", description: "Present when the delivery is a digest." },
     ),
   ),
   digest_id: Type.Optional(Type.String({ description: "The delivery that gathers this one with others." })),

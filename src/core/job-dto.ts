@@ -15,7 +15,7 @@ const summary = {
   stopping: Type.Optional(
     Type.String({
       enum: ["pause", "cancel"],
-      description: "What a running job does at its next checkpoint.",
+      description: "A running job does this at its next checkpoint.",
     }),
   ),
   due: Time("When it is run, or was to be run."),

@@ -51,7 +51,7 @@ export function createJobs({ jobs }: Pick<Store, "jobs">, onJob: (due: number) =
     cancel: (id: string) => stop(id, "cancel", "canceled"),
     /** The same for a pause. */
     pause: (id: string) => stop(id, "pause", "paused"),
-    /** Goes on with a paused job. What was due meanwhile is done at once. */
+    /** Goes on with a paused job. Work that was due meanwhile is done at once. */
     async resume(id: string): Promise<JobRecord> {
       const moved = await jobs.resume(id);
       const job = await show(id);

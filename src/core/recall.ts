@@ -20,7 +20,7 @@ const Receipt = Type.Object(
     }),
     sent_at: Type.Optional(
       Time(
-        "When it was sent. Of a stopped delivery: an earlier attempt may have arrived, or one of the user's addresses has it.",
+        "When it was sent. When it is stopped: an earlier attempt may have arrived, or one of the user's addresses has it.",
       ),
     ),
   },

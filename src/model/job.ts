@@ -68,7 +68,7 @@ export interface JobRecord extends JobCounts {
   tries: number;
   /** Where the run goes on. Its form depends on the kind. */
   cursor?: unknown;
-  /** What a running job does at its next checkpoint. */
+  /** A running job does this at its next checkpoint. */
   stop?: JobStop;
   error?: string;
   createdAt: number;

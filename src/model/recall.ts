@@ -15,7 +15,7 @@ export interface RecallReceipt {
    * is not tried again. `too_late`: it was sent. `nothing`: it had ended without being sent, and stays so.
    */
   result: RecallResult;
-  /** Unix ms. Of a stopped delivery: an earlier attempt may have arrived, or one of its addresses has it. */
+  /** Unix ms. When the delivery is stopped: an earlier attempt may have arrived, or one of its addresses has it. */
   sentAt?: number;
 }
 

@@ -24,7 +24,7 @@ export interface JobDocument {
   tries: number;
   lease?: { token: ObjectId; until: Date };
   stoppable?: boolean;
-  /** What a running job does at its next checkpoint. */
+  /** A running job does this at its next checkpoint. */
   stop?: JobStop;
   error?: string;
   createdAt: Date;

@@ -47,7 +47,7 @@ export const notificationFields = (types: string[]) => ({
   topic: Type.Optional(
     Type.String({
       ...id,
-      description: "What it belongs to, such as `post:7`. Users who muted the topic do not get it.",
+      description: "The topic that it belongs to, such as `post:7`. Users who muted the topic do not get it.",
     }),
   ),
   key: Type.Optional(CallerKey),
