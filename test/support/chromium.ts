@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 
-const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+/** Chromium without its window and its own pages: it opens a page for a third of the processor time. */
+const shell = "/usr/bin/chromium-headless-shell";
+const known = [shell, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const findChromium = (): string | undefined => known.find((path) => existsSync(path));
 const program = findChromium();
 
@@ -15,9 +17,9 @@ export const chromiumPath = (): string => program as string;
 
 /** Once for the whole run: Debian's own, where this process may install it. */
 export function installChromium(log: (message: string) => void): void {
-  if (findChromium() || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  log("installing Chromium for the browser tests: apt-get install chromium");
-  const install = "apt-get install --yes --no-install-recommends chromium fonts-dejavu-core";
+  if (existsSync(shell) || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
+  log("installing Chromium for the browser tests: apt-get install chromium-headless-shell");
+  const install = "apt-get install --yes --no-install-recommends chromium-headless-shell fonts-dejavu-core";
   spawnSync("sh", ["-c", `${install} || { apt-get update && ${install}; }`], {
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
     stdio: "ignore",
@@ -27,7 +29,7 @@ export function installChromium(log: (message: string) => void): void {
 /** Why no browser can be run here, to skip with. With `CI=true` nothing is skipped: it throws. */
 export function chromiumMissing(): string | undefined {
   if (program) return undefined;
-  const text = "no Chromium to test with: apt-get install chromium";
+  const text = "no Chromium to test with: apt-get install chromium-headless-shell";
   if (process.env.CI === "true") throw new Error(text);
   process.stderr.write(`\nSKIPPED: ${text}\n\n`);
   return text;

@@ -134,6 +134,8 @@ describe.skipIf(chromiumMissing())("seen", () => {
     await tag.act("Two", "read");
     await tag.counts("1");
     await tag.listsUnseen();
+    // The tag shows a change before it is stored.
+    await eventually(async () => (await stored()).unread === 1, "the item to be stored as read");
     expect(await stored()).toMatchObject({ unread: 1, unseen: 1 });
   });
 });
