@@ -100,7 +100,8 @@ export function createAppender(options: AppendOptions) {
             const open = (await notStored(shares)).filter((share) => !failures.has(share));
             if (open.length === 0) break;
             if (round > 1) await pause(backoffMs(round, 50, 1_600));
-            for (const { index, code, errmsg } of (await update(open, open.map(creation))).errors) {
+            for (const { index, code, errmsg } of (await update(open, pipelineOf(open), open.map(creation)))
+              .errors) {
               const error = new MongoServerError({ message: errmsg, code });
               // Neither error is the document's fault: another process was first, or the primary is changing.
               if (code !== duplicateKey && isRefusal(error))
@@ -129,17 +130,7 @@ export function createAppender(options: AppendOptions) {
   /** One command for all users, and one more for those who do not exist yet. Returns the first error, if any. */
   async function attempt(shares: Share[], session?: ClientSession): Promise<WriteError | undefined> {
     const withItems = shares.filter((share) => share.items.length > 0);
-    const appended = await update(
-      withItems,
-      [
-        {
-          q: { _id: idsOf(withItems) },
-          u: pipelineFor(withItems),
-          multi: true,
-        },
-      ],
-      session,
-    );
+    const appended = await append(withItems, session);
     if (appended.failed) return appended.failed;
     const without = shares.filter((share) => share.items.length === 0);
     if (appended.n === withItems.length && without.length === 0) return undefined;
@@ -152,7 +143,8 @@ export function createAppender(options: AppendOptions) {
     if (appended.n + missing.length !== withItems.length)
       return { index: 0, code: writeConflict, errmsg: "a user was created meanwhile" };
     const created = [...missing, ...without.filter((share) => !existing.has(wireUserId(share.user)))];
-    const make = async (own?: ClientSession) => (await update(created, created.map(creation), own)).failed;
+    const make = async (own?: ClientSession) =>
+      (await update(created, pipelineOf(created), created.map(creation), own)).failed;
     if (session || !transact) return make(session);
     // Outside a transaction, an upsert waits for another transaction's uncommitted insert and ignores `maxTimeMS`
     // (8.2).
@@ -160,35 +152,53 @@ export function createAppender(options: AppendOptions) {
     return undefined;
   }
 
-  function pipelineFor(shares: Share[]): Document[] {
-    const which = shares.some(isAsked) ? "wanted" : "all";
-    return pipelines[shares.some(({ once }) => once) ? (`${which}Once` as const) : which];
+  /**
+   * Users without preferences get the pipeline that asks nothing, and the others a second statement: the pipeline that
+   * asks costs a sixth of the requests per second (measured at 128 connections), and most users have none.
+   */
+  async function append(shares: Share[], session?: ClientSession) {
+    const statement = (pipeline: Pipeline, filter: Document = {}) =>
+      update(
+        shares,
+        pipeline,
+        [{ q: { _id: idsOf(shares), ...filter }, u: pipelineFor(shares, pipeline), multi: true }],
+        session,
+      );
+    if (pipelineOf(shares) === "all" || shares.some(isOff)) return statement(pipelineOf(shares));
+    const plain = await statement("all", { notificationPreferences: { $exists: false } });
+    if (plain.failed || plain.n === shares.length) return plain;
+    // Outside a transaction, a user may set preferences between the two.
+    const guard = session ? {} : withoutItems(shares);
+    const wanted = await statement("wanted", { notificationPreferences: { $exists: true }, ...guard });
+    return { ...wanted, n: plain.n + wanted.n };
+  }
+
+  function pipelineFor(shares: Share[], pipeline: Pipeline): Document[] {
+    return pipelines[shares.some(({ once }) => once) ? (`${pipeline}Once` as const) : pipeline];
   }
 
   /** Creates the user, or appends unless the items are already stored. If they are, the upsert collides on `_id`. */
   function creation(share: Share): Document {
     const { user, items } = share;
     if (items.length === 0) return { q: { _id: user }, u: [{ $set: create }], upsert: true };
-    const ids = { $nin: items.map(({ item }) => item.id) };
-    const guard = { "notifications.id": ids, "removedNotifications.id": ids };
     return {
-      q: { _id: user, ...guard },
-      u: [{ $set: create }, ...pipelineFor([share])],
+      q: { _id: user, ...withoutItems([share]) },
+      u: [{ $set: create }, ...pipelineFor([share], pipelineOf([share]))],
       upsert: true,
     };
   }
 
   /** A plain command: the driver's retryable writes cost a session record per statement and do not support `multi`. */
-  async function update(shares: Share[], updates: Document[], session?: ClientSession) {
+  async function update(shares: Share[], pipeline: Pipeline, updates: Document[], session?: ClientSession) {
     if (shares.length === 0) return { n: 0, errors: [], failed: undefined };
     const ids = shares.map((share) => share.user);
     // Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path.
     const variables = {
       ids: { $literal: ids },
       items: { $literal: shares.map(({ items }) => items.map(({ item }) => item)) },
-      ...(shares.some(isAsked) && {
+      ...(pipeline === "wanted" && {
         asked: { $literal: shares.map(({ items }) => items.map(({ ask = null }) => ask)) },
-        someOff: shares.some(({ items }) => items.some(({ ask }) => ask?.isOnByDefault === false)),
+        someOff: shares.some(isOff),
       }),
     };
     const command = { update: "users", updates, let: variables, ordered: false };
@@ -235,7 +245,19 @@ function throwIf(failed: WriteError | undefined): void {
   if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
 }
 
-const isAsked = ({ items }: Share): boolean => items.some(({ ask }) => ask !== undefined);
+/** `wanted` asks whether a user wants an item. */
+type Pipeline = "all" | "wanted";
+
+const pipelineOf = (shares: Share[]): Pipeline =>
+  shares.some(({ items }) => items.some(({ ask }) => ask !== undefined)) ? "wanted" : "all";
+
+const isOff = ({ items }: Share): boolean => items.some(({ ask }) => ask?.isOnByDefault === false);
+
+/** Users who have none of these items. */
+function withoutItems(shares: Share[]): Document {
+  const ids = { $nin: shares.flatMap(({ items }) => items.map(({ item }) => item.id)) };
+  return { "notifications.id": ids, "removedNotifications.id": ids };
+}
 
 const idsOf = (shares: Share[]) => ({ $in: shares.map((share) => share.user) });
 

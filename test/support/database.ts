@@ -45,7 +45,7 @@ function databaseOn(mongoUri: string): TestDatabase {
 /** Makes the server fail as told (`failCommand`) until the returned function is called. Only `appName` is hit. */
 export async function failCommands(
   client: MongoClient,
-  mode: "alwaysOn" | { times: number },
+  mode: "alwaysOn" | { times: number } | { skip: number },
   data: {
     failCommands: string[];
     errorCode?: number;
