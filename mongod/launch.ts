@@ -116,7 +116,7 @@ export async function launch(binary: Binary, options: LaunchOptions): Promise<Ru
  * Linux can end a child when its parent dies, kill -9 included (prctl PR_SET_PDEATHSIG, kept across exec). Where the
  * small tool for it is missing, the next start finds the orphan.
  */
-function dieWithParent() {
+export function dieWithParent() {
   return process.platform === "linux" && existsSync(SETPRIV) ? [SETPRIV, "--pdeathsig", "TERM", "--"] : [];
 }
 

@@ -99,7 +99,7 @@ describe("belfry", () => {
       ...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate|show|put|pause|resume|delete))?) /gm),
     ].map(([, name = ""]) => name);
     expect(names.sort()).toEqual([
-      ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules".split(
+      ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules shard".split(
         " ",
       ),
       ..."delete pause put resume show".split(" ").map((name) => `schedules ${name}`),

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../../test/support/eventually.ts";
-import { startReplicaSet } from "../replica-set.ts";
+import { startReplicaSet } from "../../test/support/replica-set.ts";
 import { concurrency, onStage, type Place, type Result } from "../stage.ts";
 
 const workers = 2;
@@ -14,7 +14,7 @@ export async function primary(
   options: { kills: number; perSecond: number; electionMs: number; leaseMs: number },
 ): Promise<Result> {
   const { kills, perSecond, electionMs, leaseMs } = options;
-  const set = await startReplicaSet(place.folder, electionMs);
+  const set = await startReplicaSet(place.folder, { electionMs });
   try {
     return await onStage(
       {

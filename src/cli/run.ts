@@ -23,6 +23,7 @@ import {
 } from "./schedules.ts";
 import { send } from "./send.ts";
 import { CommandError } from "./session.ts";
+import { shard } from "./shard.ts";
 import { simulate } from "./simulate.ts";
 import { start } from "./start.ts";
 import { suppressions } from "./suppressions.ts";
@@ -35,7 +36,7 @@ import { users } from "./users.ts";
 import { why } from "./why.ts";
 
 const groups: Record<string, Record<string, Command>> = {
-  Service: { start, doctor },
+  Service: { start, doctor, shard },
   Notify: { send, broadcast, recall, simulate },
   Look: { users, inbox, preferences, types, deliveries, show, why, digests, suppressions, ledger },
   Develop: { "types check": typesCheck, "types generate": typesGenerate },

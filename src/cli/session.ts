@@ -1,5 +1,6 @@
 import { readConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
+import type { Connection } from "../store/connect.ts";
 import type { Store } from "../store/index.ts";
 import { watched } from "./terminal.ts";
 
@@ -23,7 +24,25 @@ export async function databaseUri(config: Config): Promise<string | undefined> {
  * Runs `work` on the database itself, with the service's configuration: operators often need answers while the service is
  * down. Workers find new pending deliveries by themselves within a second.
  */
-export async function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+export function withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  return withConnection(async (connection, config) => {
+    const [{ createStore }, { storeSettings }] = await Promise.all([
+      import("../store/index.ts"),
+      import("../settings.ts"),
+    ]);
+    const store = createStore(connection, storeSettings(config));
+    try {
+      await store.syncClock();
+      return await work({ config, store });
+    } finally {
+      store.close();
+    }
+  });
+}
+
+export async function withConnection<T>(
+  work: (connection: Connection, config: Config) => Promise<T>,
+): Promise<T> {
   const { config } = readConfig();
   const uri = await databaseUri(config);
   if (uri === undefined)
@@ -31,20 +50,13 @@ export async function withSession<T>(work: (session: Session) => Promise<T>): Pr
       `DB_URI is not set, and no Belfry runs with its data in ${config.DATA_DIR}. Set DB_URI, start Belfry, or run this in its folder.`,
     );
   // Loaded here, because it takes half a second that help and typing errors need not wait for.
-  const [{ connect }, { createStore }, { storeSettings }] = await Promise.all([
-    import("../store/connect.ts"),
-    import("../store/index.ts"),
-    import("../settings.ts"),
-  ]);
+  const { connect } = await import("../store/connect.ts");
   const connection = await watched("connecting to MongoDB", connect(uri)).catch((error: Error) => {
     throw new CommandError(`MongoDB cannot be reached (${error.name}). \`belfry doctor\` shows why.`);
   });
-  const store = createStore(connection, storeSettings(config));
   try {
-    await store.syncClock();
-    return await work({ config, store });
+    return await work(connection, config);
   } finally {
-    store.close();
     await connection.client.close();
   }
 }

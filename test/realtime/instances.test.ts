@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startReplicaSet } from "../../chaos/replica-set.ts";
 import { type ManagedMongod, startManagedMongod } from "../../mongod/index.ts";
 import { change, livePath, notify, someone } from "../http/live/calls.ts";
 import { openSocket, type SocketDevice } from "../http/live/clients.ts";
 import { failCommands } from "../support/database.ts";
 import { call } from "../support/http.ts";
+import { startReplicaSet } from "../support/replica-set.ts";
 import { eventually, startService } from "../support/service.ts";
 import { startStandalone } from "../support/standalone.ts";
 
@@ -141,7 +141,7 @@ test("devices wait while the inbox cannot be read, then get everything", async (
 
 test("a killed primary delays devices by seconds, and loses no change", { timeout: 240_000 }, async () => {
   const place = mkdtempSync(join(tmpdir(), "belfry-instances-set-"));
-  const set = await startReplicaSet(place, 1_000);
+  const set = await startReplicaSet(place);
   onTestFinished(async () => {
     await set.close();
     rmSync(place, { recursive: true });
