@@ -40,6 +40,10 @@ ${mark}
 <text class="value" x="${x(beyond) + 12}" y="${middle + 5}">${one.median.toFixed(2)} ×${state}</text>`;
   });
 
+  const legend = rows.some((one) => one.target)
+    ? `<path class="head" d="M${width - 95} 42h10l-5 7z"/><text class="small" x="${width - 80}" y="50">target</text>`
+    : "";
+
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${title}">
 <style>
 text { font: 14px system-ui, "DejaVu Sans", sans-serif; fill: #24292f }
@@ -55,7 +59,7 @@ text { fill: #e6edf3 } .value { stroke: #0d1117 } .small { fill: #9da7b1 } .pape
 <rect class="paper" width="${width}" height="${height}" rx="6"/>
 <text class="title" x="20" y="28">${title}</text>
 <text class="small" x="20" y="50">${subtitle}</text>
-<path class="head" d="M${width - 95} 42h10l-5 7z"/><text class="small" x="${width - 80}" y="50">target</text>
+${legend}
 ${grid.join("\n")}
 ${bars.join("\n")}
 </svg>

@@ -73,7 +73,7 @@ export async function startService(
   return service;
 }
 
-function statusOf(url: string): Promise<number | undefined> {
+export function statusOf(url: string): Promise<number | undefined> {
   return new Promise((resolve) => {
     get(url, { agent: false }, (response) => {
       response.resume();

@@ -1,10 +1,10 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { installPackage } from "./debian.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 
@@ -29,43 +29,12 @@ export interface Broker {
  */
 export async function rabbitmqMissing(): Promise<string | undefined> {
   if (existsSync(program)) return undefined;
-  const why = await install().catch((error: Error) => error.message);
+  const why = await installPackage("rabbitmq-server");
   if (why === undefined && existsSync(program)) return undefined;
   const text = `no RabbitMQ to test with (${why}): apt-get install rabbitmq-server`;
   if (process.env.CI === "true") throw new Error(text);
   process.stderr.write(`\nSKIPPED: ${text}\n\n`);
   return text;
-}
-
-async function install(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return "not root";
-  if (!existsSync("/etc/debian_version")) return "not Debian";
-  const run = promisify(execFile);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const limits = { env, timeout: 240_000, maxBuffer: 16 * 1024 * 1024 };
-  process.stdout.write("installing rabbitmq-server for the tests\n");
-  // The package would start a service of its own; this file says no to that (policy-rc.d(8)), unless one is there.
-  const policy = "/usr/sbin/policy-rc.d";
-  const ours = !existsSync(policy);
-  if (ours) writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-  // Two test files may want it at once: the second waits for the first's lock, and then finds it done.
-  const args = [
-    "install",
-    "-y",
-    "-o",
-    "DPkg::Lock::Timeout=200",
-    "--no-install-recommends",
-    "rabbitmq-server",
-  ];
-  try {
-    await run("apt-get", args, limits).catch(async () => {
-      await run("apt-get", ["update"], limits);
-      await run("apt-get", args, limits);
-    });
-  } finally {
-    if (ours) rmSync(policy);
-  }
-  return undefined;
 }
 
 /** Starts a private node. Its ports are free ones, its epmd its own, so that it meets no other RabbitMQ. */

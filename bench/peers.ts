@@ -1,0 +1,91 @@
+import { createContender, installPeers, type Name, names, processes, versions } from "./contenders.ts";
+import { needWrk } from "./load.ts";
+import { lockMs, measureKills } from "./peers-kills.ts";
+import { measureRates } from "./peers-rates.ts";
+import { type PeerResults, readResults, write } from "./peers-report.ts";
+import { startSink } from "./sink.ts";
+import { setUp } from "./stage.ts";
+
+const seconds = Number(process.env.BENCH_SECONDS ?? 4);
+const backlog = Number(process.env.BENCH_BACKLOG ?? 5_000);
+const kills = Number(process.env.BENCH_KILLS ?? 50);
+/** Only the parts whose names contain it; they take the place of the earlier results of the same parts. */
+const only = process.env.BENCH_ONLY ?? "";
+/** Smaller numbers show that it works; they are not saved. */
+const whole = seconds >= 4 && backlog >= 5_000 && kills >= 50;
+const rounds = 3;
+
+type Part = { name: string; run: (results: PeerResults) => Promise<void> };
+
+const stage = await setUp("peers");
+const { say, uriOf, folder, facts, strike } = stage;
+const sink = await startSink();
+const parts: Part[] = [
+  ...Array.from({ length: rounds }, (_, index) => ratesPart(index + 1)),
+  ...names.flatMap((name) => processes[name].map((victim) => killsPart(name, victim))),
+].filter((part) => part.name.includes(only));
+try {
+  needWrk(say);
+  await installPeers(say);
+  const results = whole ? readResults() : { rounds: [], kills: [] };
+  for (const part of parts) {
+    say(part.name);
+    await part.run(results);
+    if (whole) write({ ...facts, seconds, backlog, versions: versions(), ...results });
+  }
+  say(
+    whole
+      ? "done: bench/results/peers.json and .svg, docs/results/peers.md"
+      : "done; nothing written, for the numbers are smaller",
+  );
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack}\n`);
+  process.exitCode = 1;
+} finally {
+  await sink.stop();
+  await strike();
+}
+
+function ratesPart(round: number): Part {
+  return {
+    name: `round ${round}`,
+    async run(results) {
+      const own: PeerResults["rounds"][number] = {
+        round,
+        measuredAt: new Date().toISOString(),
+        steps: [],
+        memory: [],
+      };
+      for (const name of names) {
+        const create = (database: string) =>
+          createContender(name, { uri: uriOf(database), smtpPort: sink.port, folder });
+        const { steps, memory } = await measureRates({ stage, sink, round, seconds, backlog, create });
+        for (const step of steps)
+          say(`  ${name.padEnd(8)}${step.name.padEnd(16)}${step.rate.toFixed(0).padStart(6)}/s`);
+        own.steps.push(...steps);
+        own.memory.push(memory);
+      }
+      results.rounds = [...results.rounds.filter((one) => one.round !== round), own];
+    },
+  };
+}
+
+function killsPart(name: Name, victim: string): Part {
+  return {
+    name: `kills ${name} ${victim}`,
+    async run(results) {
+      const own = await measureKills({
+        stage,
+        kills,
+        victim,
+        create: (database, smtpPort) =>
+          createContender(name, { uri: uriOf(database), smtpPort, folder, lockMs }),
+      });
+      say(`  ${JSON.stringify(own)}`);
+      results.kills = [
+        ...results.kills.filter((one) => one.contender !== name || one.victim !== victim),
+        own,
+      ];
+    },
+  };
+}
