@@ -22,6 +22,8 @@ export interface App {
   url: string;
   /** Which MongoDB it uses, for the person who starts it. */
   database: string;
+  /** Whether `/readyz` is 503 at first, because what is stored has to be changed. */
+  isMigrating: boolean;
   /** Resolves with the reason when a part that the service cannot do without has ended by itself. */
   broken: Promise<string>;
   /** Stops taking requests, answers those under way, finishes or gives back deliveries, closes everything. May be called again. */
@@ -95,9 +97,13 @@ export async function startApp(
       await server.close();
       clearTimeout(late);
     });
+    const url = await listen(server, config);
+    closers.push(store.migrations.stop);
+    store.migrations.start({ leaseMs: config.LEASE_MS, log });
     return {
-      url: await listen(server, config),
+      url,
       database: database.description,
+      isMigrating: store.migrations.pending().length > 0,
       broken: database.ended,
       close,
     };

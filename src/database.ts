@@ -52,7 +52,7 @@ async function startMongod(config: Config, log: Logger) {
   });
 }
 
-/** Everything that is stored, with its collections and indexes. `clock`: of a service whose time is virtual. */
+/** Everything that is stored, with its collections, its indexes, and the list of pending migrations. `clock`: of a service whose time is virtual. */
 export async function openStore(
   config: Config,
   connection: Connection,
@@ -68,5 +68,6 @@ export async function openStore(
       log.info({ collection }, "MongoDB is building indexes; Belfry starts when they are complete"),
   });
   await store.open();
+  await store.migrations.look();
   return store;
 }

@@ -71,5 +71,8 @@ async function run(
   }
   void app.broken.then((why) => !stopping && stop(why, 1));
   if (forPeople) process.stdout.write(`Database  ${app.database}\nConsole   ${app.url}/\nStop      Ctrl+C\n`);
-  else log.info({ url: app.url, database: app.database }, `Belfry is ready on ${app.url}`);
+  else {
+    const what = app.isMigrating ? "listens, and is ready after its migrations," : "is ready";
+    log.info({ url: app.url, database: app.database }, `Belfry ${what} on ${app.url}`);
+  }
 }

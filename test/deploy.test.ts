@@ -359,7 +359,7 @@ describe("docs/deploying.md", () => {
     for (const [probe, path] of [
       ["livenessProbe", "/livez"],
       ["readinessProbe", "/readyz"],
-      ["startupProbe", "/readyz"],
+      ["startupProbe", "/livez"],
     ] as const)
       expect(container?.[probe]?.httpGet).toEqual({ path, port });
     for (const { name, value } of container?.env ?? []) {

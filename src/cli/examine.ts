@@ -4,6 +4,7 @@ import { openRegistry } from "../settings.ts";
 import { createServerClock } from "../store/clock.ts";
 import { connect } from "../store/connect.ts";
 import { examineDkim } from "./examine-dkim.ts";
+import { examineMigrations } from "./examine-migrations.ts";
 import { examineBroker, examineProviders } from "./examine-providers.ts";
 import { examineService } from "./examine-service.ts";
 import { type Finding, withoutSecrets } from "./finding.ts";
@@ -99,6 +100,7 @@ async function* examineDatabase(config: Config): AsyncGenerator<Finding> {
           text: `its clock differs from this machine's by ${offset} ms. Belfry uses MongoDB's`,
           advice: "Synchronise both machines with NTP, or times in logs and deliveries will not match.",
         };
+    yield* examineMigrations(db);
   } finally {
     await connection.client.close();
   }

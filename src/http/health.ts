@@ -6,7 +6,7 @@ import type { Queue } from "../queue/rabbitmq.ts";
 import type { Store } from "../store/index.ts";
 
 export interface HealthParts {
-  store: Pick<Store, "ping">;
+  store: Pick<Store, "ping"> & { migrations: Pick<Store["migrations"], "pending"> };
   stopping: () => boolean;
   /** The delivery engine, in a process that sends. */
   engine?: Engine | undefined;
@@ -45,9 +45,19 @@ const Broker = Type.Object(
   },
   { description: "RabbitMQ, with `?verbose`." },
 );
+const Migration = Type.Object({
+  name: Type.String(),
+  state: Type.String({
+    description: "`waiting`, `running` (perhaps in another process) or `failed` (Belfry retries it).",
+  }),
+  done: Type.Integer(),
+  total: Type.Optional(Type.Integer()),
+  error: Type.Optional(Type.String()),
+  remedy: Type.Optional(Type.String({ description: "What to do." })),
+});
 const Status = Type.Object(
   {
-    status: Type.String(),
+    status: Type.String({ description: "`ready`, `migrating`, `stopping` or `unavailable`." }),
     checks: Type.Optional(Type.Record(Type.String(), Type.String())),
     providers: Type.Optional(
       Type.Record(Type.String(), Type.Record(Type.String(), Provider), {
@@ -61,6 +71,9 @@ const Status = Type.Object(
       }),
     ),
     broker: Type.Optional(Broker),
+    migrations: Type.Optional(
+      Type.Array(Migration, { description: "Changes of what is stored that are not done, with `?verbose`." }),
+    ),
   },
   { title: "Readiness" },
 );
@@ -92,16 +105,24 @@ export function healthRoutes(
         () => "ok",
         () => "unreachable",
       );
-      const ready = mongodb === "ok" && !stopping();
+      const migrations = store.migrations.pending();
+      const status = stopping()
+        ? "stopping"
+        : mongodb !== "ok"
+          ? "unavailable"
+          : migrations.length > 0
+            ? "migrating"
+            : "ready";
       // A paused provider does not affect readiness: its deliveries are stored and sent later.
-      return reply.code(ready ? 200 : 503).send({
-        status: ready ? "ready" : stopping() ? "stopping" : "unavailable",
-        checks: { mongodb },
+      return reply.code(status === "ready" ? 200 : 503).send({
+        status,
+        checks: { mongodb, migrations: migrations.length > 0 ? "pending" : "ok" },
         ...(request.query.verbose !== undefined && {
           ...(engine && {
             providers: mapValues(engine.health(), (one) => mapValues(one, onWire)),
             overdue: engine.overdue(),
           }),
+          ...(migrations.length > 0 && { migrations }),
           ...(queue && { broker: onWire(queue.state()) }),
         }),
       });

@@ -42,7 +42,7 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
-const unauthorized = 13;
+export const unauthorized = 13;
 
 /** The error that a caller gets for a failed commit. Missing write privileges are our problem, not the document's. */
 export function storeError(error: unknown): BelfryError {

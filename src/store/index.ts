@@ -21,6 +21,7 @@ import { createJobStore } from "./jobs.ts";
 import { createJoiner } from "./join.ts";
 import { createLedgerReader } from "./ledger.ts";
 import { createLimitStore } from "./limits.ts";
+import { createMigrationRunner } from "./migration-runner.ts";
 import { createOperatorDeliveries } from "./operator-deliveries.ts";
 import { createPreferenceStore } from "./preferences.ts";
 import { createProfileStore } from "./profiles.ts";
@@ -113,6 +114,8 @@ export function createStore(
       syncing = setInterval(() => server.sync().catch(() => {}), clockSyncMs).unref();
     },
     close: (): void => clearInterval(syncing),
+    /** The service runs them. `open` does not: it also opens the store of a library's caller. */
+    migrations: createMigrationRunner(db, server.now),
     /**
      * Rejects when MongoDB does not answer within a second. `timeoutMS` would not limit the driver's server
      * selection.

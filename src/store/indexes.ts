@@ -186,9 +186,6 @@ const indexes: Record<string, Array<IndexDescription & { name: string; serves: s
   ],
 };
 
-/** Indexes of `deliveries` that others have replaced. They would only cost writes. */
-const replaced = ["due"];
-
 /**
  * Creates missing collections and indexes. Several instances may run it at once. `bulkWrites`: whether the server has
  * that command. `onBuilding`: called with the collection while the indexes of a large one take their time.
@@ -218,7 +215,6 @@ export async function prepareCollections(
       });
     }),
   );
-  await dropReplaced(db);
   return { bulkWrites: await beginLedger(db) };
 }
 
@@ -276,16 +272,4 @@ async function duplicatesError(db: Db, cause: Error): Promise<DatabaseError> {
 function ignoreExisting(error: { code?: unknown }): void {
   const namespaceExists = 48;
   if (error.code !== namespaceExists) throw error;
-}
-
-/** Looks first: even for an index that is not there, MongoDB would wait for every open transaction, and others behind it. */
-async function dropReplaced(db: Db): Promise<void> {
-  const deliveries = deliveriesOf(db);
-  for (const { name } of await deliveries.listIndexes().toArray())
-    if (replaced.includes(name)) await deliveries.dropIndex(name).catch(ignoreMissing);
-}
-
-function ignoreMissing(error: { code?: unknown }): void {
-  const indexNotFound = 27;
-  if (error.code !== indexNotFound) throw error;
 }

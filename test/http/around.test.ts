@@ -45,7 +45,10 @@ describe("health", () => {
     const app = await startService({ DB_URI: newDatabase() });
     expect((await call(app.url, "GET", "/livez")).body).toStrictEqual({ status: "ok" });
     const { status, body } = await call(app.url, "GET", "/readyz");
-    expect([status, body]).toStrictEqual([200, { status: "ready", checks: { mongodb: "ok" } }]);
+    expect([status, body]).toStrictEqual([
+      200,
+      { status: "ready", checks: { mongodb: "ok", migrations: "ok" } },
+    ]);
   });
 
   test("/readyz is 503 while MongoDB does not answer, and 200 again after that; /livez stays 200", async () => {
@@ -58,7 +61,7 @@ describe("health", () => {
     const { status, body } = await call(app.url, "GET", "/readyz");
     expect([status, body]).toStrictEqual([
       503,
-      { status: "unavailable", checks: { mongodb: "unreachable" } },
+      { status: "unavailable", checks: { mongodb: "unreachable", migrations: "ok" } },
     ]);
     expect((await call(app.url, "GET", "/livez")).status).toBe(200);
     await heal();

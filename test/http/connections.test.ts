@@ -20,7 +20,11 @@ const text = { contentType: "text/plain", text: async () => "x".repeat(20_000_00
 async function start(more: Partial<ServerOptions> = {}, limits: Partial<ConnectionOptions> = {}) {
   const warnings: string[] = [];
   const server = await buildServer({
-    health: { store: { ping: async () => ({}) }, stopping: () => false, metrics: text },
+    health: {
+      store: { ping: async () => ({}), migrations: { pending: () => [] } },
+      stopping: () => false,
+      metrics: text,
+    },
     onRequestDone: () => {},
     authorizer: createAuthorizer({
       apiKeys: [],

@@ -4,6 +4,7 @@ import { DatabaseError } from "../../src/store/connect.ts";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
+import { pendingMigrations } from "../../src/store/migration-runner.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { client, db } = freshDatabase();
@@ -40,16 +41,15 @@ test("builds index `once` on an existing database, and names duplicates at the s
   expect(await deliveries.countDocuments()).toBe(3);
 });
 
-test("drops an index that another has replaced, and a start does not wait for an open transaction when there is none", async () => {
-  await deliveries.createIndex({ channel: 1, due: 1 }, { name: "due" });
+test("a start does not wait for an open transaction when all indexes are there and none is replaced", async () => {
   await prepareCollections(db);
-  expect((await deliveries.indexes()).map(({ name }) => name)).not.toContain("due");
   await client.withSession(async (session) => {
     // As a process that was killed leaves it.
     session.startTransaction();
     await deliveries.insertOne(delivery(newId(), newId(), "email"), { session });
     const start = Date.now();
     await prepareCollections(db);
+    expect(await pendingMigrations(db)).toEqual([]);
     expect(Date.now() - start).toBeLessThan(5_000);
     await session.abortTransaction();
   });

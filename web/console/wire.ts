@@ -216,6 +216,7 @@ export interface ProviderHealth {
 }
 
 export interface Readiness {
+  /** `ready`, `migrating`, `stopping` or `unavailable`. */
   status: string;
   checks?: Record<string, string>;
   /** Providers by channel and name, with `?verbose`. */
@@ -248,6 +249,17 @@ export interface Readiness {
     code?: string;
     since?: string;
   };
+  /** Changes of what is stored that are not done, with `?verbose`. */
+  migrations?: Array<{
+    name: string;
+    /** `waiting`, `running` (perhaps in another process) or `failed` (Belfry retries it). */
+    state: string;
+    done: number;
+    total?: number;
+    error?: string;
+    /** What to do. */
+    remedy?: string;
+  }>;
 }
 
 export interface Redrive {
