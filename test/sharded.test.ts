@@ -1,11 +1,23 @@
 import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import type { HeldDelivery } from "../src/model/delivery.ts";
+import { createClaims } from "../src/store/claims.ts";
+import { type DeliveryDocument, deliveriesOf } from "../src/store/deliveries.ts";
+import { createDigestStore } from "../src/store/digests.ts";
+import { newId, storedUserId } from "../src/store/ids.ts";
+import { usersOf } from "../src/store/inbox.ts";
+import { createTally } from "../src/store/tally.ts";
+import { openSocket, type SocketDevice } from "./http/live/clients.ts";
 import { type Cluster, startCluster } from "./support/cluster.ts";
+import { call } from "./support/http.ts";
+import { eventually, startService } from "./support/service.ts";
+import { startSmtp } from "./support/smtp.ts";
 
-/** The essentials on a sharded cluster. */
+/** The essentials on a sharded cluster. `npm run test:sharded` runs the suites of the store and others on one. */
 let cluster: Cluster;
 let uri: string;
 let client: MongoClient;
@@ -67,4 +79,189 @@ test("belfry shard refuses a server that is no mongos, and another shard key", a
     code: 1,
     err: 'other.users is sharded by {"email":1}, and Belfry\'s statements need {"_id":"hashed"}.\n',
   });
+});
+
+/** How many statements on sharded collections the router has sent to one shard, and to several. */
+async function targeted(): Promise<{ one: number; several: number }> {
+  const { shardingStatistics, metrics } = await client.db("admin").command({ serverStatus: 1 });
+  const counts = Object.values<Record<string, number>>(shardingStatistics.numHostsTargeted);
+  const sum = (name: string) => counts.reduce((all, one) => all + (one[name] ?? 0), 0);
+  // `findAndModify` is not among them, and has a count of its own for those without the shard key.
+  const untargeted = Object.entries<number>(metrics.query).flatMap(([name, count]) =>
+    /NonTargeted|WithoutShardKey|Broadcast/.test(name) ? [count] : [],
+  );
+  const several = untargeted.reduce((all, one) => all + one, sum("allShards") + sum("manyShards"));
+  return { one: sum("oneShard"), several };
+}
+
+async function asksOneShard<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const before = await targeted();
+  const result = await work();
+  expect([what, (await targeted()).several - before.several]).toEqual([what, 0]);
+  return result;
+}
+
+/** A user with each kind of id on each shard. */
+async function someoneOnEachShard(): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (let n = 0; found.size < 4; n++) {
+    const user = n % 2 === 0 ? newId() : `user-${n}`;
+    const plan = await usersOf(client.db("belfry"))
+      .find({ _id: storedUserId(user) })
+      .explain();
+    const [shard] = plan.queryPlanner.winningPlan.shards;
+    found.set(`${shard.shardName} ${n % 2}`, user);
+  }
+  return [...found.values()];
+}
+
+test("every request and every step of a delivery about one user asks one shard", async () => {
+  // Without workers and devices, which look for work on all shards.
+  const { url } = await startService({ DB_URI: uri, ROLES: "api", EMAIL: "user@receiver.example" });
+  const db = client.db("belfry");
+  const claims = createClaims(db, "email", 90);
+  const digests = createDigestStore({
+    client,
+    db,
+    transactions: true,
+    now: Date.now,
+    storedAt: Date.now,
+    newId,
+    retentionDays: 90,
+    tally: createTally(newId(), 90),
+  });
+  const lease = () => ({ token: newId(), until: Date.now() + 60_000 });
+  const settled = { state: "sent" as const, tries: 1, attempts: [] };
+  for (const user of await someoneOnEachShard()) {
+    const of = `/v1/users/${user}`;
+    const request = async (method: string, path: string, body?: unknown) => {
+      const answer = await asksOneShard(`${method} ${path}`, () => call(url, method, path, body));
+      expect(answer.status, `${method} ${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
+      return answer.body;
+    };
+    const create = async () => {
+      await request("POST", "/v1/notifications", { recipients: [user], type: "new_login" });
+      return (await request("GET", `${of}/inbox`)).items[0].id as string;
+    };
+    /** A claim looks for candidates on every shard, and asks for nothing else there. */
+    const claim = async (): Promise<HeldDelivery> => {
+      const before = await targeted();
+      const [held] = await claims.claim(1, lease(), Date.now());
+      expect((await targeted()).several - before.several).toBe(1);
+      return held as HeldDelivery;
+    };
+    const item = await create();
+    await request("POST", `${of}/inbox/${item}/read`);
+    await request("POST", `${of}/inbox/${item}/archive`);
+    await request("PATCH", `${of}/preferences`, { "*": { sms: false } });
+    await request("PUT", of, { email: "someone@receiver.example" });
+    const delivery = await claim();
+    await asksOneShard("begin", () => claims.begin(delivery, "again"));
+    await asksOneShard("renew", () => claims.renew([delivery], Date.now() + 90_000));
+    expect(await asksOneShard("settle", () => claims.settle([{ delivery, ...settled }], Date.now()))).toEqual(
+      {
+        lost: 0,
+      },
+    );
+    await request("GET", `/v1/notifications/${item}?user_id=${user}`);
+    const other = await create();
+    const waits = await claim();
+    await asksOneShard("release", () => claims.release([waits], Date.now(), Date.now()));
+    const joining = {
+      delivery: await claim(),
+      hold: { scope: "types.new_login", due: Date.now() + 3_600_000 },
+      decision: { at: Date.now(), verdict: "hold" as const, rule: "digest" as const },
+    };
+    expect(await asksOneShard("join", () => digests.join([joining]))).toEqual(["held"]);
+    await request("POST", "/v1/notifications/recall", { id: other, user_id: user });
+    const before = await targeted();
+    expect((await call(url, "DELETE", of)).status).toBe(204);
+    // Its deliveries become those of nobody, who may be on the other shard; each statement names one of the two.
+    expect((await targeted()).several).toBe(before.several);
+    expect(await deliveriesOf(db).countDocuments({ user: storedUserId(user) })).toBe(0);
+  }
+  expect((await targeted()).one).toBeGreaterThan(100);
+  // Three each: two mails and a digest.
+  expect(await deliveriesOf(db).countDocuments({ user: "" })).toBe(12);
+});
+
+test("a service on a cluster sends each mail once, from every shard, and its ledger balances", async () => {
+  const sink = await startSmtp();
+  const { url } = await startService({ DB_URI: uri, ...sink.variables, EMAIL: "user@receiver.example" });
+  const users = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? newId() : `someone-${n}`));
+  const created = await Promise.all(
+    users.map((user) => call(url, "POST", "/v1/notifications", { recipients: [user], type: "new_login" })),
+  );
+  expect(created.map((one) => one.status)).toEqual(users.map(() => 201));
+  const theirs = { user: { $in: users.map(storedUserId) } };
+  const deliveries = client.db("belfry").collection<DeliveryDocument>("deliveries");
+  await eventually(
+    async () => (await deliveries.countDocuments({ ...theirs, state: "sent" })) === users.length,
+    "all are sent",
+  );
+  expect(new Set(sink.mails.map((one) => one.messageId)).size).toBe(users.length);
+  expect(sink.mails).toHaveLength(users.length);
+  const plan = await deliveries.find(theirs).explain("executionStats");
+  const found = plan.executionStats.executionStages.shards.map((one: { nReturned: number }) => one.nReturned);
+  expect(found).toHaveLength(2);
+  expect(Math.min(...found)).toBeGreaterThan(0);
+  const { body } = await call(url, "GET", "/v1/ledger");
+  expect(body.total).toMatchObject({ accepted: users.length + 12, sent: users.length + 4, balanced: true });
+  await sink.close();
+});
+
+/** One connected device of each user on each instance. */
+async function listening(users: string[], urls: string[]) {
+  const devices = users.flatMap((user) =>
+    urls.map((url) => ({ user, socket: openSocket(url, `/v1/users/${user}/live`) })),
+  );
+  await eventually(() => devices.every(({ socket }) => socket.messages.length > 0), "all listen");
+  return devices;
+}
+
+const itemsOf = ({ messages }: SocketDevice) =>
+  messages.flatMap((one) =>
+    one.type === "changes" ? one.changes.flatMap((it) => ("item" in it ? [it.item.id] : [])) : [],
+  );
+
+async function inboxOf(url: string, user: string): Promise<string[]> {
+  const { body } = await call(url, "GET", `/v1/users/${user}/inbox`);
+  return body.items.map((item: { id: string }) => item.id).reverse();
+}
+
+test("devices of all instances miss no change while a shard's primary, the router or the config server is killed", async () => {
+  const variables = { DB_URI: uri, ROLES: "api,realtime" };
+  const [a, b] = [await startService(variables), await startService(variables)];
+  const users = await someoneOnEachShard();
+  const devices = await listening(users, [a.url, b.url]);
+  /** Stored once at least: after an answer that was lost, it is stored again. */
+  const notifyAll = () =>
+    Promise.all(
+      users.map((user) =>
+        eventually(
+          async () =>
+            (await call(a.url, "POST", "/v1/notifications", { recipients: [user], type: "new_message" }))
+              .status === 201,
+          "notifications are taken",
+          60,
+        ),
+      ),
+    );
+  const haveAll = () =>
+    eventually(async () => {
+      const inboxes = new Map(
+        await Promise.all(users.map(async (user) => [user, await inboxOf(b.url, user)] as const)),
+      );
+      return devices.every(({ user, socket }) => isDeepStrictEqual(itemsOf(socket), inboxes.get(user)));
+    }, "each device has what the inbox holds");
+  await notifyAll();
+  await haveAll();
+  for (const kill of [cluster.killPrimary, cluster.killRouter, cluster.killConfig]) {
+    const restart = await kill();
+    const during = notifyAll();
+    await restart();
+    await during;
+    await notifyAll();
+    await haveAll();
+  }
 });

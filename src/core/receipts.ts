@@ -10,7 +10,7 @@ export function createReceiver({ receipts, users, now }: Pick<Store, "receipts" 
     // Suppress before the move. If the process dies in between, the retry still finds a delivery that has not failed.
     // After the move, a retry must not bring back a suppression that an operator has removed.
     if (receipt.suppress && found.state !== "failed") await suppress(found.user, receipt);
-    await receipts.move(receipt, now());
+    await receipts.move(found.user, receipt, now());
   };
 
   /** Uses the profile's own spelling of the address. A user who has another address by now keeps getting mail there. */

@@ -3,7 +3,7 @@ import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery
 import type { Channel } from "../model/notification.ts";
 import { type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
-import { wireUserId } from "./ids.ts";
+import { storedUserId, wireUserId } from "./ids.ts";
 import { sweep } from "./sweep.ts";
 
 /** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
@@ -27,6 +27,14 @@ const heldFields = {
   "attempts.outcome": 1,
 } as const;
 
+/**
+ * The filters name the users, so that a sharded cluster asks only the shards that have them. The id alone finds the
+ * delivery: by index `user`, a list of ids and one of users would cost a seek for each pair.
+ */
+const byId = { hint: { _id: 1 } } as const;
+
+const usersOf = (held: HeldDelivery[]) => [...new Set(held.map((one) => one.user))].map(storedUserId);
+
 /** The newest outcome per address, since an operator last resent the delivery. */
 function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery, "outcomes"> {
   const outcomes = attempts.flatMap(({ at, target, outcome }) =>
@@ -46,20 +54,25 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
   /** Matches the deliveries of `held` whose lease is still ours: id and token must both match. */
   const stillHeld = (held: HeldDelivery[]) => ({
     _id: { $in: held.map((one) => new ObjectId(one.id)) },
+    user: { $in: usersOf(held) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
 
   /** A conditional update, in which the loser of a race matches nothing, and a read by token of what was won. */
   async function take(
-    ids: ObjectId[],
+    candidates: Array<Pick<DeliveryDocument, "_id"> & Partial<DeliveryDocument>>,
     lease: { token: string; until: number },
     now: number,
   ): Promise<HeldDelivery[]> {
     const token = new ObjectId(lease.token);
-    const _id = { $in: ids };
+    const users = candidates.flatMap(({ user }) => (user === undefined ? [] : [user]));
+    const these = {
+      _id: { $in: candidates.map((one) => one._id) },
+      ...(users.length > 0 && { user: { $in: users } }),
+    };
     await deliveries
       .updateMany(
-        { _id, channel, state: "pending", due: { $lte: new Date(now) } },
+        { ...these, channel, state: "pending", due: { $lte: new Date(now) } },
         {
           $set: {
             state: "sending",
@@ -70,13 +83,15 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           $unset: { open: 1 },
         },
         // Index `claim` would read the whole backlog to find these few.
-        { hint: { _id: 1 } },
+        byId,
       )
       .catch((error: unknown) => {
         // The update may have been applied although its answer was lost. The read below finds out.
         if (isRefusal(error)) throw error;
       });
-    const won = await deliveries.find({ _id, "lease.token": token }, { projection: heldFields }).toArray();
+    const won = await deliveries
+      .find({ ...these, "lease.token": token }, { projection: heldFields, ...byId })
+      .toArray();
     return won.map((one) => ({
       id: one._id.toHexString(),
       notification: one.notification.toHexString(),
@@ -105,17 +120,11 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     ): Promise<HeldDelivery[]> {
       const due = { $lte: new Date(now) };
       const candidates = await deliveries
-        .find({ channel, state: "pending", due }, { projection: { _id: 1 } })
+        .find({ channel, state: "pending", due }, { projection: { _id: 1, user: 1 } })
         .sort({ bulk: 1, due: 1 })
         .limit(limit)
         .toArray();
-      return candidates.length === 0
-        ? []
-        : take(
-            candidates.map((one) => one._id),
-            lease,
-            now,
-          );
+      return candidates.length === 0 ? [] : take(candidates, lease, now);
     },
 
     /** Claims the deliveries among `ids` that are due. A queue message names the ids. */
@@ -125,7 +134,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       now: number,
     ): Promise<HeldDelivery[]> {
       return take(
-        ids.map((id) => new ObjectId(id)),
+        ids.map((id) => ({ _id: new ObjectId(id) })),
         lease,
         now,
       );
@@ -133,19 +142,19 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
 
     async renew(held: HeldDelivery[], until: number): Promise<Set<string>> {
       const ours = stillHeld(held);
-      const { matchedCount } = await deliveries.updateMany(ours, {
-        $set: { "lease.until": new Date(until) },
-      });
+      const $set = { "lease.until": new Date(until) };
+      const { matchedCount } = await deliveries.updateMany(ours, { $set }, byId);
       if (matchedCount === held.length) return new Set(held.map((one) => one.id));
-      const kept = await deliveries.find(ours, { projection: { _id: 1 } }).toArray();
+      const kept = await deliveries.find(ours, { projection: { _id: 1 }, ...byId }).toArray();
       return new Set(kept.map((one) => one._id.toHexString()));
     },
 
     async release(held: HeldDelivery[], due: number, now: number): Promise<void> {
-      await deliveries.updateMany({ ...stillHeld(held), state: "sending" }, [
-        { $set: waitingAgain(new Date(due), new Date(now), expireAt(now)) },
-        { $unset: "lease" },
-      ]);
+      await deliveries.updateMany(
+        { ...stillHeld(held), state: "sending" },
+        [{ $set: waitingAgain(new Date(due), new Date(now), expireAt(now)) }, { $unset: "lease" }],
+        byId,
+      );
     },
 
     /**
@@ -156,6 +165,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
       const held = ({ delivery }: Settlement) => ({
         _id: new ObjectId(delivery.id),
+        user: storedUserId(delivery.user),
         "lease.token": new ObjectId(delivery.token),
       });
       const history = ({ tries, attempts, providerId, decision }: Settlement) => ({
@@ -187,7 +197,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           state: "sending" as const,
           ...(state === "pending" && { recalledAt: { $exists: false } }),
         };
-        return { updateOne: { filter, update: { $set, ...update } } };
+        return { updateOne: { filter, update: { $set, ...update }, ...byId } };
       });
       const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
       if (matchedCount === settlements.length) return { lost: 0 };
@@ -197,11 +207,11 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
         const { set, ...update } = history(one);
         const filter = { ...held(one), state: "sending" as const, recalledAt: { $exists: true } };
         const end = { state: "recalled" as const, updatedAt: new Date(now), expireAt: expireAt(now) };
-        return [{ updateOne: { filter, update: { $set: { ...set, ...end }, ...update } } }];
+        return [{ updateOne: { filter, update: { $set: { ...set, ...end }, ...update }, ...byId } }];
       });
       const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
         const { set, ...update } = history(one);
-        return { updateOne: { filter: held(one), update: { $set: set, ...update } } };
+        return { updateOne: { filter: held(one), update: { $set: set, ...update }, ...byId } };
       });
       const late = await deliveries.bulkWrite([...recalled, ...overtaken]);
       return { lost: settlements.length - matchedCount - late.matchedCount };
@@ -210,8 +220,14 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     /** Marks that a send begins. False when the lease was lost. */
     async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
       const { matchedCount } = await deliveries.updateOne(
-        { _id: new ObjectId(delivery.id), state: "sending", "lease.token": new ObjectId(delivery.token) },
+        {
+          _id: new ObjectId(delivery.id),
+          user: storedUserId(delivery.user),
+          state: "sending",
+          "lease.token": new ObjectId(delivery.token),
+        },
         { $set: { "lease.begun": begun } },
+        byId,
       );
       return matchedCount === 1;
     },

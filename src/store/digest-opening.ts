@@ -112,9 +112,15 @@ export function groupsOf(batch: Joining[]): Map<string, Group> {
   return groups;
 }
 
+/** The users are for a sharded cluster, which asks only the shards that have them. */
+export const idsAndUsers = (entries: Joining[]) => ({
+  _id: { $in: entries.map(({ delivery }) => new ObjectId(delivery.id)) },
+  user: { $in: [...new Set(entries.map(({ delivery }) => delivery.user))].map(storedUserId) },
+});
+
 /** Matches those whose leases are still theirs. */
 export const stillHeld = (entries: Joining[]) => ({
-  _id: { $in: entries.map(({ delivery }) => new ObjectId(delivery.id)) },
+  ...idsAndUsers(entries),
   "lease.token": {
     $in: [...new Set(entries.map(({ delivery }) => delivery.token))].map((one) => new ObjectId(one)),
   },

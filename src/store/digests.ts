@@ -4,7 +4,15 @@ import type { Hold } from "../model/digest.ts";
 import { storedDecision } from "./claims.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { createDigestMembers, gathered } from "./digest-members.ts";
-import { groupKey, groupsOf, type Joining, opening, openKey, stillHeld } from "./digest-opening.ts";
+import {
+  groupKey,
+  groupsOf,
+  idsAndUsers,
+  type Joining,
+  opening,
+  openKey,
+  stillHeld,
+} from "./digest-opening.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
@@ -91,6 +99,7 @@ export function createDigestStore(options: {
             $unset: { lease: 1 },
             ...(decision && { $push: { decisions: storedDecision(decision) } }),
           },
+          hint: { _id: 1 },
         },
       };
     });
@@ -100,9 +109,12 @@ export function createDigestStore(options: {
     });
     const held = batch.filter((one) => results.get(one) === "held");
     if (matchedCount < held.length) {
-      const _id = { $in: held.map(({ delivery }) => new ObjectId(delivery.id)) };
+      const these = idsAndUsers(held);
       const found = await deliveries
-        .find({ _id, state: "held", updatedAt: at }, { projection: { _id: 1 }, ...(session && { session }) })
+        .find(
+          { ...these, state: "held", updatedAt: at },
+          { projection: { _id: 1 }, hint: { _id: 1 }, ...(session && { session }) },
+        )
         .toArray();
       const ids = new Set(found.map((one) => one._id.toHexString()));
       const lost = held.filter(({ delivery }) => !ids.has(delivery.id));
@@ -193,13 +205,13 @@ export function createDigestStore(options: {
       own,
     );
     const { matchedCount } = await deliveries.updateOne(
-      { _id: new ObjectId(id), state: "sending", "lease.token": new ObjectId(token) },
+      { _id: new ObjectId(id), user, state: "sending", "lease.token": new ObjectId(token) },
       {
         $set: { state: "digested", into, updatedAt: at, expireAt: expireAt() },
         $unset: { lease: 1 },
         $push: { decisions: storedDecision(decision) },
       },
-      own,
+      { hint: { _id: 1 }, ...own },
     );
     // Another worker has the digest, and may be sending it.
     if (matchedCount === 0 && session) throw new LostLeases([]);

@@ -1,8 +1,8 @@
-import type { Db } from "mongodb";
+import type { ClientSession, Db, Document, Filter } from "mongodb";
 import { nobody } from "../model/delivery.ts";
 import { BelfryError } from "../model/errors.ts";
 import { capturedOf } from "./captured.ts";
-import { deliveriesOf } from "./deliveries.ts";
+import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
@@ -10,6 +10,7 @@ import { eraseFromJobs } from "./jobs.ts";
 import { limitsOf, limitsOfUser } from "./limits.ts";
 import { eraseFromSchedules } from "./schedules.ts";
 import { subscriptionsOf } from "./topics.ts";
+import type { createTransactions } from "./transactions.ts";
 import type { UserWrites } from "./user-writes.ts";
 
 const batch = 500;
@@ -57,8 +58,10 @@ export function createEraser(options: {
   writes: UserWrites;
   retentionDays: number;
   now: () => number;
+  /** Absent on a standalone server. */
+  inTransaction?: ReturnType<typeof createTransactions> | undefined;
 }) {
-  const { db, writes, retentionDays, now } = options;
+  const { db, writes, retentionDays, now, inTransaction } = options;
   const users = usersOf(db);
   const deliveries = deliveriesOf(db);
 
@@ -78,10 +81,14 @@ export function createEraser(options: {
           .limit(batch)
           .toArray();
         if (found.length === 0) break;
-        await deliveries.updateMany(
-          { _id: { $in: found.map((one) => one._id) }, user: _id },
-          anonymous(new Date(now()), new Date(now() + retentionDays * dayMs)),
-        );
+        const these = { _id: { $in: found.map((one) => one._id) }, user: _id };
+        const changes = anonymous(new Date(now()), new Date(now() + retentionDays * dayMs));
+        if (inTransaction)
+          await inTransaction((session) => moveToNobody(these, changes, session), {
+            conflicts: deadline,
+            deadline,
+          });
+        else await deliveries.updateMany(these, changes);
         if (now() > deadline)
           throw new BelfryError(
             "database_unavailable",
@@ -92,6 +99,22 @@ export function createEraser(options: {
       await limitsOf(db).deleteMany({ _id: { $gte: limits, $lt: `${limits}~` } }, { maxTimeMS: patienceMs });
       await capturedOf(db).deleteMany({ user_id: user }, { maxTimeMS: patienceMs });
     });
+
+  /**
+   * As a deletion and an insertion: on a sharded cluster the user is the shard key, which `updateMany` must not change,
+   * and nobody's deliveries may lie on another shard.
+   */
+  async function moveToNobody(
+    these: Filter<DeliveryDocument>,
+    changes: Document[],
+    session: ClientSession,
+  ): Promise<void> {
+    const kept = await deliveries
+      .aggregate<DeliveryDocument>([{ $match: these }, ...changes], { session })
+      .toArray();
+    await deliveries.deleteMany(these, { session });
+    if (kept.length > 0) await deliveries.insertMany(kept, { session });
+  }
 }
 
 /** Keeps only what counts and charts need: time, type, channel and outcome. */

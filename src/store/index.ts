@@ -85,10 +85,13 @@ export function createStore(
   const joins = { ...storing, tally: createTally(newId(), retentionDays) };
   const replacements = { ...storing, retentionDays, tally: createTally(newId(), retentionDays) };
   const jobs = createJobStore(db, retentionDays, now);
+  const inTransaction = transactions
+    ? createTransactions({ client, now: server.now, onAbandoned })
+    : undefined;
   const schedules = createScheduleStore({
     db,
     jobs,
-    inTransaction: transactions ? createTransactions({ client, now: server.now, onAbandoned }) : undefined,
+    inTransaction,
     serverNow: server.now,
     now,
   });
@@ -137,7 +140,7 @@ export function createStore(
     suppressions: createSuppressionStore(db, writes, channels),
     topics: createTopicStore(db, now),
     audience: createAudienceStore(db),
-    erase: createEraser({ db, writes, retentionDays, now }),
+    erase: createEraser({ db, writes, retentionDays, now, inTransaction }),
     deliveries: {
       ...createOperatorDeliveries(db),
       ofUser: (user: string, limit: number) => deliveriesOfUser(db, user, limit),

@@ -69,8 +69,11 @@ export function createRecallStore(options: {
   async function digestsOf(found: Found[]): Promise<Map<string, Found>> {
     const ids = found.flatMap(({ state, into }) => (state === "digested" && into ? [into] : []));
     if (ids.length === 0) return new Map();
-    const fields = { state: 1, updatedAt: 1, "attempts.at": 1, "attempts.outcome": 1 } as const;
-    const digests = await deliveries.find({ _id: { $in: ids } }, { projection: fields }).toArray();
+    const fields = { user: 1, state: 1, updatedAt: 1, "attempts.at": 1, "attempts.outcome": 1 } as const;
+    const user = { $in: found.map((one) => one.user) };
+    const digests = await deliveries
+      .find({ _id: { $in: ids }, user }, { projection: fields, hint: { _id: 1 } })
+      .toArray();
     return new Map(digests.map((one) => [one._id.toHexString(), one]));
   }
 
@@ -143,7 +146,7 @@ interface Named {
   id: string;
 }
 
-type Found = Pick<DeliveryDocument, "state" | "updatedAt" | "attempts" | "into">;
+type Found = Pick<DeliveryDocument, "user" | "state" | "updatedAt" | "attempts" | "into">;
 
 function resultOf(one: Found, digest: Found | undefined): Pick<RecallReceipt, "result" | "sentAt"> {
   const { state, updatedAt, attempts } = one;

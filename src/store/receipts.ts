@@ -3,7 +3,7 @@ import { type DeliveryState, nobody } from "../model/delivery.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
 import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
-import { wireUserId } from "./ids.ts";
+import { storedUserId, wireUserId } from "./ids.ts";
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -36,8 +36,13 @@ export function createReceiptStore(db: Db, retentionDays: number) {
      * sent, the arrival of any of them counts, even after we gave up without an answer. A failure counts only for the
      * copy whose id is stored.
      */
-    async move({ delivery, channel, providerId, outcome }: Receipt, now: number): Promise<void> {
-      if (!outcome) return;
+    async move(
+      user: string,
+      { delivery, channel, providerId, outcome }: Receipt,
+      now: number,
+    ): Promise<void> {
+      // A provider's text about an erased user would name the address.
+      if (!outcome || user === nobody) return;
       const before: DeliveryState[] = ["pending", "sending", "uncertain", "recalled"];
       // The stored id is missing when the provider's answer had none.
       const copy =
@@ -49,9 +54,9 @@ export function createReceiptStore(db: Db, retentionDays: number) {
       const set = { ...outcome, updatedAt: new Date(now), expireAt: new Date(now + retentionDays * dayMs) };
       await orUnavailable(() =>
         deliveries.updateOne(
-          // A provider's text about an erased user would name the address.
-          { _id: new ObjectId(delivery), channel, user: { $ne: nobody }, $or: movable },
+          { _id: new ObjectId(delivery), user: storedUserId(user), channel, $or: movable },
           outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
+          { hint: { _id: 1 } },
         ),
       );
     },

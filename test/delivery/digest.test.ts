@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createEraser } from "../../src/store/erase.ts";
 import { usersOf } from "../../src/store/inbox.ts";
 import { limitsOf } from "../../src/store/limits.ts";
+import { createTransactions } from "../../src/store/transactions.ts";
 import { createTestBelfry, type TestBelfryOptions } from "../../src/testing.ts";
 import { freshDatabase } from "../support/database.ts";
 
@@ -277,9 +279,10 @@ test("erasing a user ends what is gathered, and forgets the counts", async () =>
   await tell("hourly");
   await tell("few");
   expect(await limitsOf(db).countDocuments()).toBe(1);
-  const { createEraser } = await import("../../src/store/erase.ts");
+  const inTransaction = createTransactions({ client: db.client, now: Date.now });
   const writes = (_: string, write: (options: object) => Promise<unknown>) => write({});
-  await createEraser({ db, writes: writes as never, retentionDays: 1, now: belfry.clock.now })("alex");
+  const { now } = belfry.clock;
+  await createEraser({ db, writes: writes as never, retentionDays: 1, now, inTransaction })("alex");
   await belfry.advance("2h");
   expect(belfry.captured()).toHaveLength(1);
   expect(await states()).toEqual({ canceled: 3, sent: 1 });

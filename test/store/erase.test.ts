@@ -7,6 +7,7 @@ import { createEraser } from "../../src/store/erase.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { createProfileStore } from "../../src/store/profiles.ts";
+import { createTransactions } from "../../src/store/transactions.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
 import { freshDatabase } from "../support/database.ts";
 
@@ -15,7 +16,8 @@ const deliveries = deliveriesOf(db);
 const captured = createCapturedStore(db, () => 0);
 const writes = createUserWrites(db, true);
 const profiles = createProfileStore(db, writes);
-const erase = createEraser({ db, writes, retentionDays: 90, now: Date.now });
+const inTransaction = createTransactions({ client: db.client, now: Date.now });
+const erase = createEraser({ db, writes, retentionDays: 90, now: Date.now, inTransaction });
 beforeAll(async () => void (await prepareCollections(db)));
 
 const message = (id: string, user: string) =>

@@ -2,9 +2,11 @@ import { ObjectId } from "mongodb";
 import { expect, test } from "vitest";
 import { DatabaseError } from "../../src/store/connect.ts";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
+import { createEraser } from "../../src/store/erase.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { pendingMigrations } from "../../src/store/migration-runner.ts";
+import { createTransactions } from "../../src/store/transactions.ts";
 import { freshDatabase } from "../support/database.ts";
 
 const { client, db } = freshDatabase();
@@ -65,13 +67,13 @@ test("every unique index of deliveries begins with user", async () => {
 });
 
 test("two targets of one notification stay two deliveries after their user was erased", async () => {
-  const { createEraser } = await import("../../src/store/erase.ts");
+  const inTransaction = createTransactions({ client: db.client, now: Date.now });
   const [notification, user] = [newId(), newId()];
   await deliveries.insertMany(
     ["one", "two"].map((target) => ({ ...delivery(notification, user, "email"), target })),
   );
   const writes = ((_user: string, attempt: (options: object) => unknown) => attempt({})) as never;
-  await createEraser({ db, writes, retentionDays: 90, now: Date.now })(user);
+  await createEraser({ db, writes, retentionDays: 90, now: Date.now, inTransaction })(user);
   const left = await deliveries.find({ notification: new ObjectId(notification) }).toArray();
   expect(left.map((one) => [one.user, (one as { target?: string }).target])).toEqual(
     left.map((one) => ["", one._id.toHexString()]),

@@ -171,7 +171,7 @@ describe("a recall", () => {
     await claims.settle([settled(await claimed(), { attempts: [attempt] })], now);
     expect(await recall()).toMatchObject({ result: "stopped", sentAt: now - 9 });
     const receipts = createReceiptStore(db, 90);
-    await receipts.move({ delivery: id, channel: "email", outcome: { state: "delivered" } }, now);
+    await receipts.move("alex", { delivery: id, channel: "email", outcome: { state: "delivered" } }, now);
     expect(await recall()).toMatchObject({ result: "too_late", sentAt: now - 9 });
   });
 

@@ -8,28 +8,26 @@ import { eventually } from "./eventually.ts";
 import { ask, freePorts, type ReplicaSet, startReplicaSet } from "./replica-set.ts";
 import { serverProcess } from "./server-process.ts";
 
-/** Two shards, the first of them a replica set of three, a config server, and routers, all on loopback. */
+/** Two shards, the first of them a replica set of three, a config server and a router, all on loopback. */
 export interface Cluster {
-  /** Through every router. */
   uri: string;
-  shards: ReplicaSet[];
-  config: ReplicaSet;
-  /** `kill -9` of a router; answers with what starts it again. */
+  /** `kill -9` of the first shard's primary, the router or the config server; answers with what starts it again. */
+  killPrimary(): Promise<() => Promise<void>>;
   killRouter(): Promise<() => Promise<void>>;
+  killConfig(): Promise<() => Promise<void>>;
+  pids(): number[];
   close(): Promise<void>;
 }
 
 export interface ClusterOptions {
   log?: Log;
-  /** Default 1. */
-  routers?: number;
   /** How many members each shard has. */
   shards?: number[];
   electionMs?: number;
 }
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { log = () => {}, routers = 1, shards: sizes = [3, 1], electionMs = 1_000 } = options;
+  const { log = () => {}, shards: sizes = [3, 1], electionMs = 1_000 } = options;
   const { mongod, mongos } = await binaries(log);
   log(`sharded cluster: MongoDB ${mongos.version}, mongos from ${mongos.source}`);
   const folder = mkdtempSync(join(tmpdir(), "belfry-cluster-"));
@@ -54,34 +52,28 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       if (one.status === "rejected") throw one.reason;
       return one.value;
     }) as [ReplicaSet, ...ReplicaSet[]];
-    const ports = await freePorts(routers);
-    const processes = ports.map((port) =>
-      serverProcess([
-        ...mongos.command,
-        ...["--configdb", config.seeds, "--port", `${port}`, "--bind_ip", "127.0.0.1", "--quiet"],
-        ...["--nounixsocket", ...parameters],
-      ]),
-    );
-    for (const router of processes) {
-      opened.push({ close: () => router.kill() });
+    const [port] = (await freePorts(1)) as [number];
+    const router = serverProcess([
+      ...mongos.command,
+      ...["--configdb", config.seeds, "--port", `${port}`, "--bind_ip", "127.0.0.1", "--quiet"],
+      ...["--nounixsocket", ...parameters],
+    ]);
+    opened.push({ close: () => router.kill() });
+    const startRouter = async () => {
       router.start();
-    }
-    const answers = (port: number) =>
-      eventually(() => ask(port, { hello: 1 }).catch(() => undefined), `mongos ${port} answers`, 60);
-    await Promise.all(ports.map(answers));
-    for (const { seeds } of shards) await ask(ports[0] as number, { addShard: seeds });
+      await eventually(() => ask(port, { hello: 1 }).catch(() => undefined), "mongos answers", 60);
+    };
+    await startRouter();
+    for (const { seeds } of shards) await ask(port, { addShard: seeds });
     return {
-      uri: `mongodb://${ports.map((port) => `127.0.0.1:${port}`).join(",")}/`,
-      shards,
-      config,
+      uri: `mongodb://127.0.0.1:${port}/`,
+      killPrimary: (shards[0] as ReplicaSet).killPrimary,
+      killConfig: config.killPrimary,
       async killRouter() {
-        const [router, port] = [processes[0], ports[0] as number];
-        await router?.kill();
-        return async () => {
-          router?.start();
-          await answers(port);
-        };
+        await router.kill();
+        return startRouter;
       },
+      pids: () => [config, ...shards].flatMap((set) => set.pids()).concat(router.pid() ?? []),
       close,
     };
   } catch (error) {

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
-import { afterAll, inject } from "vitest";
+import { afterAll, beforeAll, inject } from "vitest";
 import { startManagedMongod } from "../../mongod/index.ts";
+import { shardSteps } from "../../src/store/shard.ts";
 
 export interface TestDatabase {
   /** For `DB_URI`: names a database that nobody else uses. */
@@ -15,7 +16,11 @@ export interface TestDatabase {
 
 /** A database of this test file's own on the run's MongoDB, dropped at its end. Call at the top of the file. */
 export function freshDatabase(): TestDatabase {
-  return databaseOn(inject("mongoUri"));
+  const database = databaseOn(inject("mongoUri"));
+  beforeAll(async () => {
+    if (inject("isSharded")) for (const { run } of await shardSteps(database.db)) await run();
+  });
+  return database;
 }
 
 /** On a MongoDB of the file's own, for those that make it fail: `failCommand` is one setting for a whole server. */

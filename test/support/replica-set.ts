@@ -14,6 +14,8 @@ export interface ReplicaSet {
   uri: string;
   /** `kill -9` of whoever is the primary; answers with what starts it again and waits until it has caught up. */
   killPrimary(): Promise<() => Promise<void>>;
+  /** Of the members that run. */
+  pids(): number[];
   close(): Promise<void>;
 }
 
@@ -84,6 +86,7 @@ export async function startReplicaSet(folder: string, options: ReplicaSetOptions
           await ready(port);
         };
       },
+      pids: () => [...mongods.values()].flatMap((mongod) => mongod.pid() ?? []),
       close,
     };
   } catch (error) {

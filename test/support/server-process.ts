@@ -7,6 +7,7 @@ export function serverProcess(command: readonly string[]) {
   let child: ChildProcess | undefined;
   const killWithUs = () => child?.kill("SIGKILL");
   return {
+    pid: () => child?.pid,
     start(): void {
       const [file = "", ...args] = [...dieWithParent(), ...command];
       child = spawn(file, args, { stdio: "ignore" });
