@@ -8,7 +8,7 @@ export const readFailures = [
   { errorCode: 11602 }, // InterruptedDueToReplStateChange
 ];
 const share = 0.1;
-const changeStreamHistoryLost = 286;
+const cappedPositionLost = 136;
 
 /** Fails one in ten of the service's commands, each few hundred milliseconds other ones in another way; answers how many. */
 export function failNowAndThen(
@@ -25,13 +25,13 @@ export function failNowAndThen(
   });
 }
 
-/** Says to whoever follows the users' changes that their history is lost; answers how often. */
-export function loseHistory(mongoUri: string, database: string): Promise<number> {
+/** Says to each instance that it fell behind the hints of the others; answers how often. */
+export function loseHints(mongoUri: string, database: string): Promise<number> {
   return failing(mongoUri, async (fail) => {
-    const namespace = `${database}.users`;
-    await fail("alwaysOn", { failCommands: ["getMore"], namespace, errorCode: changeStreamHistoryLost });
-    // A stream asks again after a second at the latest.
-    await pause(1_500);
+    const namespace = `${database}.hints`;
+    await fail("alwaysOn", { failCommands: ["getMore"], namespace, errorCode: cappedPositionLost });
+    // A cursor asks again after five seconds at the latest.
+    await pause(5_500);
   });
 }
 

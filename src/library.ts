@@ -77,7 +77,6 @@ export function createBelfry(options: BelfryOptions): Belfry {
       clock: clock && (() => clock.now),
     });
     await store.open();
-    // The service learns of changes through its change stream.
     return { store, ...createCore(store, registry, { timeZone }) };
   }
 
@@ -208,8 +207,8 @@ export function createBelfry(options: BelfryOptions): Belfry {
     async close() {
       closed = true;
       const parts = await opening?.catch(() => undefined);
-      parts?.store.close();
       await parts?.drained();
+      await parts?.store.close();
     },
   };
 }

@@ -149,7 +149,7 @@ export function createMetrics(now: () => number) {
         },
       });
     },
-    /** Reads the live connections at each scrape. `following`: whether the change stream is open. */
+    /** Reads the live connections at each scrape. `following`: whether other instances are followed. */
     watchLive(size: () => { users: number; connections: number }, following: () => boolean): void {
       const gauge = (name: string, help: string, value: () => number) =>
         new Gauge({
@@ -164,7 +164,7 @@ export function createMetrics(now: () => number) {
       gauge("belfry_live_users", "Users with at least one live connection.", () => size().users);
       gauge(
         "belfry_live_following",
-        "1 while the change stream is open, 0 while changes of other instances arrive late.",
+        "1 while changes of other instances arrive at once, 0 while they arrive within seconds.",
         () => Number(following()),
       );
     },

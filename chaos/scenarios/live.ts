@@ -6,7 +6,7 @@ import { MongoClient } from "mongodb";
 import { eventually } from "../../test/support/eventually.ts";
 import { transportNames } from "../device-transports.ts";
 import { type Device, type Inbox, openDevice, readInbox } from "../devices.ts";
-import { failNowAndThen, loseHistory, readFailures } from "../fail-command.ts";
+import { failNowAndThen, loseHints, readFailures } from "../fail-command.ts";
 import { createFleet, type Member } from "../fleet.ts";
 import { type InboxUsers, notify, startInboxUsers } from "../inbox-users.ts";
 import { createRandom, oneOf } from "../random.ts";
@@ -48,7 +48,7 @@ const patienceSeconds = 60;
 
 /**
  * Devices on all transports are dropped at random while their users' inboxes change, and come back by their `rev` to any
- * instance; instances are killed, MongoDB fails, and the history of its changes is lost. In the end each device shows what
+ * instance; instances are killed, MongoDB fails, and hints are lost. In the end each device shows what
  * the inbox holds.
  */
 export async function live(place: Place, options: LiveOptions): Promise<LiveResult> {
@@ -116,7 +116,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
       played: `${load.made()} changes, at most ${perSecond} a second, of ${users.length} inboxes with ${each} devices each, ${instances} instances, 1 worker: ${sum("drops")} sockets destroyed, ${kills} kills of an instance`,
       took: Math.ceil((Date.now() - began) / 1_000),
       notes: [
-        `MongoDB failed ${failed.reads} reads and said ${failed.lost} times that its history is lost.`,
+        `MongoDB failed ${failed.reads} reads and said ${failed.lost} times that an instance fell behind the hints.`,
         `One device of each user was away from the first change to the last: they alone may have to read their lists anew.`,
       ],
       problems: [
@@ -190,7 +190,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
     return killed;
   }
 
-  /** Reads fail now and then; half way the history of changes is lost. */
+  /** Reads fail now and then; half way hints are lost. */
   async function breakDatabase(load: InboxUsers): Promise<{ reads: number; lost: number }> {
     const task = {
       commands: ["find", "aggregate", "getMore"],
@@ -199,7 +199,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
     };
     const half = () => over || load.made() >= changes / 2;
     const before = await failNowAndThen(place.mongoUri, { ...task, until: half });
-    const lost = await loseHistory(place.mongoUri, name);
+    const lost = await loseHints(place.mongoUri, name);
     const after = await failNowAndThen(place.mongoUri, { ...task, until: () => over });
     return { reads: before + after, lost };
   }

@@ -35,7 +35,7 @@ export function withSession<T>(work: (session: Session) => Promise<T>): Promise<
       await store.syncClock();
       return await work({ config, store });
     } finally {
-      store.close();
+      await store.close();
     }
   });
 }

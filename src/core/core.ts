@@ -58,7 +58,11 @@ export function createCore(store: Store, registry: TypeRegistry, options: CoreOp
     queue?.announce(deliveries.filter(({ bulk }) => !bulk));
     for (const channel of new Set(deliveries.map((one) => one.channel))) engine?.wake(channel);
   }
-  const touch = (users: string[]) => hub?.touch(users);
+  /** Tells this process's devices, and the other instances, whose inboxes may have changed. */
+  const touch = (users: string[]) => {
+    hub?.touch(users);
+    store.tellChanged(users);
+  };
   /** The user's document changed, so devices and claimed deliveries must see it anew. */
   const changed = (user: string) => {
     touch([user]);

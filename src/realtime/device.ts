@@ -38,6 +38,10 @@ export function leastKnown(devices: Iterable<Device>): number | undefined {
   return least;
 }
 
+/** Whether the device should get what is stored under this `rev`. One that is held back, or not greeted, is read anyway. */
+export const isBehind = ({ greeted, heldBack, rev }: Device, stored: number): boolean =>
+  greeted && !heldBack && rev !== stored;
+
 /** Sends the device what it has not seen. A view may not be able to serve it: then it needs another read. */
 export function catchUp(
   device: Device,

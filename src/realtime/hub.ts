@@ -2,7 +2,7 @@ import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { InboxChanges } from "../model/live.ts";
 import { canonicalUser } from "../model/user-id.ts";
-import { catchUp, type Device, leastKnown, type Sink } from "./device.ts";
+import { catchUp, type Device, isBehind, leastKnown, type Sink } from "./device.ts";
 import { changesAfter } from "./view.ts";
 
 export interface Subscription {
@@ -19,6 +19,10 @@ export interface HubOptions {
    * read from a secondary. Undefined: too many changes to be read together with other users.
    */
   read: (requests: Array<{ user: string; since: number }>) => Promise<Array<InboxChanges | undefined>>;
+  /** The `rev` of each user's inbox, in order. */
+  readRevs: (users: string[]) => Promise<number[]>;
+  /** How often these are compared with what the devices know, because a hint may be lost. */
+  compareMs: number;
   /** At a stop devices are told to reconnect within this time. */
   jitterMs: number;
   /** From 0 up to 1. */
@@ -45,15 +49,18 @@ interface ReadRequest {
 /** Users in one read. */
 const maxBatch = 200;
 const maxPauseMs = 2_000;
+/** Users in one comparison. */
+const maxCompared = 1_000;
 
 /**
  * Sends every device the changes of its user's inbox. A hint marks the user as *dirty*. A read, for up to 200 users at a
  * time, clears the mark and returns what changed since the lowest `rev` of the user's devices. So bursts coalesce, and a hint
  * that arrives during a read causes another read.
  *
- * Only one read runs at a time and the next one gathers meanwhile, so a user's changes arrive in order. An idle hub does nothing.
+ * Only one read runs at a time and the next one gathers meanwhile, so a user's changes arrive in order. A hub without devices
+ * does nothing.
  */
-export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
+export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead, log }: HubOptions) {
   const listeners = new Map<string, Listener>();
   const dirty = new Set<Listener>();
   /** Users whose last read failed. */
@@ -164,6 +171,28 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
     );
   }
 
+  /** Finds changes of which no hint told. After a failure, the next comparison finds them. */
+  async function compare(): Promise<void> {
+    const all = [...listeners.values()];
+    for (let at = 0; at < all.length && !closed; at += maxCompared) {
+      const some = all.slice(at, at + maxCompared);
+      const revs = await readRevs(some.map(({ user }) => user));
+      for (const [index, listener] of some.entries())
+        if ([...listener.devices].some((device) => isBehind(device, revs[index] as number))) mark(listener);
+    }
+  }
+
+  let comparing = false;
+  const comparisons = setInterval(() => {
+    if (comparing || listeners.size === 0) return;
+    comparing = true;
+    compare()
+      .catch(() => {})
+      .finally(() => {
+        comparing = false;
+      });
+  }, compareMs).unref();
+
   function remove(listener: Listener, device: Device): void {
     device.heldBack = false;
     if (!listener.devices.delete(device)) return;
@@ -227,6 +256,7 @@ export function createHub({ read, jitterMs, random, onRead, log }: HubOptions) {
     close(): void {
       closed = true;
       clearTimeout(retry);
+      clearInterval(comparisons);
       for (const listener of [...listeners.values()])
         for (const device of listener.devices) {
           remove(listener, device);

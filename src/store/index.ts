@@ -9,10 +9,11 @@ import type { Connection } from "./connect.ts";
 import { deliveriesOfUser, deliveryDepth, pendingDue, siblingOf } from "./deliveries.ts";
 import { createDigestStore } from "./digests.ts";
 import { createEraser } from "./erase.ts";
+import { createHints } from "./hints.ts";
 import { createIdempotencyStore } from "./idempotency.ts";
 import { newId, newIdAt } from "./ids.ts";
 import { createInboxReader } from "./inbox.ts";
-import { createChangesReader } from "./inbox-changes.ts";
+import { createChangesReader, createRevReader } from "./inbox-changes.ts";
 import { createInboxWriter } from "./inbox-writes.ts";
 import { prepareCollections } from "./indexes.ts";
 import { createItemStates } from "./item-states.ts";
@@ -35,7 +36,7 @@ import { createTopicStore } from "./topics.ts";
 import { createTransactions } from "./transactions.ts";
 import { createUserSearch } from "./user-search.ts";
 import { createUserWrites } from "./user-writes.ts";
-import { pollUsers, type WatchOptions, watchUsers } from "./watch.ts";
+import { type WatchOptions, watchUsers } from "./watch.ts";
 
 export interface StoreSettings {
   /** The names of all channels. */
@@ -82,7 +83,8 @@ export function createStore(
   // Each counts in its own ledger documents, so no two transactions conflict there.
   const commits = { ...storing, tally: createTally(newId(), retentionDays) };
   const newStoredId = clock ? () => newIdAt(now()) : newId;
-  const joins = { ...storing, tally: createTally(newId(), retentionDays) };
+  const hints = createHints(db, server.now);
+  const joins = { ...storing, tally: createTally(newId(), retentionDays), tellChanged: hints.tell };
   const replacements = { ...storing, retentionDays, tally: createTally(newId(), retentionDays) };
   const jobs = createJobStore(db, retentionDays, now);
   const inTransaction = transactions
@@ -116,7 +118,10 @@ export function createStore(
       replacements.bulkWrites = bulkWrites;
       syncing = setInterval(() => server.sync().catch(() => {}), clockSyncMs).unref();
     },
-    close: (): void => clearInterval(syncing),
+    async close(): Promise<void> {
+      clearInterval(syncing);
+      await hints.written();
+    },
     /** The service runs them. `open` does not: it also opens the store of a library's caller. */
     migrations: createMigrationRunner(db, server.now),
     /**
@@ -134,6 +139,7 @@ export function createStore(
     },
     itemStates: createItemStates(db),
     changes: createChangesReader(db, inboxLimit),
+    revs: createRevReader(db),
     users: createProfileStore(db, writes, everyone),
     preferences: createPreferenceStore(db, writes, newUser),
     search: createUserSearch(db),
@@ -169,8 +175,10 @@ export function createStore(
     idempotency: createIdempotencyStore(db, transactions),
     captured: createCapturedStore(db, now),
 
-    /** Follows changes of users' documents. A standalone server has no change streams. */
-    watch: (options: WatchOptions) => (transactions ? watchUsers(options) : pollUsers(options)),
+    /** Tells the other instances whose inboxes may have changed. */
+    tellChanged: hints.tell,
+    /** Follows what the other instances tell. */
+    watch: (options: WatchOptions) => watchUsers(options, { from: hints.from, serverNow: server.now }),
   };
 }
 

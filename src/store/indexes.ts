@@ -2,6 +2,7 @@ import { type Db, type Document, type IndexDescription, MongoNetworkTimeoutError
 import { DatabaseError } from "./connect.ts";
 import { deliveriesOf } from "./deliveries.ts";
 import { duplicateKey } from "./failures.ts";
+import { hintBytes } from "./hints.ts";
 import { endedBadly } from "./operator-deliveries.ts";
 import { beginLedger } from "./tally.ts";
 
@@ -197,9 +198,11 @@ export async function prepareCollections(
   const existing = new Set(
     (await db.listCollections({}, { nameOnly: true }).toArray()).map((one) => one.name),
   );
-  if (!existing.has("captured")) {
-    await db.createCollection("captured", { capped: true, size: capturedBytes }).catch(ignoreExisting);
-  }
+  for (const [name, size] of [
+    ["captured", capturedBytes],
+    ["hints", hintBytes],
+  ] as const)
+    if (!existing.has(name)) await db.createCollection(name, { capped: true, size }).catch(ignoreExisting);
   // Two transactions that both create a collection would conflict.
   const missing = ["users", "deliveries", "ledger", "jobs", "schedules"].filter(
     (name) => !existing.has(name),

@@ -13,19 +13,36 @@ import { isRefusal, storeError } from "./failures.ts";
  * the caller's `withTransaction` runs again. Only a document that cannot take a notification is
  * `user_document_conflict`.
  */
-export function createJoiner(options: Omit<CommitOptions, "transactions" | "client">) {
+export function createJoiner(
+  options: Omit<CommitOptions, "transactions" | "client"> & { tellChanged: (users: string[]) => void },
+) {
   const inboxes = createAppender({ ...options, patienceMs });
   const slots = new Map<ClientSession, number>();
+  const telling = new WeakMap<ClientSession, Set<string>>();
 
   return async function join(session: ClientSession, batch: PlannedNotification[]): Promise<void> {
     if (batch.some((one) => one.deliveries.length > 0))
       await insertDeliveries(options, batch, new Map(), slotOf(session), session);
     try {
       await inboxes.within(session, batch);
+      tellAtEnd(session, batch);
     } catch (error) {
       throw isRefusal(error) && isOfDocument(error) ? storeError(error) : error;
     }
   };
+
+  /**
+   * No event tells when a transaction ends. `withTransaction` is mostly followed by the session's end; while a session is
+   * kept open, the other instances find the change by comparison.
+   */
+  function tellAtEnd(session: ClientSession, batch: PlannedNotification[]): void {
+    const known = telling.get(session);
+    const users = known ?? new Set();
+    for (const { user } of batch) users.add(user);
+    if (known) return;
+    telling.set(session, users);
+    session.once("ended", () => options.tellChanged([...users]));
+  }
 
   /**
    * Two transactions that count in the same document would conflict, so each open one has its own number. No event

@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { MongoClient, ObjectId, type ResumeToken } from "mongodb";
+import { MongoClient, ObjectId } from "mongodb";
 import { backoffMs, pause } from "../lib/backoff.ts";
 import { clientOptions, databaseName } from "./connect.ts";
-import { isRefusal } from "./failures.ts";
-import { wireUserId } from "./ids.ts";
-import { usersOf } from "./inbox.ts";
+import { hintsOf } from "./hints.ts";
+import { newIdAt } from "./ids.ts";
 
 export interface WatchOptions {
   uri: string;
-  /** A user's document has changed. The id has its public form. */
-  onChange: (user: string) => void;
-  /** Changes may have been missed, so connected users must resync. */
+  /** The inboxes of these users may have changed. The ids have their public form. */
+  onChange: (users: string[]) => void;
+  /** Hints may have been missed, so connected users must resync. */
   onLost: () => void;
   /** From 0 up to 1. */
   random: () => number;
@@ -18,7 +17,7 @@ export interface WatchOptions {
 }
 
 export interface UserWatch {
-  /** Whether the change stream is open. */
+  /** Whether hints are followed. */
   readonly open: boolean;
   /** Takes at most a second. */
   close(): Promise<void>;
@@ -26,76 +25,67 @@ export interface UserWatch {
 
 const maxPauseMs = 2_000;
 const closeMs = 1_000;
+/** MongoDB answers a cursor that waits at the latest after this. Far below the time that a socket may be silent. */
+const waitMs = 5_000;
+/** Hints that are older when the cursor opens are not read. Instances know the database's time to a second. */
+const overlapMs = 30_000;
 
 /**
- * Follows all changes of users' documents until `close`. The process has one change stream, on its own client because
- * it occupies a connection. A change is only a hint, so only the id is read.
- *
- * A broken stream is reopened after the last change seen. The driver could do that itself, but without a pause: when
- * every answer was an error it used half a core. `onLost` is called when the stream opens without a resume token: at
- * the start, when the history is no longer kept, and after the collection was dropped. While MongoDB answers but
- * refuses the stream, for example because a privilege is missing, `onLost` is called every 1 to 2 s instead.
+ * Follows the hints of other instances until `close`, on a client of its own because the cursor occupies a connection.
+ * After a failure it opens a new cursor, with growing pauses. `onLost` is called each time a cursor opens.
  */
-export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions): UserWatch {
+export function watchUsers(
+  { uri, onChange, onLost, random, log }: WatchOptions,
+  { from, serverNow }: { from: string; serverNow: () => number },
+): UserWatch {
   const client = new MongoClient(uri, { ...clientOptions, maxPoolSize: 2 });
-  const users = usersOf(client.db(databaseName(uri)));
+  const hints = hintsOf(client.db(databaseName(uri)));
   const stop = new AbortController();
-  let place: ResumeToken;
   let open = false;
   let failures = 0;
+  const idAt = (ms: number) => new ObjectId(newIdAt(ms));
 
   async function follow(): Promise<void> {
-    const stream = users.watch([{ $project: { "documentKey._id": 1 } }], {
-      batchSize: 1_000,
-      ...(place !== undefined && { resumeAfter: place }),
-    });
-    // Emitted for each answer without a change. By then the changes of earlier answers have been reported.
-    stream.on("resumeTokenChanged", (token) => {
-      if (open) healthy();
-      else if (place === undefined) onLost();
-      open = true;
-      place = token;
-    });
-    for await (const event of stream.stream()) {
-      // The collection was dropped or renamed.
-      if (!("documentKey" in event)) {
-        place = undefined;
-        return;
+    // In an empty collection a tailable cursor ends at once, and without a hint the first answer takes `waitMs`.
+    const ours = { _id: idAt(serverNow()), from: "a cursor that opens", users: [] };
+    await hints.insertOne(ours, { writeConcern: { w: 1 } });
+    const cursor = hints.find(
+      { _id: { $gt: idAt(serverNow() - overlapMs) }, from: { $ne: from } },
+      { tailable: true, awaitData: true, maxAwaitTimeMS: waitMs, batchSize: 1_000 },
+    );
+    try {
+      while (!stop.signal.aborted) {
+        const isAsked = cursor.bufferedCount() === 0;
+        const hint = await cursor.tryNext();
+        if (!open) onLost();
+        // A cursor that opens may still fail whenever it is asked for more.
+        else if (isAsked) healthy();
+        open = true;
+        if (hint?.users) onChange(hint.users);
+        else if (hint) onLost();
+        else if (cursor.id?.isZero()) throw new Error("MongoDB ended the cursor");
       }
-      // The first answer may already bring changes. Then no other event reports that the stream opened.
-      if (!open && place === undefined) onLost();
-      open = true;
-      healthy();
-      const { _id: user } = event.documentKey;
-      // The collection is the product team's own: documents with other ids are not our users and have no inbox.
-      if (typeof user === "string" || user instanceof ObjectId) onChange(wireUserId(user));
-      place = event._id;
+    } finally {
+      await cursor.close();
     }
   }
 
   function healthy(): void {
-    if (failures === 0) return;
+    if (failures > 0) log.info({}, "changes of other instances are followed again");
     failures = 0;
-    log.info({}, "the change stream is open again");
   }
 
   async function followOn(): Promise<void> {
     while (!stop.signal.aborted) {
-      const error = await follow().then(
-        () => new Error("the change stream ended"),
-        (thrown: unknown) => thrown,
-      );
+      const error = await follow().catch((thrown: unknown) => thrown);
       open = false;
       if (stop.signal.aborted) return;
       if (failures === 0)
         log.warn(
           { err: error },
-          "the change stream cannot be followed: changes of other instances arrive late until it opens again",
+          "changes of other instances cannot be followed: they arrive late until they can be again",
         );
-      const refused = isRefusal(error);
-      if (refused) place = undefined;
       await pause(backoffMs(++failures, 50, maxPauseMs, random), stop.signal);
-      if (refused) onLost();
     }
   }
 
@@ -110,12 +100,4 @@ export function watchUsers({ uri, onChange, onLost, random, log }: WatchOptions)
       await Promise.race([Promise.all([client.close(), ended]), sleep(closeMs, undefined, { ref: false })]);
     },
   };
-}
-
-const pollMs = 2_000;
-
-/** For a server without change streams: calls `onLost` every 2 s, since anything may have changed. */
-export function pollUsers({ onLost }: Pick<WatchOptions, "onLost">): UserWatch {
-  const polling = setInterval(onLost, pollMs);
-  return { open: false, close: async () => clearInterval(polling) };
 }

@@ -61,6 +61,8 @@ test("every device ends with the database's inbox after any order of events", {
             await ticks(delays.next().value);
             return views;
           },
+          readRevs: inboxes.revs,
+          compareMs: 60_000,
           jitterMs: 0,
           random: () => 0,
           log: { info() {}, warn() {} },

@@ -25,6 +25,8 @@ function start(options: Partial<HubOptions> = {}, inboxes = createInboxes()) {
       asked.push(...requests.map((one) => one.since));
       return read(requests);
     },
+    readRevs: inboxes.revs,
+    compareMs: 60_000,
     jitterMs: 1_000,
     random: Math.random,
     log: { info: line, warn: line },
@@ -60,6 +62,20 @@ function recorder(): Sink & { got: unknown[] } {
     leave: (ms) => got.push(["leave", ms]),
   };
 }
+
+test("finds a change of which no hint told, and reads no user whose devices know everything", async () => {
+  const inboxes = createInboxes();
+  inboxes.add("alex");
+  inboxes.add("bob");
+  const { device, shows, reads } = start({ compareMs: 1 }, inboxes);
+  const [alex, bob] = [device("alex"), device("bob")];
+  await shows("alex", alex);
+  await shows("bob", bob);
+  reads.length = 0;
+  inboxes.add("alex");
+  await shows("alex", alex);
+  expect(reads).toEqual([["alex"]]);
+});
 
 test("sends the state, then what was missed, then each change", async () => {
   const { hub, inboxes, reads } = start();

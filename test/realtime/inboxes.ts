@@ -65,6 +65,7 @@ export function createInboxes(options = { items: 6, tombstones: 3 }) {
       if (unseenIn(inbox) > 0) nextRev(user, inbox);
       inbox.seenRev = rev;
     },
+    revs: async (users: string[]): Promise<number[]> => users.map((user) => of(user).rev),
     erase(user: string): void {
       inboxes.delete(user);
       clocks.set(user, (clocks.get(user) ?? 0) + 1_000);

@@ -25,6 +25,8 @@ async function start() {
       await mayRead;
       return requests.map(inboxes.changesSince);
     },
+    readRevs: inboxes.revs,
+    compareMs: 60_000,
     jitterMs: 1,
     random: Math.random,
     log: { info() {}, warn() {} },

@@ -38,6 +38,8 @@ async function start() {
   const log = { info() {}, warn() {}, error() {} };
   const hub = createHub({
     read: async (requests) => requests.map(inboxes.changesSince),
+    readRevs: inboxes.revs,
+    compareMs: 60_000,
     jitterMs: 1,
     random: Math.random,
     log,

@@ -1,0 +1,65 @@
+import { type Collection, type Db, ObjectId } from "mongodb";
+import { newId, newIdAt } from "./ids.ts";
+
+interface Hint {
+  /** Its time is the database's. */
+  _id: ObjectId;
+  /** Which process wrote it. */
+  from: string;
+  /** Their inboxes may have changed. Null: anyone's. */
+  users: string[] | null;
+}
+
+/** Bytes of hints to keep. An instance that falls further behind reads every listening user. */
+export const hintBytes = 16 * 1024 * 1024;
+
+export const hintsOf = (db: Db): Collection<Hint> => db.collection("hints");
+
+const usersOfHint = 1_000;
+/** More than this are "anyone". MongoDB is too slow then, and a list of them would only take memory. */
+const mostWaiting = 20_000;
+
+/**
+ * Tells the other instances whose inboxes may have changed. A hint may be lost: it costs latency, never a notification.
+ *
+ * `hints` is a capped collection, which any kind of deployment can follow. Through mongos a change stream reports a change
+ * after up to 10 s, because it waits for idle shards; a hint takes milliseconds (decision 021).
+ */
+export function createHints(db: Db, serverNow: () => number) {
+  const from = newId();
+  const waiting = new Set<string>();
+  let isAnyone = false;
+  let writing: Promise<void> | undefined;
+
+  /** One insert at a time; the next one takes what has come meanwhile. */
+  async function write(): Promise<void> {
+    while (waiting.size > 0) {
+      const users = [...waiting];
+      const isTooMany = isAnyone;
+      waiting.clear();
+      isAnyone = false;
+      const parts = Array.from({ length: Math.ceil(users.length / usersOfHint) }, (_, part) =>
+        users.slice(part * usersOfHint, (part + 1) * usersOfHint),
+      );
+      await insert(isTooMany ? [null] : parts).catch(() => {});
+    }
+    writing = undefined;
+  }
+
+  async function insert(lists: Array<string[] | null>): Promise<void> {
+    const hints = lists.map((users) => ({ _id: new ObjectId(newIdAt(serverNow())), from, users }));
+    await hintsOf(db).insertMany(hints, { writeConcern: { w: 1 } });
+  }
+
+  return {
+    from,
+    /** Returns at once. */
+    tell(users: string[]): void {
+      if (waiting.size + users.length > mostWaiting) isAnyone = true;
+      else for (const user of users) waiting.add(user);
+      if (waiting.size > 0) writing ??= write();
+    },
+    /** Resolves when everything told so far is written, or was lost. */
+    written: (): Promise<void> => writing ?? Promise.resolve(),
+  };
+}
