@@ -37,10 +37,12 @@ export interface KillResult {
   back: number;
 }
 
-const createsPerSecond = 200;
+const createsPerSecond = 100;
 /** One caller in four does not retry. */
 const retries = (n: number) => n % 4 !== 0;
+/** The first wait; each is twice as long as the last, with jitter. */
 const retryMs = 250;
+const mostRetryMs = 2_000;
 const retryForMs = 60_000;
 /** Accepted mails are answered after this long: as quick as a mail server nearby. */
 const mailServerMs = 20;
@@ -89,9 +91,10 @@ export async function measureKills(options: Options): Promise<KillResult> {
   const contender = await options.create(database, recorder.port);
   const program = contender.programs.find((one) => one.name === victim);
   if (!program) throw new Error(`${contender.name} has no process ${victim}`);
+  let callers: Callers | undefined;
   try {
     await contender.start();
-    const callers = startCallers(contender.url);
+    callers = startCallers(contender.url);
     const back: number[] = [];
     await works(callers, recorder);
     for (let count = 1; count <= kills; count++) {
@@ -119,6 +122,7 @@ export async function measureKills(options: Options): Promise<KillResult> {
       back: median(back),
     };
   } finally {
+    callers?.giveUp();
     await contender.stop();
     await recorder.close();
   }
@@ -153,7 +157,9 @@ function audit(outcomes: Outcome[], stored: Map<number, number>, mails: Map<numb
 
 interface Callers {
   acknowledged(): number;
+  /** No more creates; resolves once each has been answered or given up. */
   stop(): Promise<Outcome[]>;
+  giveUp(): void;
 }
 
 function startCallers(url: string): Callers {
@@ -167,16 +173,18 @@ function startCallers(url: string): Callers {
     outcomes[n] = outcome;
     const until = Date.now() + retryForMs;
     do {
-      if (outcome.requests > 0) await sleep(retryMs);
+      const wait = Math.min(mostRetryMs, retryMs * 2 ** (outcome.requests - 1));
+      if (outcome.requests > 0) await sleep(wait * (0.5 + Math.random()));
       outcome.requests++;
       if ((await create(url, agent, userId(n), `key-${n}`)) === 201) {
         outcome.acknowledgedAt = Date.now();
         acknowledged++;
         return;
       }
-    } while (retries(n) && Date.now() < until);
+    } while (retries(n) && Date.now() < until && !givenUp);
   }
 
+  let givenUp = false;
   const began = Date.now();
   const timer = setInterval(() => {
     const due = Math.min(users, ((Date.now() - began) / 1000) * createsPerSecond);
@@ -192,6 +200,10 @@ function startCallers(url: string): Callers {
       await Promise.all(open);
       agent.destroy();
       return outcomes;
+    },
+    giveUp() {
+      givenUp = true;
+      clearInterval(timer);
     },
   };
 }

@@ -221,7 +221,7 @@ ${disadvantages(table)
 Memory after the load by process, MB, in the last round: ${last.map((one) => `${one.contender}: ${listed(one.loaded)}`).join("; ")}.
 
 ## Killed
-${kills[0]?.kills ?? 0} times \`kill -9\` of one process at random moments, under 200 creates a second. Three of four callers repeat a create
+${kills[0]?.kills ?? 0} times \`kill -9\` of one process at random moments, under 100 creates a second. Three of four callers repeat a create
 with the same \`Idempotency-Key\` until it is answered; the fourth does not.
 
 ${line(["", "killed", "kills", "acknowledged", "retried", "not in the inbox", "never mailed", "twice in an inbox", "mailed twice", "half done", "slowest mail, s", "back after, s"])}

@@ -12,10 +12,13 @@ const agenda = new Agenda({
   // Without it a mail waits for the next poll (README of @agendajs/mongo-backend, option 1).
   notificationChannel: new MongoChangeStreamNotificationChannel({ db }),
   maxConcurrency: concurrency,
+  processEvery: 200,
 });
 agenda.on("error", (error) => process.stderr.write(`agenda: ${error.message}\n`));
 agenda.define("mail", (job) => mailer.send(job.attrs.data), {
   concurrency,
+  // Without a limit it locks every waiting job before it sends the first mail. It locks more with each poll.
+  lockLimit: 4 * concurrency,
   lockLifetime: Number(process.env.LOCK_MS),
   backoff: backoffStrategies.exponential({ delay: 10_000, factor: 2, maxRetries: 5 }),
 });
@@ -23,6 +26,7 @@ await agenda.start();
 
 process.once("SIGTERM", async () => {
   await agenda.drain();
+  await agenda.stop();
   mailer.close();
   await client.close();
 });
