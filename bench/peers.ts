@@ -15,7 +15,8 @@ const only = process.env.BENCH_ONLY ?? "";
 const whole = seconds >= 4 && backlog >= 5_000 && kills >= 50;
 const rounds = 3;
 
-type Part = { name: string; run: (results: PeerResults) => Promise<void> };
+/** What it measured is put into the results when it is done: parts that run at the same time keep each other's. */
+type Part = { name: string; run: () => Promise<(results: PeerResults) => void> };
 
 const stage = await setUp("peers");
 const { say, uriOf, folder, facts, strike } = stage;
@@ -27,11 +28,13 @@ const parts: Part[] = [
 try {
   needWrk(say);
   await installPeers(say);
-  const results = whole ? readResults() : { rounds: [], kills: [] };
   for (const part of parts) {
     say(part.name);
-    await part.run(results);
-    if (whole) write({ ...facts, seconds, backlog, versions: versions(), ...results });
+    const put = await part.run();
+    if (!whole) continue;
+    const results = readResults();
+    put(results);
+    write({ ...facts, seconds, backlog, versions: versions(), ...results });
   }
   say(
     whole
@@ -49,7 +52,7 @@ try {
 function ratesPart(round: number): Part {
   return {
     name: `round ${round}`,
-    async run(results) {
+    async run() {
       const own: PeerResults["rounds"][number] = {
         round,
         measuredAt: new Date().toISOString(),
@@ -65,7 +68,9 @@ function ratesPart(round: number): Part {
         own.steps.push(...steps);
         own.memory.push(memory);
       }
-      results.rounds = [...results.rounds.filter((one) => one.round !== round), own];
+      return (results) => {
+        results.rounds = [...results.rounds.filter((one) => one.round !== round), own];
+      };
     },
   };
 }
@@ -73,7 +78,7 @@ function ratesPart(round: number): Part {
 function killsPart(name: Name, victim: string): Part {
   return {
     name: `kills ${name} ${victim}`,
-    async run(results) {
+    async run() {
       const own = await measureKills({
         stage,
         kills,
@@ -82,10 +87,10 @@ function killsPart(name: Name, victim: string): Part {
           createContender(name, { uri: uriOf(database), smtpPort, folder, lockMs }),
       });
       say(`  ${JSON.stringify(own)}`);
-      results.kills = [
-        ...results.kills.filter((one) => one.contender !== name || one.victim !== victim),
-        own,
-      ];
+      return (results) => {
+        const others = results.kills.filter((one) => one.contender !== name || one.victim !== victim);
+        results.kills = [...others, own];
+      };
     },
   };
 }

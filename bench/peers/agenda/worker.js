@@ -1,4 +1,4 @@
-import { MongoBackend, MongoChangeStreamNotificationChannel } from "@agendajs/mongo-backend";
+import { MongoBackend } from "@agendajs/mongo-backend";
 import { Agenda, backoffStrategies } from "agenda";
 import { createMailer } from "../shared/mailer.js";
 import { connect } from "../shared/service.js";
@@ -9,16 +9,13 @@ const db = client.db();
 const mailer = createMailer(db);
 const agenda = new Agenda({
   backend: new MongoBackend({ mongo: db }),
-  // Without it a mail waits for the next poll (README of @agendajs/mongo-backend, option 1).
-  notificationChannel: new MongoChangeStreamNotificationChannel({ db }),
   maxConcurrency: concurrency,
+  // Milliseconds. A change stream instead (MongoChangeStreamNotificationChannel) sends fewer mails a second.
   processEvery: 200,
 });
 agenda.on("error", (error) => process.stderr.write(`agenda: ${error.message}\n`));
 agenda.define("mail", (job) => mailer.send(job.attrs.data), {
   concurrency,
-  // Without a limit it locks every waiting job before it sends the first mail. It locks more with each poll.
-  lockLimit: 4 * concurrency,
   lockLifetime: Number(process.env.LOCK_MS),
   backoff: backoffStrategies.exponential({ delay: 10_000, factor: 2, maxRetries: 5 }),
 });
