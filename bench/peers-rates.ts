@@ -10,8 +10,6 @@ import type { Stage } from "./stage.ts";
 export const steps = ["new_login 1", "new_message 128", "new_login 128", "drain"] as const;
 
 export interface RateStep {
-  contender: string;
-  round: number;
   name: (typeof steps)[number];
   /** Creates accepted or, for `drain`, mails delivered. */
   rate: number;
@@ -24,10 +22,8 @@ export interface RateStep {
   cpu: Cpu;
 }
 
-/** MB. */
+/** MB, by process. */
 export interface MemoryUse {
-  contender: string;
-  round: number;
   idle: Record<string, number>;
   loaded: Record<string, number>;
 }
@@ -35,7 +31,6 @@ export interface MemoryUse {
 interface Options {
   stage: Stage;
   sink: Sink;
-  round: number;
   seconds: number;
   backlog: number;
   /** Makes the contender on that database. */
@@ -48,7 +43,7 @@ const drainLimitMs = 150_000;
 
 /** One contender, once through everything. */
 export async function measureRates(options: Options): Promise<{ steps: RateStep[]; memory: MemoryUse }> {
-  const { stage, sink, round, seconds, backlog, create } = options;
+  const { stage, sink, seconds, backlog, create } = options;
   const made: RateStep[] = [];
 
   const contender = await onEmpty(10);
@@ -59,7 +54,7 @@ export async function measureRates(options: Options): Promise<{ steps: RateStep[
         residentMb(one.pid),
       ]),
     );
-  const memory: MemoryUse = { contender: contender.name, round, idle: {}, loaded: {} };
+  const memory: MemoryUse = { idle: {}, loaded: {} };
   try {
     await contender.start();
     await sleep(5_000);
@@ -84,8 +79,6 @@ export async function measureRates(options: Options): Promise<{ steps: RateStep[
     const cpuSince = watchCpu(pidsOf(draining));
     const { first, last } = await withinLimit(receipts);
     made.push({
-      contender: draining.name,
-      round,
       name: "drain",
       rate: ((backlog - 1) * 1000) / (last - first),
       cpu: cpuSince(),
@@ -116,7 +109,7 @@ export async function measureRates(options: Options): Promise<{ steps: RateStep[
     const cpuSince = watchCpu(pidsOf(contender));
     const figures = await load(contender.url, operation, Number(connections), time);
     const cpu = cpuSince();
-    return { contender: contender.name, round, name, ...figures, mailed: await sink.taken(), cpu };
+    return { name, ...figures, mailed: await sink.taken(), cpu };
   }
 
   /** Until no mail has come for a while. */

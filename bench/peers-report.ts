@@ -7,8 +7,17 @@ import { plot } from "./plot.ts";
 import { calmness, type Verdict, verdict, writeFiles } from "./report.ts";
 import type { Facts } from "./stage.ts";
 
+export interface Rates {
+  contender: Name;
+  round: number;
+  /** ISO 8601. */
+  measuredAt: string;
+  steps: RateStep[];
+  memory: MemoryUse;
+}
+
 export interface PeerResults {
-  rounds: Array<{ round: number; measuredAt: string; steps: RateStep[]; memory: MemoryUse[] }>;
+  rates: Rates[];
   kills: KillResult[];
 }
 
@@ -23,15 +32,17 @@ const others = names.filter((name) => name !== "Belfry");
 
 export function readResults(): PeerResults {
   const file = new URL("bench/results/peers.json", root);
-  if (!existsSync(file)) return { rounds: [], kills: [] };
-  const { rounds, kills } = JSON.parse(readFileSync(file, "utf8"));
-  return { rounds, kills };
+  if (!existsSync(file)) return { rates: [], kills: [] };
+  const { rates, kills } = JSON.parse(readFileSync(file, "utf8"));
+  return { rates, kills };
 }
 
 export function write(results: Written): string[] {
   const ordered = {
     ...results,
-    rounds: results.rounds.toSorted((a, b) => a.round - b.round),
+    rates: results.rates.toSorted(
+      (a, b) => a.round - b.round || names.indexOf(a.contender) - names.indexOf(b.contender),
+    ),
     kills: names.flatMap((name) =>
       processes[name].flatMap((victim) =>
         results.kills.filter((one) => one.contender === name && one.victim === victim),
@@ -57,14 +68,16 @@ const measures: Array<{ step: RateStep["name"]; what: string }> = [
 ];
 
 /** Belfry's rate in each round, divided by the peer's. */
-function ratios({ rounds }: PeerResults): Verdict[] {
+function ratios({ rates }: PeerResults): Verdict[] {
   return measures.flatMap(({ step, what }) =>
     others.flatMap((peer) => {
-      const rateOf = (steps: RateStep[], name: Name) =>
-        steps.find((one) => one.contender === name && one.name === step)?.rate;
-      const values = rounds.flatMap(({ steps }) => {
-        const [own, other] = [rateOf(steps, "Belfry"), rateOf(steps, peer)];
-        return own === undefined || other === undefined ? [] : [own / other];
+      const rateOf = (name: Name, round: number) =>
+        rates
+          .find((one) => one.contender === name && one.round === round)
+          ?.steps.find((one) => one.name === step)?.rate;
+      const values = rates.flatMap(({ contender, round }) => {
+        const [own, other] = [rateOf("Belfry", round), rateOf(peer, round)];
+        return contender !== peer || own === undefined || other === undefined ? [] : [own / other];
       });
       return values.length === 0 ? [] : [verdict(`${what} : ${peer}`, values, "×", undefined)];
     }),
@@ -82,19 +95,24 @@ interface Row {
 const sum = (memory: Record<string, number>) =>
   Object.entries(memory).reduce((total, [name, mb]) => (name === "mongod" ? total : total + mb), 0);
 
-function rows({ rounds, backlog, seconds }: Written): Row[] {
-  const steps = rounds.flatMap((one) => one.steps);
-  const memory = rounds.flatMap((one) => one.memory);
-  const row = (what: string, of: (name: Name) => number, better: Row["better"], digits = 0): Row => {
-    const values = names.map(of);
-    return { what, cells: values.map((value) => value.toFixed(digits)), values, ...(better && { better }) };
+function rows({ rates, backlog, seconds }: Written): Row[] {
+  const of = (name: Name) => rates.filter((one) => one.contender === name);
+  const row = (what: string, value: (name: Name) => number, better: Row["better"], digits = 0): Row => {
+    const values = names.map(value);
+    // A contender that has not been measured yet.
+    const cells = values.map((one) => (Number.isNaN(one) ? "–" : one.toFixed(digits)));
+    return { what, cells, values, ...(better && { better }) };
   };
-  const stepsOf = (name: Name, step: RateStep["name"]) =>
-    steps.filter((one) => one.contender === name && one.name === step);
-  const middle = (step: RateStep["name"], of: (one: RateStep) => number | undefined) => (name: Name) =>
-    median(stepsOf(name, step).map((one) => of(one) ?? 0));
-  const megabytes = (of: (one: MemoryUse) => number) => (name: Name) =>
-    median(memory.filter((one) => one.contender === name).map(of));
+  const middleOf = (figures: number[]) => (figures.length === 0 ? Number.NaN : median(figures));
+  const middle = (step: RateStep["name"], figure: (one: RateStep) => number | undefined) => (name: Name) =>
+    middleOf(
+      of(name)
+        .flatMap((one) => one.steps)
+        .filter((one) => one.name === step)
+        .map((one) => figure(one) ?? 0),
+    );
+  const megabytes = (figure: (one: MemoryUse) => number) => (name: Name) =>
+    middleOf(of(name).map((one) => figure(one.memory)));
   const creates = (step: RateStep["name"], what: string) => [
     row(
       `${what}: accepted a second`,
@@ -170,38 +188,24 @@ function linesOfBelfry(): number {
     .reduce((total, file) => total + linesOf(readFileSync(new URL(file, folder), "utf8")), 0);
 }
 
+const line = (texts: Array<string | number>) => `| ${texts.join(" | ")} |`;
+
 const listed = (memory: Record<string, number>) =>
   Object.entries(memory)
     .map(([name, mb]) => `${name} ${mb.toFixed(0)}`)
     .join(", ");
 
 function markdown(results: Written): string {
-  const { rounds, kills, versions } = results;
-  const line = (texts: Array<string | number>) => `| ${texts.join(" | ")} |`;
-  const table = rounds.length > 0 ? rows(results) : [];
-  const dates = [...rounds, ...kills].map((one) => one.measuredAt.slice(0, 10)).sort();
+  const { rates, kills, versions } = results;
+  const table = rates.length > 0 ? rows(results) : [];
+  const dates = [...rates, ...kills].map((one) => one.measuredAt.slice(0, 10)).sort();
   const days = [...new Set([dates[0], dates.at(-1)])].join(" to ");
-  const steps = rounds.flatMap((one) => one.steps);
-  const last = rounds.at(-1)?.memory ?? [];
+  const steps = rates.flatMap((one) => one.steps);
+  const rounds = Math.max(0, ...rates.map((one) => one.round));
   const failed = steps.reduce((total, one) => total + (one.failed ?? 0), 0);
-  const killRow = (one: KillResult) =>
-    line([
-      one.contender,
-      one.victim,
-      one.kills,
-      one.acknowledged,
-      one.retried,
-      one.notInInbox,
-      one.notMailed,
-      one.inInboxTwice,
-      one.mailedTwice,
-      `${one.halfDone} of ${one.gaveUp}`,
-      one.slowestMail.toFixed(0),
-      one.back.toFixed(1),
-    ]);
   return `
 Measured on ${days}: ${results.cores} cores (${results.cpu}), Node ${results.node}, MongoDB ${results.mongod};
-${rounds.length} rounds of ${results.seconds} s a step; the figure is the median. ${steps.length > 0 ? calmness({ steps }) : ""}
+${rounds} round${rounds === 1 ? "" : "s"} of ${results.seconds} s a step; the figure is the median. ${steps.length > 0 ? calmness({ steps }) : ""}
 ${failed} requests failed. Versions: ${Object.entries(versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(", ")}.
@@ -218,10 +222,35 @@ ${disadvantages(table)
   .join("\n")}
 - lines in total: the peers' libraries are shared by many projects; Belfry's own ${linesOfBelfry()} lines are not
 
-Memory after the load by process, MB, in the last round: ${last.map((one) => `${one.contender}: ${listed(one.loaded)}`).join("; ")}.
+Memory after the load by process, MB, in the last round: ${rates
+    .filter((one) => one.round === rounds)
+    .map(({ contender, memory }) => `${contender}: ${listed(memory.loaded)}`)
+    .join("; ")}.
 
+${killed(kills)}`;
+}
+
+function killed(kills: KillResult[]): string {
+  const [first] = kills;
+  if (!first) return "";
+  const killRow = (one: KillResult) =>
+    line([
+      one.contender,
+      one.victim,
+      one.kills,
+      one.acknowledged,
+      one.retried,
+      one.notInInbox,
+      one.notMailed,
+      one.inInboxTwice,
+      one.mailedTwice,
+      `${one.halfDone} of ${one.gaveUp}`,
+      one.slowestMail.toFixed(0),
+      one.back.toFixed(1),
+    ]);
+  return `
 ## Killed
-${kills[0]?.kills ?? 0} times \`kill -9\` of one process at random moments, under 100 creates a second. Three of four callers repeat a create
+${first.kills} times \`kill -9\` of one process at random moments, under 100 creates a second. Three of four callers repeat a create
 with the same \`Idempotency-Key\` until it is answered; the fourth does not.
 
 ${line(["", "killed", "kills", "acknowledged", "retried", "not in the inbox", "never mailed", "twice in an inbox", "mailed twice", "half done", "slowest mail, s", "back after, s"])}

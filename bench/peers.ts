@@ -22,7 +22,7 @@ const stage = await setUp("peers");
 const { say, uriOf, folder, facts, strike } = stage;
 const sink = await startSink();
 const parts: Part[] = [
-  ...Array.from({ length: rounds }, (_, index) => ratesPart(index + 1)),
+  ...Array.from({ length: rounds }, (_, index) => names.map((name) => ratesPart(index + 1, name))).flat(),
   ...names.flatMap((name) => processes[name].map((victim) => killsPart(name, victim))),
 ].filter((part) => part.name.includes(only));
 try {
@@ -49,27 +49,18 @@ try {
   await strike();
 }
 
-function ratesPart(round: number): Part {
+function ratesPart(round: number, name: Name): Part {
   return {
-    name: `round ${round}`,
+    name: `round ${round} ${name}`,
     async run() {
-      const own: PeerResults["rounds"][number] = {
-        round,
-        measuredAt: new Date().toISOString(),
-        steps: [],
-        memory: [],
-      };
-      for (const name of names) {
-        const create = (database: string) =>
-          createContender(name, { uri: uriOf(database), smtpPort: sink.port, folder });
-        const { steps, memory } = await measureRates({ stage, sink, round, seconds, backlog, create });
-        for (const step of steps)
-          say(`  ${name.padEnd(8)}${step.name.padEnd(16)}${step.rate.toFixed(0).padStart(6)}/s`);
-        own.steps.push(...steps);
-        own.memory.push(memory);
-      }
+      const measuredAt = new Date().toISOString();
+      const create = (database: string) =>
+        createContender(name, { uri: uriOf(database), smtpPort: sink.port, folder });
+      const rates = await measureRates({ stage, sink, seconds, backlog, create });
+      for (const step of rates.steps) say(`  ${step.name.padEnd(16)}${step.rate.toFixed(0).padStart(6)}/s`);
       return (results) => {
-        results.rounds = [...results.rounds.filter((one) => one.round !== round), own];
+        const others = results.rates.filter((one) => one.round !== round || one.contender !== name);
+        results.rates = [...others, { contender: name, round, measuredAt, ...rates }];
       };
     },
   };
