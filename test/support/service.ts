@@ -49,10 +49,16 @@ afterAll(() => {
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
+export interface SpawnOptions {
+  cwd?: string;
+  /** The built program of another version. */
+  main?: string | undefined;
+}
+
 /** Belfry as an operator runs it: the built program in a process of its own, killed after the test. Resolves when it is ready. */
 export async function spawnService(
   variables: Variables,
-  options: { cwd?: string } = {},
+  options: SpawnOptions = {},
 ): Promise<ServiceProcess> {
   const service = spawnMain(variables, options);
   const { child, output } = service;
@@ -68,10 +74,10 @@ export async function spawnService(
 }
 
 /** The program without waiting for it to be ready: for starts that are meant to fail. */
-export function spawnMain(variables: Variables, options: { cwd?: string } = {}): Omit<ServiceProcess, "url"> {
+export function spawnMain(variables: Variables, options: SpawnOptions = {}): Omit<ServiceProcess, "url"> {
   const { PATH = "", HOME = "" } = process.env;
   emptyFolder ??= mkdtempSync(join(tmpdir(), "belfry-start-"));
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [options.main ?? main], {
     env: { PATH, HOME, PORT: "0", LOG_FORMAT: "json", ...variables },
     cwd: options.cwd ?? emptyFolder,
     stdio: ["ignore", "pipe", "pipe"],
