@@ -161,7 +161,7 @@ export async function startApp(
         onRead: metrics.liveRead,
         log,
       });
-      const { touch: onChange, touchAll: onLost } = opened;
+      const { touchHashes: onChange, touchAll: onLost } = opened;
       const watch = store.watch({ uri: database.uri, onChange, onLost, random, log });
       closers.push(watch.close);
       metrics.watchLive(

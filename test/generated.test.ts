@@ -78,6 +78,7 @@ beforeAll(async () => {
       hub: {
         subscribe: unused,
         touch: unused,
+        touchHashes: unused,
         touchAll: unused,
         connections: unused,
         size: { users: 0, connections: 0 },

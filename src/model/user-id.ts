@@ -18,3 +18,14 @@ const id = new RegExp(idPattern, "u");
 /** Whether it can be a user's id. The routes' schemas say the same. */
 export const isUserId = (text: string): boolean =>
   text.length <= 2 * maxIdCharacters && id.test(text) && [...text].length <= maxIdCharacters;
+
+/**
+ * 32 bits of a user id (FNV-1a), in its canonical form. Processes of different versions exchange it, so it may not change. Two
+ * users may share one.
+ */
+export function userHash(user: string): number {
+  const canonical = canonicalUser(user);
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < canonical.length; at++) hash = Math.imul(hash ^ canonical.charCodeAt(at), 0x01000193);
+  return hash | 0;
+}

@@ -1,7 +1,7 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { InboxChanges } from "../model/live.ts";
-import { canonicalUser } from "../model/user-id.ts";
+import { canonicalUser, userHash } from "../model/user-id.ts";
 import { catchUp, type Device, isBehind, leastKnown, type Sink } from "./device.ts";
 import { changesAfter } from "./view.ts";
 
@@ -62,6 +62,7 @@ const maxCompared = 1_000;
  */
 export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead, log }: HubOptions) {
   const listeners = new Map<string, Listener>();
+  const byHash = new Map<number, Set<Listener>>();
   const dirty = new Set<Listener>();
   /** Users whose last read failed. */
   const failing = new Set<Listener>();
@@ -199,9 +200,20 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
     connections--;
     if (listener.devices.size > 0) return;
     listeners.delete(listener.user);
+    const hash = userHash(listener.user);
+    byHash.get(hash)?.delete(listener);
+    if (byHash.get(hash)?.size === 0) byHash.delete(hash);
     dirty.delete(listener);
     isolated.delete(listener);
     failing.delete(listener);
+  }
+
+  function listen(user: string): Listener {
+    const listener = { user, devices: new Set<Device>(), isolated: false };
+    listeners.set(user, listener);
+    const hash = userHash(user);
+    byHash.set(hash, (byHash.get(hash) ?? new Set()).add(listener));
+    return listener;
   }
 
   /** Devices get different pauses, so that they do not all reconnect at once. */
@@ -221,8 +233,7 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
         return { drained() {}, close() {} };
       }
       const user = canonicalUser(name);
-      const listener = listeners.get(user) ?? { user, devices: new Set<Device>(), isolated: false };
-      listeners.set(user, listener);
+      const listener = listeners.get(user) ?? listen(user);
       const device: Device = { sink, rev, greeted: false, heldBack: false, asked: false };
       listener.devices.add(device);
       connections++;
@@ -243,6 +254,10 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
         const listener = listeners.get(canonicalUser(user));
         if (listener) mark(listener);
       }
+    },
+    /** The same for the hints of other instances, which have hashes of the users. */
+    touchHashes(hashes: Iterable<number>): void {
+      for (const hash of hashes) for (const listener of byHash.get(hash) ?? []) mark(listener);
     },
     /** Hints were lost: reads for every user with a device. */
     touchAll(): void {

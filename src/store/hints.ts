@@ -1,4 +1,5 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
+import { userHash } from "../model/user-id.ts";
 import { newId, newIdAt } from "./ids.ts";
 
 interface Hint {
@@ -6,8 +7,8 @@ interface Hint {
   _id: ObjectId;
   /** Which process wrote it. */
   from: string;
-  /** Their inboxes may have changed. Null: anyone's. */
-  users: string[] | null;
+  /** Hashes of users whose inboxes may have changed. Null: anyone's. A hash, because nothing may keep an erased user's id. */
+  users: number[] | null;
 }
 
 /** Bytes of hints to keep. An instance that falls further behind reads every listening user. */
@@ -27,7 +28,7 @@ const mostWaiting = 20_000;
  */
 export function createHints(db: Db, serverNow: () => number) {
   const from = newId();
-  const waiting = new Set<string>();
+  const waiting = new Set<number>();
   let isAnyone = false;
   let writing: Promise<void> | undefined;
 
@@ -46,7 +47,7 @@ export function createHints(db: Db, serverNow: () => number) {
     writing = undefined;
   }
 
-  async function insert(lists: Array<string[] | null>): Promise<void> {
+  async function insert(lists: Array<number[] | null>): Promise<void> {
     const hints = lists.map((users) => ({ _id: new ObjectId(newIdAt(serverNow())), from, users }));
     await hintsOf(db).insertMany(hints, { writeConcern: { w: 1 } });
   }
@@ -56,7 +57,7 @@ export function createHints(db: Db, serverNow: () => number) {
     /** Returns at once. */
     tell(users: string[]): void {
       if (waiting.size + users.length > mostWaiting) isAnyone = true;
-      else for (const user of users) waiting.add(user);
+      else for (const user of users) waiting.add(userHash(user));
       if (waiting.size > 0) writing ??= write();
     },
     /** Resolves when everything told so far is written, or was lost. */

@@ -7,8 +7,8 @@ import { newIdAt } from "./ids.ts";
 
 export interface WatchOptions {
   uri: string;
-  /** The inboxes of these users may have changed. The ids have their public form. */
-  onChange: (users: string[]) => void;
+  /** The inboxes of users with these hashes may have changed (`userHash`). */
+  onChange: (hashes: number[]) => void;
   /** Hints may have been missed, so connected users must resync. */
   onLost: () => void;
   /** From 0 up to 1. */

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { BelfryError } from "../../src/model/errors.ts";
 import { fromNothing, fromNow, type InboxChanges } from "../../src/model/live.ts";
+import { userHash } from "../../src/model/user-id.ts";
 import type { Sink } from "../../src/realtime/device.ts";
 import type { Hub } from "../../src/realtime/hub.ts";
 import { createHub, type HubOptions } from "../../src/realtime/hub.ts";
@@ -62,6 +63,25 @@ function recorder(): Sink & { got: unknown[] } {
     leave: (ms) => got.push(["leave", ms]),
   };
 }
+
+test("a hash of another instance reaches the devices of its user", async () => {
+  // Instances of other versions compute the same.
+  expect(["alex", "ABCDEFABCDEFABCDEFABCDEF", "abcdefabcdefabcdefabcdef", "ü🙂"].map(userHash)).toEqual([
+    -442173115, -1216650843, -1216650843, 1629806864,
+  ]);
+  const { hub, device, shows, inboxes } = start();
+  const [alex, bob] = [device("alex"), device("bob")];
+  await shows("alex", alex);
+  await shows("bob", bob);
+  inboxes.add("alex");
+  inboxes.add("bob");
+  hub.touchHashes([userHash("alex"), 7]);
+  await shows("alex", alex);
+  expect(bob.heard).toHaveLength(1);
+  alex.subscription.close();
+  hub.touchHashes([userHash("alex"), userHash("bob")]);
+  await shows("bob", bob);
+});
 
 test("finds a change of which no hint told, and reads no user whose devices know everything", async () => {
   const inboxes = createInboxes();
