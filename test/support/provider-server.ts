@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { afterEach } from "vitest";
+import { closeAfterTest } from "./closing.ts";
 
 /** A call as a provider sees it. */
 export interface ProviderCall {
@@ -22,13 +22,6 @@ export interface ProviderServer {
   connections: () => { open: number; ever: number };
   close(): Promise<void>;
 }
-
-const open = new Set<ProviderServer>();
-afterEach(async () => {
-  const all = [...open];
-  open.clear();
-  await Promise.all(all.map((one) => one.close()));
-});
 
 /** A provider's API over HTTP that answers as told; closed after the test. `earlier`: calls before this one. */
 export async function startProvider(
@@ -72,6 +65,6 @@ export async function startProvider(
       await new Promise((resolve) => http.close(resolve));
     },
   };
-  open.add(server);
+  closeAfterTest(() => server.close());
   return server;
 }

@@ -6,27 +6,20 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
-import { afterAll, afterEach } from "vitest";
 import { type App, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { closeAfterTest } from "./closing.ts";
 import { eventually } from "./eventually.ts";
 
 export { eventually };
 
 export type Variables = Record<string, string>;
 
-const open = new Set<{ close(): Promise<unknown> }>();
-afterEach(async () => {
-  const all = [...open];
-  open.clear();
-  await Promise.all(all.map((one) => one.close()));
-});
-
 /** Belfry inside the test's process, on a free port; closed after the test. */
 export async function startService(variables: Variables): Promise<App & { url: string }> {
   const { config } = loadConfig({ PORT: "0", RETRY_DELAY_MS: "100", ...variables });
   const app = await startApp(config, pino({ level: process.env.TEST_LOG ?? "silent" }));
-  open.add(app);
+  closeAfterTest(() => app.close());
   return app as App & { url: string };
 }
 
@@ -43,7 +36,7 @@ export interface ServiceProcess {
 
 /** Where services are spawned unless a test says where: the `.env` of whoever works on Belfry is not there. */
 let emptyFolder: string | undefined;
-afterAll(() => {
+process.once("exit", () => {
   if (emptyFolder !== undefined) rmSync(emptyFolder, { recursive: true });
 });
 
@@ -100,6 +93,6 @@ export function spawnMain(variables: Variables, options: SpawnOptions = {}): Omi
       return ended;
     },
   };
-  open.add(service);
+  closeAfterTest(() => service.close());
   return service;
 }

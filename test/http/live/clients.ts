@@ -1,16 +1,11 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
-import { afterEach } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import type { WireMessage } from "../../../src/model/inbox-dto.ts";
+import { closeAfterTest } from "../../support/closing.ts";
 
-/** Devices as programs on the other side of the network have them; all are closed after the test. */
-const open = new Set<() => void>();
-afterEach(() => {
-  for (const close of open) close();
-  open.clear();
-});
+// Devices as programs on the other side of the network have them; all are closed after the test.
 
 export interface Device {
   /** Our own protocol's messages, in the order in which they came. */
@@ -49,7 +44,7 @@ export function openSocket(url: string, path: string, options: ClientOptions = {
     // The live dialect echoes whatever it is sent.
     if (text.startsWith("{")) device.messages.push(JSON.parse(text));
   });
-  open.add(device.close);
+  closeAfterTest(device.close);
   return device;
 }
 
@@ -99,7 +94,7 @@ export async function openEvents(
       text = text.slice(end + 2);
     }
   });
-  open.add(device.close);
+  closeAfterTest(device.close);
   return device;
 
   function take(block: string): void {
@@ -141,6 +136,6 @@ export function openIo(url: string, options: Partial<ManagerOptions & SocketOpti
   socket.on("message", (greeting) => device.greetings.push(greeting));
   socket.on("notification", (one) => device.notifications.push(one));
   socket.on("connect_error", (error) => device.errors.push(error as IoDevice["errors"][number]));
-  open.add(device.close);
+  closeAfterTest(device.close);
   return device;
 }
