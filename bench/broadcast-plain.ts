@@ -33,7 +33,11 @@ export async function plainLoop(db: Db, batch: number, most = Number.POSITIVE_IN
         made.map(({ user, id }) => ({
           updateOne: {
             filter: { _id: user },
-            update: { $push: { notifications: itemOf(user, id, at) }, $inc: { rev: 1 } },
+            update: {
+              $push: { notifications: itemOf(user, id, at) },
+              $inc: { rev: 1 },
+              $set: { removedBefore: at.getTime() },
+            },
           },
         })),
         { ordered: false, writeConcern },
@@ -56,7 +60,6 @@ const itemOf = (user: ObjectId, id: ObjectId, at: Date) => ({
   key: typeKey,
   ...words,
   rev: at.getTime(),
-  created_rev: at.getTime(),
 });
 
 const dayMs = 24 * 60 * 60_000;

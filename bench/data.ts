@@ -56,7 +56,7 @@ export async function fill(db: Db, size: number, users = userCount): Promise<voi
 }
 
 /** Far quicker than `deleteMany`, and leaves the oplog alone; its indexes are made again. */
-async function empty(db: Db, name: string): Promise<void> {
+export async function empty(db: Db, name: string): Promise<void> {
   const indexes = await db
     .collection(name)
     .indexes()

@@ -8,12 +8,14 @@ import { Contended, type PlannedNotification } from "../model/notification.ts";
  */
 const maxBytes = 2 * 1024 * 1024;
 
-/**
- * A broadcast's own batches. Larger ones cost no less processor time for a user (measured: about 200 µs of Node.js and mongod
- * together, at 250 and at 1,000), but lock their users for longer, and single sends to one of them wait.
- */
-const bulkItems = 100;
-const bulkInFlight = 2;
+/** A broadcast's own batches while nobody else sends. Batches of 100 take a quarter more processor time for a user (measured). */
+const alone = { maxItems: 500, inFlight: 2 };
+/** While others send: they find few users locked, and a processor free. */
+const beside = { maxItems: 50, inFlight: 1 };
+/** This long after the last send, a broadcast goes on as before. */
+const besideMs = 1_000;
+/** A broadcast's batch waits this long for sends that are being stored. They take 10 ms. */
+const turnMs = 25;
 
 /** The driver gives up a silent socket to MongoDB only after 30 s, and another batch may be ahead. */
 const defaultAnswerMs = 18_000;
@@ -26,8 +28,8 @@ type Commits = Batcher<PlannedNotification, undefined>;
  * order, and two transactions of this process never touch the same user. A user whom another transaction locks takes
  * the slow path: a batcher for that user alone, until it is drained (decision 013).
  *
- * Broadcasts have a batcher of their own, so that nobody else waits behind one of their batches. Two transactions may meet
- * at a user then, and the one that loses takes the slow path, too.
+ * Broadcasts have a batcher of their own, so that nobody else waits behind one of their batches, and that batcher slows
+ * down while others send. Two transactions may meet at a user then, and the one that loses takes the slow path, too.
  *
  * `commit`: returns one entry each, in order. `Contended` ones are committed again apart from others, with
  * `waitForLock`.
@@ -42,15 +44,37 @@ export function createCommitQueue(options: {
   const batchers: Commits[] = Array.from({ length: 2 }, () => createBatcher({ ...limits, run: commitBatch }));
   const bulk: Commits = createBatcher({
     ...limits,
-    maxItems: bulkItems,
-    inFlight: bulkInFlight,
-    run: commitBatch,
+    maxItems: () => pace().maxItems,
+    inFlight: () => pace().inFlight,
+    async run(batch) {
+      await turn();
+      return commitBatch(batch);
+    },
   });
   /** By locked user. */
   const slowPath = new Map<string, { batcher: Commits; open: number }>();
   let slow = 0;
   /** Their callers got an error, so they are not stored unless the commit is already under way. */
   const givenUp = new Set<PlannedNotification>();
+  /** Notifications that are not a broadcast's and not yet stored, and when the last one was (`performance.now()`). */
+  let single = 0;
+  let singleAt = Number.NEGATIVE_INFINITY;
+  /** Batches of broadcasts that let them go first. */
+  const turns = new Set<() => void>();
+
+  const pace = () => (single > 0 || performance.now() - singleAt < besideMs ? beside : alone);
+
+  function turn(): Promise<void> {
+    return new Promise((resolve) => {
+      if (single === 0) return resolve();
+      const go = () => {
+        turns.delete(go);
+        resolve();
+      };
+      turns.add(go);
+      setTimeout(go, turnMs);
+    });
+  }
 
   /** A notification for a locked user joins the slow path here, behind the user's earlier ones. */
   async function commitBatch(batch: PlannedNotification[]) {
@@ -90,11 +114,13 @@ export function createCommitQueue(options: {
   return {
     /**
      * Resolves once the notification is stored. `request`: the request that it came with; a request's notifications
-     * wait as one group. `isBulk`: it belongs to a broadcast. Rejects with the notification's own error, or with `database_unavailable` when there is no
-     * answer in time.
+     * wait as one group. Rejects with the notification's own error, or with `database_unavailable` when there is no
+     * answer in time. `isBulk`: it belongs to a broadcast, which waits as long as it takes.
      */
     submit(planned: PlannedNotification, request?: object, isBulk = false): Promise<undefined> {
-      const batcher = isBulk ? bulk : (batchers[batcherOf(planned.user)] as Commits);
+      if (isBulk) return bulk.submit(planned, request);
+      const batcher = batchers[batcherOf(planned.user)] as Commits;
+      single++;
       return new Promise((resolve, reject) => {
         const late = setTimeout(() => {
           givenUp.add(planned);
@@ -103,6 +129,8 @@ export function createCommitQueue(options: {
         const end = () => {
           clearTimeout(late);
           givenUp.delete(planned);
+          singleAt = performance.now();
+          if (--single === 0) for (const go of turns) go();
         };
         batcher.submit(planned, request).finally(end).then(resolve, reject);
       });

@@ -6,7 +6,7 @@ import type { JobKind } from "./kind.ts";
 import { sendTo } from "./send.ts";
 
 /** Users between two checkpoints. After a crash no more than these are looked at again. */
-const pageSize = 1_000;
+const pageSize = 2_000;
 /** The weight of the last page in the rate that is shown. */
 const newest = 0.2;
 
@@ -23,9 +23,16 @@ export const broadcast = (
     const at = secondsOfId(id) * 1_000;
     let rate = cursor?.rate;
     let error: string | undefined;
-    for (let position = cursor?.next; ; ) {
+    const read = (from: string | undefined) => core.broadcasts.page(command, from, pageSize, signal);
+    let reading = read(cursor?.next);
+    for (;;) {
       const began = performance.now();
-      const { users, next } = await core.broadcasts.page(command, position, pageSize, signal);
+      const { users, next } = await reading;
+      if (next !== undefined) {
+        // While these are stored.
+        reading = read(next);
+        reading.catch(() => {});
+      }
       const targets = users.map((user) => ({ user, id: idOf(at, id, user) }));
       const sent = await sendTo(core, { ...command.notification, bulk: true }, targets);
       done += sent.done;
@@ -34,7 +41,6 @@ export const broadcast = (
       if (next === undefined) return { done, failed, total: done + failed, ...(error && { error }) };
       const now = users.length / ((performance.now() - began) / 1_000);
       rate = rate === undefined ? now : rate + newest * (now - rate);
-      position = next;
       await save({ next, rate }, { done, failed });
     }
   },

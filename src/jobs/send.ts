@@ -2,8 +2,10 @@ import type { Notifier, Outcome, Target } from "../core/notify.ts";
 import type { JobCounts } from "../model/job.ts";
 import type { NotifyCommand } from "../model/notification.ts";
 
-/** So many wait for a commit at once, so that large jobs do not fill the queue of those who call. A broadcast waits by itself. */
+/** So many wait for a commit at once, so that large jobs do not fill the queue of those who call. */
 const together = 250;
+/** A broadcast has a queue of its own: two batches of 500 in flight, and one that waits. */
+const lanesOfBroadcast = 6;
 
 /**
  * Notifies the targets, and passes over those who have the notification already. Rejects when a retry may reach more of them,
@@ -15,9 +17,15 @@ export async function sendTo(
   targets: Target[],
 ): Promise<JobCounts & { error?: string }> {
   const outcomes: Outcome[] = [];
-  const size = command.bulk ? targets.length : together;
-  for (let at = 0; at < targets.length; at += size)
-    outcomes.push(...(await notifyEach(command, targets.slice(at, at + size))));
+  let next = 0;
+  const lane = async () => {
+    while (next < targets.length) {
+      const part = targets.slice(next, next + together);
+      next += together;
+      outcomes.push(...(await notifyEach(command, part)));
+    }
+  };
+  await Promise.all(Array.from({ length: command.bulk ? lanesOfBroadcast : 1 }, lane));
   const errors = outcomes.flatMap(({ error }) => error ?? []);
   const passing = errors.find((one) => one.status >= 500);
   if (passing) throw passing;

@@ -21,23 +21,27 @@ export interface Batcher<Item, Result> {
  *
  * Each waiting group has an equal share of a batch, plus what the others leave of theirs. So a thousand items that
  * came at once do not delay a later one. A batch also ends when its items have `maxBytes` together.
+ *
+ * A limit that changes is a function, which is asked before each batch.
  */
 export function createBatcher<Item, Result>(options: {
   run: (items: Item[]) => Promise<Array<Result | Error | Promise<Result>>>;
-  maxItems: number;
+  maxItems: number | (() => number);
   maxBytes?: number;
   bytesOf?: (item: Item) => number;
   maxWaiting?: number;
   /** Makes the error for an item that finds `maxWaiting` items waiting. */
   whenFull?: () => Error;
-  inFlight?: number;
+  inFlight?: number | (() => number);
 }): Batcher<Item, Result> {
   interface Entry {
     item: Item;
     resolve: (result: Result | Promise<Result>) => void;
     reject: (error: unknown) => void;
   }
-  const { run, maxItems, inFlight = 1 } = options;
+  const { run } = options;
+  const mostItems = asFunction(options.maxItems);
+  const mostRunning = asFunction(options.inFlight ?? 1);
   const { maxBytes = Number.POSITIVE_INFINITY, maxWaiting = Number.POSITIVE_INFINITY } = options;
   const whenFull = options.whenFull ?? (() => new Error("the queue is full"));
   const bytesOf = options.bytesOf ?? (() => 0);
@@ -49,7 +53,7 @@ export function createBatcher<Item, Result>(options: {
   const idle: Array<() => void> = [];
 
   function start(): void {
-    while (running < inFlight && waiting > 0) {
+    while (running < mostRunning() && waiting > 0) {
       const batch = nextBatch();
       waiting -= batch.length;
       running++;
@@ -60,6 +64,7 @@ export function createBatcher<Item, Result>(options: {
   function nextBatch(): Entry[] {
     let batch: Entry[] = [];
     let bytes = 0;
+    const maxItems = mostItems();
     const part = 1 / queues.size;
     for (const [group, queue] of queues) {
       let taken = 0;
@@ -114,8 +119,8 @@ export function createBatcher<Item, Result>(options: {
         if (queue) queue.push(entry);
         else queues.set(group, [entry]);
         waiting++;
-        if (running >= inFlight || scheduled) return;
-        if (maxItems === 1) return start();
+        if (running >= mostRunning() || scheduled) return;
+        if (mostItems() === 1) return start();
         scheduled = true;
         setImmediate(() => {
           scheduled = false;
@@ -132,3 +137,5 @@ export function createBatcher<Item, Result>(options: {
     },
   };
 }
+
+const asFunction = (limit: number | (() => number)) => (typeof limit === "number" ? () => limit : limit);

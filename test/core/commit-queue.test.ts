@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { createCommitQueue } from "../../src/core/commit-queue.ts";
+import { newId } from "../../src/store/ids.ts";
+
+const planned = () => ({ id: newId(), user: newId(), deliveries: [] });
+
+/** A queue whose commits end when told; the size of each. */
+function manual() {
+  const sizes: number[] = [];
+  const ends: Array<() => void> = [];
+  const queue = createCommitQueue({
+    maxItems: 300,
+    commit(batch) {
+      sizes.push(batch.length);
+      return new Promise((resolve) => ends.push(() => resolve(batch.map(() => undefined))));
+    },
+  });
+  return { queue, sizes, end: () => ends.shift()?.() };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const broadcast = ({ queue }: ReturnType<typeof manual>, count: number) =>
+  Promise.all(Array.from({ length: count }, () => queue.submit(planned(), undefined, true)));
+
+test("a broadcast alone has two large batches in flight", async () => {
+  const work = manual();
+  void broadcast(work, 1_300);
+  await turn();
+  expect(work.sizes).toStrictEqual([500, 500]);
+  work.end();
+  await turn();
+  expect(work.sizes).toStrictEqual([500, 500, 300]);
+});
+
+test("a broadcast beside single sends has one small batch in flight, and lets those that are being stored go first", async () => {
+  const work = manual();
+  const single = work.queue.submit(planned());
+  await turn();
+  void broadcast(work, 120);
+  await turn();
+  expect(work.sizes).toStrictEqual([1]);
+  work.end();
+  await single;
+  await turn();
+  expect(work.sizes).toStrictEqual([1, 50]);
+  work.end();
+  await turn();
+  expect(work.sizes).toStrictEqual([1, 50, 50]);
+});
+
+test("a broadcast goes on while single sends never end", async () => {
+  const work = manual();
+  void work.queue.submit(planned());
+  await turn();
+  const told = broadcast(work, 10);
+  while (work.sizes.length < 2) await turn();
+  expect(work.sizes).toStrictEqual([1, 10]);
+  work.end();
+  work.end();
+  await told;
+});
