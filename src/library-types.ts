@@ -3,10 +3,12 @@ import type {
   BroadcastDetailsDto as BroadcastDetails,
   BroadcastPreviewDto as BroadcastPreview,
 } from "./core/broadcast-dto.ts";
+import type { Page } from "./core/cursor.ts";
 import type { JobRecordDto } from "./core/job-dto.ts";
 import type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 import type { RecallDto as RecallAnswer } from "./core/recall.ts";
 import type { ScheduleDto, ScheduleRecordDto } from "./core/schedule-dto.ts";
+import type { SubscriberDto, TopicDetailsDto, TopicDto, UserTopicDto } from "./core/topic-dto.ts";
 import type { NotificationType } from "./core/types.ts";
 import type { FilterValue } from "./model/broadcast.ts";
 import type { InboxItemDto } from "./model/inbox-dto.ts";
@@ -73,6 +75,14 @@ export interface ScheduleInput {
   missed?: "once" | "skip";
 }
 
+/** A page of a list. */
+export interface PageOptions {
+  /** 1 to 1,000; 100 by default. */
+  limit?: number;
+  /** `next` of the previous page. */
+  cursor?: string;
+}
+
 export interface ScheduledJob {
   id: string;
   /** ISO 8601. */
@@ -137,6 +147,28 @@ export interface Belfry {
     get(id: string): Promise<JobRecordDto>;
     /** Rejects with `job_not_changeable` when it already ran. Repeating it has no further effect. */
     cancel(id: string): Promise<JobRecordDto>;
+  };
+  /** Lists of users under a key, such as `post:7`, to whom broadcasts go. Calls for a topic that does not exist reject with `not_found`. */
+  topics: {
+    /** By key. */
+    list(page?: PageOptions): Promise<Page<TopicDto>>;
+    /** With the number of its subscribers. */
+    get(key: string): Promise<TopicDetailsDto>;
+    /** Creates or replaces it, and keeps its subscribers. `open`: users may subscribe themselves; false by default. */
+    put(key: string, topic?: { title?: string; open?: boolean }): Promise<TopicDto>;
+    /** Also deletes its subscriptions. Rejects with `database_unavailable` after 20 s; the next call goes on. */
+    delete(key: string): Promise<void>;
+    /** By user. */
+    subscribers(key: string, page?: PageOptions): Promise<Page<SubscriberDto>>;
+    /** Subscribes and unsubscribes up to 1,000 users. */
+    change(
+      key: string,
+      change: { add?: string[]; remove?: string[] },
+    ): Promise<{ added: number; removed: number }>;
+    subscribe(key: string, user: string): Promise<SubscriberDto>;
+    unsubscribe(key: string, user: string): Promise<void>;
+    /** The topics that a user has subscribed to. */
+    ofUser(user: string, page?: PageOptions): Promise<Page<UserTopicDto>>;
   };
   /** Notifications that are sent again and again. A service sends them. Calls for a key without one reject with `not_found`. */
   schedules: {

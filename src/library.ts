@@ -9,6 +9,7 @@ import type { Target } from "./core/notify.ts";
 import type { WrittenSendTime } from "./core/send-time.ts";
 import { createLibraryInput, readSettings } from "./library-input.ts";
 import { scheduleCalls } from "./library-schedules.ts";
+import { topicCalls } from "./library-topics.ts";
 import type { Belfry, BelfryOptions, ItemAnswer, ListAnswer } from "./library-types.ts";
 import { BelfryError } from "./model/errors.ts";
 import { inboxItemDto } from "./model/inbox-dto.ts";
@@ -25,6 +26,12 @@ import { inTime } from "./store/join.ts";
 export type { JobRecordDto as JobRecord } from "./core/job-dto.ts";
 export type { PreferencesAnswer, PreferencesPatch } from "./core/preference-schemas.ts";
 export type { ScheduleDto as Schedule, ScheduleRecordDto as ScheduleRecord } from "./core/schedule-dto.ts";
+export type {
+  SubscriberDto as Subscriber,
+  TopicDetailsDto as TopicDetails,
+  TopicDto as Topic,
+  UserTopicDto as UserTopic,
+} from "./core/topic-dto.ts";
 export type { NotificationType } from "./core/types.ts";
 export type {
   Belfry,
@@ -36,6 +43,7 @@ export type {
   LocaleTexts,
   NotifyCommand,
   NotifyOptions,
+  PageOptions,
   RecallAnswer,
   RecallRequest,
   ScheduledJob,
@@ -166,6 +174,7 @@ export function createBelfry(options: BelfryOptions): Belfry {
       cancel: async (id) => jobRecordDto(await (await opened()).jobs.cancel(input.job(id))),
     },
     schedules: scheduleCalls(async () => (await opened()).schedules, createScheduleInput(registry.keys)),
+    topics: topicCalls(async () => (await opened()).topics),
     inbox: {
       async list(given) {
         const query = input.query(given);

@@ -96,14 +96,18 @@ describe("belfry", () => {
     expect(help.code).toBe(0);
     expect(Math.max(...help.out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
     const names = [
-      ...help.out.matchAll(/^ {2}([a-z]+(?: (?:check|generate|show|put|pause|resume|delete))?) /gm),
+      ...help.out.matchAll(
+        /^ {2}([a-z]+(?: (?:check|generate|show|put|pause|resume|delete|subscrib\w+|unsubscribe))?) /gm,
+      ),
     ].map(([, name = ""]) => name);
     expect(names.sort()).toEqual([
       ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules shard".split(
         " ",
       ),
       ..."delete pause put resume show".split(" ").map((name) => `schedules ${name}`),
-      ..."send show simulate start suppressions token types".split(" "),
+      ..."send show simulate start suppressions token topics".split(" "),
+      ..."delete put show subscribe subscribers unsubscribe".split(" ").map((name) => `topics ${name}`),
+      "types",
       "types check",
       "types generate",
       "users",

@@ -29,6 +29,15 @@ import { start } from "./start.ts";
 import { suppressions } from "./suppressions.ts";
 import { terminal } from "./terminal.ts";
 import { token } from "./token.ts";
+import {
+  topics,
+  topicsDelete,
+  topicsPut,
+  topicsShow,
+  topicsSubscribe,
+  topicsSubscribers,
+  topicsUnsubscribe,
+} from "./topics.ts";
 import { types } from "./types.ts";
 import { typesCheck } from "./types-check.ts";
 import { typesGenerate } from "./types-generate.ts";
@@ -47,6 +56,15 @@ const groups: Record<string, Record<string, Command>> = {
     "schedules pause": schedulesPause,
     "schedules resume": schedulesResume,
     "schedules delete": schedulesDelete,
+  },
+  Topics: {
+    topics,
+    "topics show": topicsShow,
+    "topics put": topicsPut,
+    "topics delete": topicsDelete,
+    "topics subscribers": topicsSubscribers,
+    "topics subscribe": topicsSubscribe,
+    "topics unsubscribe": topicsUnsubscribe,
   },
   Act: { retry, redrive, release, jobs, token },
 };

@@ -1,48 +1,28 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { distinctUsers } from "../../core/distinct-users.ts";
 import {
   SubscriberDto,
   SubscribersChangedDto,
   subscriberDto,
   TopicDetailsDto,
   TopicDto,
+  topicDetailsDto,
   topicDto,
   UserTopicDto,
+  userTopicDto,
 } from "../../core/topic-dto.ts";
 import type { Topics } from "../../core/topics.ts";
-import { invalidRequest } from "../../model/errors.ts";
-import { iso } from "../../model/schema.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { cursorIn, inQuery, linkNextPage, nextCursor } from "../next-page.ts";
 import { ignoreBodies } from "../validation.ts";
 import { next_cursor } from "./delivery-schemas.ts";
 import { largeBody } from "./large-body.ts";
-import { Exactly, TopicKey, UserId, UserPath } from "./schemas.ts";
-
-const mostUsers = 1_000;
+import { TopicKey, UserId, UserPath } from "./schemas.ts";
+import { PageQuery, readSubscribers, SubscribersBody, TopicBody } from "./topic-schemas.ts";
 
 const TopicPath = Type.Object({ key: TopicKey });
 const SubscriberPath = Type.Object({ key: TopicKey, user: UserId });
-const TopicBody = Exactly(
-  {
-    title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-    open: Type.Boolean({ default: false, description: "Users may subscribe and unsubscribe themselves." }),
-  },
-  { title: "TopicBody" },
-);
-const Users = (description: string) => Type.Array(UserId, { maxItems: mostUsers, default: [], description });
-const SubscribersBody = Exactly(
-  { add: Users("Users who subscribe."), remove: Users("Users who unsubscribe.") },
-  { title: "SubscribersBody" },
-);
-const PageQuery = Exactly({
-  limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
-  cursor: Type.Optional(
-    Type.String({ maxLength: 1_024, description: "`next_cursor` of the previous page." }),
-  ),
-});
 const TopicPage = Type.Object({ data: Type.Array(TopicDto), next_cursor }, { title: "TopicPage" });
 const SubscriberPage = Type.Object(
   { data: Type.Array(SubscriberDto), next_cursor },
@@ -88,10 +68,7 @@ export async function topicRoutes(app: FastifyInstance, topics: Topics): Promise
         response: { 200: TopicDetailsDto },
       },
     },
-    async ({ params }) => {
-      const { subscribers, ...topic } = await topics.show(params.key);
-      return { ...topicDto(topic), subscribers };
-    },
+    async ({ params }) => topicDetailsDto(await topics.show(params.key)),
   );
 
   app.put<Key & { Body: Static<typeof TopicBody> }>(
@@ -146,9 +123,7 @@ export async function topicRoutes(app: FastifyInstance, topics: Topics): Promise
       },
     },
     async ({ params, body }) => {
-      const { add, remove } = distinctUsers({ add: body.add, remove: body.remove });
-      if (add.length + remove.length > mostUsers)
-        throw invalidRequest([{ pointer: "/remove", detail: "and `add` together have over 1,000 users" }]);
+      const { add, remove } = readSubscribers(body);
       return topics.change(params.key, add, remove);
     },
   );
@@ -170,8 +145,7 @@ export async function topicRoutes(app: FastifyInstance, topics: Topics): Promise
       const user = canonicalUser(request.params.id);
       const { data, next } = await topics.ofUser(user, limit, cursorIn(cursor, inQuery));
       linkNextPage(request, reply, next);
-      const shown = data.map(({ at, ...topic }) => ({ ...topicDto(topic), subscribed_at: iso(at) }));
-      return { data: shown, ...nextCursor(next) };
+      return { data: data.map(userTopicDto), ...nextCursor(next) };
     },
   );
 
