@@ -9,7 +9,7 @@ import { createVirtualTime } from "./core/virtual-time.ts";
 import { openDatabase, openStore } from "./database.ts";
 import { createEngine } from "./delivery/engine.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
-import { createJobRunner } from "./jobs/index.ts";
+import { createJobRunner, jobKinds } from "./jobs/index.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -64,6 +64,7 @@ export async function startApp(
     const links = createLinks({ secrets: config.TOKEN_SECRET ?? [], publicUrl: config.PUBLIC_URL });
     const metrics = createMetrics(now);
     metrics.watchQueue(store.deliveries.depth);
+    metrics.watchJobs(() => store.jobClaims.due(jobKinds, now()));
     const hasRole = (role: Config["ROLES"][number]) => config.ROLES.includes(role);
 
     const engine = hasRole("worker") ? await openEngine() : undefined;
@@ -189,7 +190,10 @@ export async function startApp(
     function openRunner() {
       const opened = createJobRunner(store, core, {
         leaseMs: config.LEASE_MS,
-        onRun: () => virtual?.onRun(),
+        onRun(job, state) {
+          metrics.ran(job, state);
+          virtual?.onRun();
+        },
         onAdvance: () => virtual?.onAdvance(),
         log,
       });

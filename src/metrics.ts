@@ -9,6 +9,12 @@ export interface Depth {
   oldestDue: number | undefined;
 }
 
+export interface JobsDue {
+  counts: Array<{ kind: string; count: number }>;
+  /** Unix milliseconds. */
+  oldestDue: number | undefined;
+}
+
 /** Scrapers time out after some seconds. While MongoDB does not answer, they still get the other metrics. */
 const lookMs = 2_000;
 
@@ -59,6 +65,12 @@ export function createMetrics(now: () => number) {
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
     registers,
   });
+  const jobRuns = new Counter({
+    name: "belfry_job_runs_total",
+    help: "Runs of jobs in this process by kind and outcome: done, failed, or again, after which the job is retried, paused, canceled or taken over.",
+    labelNames: ["kind", "outcome"],
+    registers,
+  });
   const liveReads = new Histogram({
     name: "belfry_live_read_users",
     help: "Users per read of changes for live connections.",
@@ -75,42 +87,83 @@ export function createMetrics(now: () => number) {
   /** prom-client looks labels up by hashing them, which costs more than the observation; each trio is looked up once. */
   const requestSeries = new Map<string, ReturnType<typeof requests.labels>>();
 
+  /** A scrape collects all gauges at once, so they share one query. Undefined when it fails or takes too long. */
+  function shared<Found>(read: () => Promise<Found>): () => Promise<Found | undefined> {
+    let looking: Promise<Found | undefined> | undefined;
+    return () => {
+      looking ??= Promise.race([
+        read().catch(() => undefined),
+        setTimeout(lookMs, undefined, { ref: false }),
+      ]).finally(() => {
+        looking = undefined;
+      });
+      return looking;
+    };
+  }
+
+  function watchAge({
+    name,
+    help,
+    look,
+  }: {
+    name: string;
+    help: string;
+    look: () => Promise<{ oldestDue: number | undefined } | undefined>;
+  }): void {
+    const age = new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        const found = await look();
+        if (!found) return;
+        const { oldestDue } = found;
+        age.set(oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1000));
+      },
+    });
+  }
+
   return {
     /** Reads the delivery queue at each scrape. If `depth` rejects, the gauges keep their values. */
     watchQueue(depth: () => Promise<Depth>): void {
-      // A scrape collects all gauges at once, so both share one query.
-      let looking: Promise<Depth | undefined> | undefined;
-      const look = () => {
-        looking ??= Promise.race([
-          depth().catch(() => undefined),
-          setTimeout(lookMs, undefined, { ref: false }),
-        ]).finally(() => {
-          looking = undefined;
-        });
-        return looking;
-      };
+      const look = shared(depth);
       const size = new Gauge({
         name: "belfry_delivery_queue_depth",
         help: "Unfinished deliveries by channel and state.",
         labelNames: ["channel", "state"],
         registers,
         async collect() {
-          const found = await look();
-          if (!found) return;
-          for (const { channel, state, count } of found.counts) size.set({ channel, state }, count);
+          for (const { channel, state, count } of (await look())?.counts ?? [])
+            size.set({ channel, state }, count);
         },
       });
-      const oldest = new Gauge({
+      watchAge({
         name: "belfry_delivery_queue_oldest_age_seconds",
         help: "Seconds since the oldest waiting delivery was due; 0 when none waits.",
+        look,
+      });
+    },
+    /** The same for the jobs that are due. */
+    watchJobs(due: () => Promise<JobsDue>): void {
+      const look = shared(due);
+      const size = new Gauge({
+        name: "belfry_jobs_due",
+        help: "Jobs that are due and that no process runs yet, by kind; normally close to 0.",
+        labelNames: ["kind"],
         registers,
         async collect() {
-          const found = await look();
-          if (!found) return;
-          const { oldestDue } = found;
-          oldest.set(oldestDue === undefined ? 0 : Math.max(0, (now() - oldestDue) / 1000));
+          for (const { kind, count } of (await look())?.counts ?? []) size.set({ kind }, count);
         },
       });
+      watchAge({
+        name: "belfry_jobs_oldest_due_age_seconds",
+        help: "Seconds for which the oldest of them has been overdue; 0 when none is.",
+        look,
+      });
+    },
+    /** One run of a job has ended. */
+    ran({ kind }: { kind: string }, state: "done" | "failed" | "scheduled"): void {
+      jobRuns.inc({ kind, outcome: state === "scheduled" ? "again" : state });
     },
     /** Reads each provider's health at each scrape. */
     watchProviders(health: () => Record<string, Record<string, { state: string }>>): void {

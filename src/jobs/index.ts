@@ -11,6 +11,9 @@ export interface JobOptions extends Omit<RunnerOptions, "feed"> {
   onAdvance?: () => void;
 }
 
+/** Their names. A process that runs none of them still counts those that are due. */
+export const jobKinds = ["later", "occurrence", "broadcast"];
+
 /** The runner of every kind of job, which also makes the jobs of schedules. */
 export function createJobRunner(
   store: Store,

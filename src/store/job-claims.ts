@@ -146,18 +146,31 @@ export function createJobClaims(db: Db, retentionDays: number) {
       return modifiedCount;
     },
 
-    /** When the earliest scheduled job is due (Unix ms); undefined when there is none. */
-    async nextDue(kinds: string[]): Promise<number | undefined> {
-      const [first] = await orUnavailable(() =>
-        jobs
-          .find({ kind: { $in: kinds }, state: "scheduled" }, { projection: { due: 1 } })
-          .sort({ due: 1 })
-          .limit(1)
-          .toArray(),
+    /** For the gauges: how many jobs are due and wait, and since when (Unix ms) the oldest one does. Index `due`. */
+    async due(kinds: string[], now: number) {
+      const counts = await Promise.all(
+        kinds.map(async (kind) => ({
+          kind,
+          count: await jobs.countDocuments({ kind, state: "scheduled", due: { $lte: new Date(now) } }),
+        })),
       );
-      return first?.due.getTime();
+      return { counts, oldestDue: await nextDue(kinds) };
     },
+
+    nextDue,
   };
+
+  /** When the earliest scheduled job is due (Unix ms); undefined when there is none. */
+  async function nextDue(kinds: string[]): Promise<number | undefined> {
+    const [first] = await orUnavailable(() =>
+      jobs
+        .find({ kind: { $in: kinds }, state: "scheduled" }, { projection: { due: 1 } })
+        .sort({ due: 1 })
+        .limit(1)
+        .toArray(),
+    );
+    return first?.due.getTime();
+  }
 }
 
 export type JobClaims = ReturnType<typeof createJobClaims>;

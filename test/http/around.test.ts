@@ -170,6 +170,29 @@ describe("/metrics", () => {
     expect(age).toBeGreaterThan(3_590);
     expect(age).toBeLessThan(3_700);
   });
+
+  test("show how many jobs are due, for how long the oldest has been, and how their runs ended", async () => {
+    const uri = newDatabase();
+    const api = await startService({ DB_URI: uri, ROLES: "api" });
+    const later = { recipients: ["a"], type: "new_message", delay: "1h" };
+    expect((await call(api.url, "POST", "/v1/notifications", later)).status).toBe(202);
+    const due = { $set: { due: new Date(Date.now() - 3_600_000) } };
+    await dbOf(uri).collection("jobs").updateOne({}, due);
+    const { body } = await call(api.url, "GET", "/metrics");
+    expect(value(body, 'belfry_jobs_due{kind="later"}')).toBe(1);
+    expect(value(body, 'belfry_jobs_due{kind="broadcast"}')).toBe(0);
+    const age = value(body, "belfry_jobs_oldest_due_age_seconds");
+    expect(age).toBeGreaterThan(3_590);
+    expect(age).toBeLessThan(3_700);
+
+    const worker = await startService({ DB_URI: uri });
+    const text = await eventually(async () => {
+      const { body: found } = await call(worker.url, "GET", "/metrics");
+      return value(found, 'belfry_job_runs_total{kind="later",outcome="done"}') === 1 && found;
+    }, "the job in the metrics");
+    expect(value(text, 'belfry_jobs_due{kind="later"}')).toBe(0);
+    expect(value(text, "belfry_jobs_oldest_due_age_seconds")).toBe(0);
+  });
 });
 
 describe("documents", () => {
