@@ -101,11 +101,11 @@ describe("belfry", () => {
       ),
     ].map(([, name = ""]) => name);
     expect(names.sort()).toEqual([
-      ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules shard".split(
+      ..."broadcast deliveries digests doctor inbox jobs ledger preferences recall redrive release retry schedules".split(
         " ",
       ),
       ..."delete pause put resume show".split(" ").map((name) => `schedules ${name}`),
-      ..."send show simulate start suppressions token topics".split(" "),
+      ..."send shard show simulate start suppressions token topics".split(" "),
       ..."delete put show subscribe subscribers unsubscribe".split(" ").map((name) => `topics ${name}`),
       "types",
       "types check",
