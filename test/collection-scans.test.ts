@@ -15,6 +15,10 @@ const allowed: Array<{ why: string; is: (one: Document) => boolean }> = [
     is: ({ ns }) => ns.endsWith(".captured"),
   },
   {
+    why: "hints are capped at 16 MiB and followed in their natural order, which is read once when a cursor opens",
+    is: ({ ns }) => ns.endsWith(".hints"),
+  },
+  {
     why: "a redrive counts what was sent already: at most 100,000 deliveries, and for at most 20 s",
     is: ({ ns, command }) => ns.endsWith(".deliveries") && command.pipeline?.[1]?.$limit === 100_000,
   },
