@@ -1,5 +1,6 @@
 import { broker } from "./scenarios/broker.ts";
 import { calm } from "./scenarios/calm.ts";
+import { cluster } from "./scenarios/cluster.ts";
 import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
 import { digests, kills } from "./scenarios/kills.ts";
@@ -43,6 +44,11 @@ export const scenarios = {
     primary,
     { kills: 20, perSecond: 200, electionMs: 10_000, leaseMs: 30_000 },
     { kills: 1, perSecond: 100, electionMs: 1_000, leaseMs: 5_000 },
+  ),
+  cluster: both(
+    cluster,
+    { kills: 20, perSecond: 150, electionMs: 10_000, leaseMs: 30_000 },
+    { kills: 5, perSecond: 60, electionMs: 1_000, leaseMs: 5_000 },
   ),
   live: both(
     live,

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
+import { isRouter, shardSteps } from "../src/store/shard.ts";
 import { type SmtpBehaviour, type SmtpSink, startSmtp } from "../test/support/smtp.ts";
 import { type Audit, audit } from "./audit.ts";
 import { type Callers, startCallers } from "./callers.ts";
@@ -115,6 +116,7 @@ export async function onStage(
   const name = `chaos_${randomBytes(6).toString("hex")}`;
   const uri = withDatabase(options.mongoUri ?? place.mongoUri, name);
   const client = new MongoClient(uri);
+  if (await isRouter(client.db(name))) for (const { run } of await shardSteps(client.db(name))) await run();
   const fleet = createFleet(
     {
       DB_URI: uri,

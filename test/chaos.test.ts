@@ -2,15 +2,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ObjectId } from "mongodb";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { audit } from "../chaos/audit.ts";
 import type { Answer } from "../chaos/callers.ts";
 import { createRandom } from "../chaos/random.ts";
 import { probesWithin } from "../chaos/scenarios/outage.ts";
 import { type ScenarioName, scenarios } from "../chaos/scenarios.ts";
 import type { Place, Result } from "../chaos/stage.ts";
-import { type ManagedMongod, startManagedMongod } from "../mongod/index.ts";
+import { startManagedMongod } from "../mongod/index.ts";
 import { deliveriesOf } from "../src/store/deliveries.ts";
+import { startCluster } from "./support/cluster.ts";
 import { freshDatabase } from "./support/database.ts";
 import { call } from "./support/http.ts";
 import { rabbitmqMissing } from "./support/rabbitmq.ts";
@@ -20,13 +21,15 @@ import { eventually, startService } from "./support/service.ts";
 const limitMs = 240_000;
 const noRabbitmq = await rabbitmqMissing();
 const { uri, db } = freshDatabase();
-let mongod: ManagedMongod;
+let mongod: { uri: string; close(): Promise<void> };
 let place: Place;
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), "belfry-chaos-"));
   // A server of its own: the injected errors would affect every other test.
-  mongod = await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
+  mongod = inject("isSharded")
+    ? await startCluster()
+    : await startManagedMongod({ dataDir: folder, testCommands: true, log: () => {} });
   const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
   process.stdout.write(`chaos, quick form: CHAOS_SEED=${seed}\n`);
   place = { folder, mongoUri: mongod.uri, seed, say: () => {} };
@@ -114,6 +117,16 @@ test("loses nothing acknowledged when the primary is killed, and recovers within
   expect(result.unanswered).toBe(0);
   expect(result.slowestMs).toBeLessThan(20_000);
 });
+
+// Five kills and a cluster to start: it belongs to the suites on a cluster.
+test.runIf(inject("isSharded"))(
+  "loses nothing acknowledged when shards' primaries, routers and config servers of a cluster are killed",
+  { timeout: limitMs },
+  async () => {
+    const result = await quick("cluster");
+    expect(result.faults).toHaveLength(5);
+  },
+);
 
 test("devices show the stored inbox after lost connections and killed instances", {
   timeout: limitMs,

@@ -4,9 +4,14 @@ import { userId } from "../data.ts";
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
-/** `POST /create` of a message that carries the number; resolves when it is stored. */
-export function create(url: string, user: number, data: { n: number; text?: string }): Promise<void> {
-  const body = JSON.stringify({ user_id: userId(user), key: "new_message", data });
+/** `POST /create` of a notification, by default a message, that carries the number; resolves when it is stored. */
+export function create(
+  url: string,
+  user: number,
+  data: { n: number; text?: string },
+  key = "new_message",
+): Promise<void> {
+  const body = JSON.stringify({ user_id: userId(user), key, data });
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   return new Promise((resolve, reject) => {
     request(`${url}/create`, { method: "POST", agent, headers }, (response) => {

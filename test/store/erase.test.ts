@@ -83,7 +83,7 @@ test("rejects when the time is up, and later calls finish the erasure", async ()
   const left = () => deliveries.countDocuments({ user: new ObjectId(user) });
   // Each read of this clock advances it by a minute.
   let at = Date.now();
-  const slow = createEraser({ db, writes, retentionDays: 90, now: () => (at += 60_000) });
+  const slow = createEraser({ db, writes, retentionDays: 90, now: () => (at += 60_000), inTransaction });
   for (const rest of [501, 1]) {
     await expect(slow(user)).rejects.toMatchObject({ code: "database_unavailable" });
     expect(await left()).toBe(rest);
