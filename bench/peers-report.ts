@@ -4,7 +4,7 @@ import { median } from "./figures.ts";
 import type { KillResult } from "./peers-kills.ts";
 import type { MemoryUse, RateStep } from "./peers-rates.ts";
 import { plot } from "./plot.ts";
-import { calmness, type Verdict, verdict, writeFiles } from "./report.ts";
+import { calmness, isCalm, type Verdict, verdict, writeFiles } from "./report.ts";
 import type { Facts } from "./stage.ts";
 
 export interface Rates {
@@ -71,14 +71,16 @@ const measures: Array<{ step: RateStep["name"]; what: string }> = [
 function ratios({ rates }: PeerResults): Verdict[] {
   return measures.flatMap(({ step, what }) =>
     others.flatMap((peer) => {
-      const rateOf = (name: Name, round: number) =>
+      const stepOf = (name: Name, round: number) =>
         rates
           .find((one) => one.contender === name && one.round === round)
-          ?.steps.find((one) => one.name === step)?.rate;
-      const values = rates.flatMap(({ contender, round }) => {
-        const [own, other] = [rateOf("Belfry", round), rateOf(peer, round)];
-        return contender !== peer || own === undefined || other === undefined ? [] : [own / other];
+          ?.steps.find((one) => one.name === step);
+      const pairs = rates.flatMap(({ contender, round }) => {
+        const [own, other] = [stepOf("Belfry", round), stepOf(peer, round)];
+        return contender !== peer || own === undefined || other === undefined ? [] : [{ own, other }];
       });
+      const calm = pairs.filter(({ own, other }) => isCalm(own) && isCalm(other));
+      const values = (calm.length > 0 ? calm : pairs).map(({ own, other }) => own.rate / other.rate);
       return values.length === 0 ? [] : [verdict(`${what} : ${peer}`, values, "×", undefined)];
     }),
   );

@@ -103,6 +103,24 @@ test("each figure of the README is the one in the newest results", () => {
   });
 });
 
+test("the README's comparison with a service on BullMQ is that of the newest results", () => {
+  const cells = (what: string) => {
+    const row = read("docs/results/peers.md")
+      .split("\n")
+      .find((line) => line.startsWith(`| ${what}`));
+    const [, , belfry, bullmq] = (row ?? "").split("|").map((cell) => cell.trim());
+    return { belfry: Number(belfry), bullmq: Number(bullmq) };
+  };
+  const ratio = (what: string) => (cells(what).belfry / cells(what).bullmq).toFixed(1);
+  const creates = ratio("inbox and e-mail, 128 connections: accepted a second");
+  const mails = ratio("backlog of");
+  const memory = ratio("memory idle");
+  const lines = cells("lines of code to write").bullmq;
+  expect(readme.replaceAll("\n", " ")).toContain(
+    `a service of ${lines} lines on BullMQ ([peers](docs/results/peers.md)), Belfry accepts ${creates} × the creates, sends ${mails} × the mails of a backlog, and needs ${memory} × the memory`,
+  );
+});
+
 test("every relative link of the README and the docs leads to a file and a heading that exist", () => {
   const pages = [
     "README.md",
