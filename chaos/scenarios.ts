@@ -1,6 +1,7 @@
 import { broker } from "./scenarios/broker.ts";
 import { calm } from "./scenarios/calm.ts";
 import { cluster } from "./scenarios/cluster.ts";
+import { broadcasts, schedules } from "./scenarios/crowds.ts";
 import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
 import { digests, kills } from "./scenarios/kills.ts";
@@ -18,6 +19,12 @@ export const scenarios = {
   calm: both(calm, { creates: 20_000 }, { creates: 400 }),
   kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
   digests: both(digests, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
+  broadcasts: both(broadcasts, { users: 50_000, kills: 50 }, { users: 600, kills: 3 }),
+  schedules: both(
+    schedules,
+    { count: 500, recipients: 20, kills: 50 },
+    { count: 40, recipients: 10, kills: 3 },
+  ),
   freezes: both(
     freezes,
     { freezes: 50, perSecond: 150, takeoverMs: 6_000 },

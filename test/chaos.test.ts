@@ -72,6 +72,22 @@ test("puts each create into exactly one digest when APIs and workers are killed 
   expect(result.faults).toHaveLength(3);
 });
 
+test("a broadcast tells each user once when APIs and workers are killed at random", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("broadcasts");
+  expect(result).toMatchObject({ acknowledged: 600, lost: 0, itemsTwice: 0 });
+  expect(result.faults).toHaveLength(3);
+});
+
+test("each occurrence of a schedule happens once when APIs and workers are killed at random", {
+  timeout: limitMs,
+}, async () => {
+  const result = await quick("schedules");
+  expect(result.acknowledged).toBeGreaterThanOrEqual(400);
+  expect(result.faults).toHaveLength(3);
+});
+
 test("sends a frozen worker's deliveries from another worker and ignores its late outcomes", {
   timeout: limitMs,
 }, async () => {

@@ -88,7 +88,7 @@ function killing(
 }
 
 /** Three kills in a row during one delivery's send are a poison job by all that can be known: an operator decides. */
-async function redrivePoison(url: string): Promise<number> {
+export async function redrivePoison(url: string): Promise<number> {
   const response = await fetch(`${url}/v1/deliveries/redrive`, {
     method: "POST",
     headers: { "content-type": "application/json" },
