@@ -4,8 +4,8 @@ import type { NotifyCommand } from "../model/notification.ts";
 
 /** So many wait for a commit at once, so that large jobs do not fill the queue of those who call. */
 const together = 250;
-/** A broadcast has a queue of its own: two batches of 500 in flight, and one that waits. */
-const lanesOfBroadcast = 6;
+/** A broadcast has a queue of its own: three batches of 500 in flight, and one that waits. */
+const lanesOfBroadcast = 8;
 
 /**
  * Notifies the targets, and passes over those who have the notification already. Rejects when a retry may reach more of them,

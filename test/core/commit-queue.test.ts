@@ -21,14 +21,14 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const broadcast = ({ queue }: ReturnType<typeof manual>, count: number) =>
   Promise.all(Array.from({ length: count }, () => queue.submit(planned(), undefined, true)));
 
-test("a broadcast alone has two large batches in flight", async () => {
+test("a broadcast alone has three large batches in flight", async () => {
   const work = manual();
-  void broadcast(work, 1_300);
+  void broadcast(work, 1_800);
   await turn();
-  expect(work.sizes).toStrictEqual([500, 500]);
+  expect(work.sizes).toStrictEqual([500, 500, 500]);
   work.end();
   await turn();
-  expect(work.sizes).toStrictEqual([500, 500, 300]);
+  expect(work.sizes).toStrictEqual([500, 500, 500, 300]);
 });
 
 test("a broadcast beside single sends has one small batch in flight, and lets those that are being stored go first", async () => {
