@@ -11,9 +11,9 @@ import { createEngine } from "./delivery/engine.ts";
 import { type ApiParts, buildServer } from "./http/server.ts";
 import { createJobRunner, jobKinds } from "./jobs/index.ts";
 import { listen } from "./listen.ts";
+import { openHub } from "./live.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import { createHub } from "./realtime/hub.ts";
 import { openRegistry } from "./settings.ts";
 import { version } from "./version.ts";
 
@@ -34,10 +34,6 @@ export interface App {
 const requestGraceMs = 3_000;
 /** Sends under way get this long at a stop; with the rest of the close it stays below 15 s. */
 const drainMs = 10_000;
-/** At a stop, devices reconnect at a random moment within this time. */
-const comeBackMs = 5_000;
-/** A change of another instance whose hint was lost shows after this. 10,000 users take 3 % of a core of MongoDB. */
-const compareMs = 5_000;
 /** The engine's deadline comes after the provider's own time-out, which gives a better error. */
 const deadlineSlackMs = 5_000;
 
@@ -69,7 +65,9 @@ export async function startApp(
 
     const engine = hasRole("worker") ? await openEngine() : undefined;
     const queue = config.AMQP_URL === undefined ? undefined : await openQueue(config.AMQP_URL);
-    const hub = hasRole("realtime") ? openHub() : undefined;
+    const hub = hasRole("realtime")
+      ? openHub(store, { uri: database.uri, metrics, log }, (closer) => closers.push(closer))
+      : undefined;
     const core = openCore();
     const runner = engine && openRunner();
     const access = openAccess(config, links, store, log);
@@ -146,29 +144,6 @@ export async function startApp(
         log,
       });
       closers.push(opened.close);
-      return opened;
-    }
-
-    /** Sends changes made by any process to the devices of this one. The server closes it. */
-    function openHub() {
-      const { changes: read, revs: readRevs } = store;
-      const { random } = Math;
-      const opened = createHub({
-        read,
-        readRevs,
-        compareMs,
-        jitterMs: comeBackMs,
-        random,
-        onRead: metrics.liveRead,
-        log,
-      });
-      const { touchHashes: onChange, touchAll: onLost } = opened;
-      const watch = store.watch({ uri: database.uri, onChange, onLost, random, log });
-      closers.push(watch.close);
-      metrics.watchLive(
-        () => opened.size,
-        () => watch.open,
-      );
       return opened;
     }
 
