@@ -8,8 +8,6 @@ export default defineConfig({
     setupFiles: "test/support/setup.ts",
     reporters: ["default", "./test/support/closing-line.ts"],
     pool: "forks",
-    // A worker reads the modules once for all of its files: 1.6 s a file otherwise, a tenth of the whole run.
-    isolate: false,
     maxWorkers: 2,
     // These limits guard against hanging; they do not judge speed. One wait ends before its test's time is up, so a
     // test that fails names what it waited for.
