@@ -26,7 +26,8 @@ beforeAll(async () => {
   cluster = await startCluster({ log: (line) => void process.stdout.write(`${line}\n`) });
   uri = `${cluster.uri}belfry`;
   client = new MongoClient(uri);
-});
+  // The first time, it fetches mongos.
+}, 400_000);
 afterAll(async () => {
   await client?.close();
   await cluster?.close();
