@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { MongoClient } from "mongodb";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, onTestFinished, test, vi } from "vitest";
 import type { HeldDelivery } from "../src/model/delivery.ts";
 import { createClaims } from "../src/store/claims.ts";
 import { type DeliveryDocument, deliveriesOf } from "../src/store/deliveries.ts";
@@ -117,8 +117,11 @@ async function someoneOnEachShard(): Promise<string[]> {
 }
 
 test("every request and every step of a delivery about one user asks one shard", async () => {
-  // Without workers and devices, which look for work on all shards.
+  // Without workers and devices, which look for work on all shards; and the statistics, which do so by the clock, only once.
+  vi.useFakeTimers({ toFake: ["setInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
   const { url } = await startService({ DB_URI: uri, ROLES: "api", EMAIL: "user@receiver.example" });
+  await eventually(async () => (await call(url, "GET", "/v1/stats")).body.samples.length > 0, "the sample");
   const db = client.db("belfry");
   const claims = createClaims(db, "email", 90);
   const digests = createDigestStore({
