@@ -156,8 +156,13 @@ function wait(ask: (now: number) => Decision, from: number) {
 /** The other delivery at that time, if its first attempt succeeds. */
 function standingOf({ verdict, at, reason, waits }: Expected, now: number): NonNullable<Facts["sibling"]> {
   const due = Date.parse(at);
-  const wait = waits.find(({ until }) => until !== undefined && now < Date.parse(until));
-  if (wait?.until !== undefined) return { state: "pending", due: Date.parse(wait.until) };
+  const next = waits.findIndex(({ until }) => until !== undefined && now < Date.parse(until));
+  const until = waits[next]?.until;
+  if (until !== undefined) {
+    // Once it is in a digest, it is the digest that waits.
+    const isHeld = waits.slice(0, next + 1).some((wait) => wait.verdict === "hold");
+    return { state: isHeld ? "held" : "pending", due: Date.parse(until) };
+  }
   if (verdict === "skip") return { state: "skipped", reason: reason as never, due };
   return { state: verdict === "hold" ? "held" : "sent", due };
 }
