@@ -20,7 +20,7 @@ export const names = Object.keys(processes) as Name[];
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const peers = join(root, "bench/peers");
-/** What somebody writes and maintains. */
+/** The lines that somebody writes and maintains. */
 const sources: Record<Exclude<Name, "Belfry">, string[]> = {
   BullMQ: ["bullmq/api.js", "bullmq/worker.js", "bullmq/redis.conf"],
   Agenda: ["agenda/api.js", "agenda/worker.js"],

@@ -9,7 +9,7 @@ import { median } from "./figures.ts";
 import { create } from "./peers-rates.ts";
 import type { Stage } from "./stage.ts";
 
-/** What the callers were answered, the inboxes and the mail server's record, held against each other. */
+/** Compares the callers' answers, the inboxes and the mail server's record. */
 export interface KillResult {
   contender: string;
   victim: string;

@@ -15,7 +15,7 @@ const only = process.env.BENCH_ONLY ?? "";
 const whole = seconds >= 4 && backlog >= 5_000 && kills >= 50;
 const rounds = 3;
 
-/** What it measured is put into the results when it is done: parts that run at the same time keep each other's. */
+/** Its figures are put into the results when it is done: parts that run at the same time keep each other's. */
 type Part = { name: string; run: () => Promise<(results: PeerResults) => void> };
 
 const stage = await setUp("peers");

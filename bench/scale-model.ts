@@ -79,7 +79,7 @@ function costs() {
   };
 }
 
-/** What so many users need at the busiest hour. */
+/** The servers that so many users need at the busiest hour. */
 function need(users: number, cost: ReturnType<typeof costs>) {
   const perSecond = (perDay: number) => (users * perDay * load.peak) / daySeconds;
   const creates = perSecond(load.notificationsPerUserAndDay);

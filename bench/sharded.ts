@@ -123,7 +123,7 @@ async function measureCreates(cluster: Cluster, shards: number): Promise<void> {
   await service.stop();
 }
 
-/** What a create with a delivery writes, in one transaction: all of it on one shard, and the user's part on another than the count. */
+/** The writes of a create with a delivery, in one transaction: all on one shard, and the user's part on another than the count. */
 async function measureTransactions(client: MongoClient): Promise<void> {
   const db = client.db("bench");
   const shardOf = async (user: ObjectId): Promise<string> => {

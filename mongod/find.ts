@@ -80,7 +80,7 @@ async function fetched(
 ) {
   const dir = await fillCache(cacheDir, name, async (draft) => {
     await fetch(draft);
-    // What cannot run is not worth keeping.
+    // A part that cannot run is not worth keeping.
     await withLibraries(program, draft, source, cacheDir, log);
     const origin = { source, ...(await fingerprint(join(draft, program))) };
     await writeFile(join(draft, "origin.json"), JSON.stringify(origin));

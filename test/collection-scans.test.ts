@@ -42,7 +42,7 @@ writeFileSync(
   }),
 );
 
-/** What a collection scan looks like in the profile. A change stream scans the oplog, from its end on. */
+/** A collection scan as the profile shows it. A change stream scans the oplog, from its end on. */
 const scans = {
   planSummary: /COLLSCAN/,
   "command.pipeline.0.$changeStream": { $exists: false },

@@ -8,7 +8,7 @@ import { redrivePoison } from "./kills.ts";
 const each = 2;
 const leaseMs = 2_000;
 const minuteMs = 60_000;
-/** Of a request whose process is killed: it is repeated. */
+/** A request whose process is killed is repeated. */
 const patienceSeconds = 60;
 
 /** A broadcast to all users, while an API or a worker is killed at random moments. Each user is told once. */

@@ -2,7 +2,7 @@ import type { Notifier, Outcome, Target } from "../core/notify.ts";
 import type { JobCounts } from "../model/job.ts";
 import type { NotifyCommand } from "../model/notification.ts";
 
-/** So many wait for a commit at once, so that large jobs do not fill the queue of those who call. */
+/** The number that wait for a commit at once, so that large jobs do not fill the queue of those who call. */
 const together = 250;
 /** A broadcast has a queue of its own: three batches of 500 in flight, and one that waits. */
 const lanesOfBroadcast = 8;

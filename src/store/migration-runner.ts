@@ -214,7 +214,7 @@ export interface MigrationOptions {
   log: Record<"info" | "warn" | "error", (details: object, message: string) => void>;
 }
 
-/** What a migration that is done keeps nothing of. */
+/** The fields that a migration loses when it is done. */
 const ofRun = { leasedUntil: 1, error: 1, remedy: 1, failures: 1, retryAt: 1 } as const;
 
 /** For `/readyz`, which is public: without MongoDB's own words, which may contain documents. */

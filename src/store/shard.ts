@@ -24,7 +24,7 @@ export async function isRouter(db: Db): Promise<boolean> {
   return (await db.admin().command({ hello: 1 })).msg === "isdbgrid";
 }
 
-/** What is left to do until `users` and `deliveries` are sharded. Empty when they are. */
+/** The steps that are left until `users` and `deliveries` are sharded. Empty when they are. */
 export async function shardSteps(db: Db): Promise<ShardStep[]> {
   const steps = await Promise.all(
     shardKeys.map(async ({ collection, key }) => {

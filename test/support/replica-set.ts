@@ -14,7 +14,7 @@ export interface ReplicaSet {
   uri: string;
   /** `kill -9` of whoever is the primary; answers with what starts it again and waits until it has caught up. */
   killPrimary(): Promise<() => Promise<void>>;
-  /** Of the members that run. */
+  /** The ids of the members that run. */
   pids(): number[];
   close(): Promise<void>;
 }
