@@ -38,7 +38,7 @@ try {
   const variables = {
     DB_URI: uriOf(db.databaseName),
     NOTIFICATION_TYPES_FILE: types,
-    // Without live connections: a change stream would read every write.
+    // Without live connections: the plain loop has none.
     ROLES: "api,worker",
   };
   const nodeOptions = [collectOnSignal, ...(profile ? ["--cpu-prof", `--cpu-prof-dir=${profile}`] : [])];

@@ -8,7 +8,7 @@ const each = 2;
 
 /**
  * A sharded cluster under load: the primary of a shard, the router, the config server, an API or a worker is killed (`kill -9`), in
- * turn, and comes back. What needs the dead part is answered with 503.
+ * turn, and comes back. Requests that need the dead part are answered with 503.
  */
 export async function cluster(
   place: Place,
