@@ -12,6 +12,7 @@ import { Decided } from "./delivery-dto.ts";
 import type { TypeRegistry } from "./notification-types.ts";
 import type { Notifier } from "./notify.ts";
 import type { RegisteredType } from "./type-rules.ts";
+import { createUsedLimits, type UsedLimits, unlimited } from "./used-limits.ts";
 
 const Expected = Type.Object(
   {
@@ -47,11 +48,13 @@ const untouched = { read: false, seen: false, archived: false };
  * and which rule says so. `at`: when it is sent (Unix ms). Asks the same function as the worker, and writes nothing. `timeZone`: of users who have none.
  */
 export function createDryRun(
-  { users, now }: Pick<Store, "users" | "now">,
-  { get }: Pick<TypeRegistry, "get">,
+  { users, limits, now }: Pick<Store, "users" | "limits" | "now">,
+  { get, budgets }: Pick<TypeRegistry, "get" | "budgets">,
   { plan }: Pick<Notifier, "plan">,
   timeZone: string,
 ) {
+  const usedLimits = createUsedLimits(limits, budgets);
+
   return async (
     command: Omit<NotifyCommand, "user">,
     recipients: string[],
@@ -60,28 +63,27 @@ export function createDryRun(
     const planned = plan({ ...command, user: "" });
     const type = get(command.type) as RegisteredType;
     const profiles = await users.many(recipients);
-    return {
-      notifications: recipients.map((user, index) => ({
-        user_id: user,
-        channels: expect({ ...planned, user }, type, profiles[index] as Recipient, at, command.topic),
-      })),
-    };
+    const expected = recipients.map(async (user, index) => ({
+      user_id: user,
+      channels: await expect({ ...planned, user }, type, profiles[index] as Recipient, at, command.topic),
+    }));
+    return { notifications: await Promise.all(expected) };
   };
 
-  function expect(
+  async function expect(
     { item, deliveries, user }: PlannedNotification,
     type: RegisteredType,
     recipient: Recipient,
     at: number,
     topic: string | undefined,
-  ): Expected[] {
+  ): Promise<Expected[]> {
     const zone = recipient.timeZone ?? timeZone;
     const common = { type, topic, at, preferences: recipient.preferences ?? {}, zone };
     const done = new Map<string, Expected>();
     if (item)
       done.set(
         "inbox",
-        follow(() => ({ ...common, channel: "inbox", rules: {}, now: at }), at),
+        follow(() => ({ ...common, channel: "inbox", rules: {}, now: at }), at, unlimited),
       );
     const kept = done.get("inbox")?.verdict === "send";
     for (const { channel, content, rules: own } of inOrder(deliveries, type)) {
@@ -101,29 +103,42 @@ export function createDryRun(
         unmet,
         unreachable,
       });
-      done.set(channel, follow(facts, at));
+      const by = type.by("throttle", channel, content, reader);
+      done.set(channel, follow(facts, at, await usedLimits(user, facts(at), by)));
     }
     return [...done.values()];
   }
 }
 
 /** Asks again whenever the answer is later. */
-function follow(facts: (now: number) => Facts, from: number): Expected {
+function follow(facts: (now: number) => Facts, from: number, limits: UsedLimits): Expected {
   const { channel } = facts(from);
   const { now, decision, waits } = wait((at) => {
-    const asked = decide(facts(at));
-    // It opens its digest, which sends the first at once.
-    const isFirst = asked.verdict === "hold" && asked.hold.first !== undefined;
-    return isFirst ? decide({ ...facts(at), isFirst }) : asked;
+    let own = facts(at);
+    let asked = decide(own);
+    if (asked.verdict === "hold" && asked.hold.first !== undefined) {
+      // It opens its digest, which sends the first at once.
+      own = { ...own, isFirst: true };
+      asked = decide(own);
+    }
+    const over = asked.verdict === "send" ? limits.ofMessage(own) : undefined;
+    return over ? decide({ ...own, over }) : asked;
   }, from);
   const common = { channel, at: iso(now), rule: decision.rule, waits };
   if (decision.verdict === "skip") return { ...common, verdict: "skip", ...reasonOf(decision) };
   if (decision.verdict !== "hold") return { ...common, verdict: "send" };
   // Its digest, when it is due, if nothing else is in it.
   const { verdict, rule, hold } = decision;
+  let { scope } = hold;
   const digest = wait((at) => {
-    const left = decideMember(facts(at));
-    return left.verdict === "skip" ? left : decideDigest(facts(at));
+    const own = facts(at);
+    const left = decideMember(own);
+    if (left.verdict === "skip") return left;
+    const asked = decideDigest(own);
+    const over = asked.verdict === "send" ? limits.ofDigest(own, { scope, by: hold.by }) : undefined;
+    // All that the day has no room for becomes one digest.
+    if (over?.rule === "budget") scope = "budget";
+    return over ? decideDigest({ ...own, over }) : asked;
   }, hold.due);
   const until = iso(digest.now);
   const left = decideMember(facts(digest.now));

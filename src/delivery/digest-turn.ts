@@ -3,8 +3,9 @@ import { decideDigest, decideMember, type Facts } from "../model/decide.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
 import { type DigestKey, defaultKeep } from "../model/digest.ts";
 import { createGathering } from "../model/digest-content.ts";
+import { limitsOfDigest } from "../model/limit.ts";
 import type { Left } from "../store/digest-members.ts";
-import type { Limits } from "./limits.ts";
+import { countTowards } from "./limits.ts";
 import type { TurnRegistry, TurnStore, Verdict } from "./turn.ts";
 
 /**
@@ -13,8 +14,7 @@ import type { TurnRegistry, TurnStore, Verdict } from "./turn.ts";
  */
 export function createDigestTurn(
   registry: TurnRegistry,
-  { itemStates, digests, now }: TurnStore,
-  limits: Limits,
+  { itemStates, digests, limits, now }: TurnStore,
   timeZone: string,
 ) {
   return async function turn(
@@ -49,7 +49,7 @@ export function createDigestTurn(
         type: type ?? { key: delivery.content.key, mandatory: false },
         rules: { ...(rules.throttle && { throttle: rules.throttle }) },
       };
-      const over = await limits.ofDigest(delivery, asked, by);
+      const over = await countTowards(limits, delivery, limitsOfDigest(asked, by, registry.budgets));
       // All that the day has no room for becomes one digest.
       if (over?.rule === "budget") {
         const hold = { scope: "budget", due: over.until };

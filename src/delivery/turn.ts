@@ -3,9 +3,10 @@ import { createBatcher } from "../lib/batcher.ts";
 import type { Recipient } from "../model/channel.ts";
 import { type Decision, decide, type Facts } from "../model/decide.ts";
 import type { DeliveryContent, DeliveryRun, HeldDelivery } from "../model/delivery.ts";
+import { limitsOfMessage } from "../model/limit.ts";
 import type { Store } from "../store/index.ts";
 import { createDigestTurn } from "./digest-turn.ts";
-import { createLimits } from "./limits.ts";
+import { countTowards } from "./limits.ts";
 
 /** What becomes of a delivery whose turn has come: its content is sent now, or its run ends with a result. */
 export type Verdict = { send: DeliveryContent; notification: string } | { result: DeliveryRun["result"] };
@@ -17,7 +18,7 @@ export type Turn = (
   unreachable: Facts["unreachable"],
 ) => Promise<Verdict>;
 
-export type TurnStore = Pick<Store, "itemStates" | "deliveries" | "digests" | "countTowards" | "now">;
+export type TurnStore = Pick<Store, "itemStates" | "deliveries" | "digests" | "limits" | "now">;
 export type TurnRegistry = Pick<TypeRegistry, "get" | "budgets">;
 
 /** Reads what the delivery's rules ask for, and decides. `timeZone`: of users who have none. */
@@ -25,8 +26,7 @@ export function createTurn(registry: TurnRegistry, store: TurnStore, timeZone: s
   const { itemStates, deliveries, digests, now } = store;
   const items = createBatcher({ run: itemStates, maxItems: 200 });
   const joins = createBatcher({ run: digests.join, maxItems: 500 });
-  const limits = createLimits(registry, store);
-  const digestTurn = createDigestTurn(registry, store, limits, timeZone);
+  const digestTurn = createDigestTurn(registry, store, timeZone);
 
   return async (delivery, recipient, unreachable) => {
     if (delivery.digest) return digestTurn(delivery, delivery.digest, recipient, unreachable);
@@ -62,7 +62,7 @@ export function createTurn(registry: TurnRegistry, store: TurnStore, timeZone: s
     }
     if (decision.verdict === "send") {
       const by = type?.by("throttle", channel, content, reader);
-      facts.over = await limits.ofMessage(delivery, facts, by);
+      facts.over = await countTowards(store.limits, delivery, limitsOfMessage(facts, by, registry.budgets));
       if (facts.over) decision = decide(facts);
     }
     if (decision.verdict === "hold") {

@@ -167,8 +167,8 @@ export function createStore(
       retentionDays,
       tally: createTally(newId(), retentionDays),
     }),
-    /** Counts a message towards a throttle or budget. */
-    countTowards: createLimitStore(db, now, server.now),
+    /** Throttles and budgets. */
+    limits: createLimitStore(db, now, server.now),
     recall: createRecallStore({ db, remove: inboxWriter.remove, inboxLimit, retentionDays, now }),
     receipts: createReceiptStore(db, retentionDays),
     ledger: createLedgerReader({ client, db, transactions, channels, retentionDays, now }),

@@ -16,6 +16,8 @@ export const limitsOf = (db: Db): Collection<LimitDocument> => db.collection("li
 /** The documents of a user. Ids of users may contain a slash, so the user's part is a hash. */
 export const limitsOfUser = (user: string): string => `${digest(String(storedUserId(user)))}/`;
 
+const idOf = (user: string, key: string): string => limitsOfUser(user) + digest(key);
+
 const digest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22);
 
 export interface LimitRequest {
@@ -30,14 +32,16 @@ export interface LimitRequest {
   until: number;
 }
 
-/**
- * Counts messages that are about to be sent. The same delivery counts once, so a retry or a crash changes nothing. Returns
- * undefined when it may be sent, else the time (Unix ms) of the oldest message that counts. `serverNow`: the database's clock.
- */
+/** Messages that count towards throttles and budgets. `serverNow`: the database's clock. */
 export function createLimitStore(db: Db, now: () => number, serverNow: () => number) {
   const limits = limitsOf(db);
-  return async ({ delivery, user, key, limit, since, until }: LimitRequest): Promise<number | undefined> => {
-    const _id = limitsOfUser(user) + digest(key);
+  /**
+   * Counts a message that is about to be sent. The same delivery counts once, so a retry or a crash changes nothing. Returns
+   * undefined when it may be sent, else the time (Unix ms) of the oldest message that counts.
+   */
+  async function count(request: LimitRequest): Promise<number | undefined> {
+    const { delivery, user, key, limit, since, until } = request;
+    const _id = idOf(user, key);
     const entry = { delivery, t: now() };
     // MongoDB deletes by its own clock, also in virtual time.
     const expireAt = new Date(serverNow() + until - now());
@@ -63,6 +67,18 @@ export function createLimitStore(db: Db, now: () => number, serverNow: () => num
     });
     const at = found?.at ?? [];
     return at.some((one) => one.delivery === delivery) ? undefined : Math.min(...at.map((one) => one.t));
+  }
+
+  return {
+    count,
+
+    /** When the messages were counted that are there (Unix ms), one list for each question. */
+    async counted(questions: Array<Pick<LimitRequest, "user" | "key">>): Promise<number[][]> {
+      const ids = questions.map(({ user, key }) => idOf(user, key));
+      const found = await orUnavailable(() => limits.find({ _id: { $in: [...new Set(ids)] } }).toArray());
+      const times = new Map(found.map(({ _id, at }) => [_id, at.map((one) => one.t)]));
+      return ids.map((id) => times.get(id) ?? []);
+    },
   };
 }
 

@@ -106,6 +106,71 @@ test("a dry run's answer is what then happens, for random types, profiles, prefe
   }
   await call(url, "POST", "/v1/test/clock", { advance: "30d" });
 
+  await compare(expected, `seed ${seed}`);
+});
+
+const caseOf = fc.record({
+  throttle: maybe(
+    fc.record({
+      limit: fc.integer({ min: 1, max: 3 }),
+      per: fc.constantFrom("2h", "1d"),
+      over: fc.constantFrom("skip", "digest"),
+    }),
+  ),
+  digest: maybe(fc.constantFrom({ every: "2h" }, { every: "1h", first: "now" })),
+  budget: maybe(
+    fc.record({ limit: fc.integer({ min: 2, max: 4 }), at: maybe(fc.constantFrom("07:30", "18:00")) }),
+  ),
+  mandatory: fc.boolean(),
+  before: fc.integer({ min: 0, max: 3 }),
+  gap: fc.constantFrom("5m", "3h", "25h"),
+  time_zone: profile.map((one) => one.time_zone),
+});
+
+test("a dry run's answer is what then happens, when a throttle or a budget is partly or wholly used up", {
+  timeout: 300_000,
+}, async () => {
+  const seed = Date.now();
+  const cases = fc.sample(caseOf, { numRuns: 60, seed });
+  const typeOf = ({ throttle, digest, mandatory }: (typeof cases)[0]) => ({
+    inbox: false,
+    channels: { email: mandatory ? {} : { throttle, digest } },
+    mandatory,
+  });
+  const types = Object.fromEntries(cases.map((one, at) => [`limited${at}`, typeOf(one)]));
+  const file = join(folder, "limited.json");
+  writeFileSync(file, JSON.stringify({ budgets: { email: { limit: 3 } }, ...types }));
+  const { url } = await startService({
+    DB_URI: uri,
+    NOTIFICATION_TYPES_FILE: file,
+    CLOCK: "virtual",
+    EMAIL: "",
+  });
+  const expected = new Map<string, Array<Record<string, string>>>();
+  let limited = 0;
+  for (const [at, { throttle, digest, budget, before, gap, time_zone }] of cases.entries()) {
+    const user = `limited${at}`;
+    await call(url, "PUT", `/v1/users/${user}`, { email: "a@example.com", time_zone });
+    if (budget) await call(url, "PATCH", `/v1/users/${user}/preferences`, { budget: { email: budget } });
+    const body = { recipients: [user], type: user };
+    // None of them is over a limit, so nothing is under way when the dry run asks.
+    const most = Math.min(before, throttle?.limit ?? 3, (budget?.limit ?? 3) - 1);
+    for (let n = 0; n < most; n++) await call(url, "POST", "/v1/notifications", body);
+    await call(url, "POST", "/v1/test/clock", { advance: digest && gap === "5m" ? "3h" : gap });
+    const dry = await call(url, "POST", "/v1/notifications?dry_run=true", body);
+    expect(dry.status, JSON.stringify(dry.body)).toBe(200);
+    const [planned] = dry.body.notifications[0].channels;
+    if (["throttle", "budget"].includes(planned.rule)) limited++;
+    const sent = await call(url, "POST", "/v1/notifications", body);
+    expected.set(sent.body.notifications[0].id, dry.body.notifications[0].channels);
+  }
+  expect(limited).toBeGreaterThan(3);
+  await call(url, "POST", "/v1/test/clock", { advance: "30d" });
+  await compare(expected, `seed ${seed}`);
+});
+
+/** What became of each notification, and what its dry run had said. */
+async function compare(expected: Map<string, Array<Record<string, string>>>, run: string): Promise<void> {
   for (const [id, planned] of expected) {
     const deliveries = await db
       .collection("deliveries")
@@ -115,7 +180,7 @@ test("a dry run's answer is what then happens, for random types, profiles, prefe
     expect(deliveries).toHaveLength(outbound.length);
     for (const { channel, verdict, at, until, rule, reason } of outbound) {
       const one = deliveries.find((delivery) => delivery.channel === channel);
-      const where = `seed ${seed}, ${one?.type} on ${channel}`;
+      const where = `${run}, ${one?.type} on ${channel}`;
       expect({ state: one?.state, reason: one?.reason }, where).toStrictEqual({
         state: { send: "sent", hold: "digested", skip: "skipped" }[verdict as string],
         reason: verdict === "skip" ? reason : undefined,
@@ -131,6 +196,6 @@ test("a dry run's answer is what then happens, for random types, profiles, prefe
     }
     const item = await db.collection("users").findOne({ "notifications.id": id });
     const inbox = planned.find(({ channel }) => channel === "inbox");
-    expect(item !== null, `seed ${seed}, the inbox of ${id}`).toBe(inbox?.verdict === "send");
+    expect(item !== null, `${run}, the inbox of ${id}`).toBe(inbox?.verdict === "send");
   }
-});
+}

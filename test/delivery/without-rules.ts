@@ -9,7 +9,7 @@ export function withoutRules(now: () => number): Turn {
     itemStates: unread,
     deliveries: { sibling: unread },
     digests: { join: unread },
-    countTowards: unread,
+    limits: { count: unread },
   };
   return createTurn({ get: () => undefined, budgets: {} }, { ...store, now } as unknown as TurnStore, "UTC");
 }

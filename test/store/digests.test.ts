@@ -144,10 +144,10 @@ test("a digest is opened for one first delivery, however many come at once", asy
 
 test("40 deliveries at once count towards a limit of 3, each once however often it is asked for", async () => {
   const limits = db.collection("limits");
-  const countTowards = [createLimitStore(db, Date.now, Date.now), createLimitStore(db, Date.now, Date.now)];
+  const stores = [createLimitStore(db, Date.now, Date.now), createLimitStore(db, Date.now, Date.now)];
   const ids = Array.from({ length: 40 }, newId);
   const ask = (delivery: string, at: number) =>
-    (countTowards[at % 2] as (typeof countTowards)[0])({
+    (stores[at % 2] as (typeof stores)[0]).count({
       delivery,
       user: "a/b",
       key: "k",
@@ -160,5 +160,10 @@ test("40 deliveries at once count towards a limit of 3, each once however often 
   expect(allowed).toHaveLength(3);
   const again = await Promise.all(ids.map(ask));
   expect(ids.filter((_, at) => again[at] === undefined)).toEqual(allowed);
+  const [known, unknown] = await (stores[0] as (typeof stores)[0]).counted([
+    { user: "a/b", key: "k" },
+    { user: "a/b", key: "other" },
+  ]);
+  expect([known?.length, unknown]).toEqual([3, []]);
   expect(await limits.countDocuments()).toBe(1);
 });
