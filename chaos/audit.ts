@@ -208,8 +208,9 @@ export async function untilQuiet(db: Db, seconds: number): Promise<void> {
   });
 }
 
-export async function readLedger(
-  url: string,
-): Promise<{ balanced: boolean; total: { accepted: number; sent: number; balanced: boolean } }> {
+export async function readLedger(url: string): Promise<{
+  balanced: boolean;
+  total: { accepted: number; sent: number; recalled: number; balanced: boolean };
+}> {
   return (await fetch(`${url}/v1/ledger`)).json() as ReturnType<typeof readLedger>;
 }

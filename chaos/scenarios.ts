@@ -9,6 +9,7 @@ import { type LiveResult, live } from "./scenarios/live.ts";
 import { mailServer } from "./scenarios/mail-server.ts";
 import { outage } from "./scenarios/outage.ts";
 import { primary } from "./scenarios/primary.ts";
+import { recalls } from "./scenarios/recalls.ts";
 import type { Place, Result } from "./stage.ts";
 
 export type Form = "full" | "quick";
@@ -25,6 +26,7 @@ export const scenarios = {
     { count: 500, recipients: 20, kills: 50 },
     { count: 40, recipients: 10, kills: 3 },
   ),
+  recalls: both(recalls, { users: 20_000, kills: 50 }, { users: 600, kills: 3 }),
   freezes: both(
     freezes,
     { freezes: 50, perSecond: 150, takeoverMs: 6_000 },

@@ -1,15 +1,9 @@
 import { eventually } from "../../test/support/eventually.ts";
-import { untilQuiet } from "../audit.ts";
 import { auditTold, type Expected } from "../audit-told.ts";
-import { oneOf } from "../random.ts";
-import { concurrency, drainSeconds, onStage, type Place, type Result, type Stage } from "../stage.ts";
-import { redrivePoison } from "./kills.ts";
+import { drainSeconds, type Place, type Result, type Stage } from "../stage.ts";
+import { ask, type Kill, killed } from "./killed.ts";
 
-const each = 2;
-const leaseMs = 2_000;
 const minuteMs = 60_000;
-/** A request whose process is killed is repeated. */
-const patienceSeconds = 60;
 
 /** A broadcast to all users, while an API or a worker is killed at random moments. Each user is told once. */
 export function broadcasts(
@@ -18,7 +12,7 @@ export function broadcasts(
 ): Promise<Result> {
   const names = Array.from({ length: users }, (_, n) => `user ${n}`);
   const expected = async () => new Map(names.map((name) => [name, 1]));
-  return killed("broadcasts", place, expected, kills, async ({ db, fleet, random }, kill) => {
+  return told("broadcasts", place, expected, kills, async ({ db, fleet, random }, kill) => {
     await db
       .collection<{ _id: string }>("users")
       .insertMany(names.map((_id) => ({ _id, email: "user@receiver.example" })) as never[]);
@@ -54,7 +48,7 @@ export function schedules(
   let occurrences: Map<number, number>;
   const expected = async () =>
     new Map([...occurrences].flatMap(([n, times]) => usersOf(n).map((user) => [user, times] as const)));
-  return killed("schedules", place, expected, kills, async ({ db, fleet, random }, kill) => {
+  return told("schedules", place, expected, kills, async ({ db, fleet, random }, kill) => {
     const notification = { type: "new_login", title: "Hello" };
     for (let n = 0; n < count; n++)
       await ask(fleet.urls, "PUT", `/v1/schedules/${n}`, {
@@ -95,69 +89,11 @@ export function schedules(
   });
 }
 
-type Kill = (told: number, random: () => number) => Promise<void>;
-
-/** Plays while `kill` kills members at random moments of the telling and the mailing. */
-function killed(
+const told = (
   scenario: string,
   place: Place,
   expected: Expected,
-  count: number,
+  kills: number,
   play: (stage: Stage, kill: Kill) => Promise<{ played: string; problems: string[] }>,
-): Promise<Result> {
-  return onStage(
-    {
-      scenario,
-      place,
-      email: { subject: "Hello" },
-      mayBe: [],
-      variables: () => ({ LEASE_MS: String(leaseMs) }),
-      audit: auditTold(expected),
-    },
-    async (stage) => {
-      const { fleet, db, sink, fault } = stage;
-      await Promise.all([fleet.add("api", each), fleet.add("worker", each)]);
-      let workers = 0;
-      const kill: Kill = async (told, random) => {
-        const moments = Array.from({ length: count }, () => random() * 2 * told).toSorted((a, b) => a - b);
-        for (const moment of moments) {
-          const reached = async () =>
-            (await db.collection("deliveries").estimatedDocumentCount()) + sink.mails.length >= moment;
-          await eventually(reached, "it goes on", drainSeconds);
-          const victim = oneOf(fleet.members, random);
-          fault(victim.role);
-          if (victim.role === "worker") workers++;
-          await victim.kill();
-          await victim.start();
-        }
-      };
-      const said = await play(stage, kill);
-      await untilQuiet(db, drainSeconds);
-      const givenUp = await redrivePoison(fleet.urls()[0] as string);
-      return {
-        ...said,
-        played: `${said.played}, ${each} APIs, ${each} workers: ${count - workers} kills of an API, ${workers} of a worker`,
-        duplicatesAllowed: workers * concurrency,
-        notes: givenUp > 0 ? [`${givenUp} deliveries were given up as poison and redriven.`] : [],
-      };
-    },
-  );
-}
-
-/** Asks any process that is up, again when it was killed meanwhile. */
-function ask<Answer>(urls: () => string[], method: string, path: string, body?: object): Promise<Answer> {
-  return eventually(
-    async () => {
-      const [url] = urls().toSorted(() => Math.random() - 0.5);
-      const response = await fetch(`${url}${path}`, {
-        method,
-        ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
-      }).catch(() => undefined);
-      if (!response || response.status === 503) return undefined;
-      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-      return response.json() as Promise<Answer>;
-    },
-    `${method} ${path} is answered`,
-    patienceSeconds,
-  );
-}
+): Promise<Result> =>
+  killed({ scenario, place, email: { subject: "Hello" }, audit: auditTold(expected) }, kills, play);
