@@ -36,6 +36,22 @@ export function newDelivery(user: string, notification: string, due?: Date) {
   };
 }
 
+const mailText = "New login\n\nManage your e-mails: https://belfry.invalid/p/0123456789\n";
+const mailHtml = `<!doctype html><html><body><h1>New login</h1>${"<p>Your account</p>".repeat(40)}</body></html>`;
+
+/** A captured mail of about the size that Belfry stores for the type `new_login`. */
+export const newMail = (delivery: ObjectId, user: ObjectId, to: string) => ({
+  _id: delivery,
+  user_id: user.toHexString(),
+  channel: "email",
+  at: new Date(),
+  from: "Sender <sender@belfry.invalid>",
+  to,
+  subject: "New login to your account",
+  text: mailText,
+  html: mailHtml,
+});
+
 export function inboxDocument(user: string, size: number) {
   return {
     _id: new ObjectId(user),

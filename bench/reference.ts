@@ -2,11 +2,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { MongoClient, ObjectId } from "mongodb";
-import { newDelivery, newItem, randomUser } from "./data.ts";
+import { newDelivery, newItem, newMail, randomUser } from "./data.ts";
 import { percentile } from "./figures.ts";
 import type { Load } from "./load.ts";
 
-export type ReferenceKind = "create" | "login" | "list";
+/** `sent` also stores the mail that would go out, and marks the delivery as sent. */
+export type ReferenceKind = "create" | "login" | "sent" | "list";
 
 interface Task {
   kind: ReferenceKind;
@@ -48,11 +49,28 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 async function measure(client: MongoClient, { kind, database, seconds }: Task): Promise<Load> {
   const users = client.db(database).collection("users");
   const deliveries = client.db(database).collection("deliveries");
+  const captured = client.db(database).collection("captured");
 
   const push = (user: string, key: string) => {
     const item = newItem(user, key, 1);
     const update = { $push: { notifications: { $each: [item], $position: 0, $slice: 100 } } };
     return { id: item.id, filter: { _id: new ObjectId(user) }, update: update as object };
+  };
+  /** One transaction; returns the delivery. */
+  const login = async () => {
+    const user = randomUser();
+    const { id, filter, update } = push(user, "new_login");
+    const delivery = newDelivery(user, id);
+    const session = client.startSession();
+    try {
+      await session.withTransaction(async () => {
+        await users.updateOne(filter, update, { upsert: true, session });
+        await deliveries.insertOne(delivery, { session });
+      });
+    } finally {
+      await session.endSession();
+    }
+    return delivery;
   };
   const act = {
     async create() {
@@ -60,17 +78,16 @@ async function measure(client: MongoClient, { kind, database, seconds }: Task): 
       await users.updateOne(filter, update, { upsert: true });
     },
     async login() {
-      const user = randomUser();
-      const { id, filter, update } = push(user, "new_login");
-      const session = client.startSession();
-      try {
-        await session.withTransaction(async () => {
-          await users.updateOne(filter, update, { upsert: true, session });
-          await deliveries.insertOne(newDelivery(user, id), { session });
-        });
-      } finally {
-        await session.endSession();
-      }
+      await login();
+    },
+    async sent() {
+      const { _id, user } = await login();
+      const owner = await users.findOne({ _id: user }, { projection: { email: 1 } });
+      await captured.insertOne(newMail(_id, user, owner?.email));
+      await deliveries.updateOne(
+        { _id },
+        { $set: { state: "sent", updatedAt: new Date() }, $inc: { tries: 1 } },
+      );
     },
     async list() {
       await users.findOne({ _id: new ObjectId(randomUser()) });
