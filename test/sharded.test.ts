@@ -13,6 +13,7 @@ import { usersOf } from "../src/store/inbox.ts";
 import { createTally } from "../src/store/tally.ts";
 import { openSocket, type SocketDevice } from "./http/live/clients.ts";
 import { type Cluster, startCluster } from "./support/cluster.ts";
+import { sized } from "./support/form.ts";
 import { call } from "./support/http.ts";
 import { eventually, startService } from "./support/service.ts";
 import { startSmtp } from "./support/smtp.ts";
@@ -80,6 +81,92 @@ test("belfry shard refuses a server that is no mongos, and another shard key", a
     code: 1,
     err: 'other.users is sharded by {"email":1}, and Belfry\'s statements need {"_id":"hashed"}.\n',
   });
+});
+
+test("no inbox item is lost or stored twice while parts of the inboxes move between the shards", async () => {
+  const moves = sized(40, 4);
+  const { url } = await startService({ DB_URI: uri, ROLES: "api", INBOX_LIMIT: "1000" });
+  const config = client.db("config");
+  const [inboxes, shards] = await Promise.all([
+    config.collection<{ _id: string; uuid: object }>("collections").findOne({ _id: "belfry.users" }),
+    config.collection<{ _id: string }>("shards").distinct("_id"),
+  ]);
+  // So that a part moves between the two halves of an update.
+  for (const { host } of await config.collection<{ host: string }>("shards").find().toArray()) {
+    const direct = new MongoClient(`mongodb://${host.split("/")[1]?.split(",")[0]}/?directConnection=true`);
+    onTestFinished(() => direct.close());
+    const { primary } = await direct.db("admin").command({ hello: 1 });
+    const own = new MongoClient(`mongodb://${primary}/?directConnection=true`);
+    onTestFinished(async () => {
+      await own.db("admin").command({ configureFailPoint: "failCommand", mode: "off" });
+      await own.close();
+    });
+    await own.db("admin").command({
+      configureFailPoint: "failCommand",
+      mode: { activationProbability: 0.5 },
+      data: { failCommands: ["update"], blockConnection: true, blockTimeMS: 150 },
+    });
+  }
+  let isMoving = true;
+  type Part = { uuid: object | undefined; min: object; max: object; shard: string };
+  async function moveParts(): Promise<number> {
+    let moved = 0;
+    while (moved < moves) {
+      const parts = await config
+        .collection<Part>("chunks")
+        .find({ uuid: inboxes?.uuid })
+        .sort({ min: 1 })
+        .toArray();
+      const { min, max, shard } = parts[moved % parts.length] as Part;
+      const toShard = shards.find((one) => one !== shard);
+      await client.db("admin").command({ moveRange: "belfry.users", min, max, toShard });
+      moved++;
+    }
+    isMoving = false;
+    return moved;
+  }
+  const users = Array.from({ length: 400 }, newId);
+  // Otherwise a part moves in no time.
+  const filler = {
+    id: newId(),
+    key: "new_message",
+    timestamp: 0,
+    is_new: false,
+    data: { text: "x".repeat(1_000) },
+  };
+  await usersOf(client.db("belfry")).insertMany(
+    users.map((user) => ({
+      _id: storedUserId(user),
+      rev: 1,
+      notifications: Array(100).fill(filler),
+    })) as never[],
+  );
+  const stored = new Map<number, string>();
+  let next = 0;
+  async function send(): Promise<void> {
+    while (isMoving) {
+      const n = next++;
+      const user = users[n % users.length] as string;
+      const { status } = await call(url, "POST", "/create", {
+        user_id: user,
+        key: "new_message",
+        data: { n },
+      });
+      if (status === 201) stored.set(n, user);
+    }
+  }
+  const [moved] = await Promise.all([moveParts(), ...Array.from({ length: 24 }, send)]);
+  const found = await usersOf(client.db("belfry"))
+    .find({ _id: { $in: users.map(storedUserId) } })
+    .toArray();
+  const counts = new Map<number, number>();
+  for (const { notifications = [] } of found)
+    for (const { data } of notifications)
+      if (typeof data?.n === "number") counts.set(data.n, (counts.get(data.n) ?? 0) + 1);
+  const lost = [...stored.keys()].filter((n) => !counts.has(n));
+  const twice = [...counts].filter(([, count]) => count > 1).map(([n]) => n);
+  expect({ moved, lost, twice }).toEqual({ moved: moves, lost: [], twice: [] });
+  expect(stored.size).toBeGreaterThan(100);
 });
 
 /** How many statements on sharded collections the router has sent to one shard, and to several. */

@@ -37,8 +37,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     rmSync(folder, { recursive: true, force: true });
   };
   const parameters = ["--setParameter", "enableTestCommands=1"];
-  const start = async (name: string, members: number, role: string) => {
-    const flags = [role, ...parameters];
+  // A part of a collection may come back at once.
+  const ofShards = ["--setParameter", "orphanCleanupDelaySecs=0"];
+  const start = async (name: string, members: number, role: string, more: string[] = []) => {
+    const flags = [role, ...parameters, ...more];
     const set = await startReplicaSet(folder, { name, members, electionMs, flags, command: mongod.command });
     opened.push(set);
     return set;
@@ -46,7 +48,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   try {
     const started = await Promise.allSettled([
       start("config", 1, "--configsvr"),
-      ...sizes.map((members, at) => start(`shard${at}`, members, "--shardsvr")),
+      ...sizes.map((members, at) => start(`shard${at}`, members, "--shardsvr", ofShards)),
     ]);
     const [config, ...shards] = started.map((one) => {
       if (one.status === "rejected") throw one.reason;
