@@ -29,6 +29,10 @@ const machine = {
   /** A primary and two secondaries apply each write; reads go to the primary. */
   diskPerShardTB: 4,
   realtimeMemoryGB: 4,
+  brokerCores: 4,
+  /** The pool of one process (`store/connect.ts`), and how many one router serves. */
+  connectionsPerProcess: 20,
+  connectionsPerRouter: 5_000,
 };
 const daySeconds = 86_400;
 const stages = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -43,13 +47,15 @@ function costs() {
     median(
       steps.filter((one) => one.name === name).map(({ cpu, rate }) => ((cpu[process] ?? 0) * 1e4) / rate),
     );
-  const drains = read<DrainResults>("drain").steps.filter((one) => one.name === "MongoDB 1 × 64");
-  const ofDelivery = (process: string) =>
+  const { steps: drains } = read<DrainResults>("drain");
+  const ofDelivery = (process: string, step = "MongoDB 1 × 64") =>
     median(
-      drains.map(({ cpu, rate }) => {
-        const all = Object.entries(cpu).filter(([name]) => name.startsWith(process));
-        return (all.reduce((sum, [, used]) => sum + used, 0) * 1e4) / rate;
-      }),
+      drains
+        .filter(({ name }) => name === step)
+        .map(({ cpu, rate }) => {
+          const all = Object.entries(cpu).filter(([name]) => name.startsWith(process));
+          return (all.reduce((sum, [, used]) => sum + used, 0) * 1e4) / rate;
+        }),
     );
   const idle = read<LiveResults>("live").steps.filter(
     (one) => one.name === "idle connections" && one.side === "belfry",
@@ -71,6 +77,7 @@ function costs() {
     listMongod: of("list 128", "mongod"),
     sendBelfry: ofDelivery("belfry"),
     sendMongod: ofDelivery("mongod"),
+    sendBroker: ofDelivery("rabbitmq", "RabbitMQ 1 × 64"),
     hearChange: followed.micros,
     connectionBytes: median(idle.map((one) => one.figures.bytesEach as number)),
     /** The inboxes that were measured have 10 items. */
@@ -92,6 +99,13 @@ function need(users: number, cost: ReturnType<typeof costs>) {
   const deliveries = users * load.notificationsPerUserAndDay * load.mailedShare * load.retentionDays;
   const terabytes = (users * load.itemsPerInbox * cost.itemBytes + deliveries * cost.deliveryBytes) / 1e12;
   const connections = users * load.connectedShare;
+  const processes = {
+    "API processes": cores(creates * cost.createBelfry + reads * cost.listBelfry),
+    "worker processes": cores(mails * cost.sendBelfry),
+    "realtime processes, by memory": (connections * cost.connectionBytes) / (machine.realtimeMemoryGB * 1e9),
+  };
+  const pools =
+    Object.values(processes).reduce((sum, count) => sum + count, 0) * machine.connectionsPerProcess;
   return {
     creates,
     mails,
@@ -101,9 +115,9 @@ function need(users: number, cost: ReturnType<typeof costs>) {
     /** Each as a multiple of one process, one core or one shard. */
     "shards, by processor time": mongod / machine.mongodCores,
     "shards, by disk": terabytes / machine.diskPerShardTB,
-    "API processes": cores(creates * cost.createBelfry + reads * cost.listBelfry),
-    "worker processes": cores(mails * cost.sendBelfry),
-    "realtime processes, by memory": (connections * cost.connectionBytes) / (machine.realtimeMemoryGB * 1e9),
+    ...processes,
+    "brokers, by processor time": cores(mails * cost.sendBroker) / machine.brokerCores,
+    "routers, by connections": pools / machine.connectionsPerRouter,
     // Every one of them hears of all changes, so more of them do not help.
     "realtime, by changes that each hears of": cores(changes * cost.hearChange),
   };

@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient, ObjectId } from "mongodb";
-import { root } from "../chaos/fleet.ts";
 import { createClaims } from "../src/store/claims.ts";
 import { newId } from "../src/store/ids.ts";
 import { prepareCollections } from "../src/store/indexes.ts";
@@ -12,8 +11,9 @@ import { newDelivery, userId } from "./data.ts";
 import { median, percentile } from "./figures.ts";
 import { inCrowd } from "./live/crowd.ts";
 import { create } from "./live/writer.ts";
-import { cores, cpuModel, cpuSeconds } from "./machine.ts";
+import { cpuSeconds } from "./machine.ts";
 import { startService, stopServices } from "./service.ts";
+import { inWords, type Step, writeReport } from "./sharded-report.ts";
 
 /** `BENCH_ONLY=live` takes the parts whose names contain it. Only a whole run is written. */
 const only = process.env.BENCH_ONLY;
@@ -23,10 +23,10 @@ const users = 500;
 const deliveries = 4_000;
 const folder = mkdtempSync(join(tmpdir(), "belfry-sharded-"));
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const rows: string[][] = [];
-const row = (...cells: Array<string | number>) => {
-  rows.push(cells.map(String));
-  say(cells.join("  "));
+const steps: Step[] = [];
+const note = (step: Step) => {
+  steps.push(step);
+  say(inWords(step).join("  "));
 };
 
 try {
@@ -47,11 +47,7 @@ try {
       await cluster.close();
     }
   }
-  const file = join(root, "docs", "results", "sharded.md");
-  if (only === undefined) {
-    writeFileSync(file, report());
-    say(`wrote ${file}`);
-  }
+  if (only === undefined) for (const file of writeReport(steps)) say(`wrote ${file}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -85,11 +81,7 @@ async function measureClaims(client: MongoClient, cluster: Cluster, shards: numb
   await drain();
   const ms = (performance.now() - began) / deliveries;
   const cpu = (cluster.pids().reduce((sum, pid) => sum + cpuSeconds(pid), 0) - before) / deliveries;
-  row(
-    `claim and settle, per delivery, ${shards} shards`,
-    `${ms.toFixed(2)} ms`,
-    `${(cpu * 1000).toFixed(2)} ms of the servers' processor time`,
-  );
+  note({ name: "claim and settle, per delivery", shards, ms, cpuMs: cpu * 1_000 });
 }
 
 /** Creates with a mail: one after the other, and 64 at once. */
@@ -115,11 +107,14 @@ async function measureCreates(cluster: Cluster, shards: number): Promise<void> {
     );
     rates.push(1_500 / ((performance.now() - began) / 1000));
   }
-  row(
-    `creates with a mail, ${shards} shards`,
-    `one at a time p50 ${percentile(times, 0.5).toFixed(1)} ms, p99 ${percentile(times, 0.99).toFixed(1)} ms`,
-    `64 at once ${Math.round(median(rates))}/s`,
-  );
+  note({
+    name: "a create with a mail",
+    shards,
+    p50: percentile(times, 0.5),
+    p99: percentile(times, 0.99),
+    atOnce: 64,
+    rate: median(rates),
+  });
   await service.stop();
 }
 
@@ -169,12 +164,14 @@ async function measureTransactions(client: MongoClient): Promise<void> {
         for (let n = 0; n < 50; n++) await store(them[(slot + 8 * n) % 48] as ObjectId, slot);
       }),
     );
-    const rate = Math.round(400 / ((performance.now() - began) / 1000));
-    row(
-      `a transaction on ${name}`,
-      `one at a time p50 ${percentile(times, 0.5).toFixed(1)} ms, p99 ${percentile(times, 0.99).toFixed(1)} ms`,
-      `8 at once ${rate}/s`,
-    );
+    const rate = 400 / ((performance.now() - began) / 1_000);
+    note({
+      name: `a transaction on ${name}`,
+      p50: percentile(times, 0.5),
+      p99: percentile(times, 0.99),
+      atOnce: 8,
+      rate,
+    });
   }
 }
 
@@ -187,27 +184,19 @@ async function measureLive(cluster: Cluster): Promise<void> {
   };
   const [near, far] = await Promise.all([startService(variables, folder), startService(variables, folder)]);
   const target = { kind: "belfry" as const, near: near.url, far: far.url, pid: near.pid };
-  for (const rate of [5, 1_000]) {
-    const { figures } = await inCrowd("latency", { target, rate, seconds: rate < 100 ? 15 : 6, users }, {});
-    const { near50, near99, far50 = 0, far99 = 0, stored50 = 0, stored99 = 0 } = figures;
-    row(
-      `live, ${rate} changes a second, ${users} users`,
-      `other instance p50 ${far50.toFixed(1)} ms, p99 ${far99.toFixed(1)} ms`,
-      `same instance p50 ${near50.toFixed(1)} ms, p99 ${near99.toFixed(1)} ms; stored after p50 ${stored50.toFixed(1)} ms, p99 ${stored99.toFixed(1)} ms`,
+  const pids = {
+    near: near.pid,
+    far: far.pid,
+    ...Object.fromEntries(cluster.pids().map((pid, at) => [`server ${at}`, pid])),
+  };
+  for (const rate of [5, 250, 500, 1_000]) {
+    const task = { target, rate, seconds: rate < 100 ? 15 : 6, users };
+    const { figures, cpu } = await inCrowd("latency", task, pids);
+    const spent = Object.entries(cpu).reduce(
+      (sum, [name, percent]) => (name === "others" ? sum : sum + percent),
+      0,
     );
+    note({ name: `live, ${rate} changes a second`, ...(figures as Required<typeof figures>), spent });
   }
   await Promise.all([near.stop(), far.stop()]);
-}
-
-function report(): string {
-  const lines = rows.map((cells) => `| ${cells.join(" | ")} |`);
-  return `# A sharded cluster, measured
-
-\`npm run bench:sharded\`, ${new Date().toISOString().slice(0, 10)}: ${cores} × ${cpuModel}, Node.js ${process.versions.node}. Each shard is one \`mongod\`; all of
-them, the router, the config server and the service share these cores.
-
-| | | |
-| --- | --- | --- |
-${lines.join("\n")}
-`;
 }

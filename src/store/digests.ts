@@ -86,7 +86,9 @@ export function createDigestStore(options: {
     const results = new Map<Joining, Joined>();
     const moves = groups.map(({ user, open, entries }): AnyBulkWriteOperation<DeliveryDocument> => {
       const digest = digests.get(groupKey(user, open));
-      const isFirst = ({ delivery }: Joining) => digest?.first?.toHexString() === delivery.id;
+      // It is a member after all when a limit keeps it from being sent at once: then its `hold` has no `first`.
+      const isFirst = ({ delivery, hold }: Joining) =>
+        hold.first === true && digest?.first?.toHexString() === delivery.id;
       const members = digest ? entries.filter((one) => !isFirst(one)) : [];
       // Without a transaction, a claim may have closed it meanwhile.
       for (const one of entries) results.set(one, digest ? (isFirst(one) ? "first" : "held") : "lost");

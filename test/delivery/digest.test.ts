@@ -28,6 +28,11 @@ const types = {
     subject: "{{ data.text }}",
     throttle: { limit: 2, per: "1d", by: "data.thread", over: "digest" },
   }),
+  rare: email({
+    subject: "{{ data.text }}",
+    digest: { every: "1h", first: "now" },
+    throttle: { limit: 1, per: "1d", over: "digest" },
+  }),
   urgent: { ...email({}), priority: "high" },
   code: { mandatory: true, inbox: false, channels: { email: { subject: "{{ data.text }}" } } },
 };
@@ -67,6 +72,18 @@ const prefer = (notificationPreferences: object) =>
   );
 
 describe("a window", () => {
+  test("`first: now` whose throttle is used up joins the digest that it has opened, and goes out with it", async () => {
+    const { belfry, tell, mails } = await open();
+    await tell("rare");
+    await belfry.advance("2h");
+    await tell("rare");
+    await belfry.advance("1m");
+    expect(await states()).toEqual({ sent: 1, "skipped digest": 1, held: 1, "pending digest": 1 });
+    await belfry.advance("2d");
+    expect(mails()).toEqual(["03-01T08:00 n1", "03-02T08:00 n2"]);
+    expect(await states()).toEqual({ sent: 1, "skipped digest": 1, digested: 1, "sent digest": 1 });
+  });
+
   test("`every` gathers from the first notification on, one message for each `by`", async () => {
     const { belfry, tell, mails } = await open();
     await tell("hourly", { thread: "a" });
