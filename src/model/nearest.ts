@@ -8,10 +8,15 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   const plain = (text: string) => text.toUpperCase().replace(/[^A-Z0-9]/g, "");
   const asked = plain(word);
   const slips = asked.length >= 12 ? 2 : asked.length >= 5 ? 1 : 0;
-  return known
-    .map((one) => ({ one, slips: slipsBetween(asked, plain(one)) }))
-    .filter((one) => one.slips <= slips)
-    .sort((a, b) => a.slips - b.slips)[0]?.one;
+  return (
+    known
+      .map((one) => ({ one, text: plain(one) }))
+      // Each environment variable is compared with each of ours at every start.
+      .filter(({ text }) => Math.abs(text.length - asked.length) <= slips)
+      .map(({ one, text }) => ({ one, slips: slipsBetween(asked, text) }))
+      .filter((one) => one.slips <= slips)
+      .sort((a, b) => a.slips - b.slips)[0]?.one
+  );
 }
 
 const longest = 100;
