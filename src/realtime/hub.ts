@@ -1,8 +1,9 @@
 import { backoffMs } from "../lib/backoff.ts";
 import { BelfryError } from "../model/errors.ts";
 import type { InboxChanges } from "../model/live.ts";
-import { canonicalUser, userHash } from "../model/user-id.ts";
-import { catchUp, type Device, isBehind, leastKnown, type Sink } from "./device.ts";
+import { startComparisons } from "./comparison.ts";
+import { catchUp, type Device, leastKnown, type Sink } from "./device.ts";
+import { createListeners, type Listener } from "./listeners.ts";
 import { changesAfter } from "./view.ts";
 
 export interface Subscription {
@@ -32,14 +33,6 @@ export interface HubOptions {
   log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
 
-/** The devices of one user. */
-interface Listener {
-  user: string;
-  devices: Set<Device>;
-  /** Read without other users: a read that included this user failed, or there are too many changes. */
-  isolated: boolean;
-}
-
 interface ReadRequest {
   listener: Listener;
   /** The lowest `rev` of the user's devices. */
@@ -49,8 +42,6 @@ interface ReadRequest {
 /** Users in one read. */
 const maxBatch = 200;
 const maxPauseMs = 2_000;
-/** Users in one comparison. */
-const maxCompared = 1_000;
 
 /**
  * Sends every device the changes of its user's inbox. A hint marks the user as *dirty*. A read, for up to 200 users at a
@@ -61,8 +52,7 @@ const maxCompared = 1_000;
  * does nothing.
  */
 export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead, log }: HubOptions) {
-  const listeners = new Map<string, Listener>();
-  const byHash = new Map<number, Set<Listener>>();
+  const listeners = createListeners();
   const dirty = new Set<Listener>();
   /** Users whose last read failed. */
   const failing = new Set<Listener>();
@@ -172,48 +162,17 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
     );
   }
 
-  /** Finds changes of which no hint told. After a failure, the next comparison finds them. */
-  async function compare(): Promise<void> {
-    const all = [...listeners.values()];
-    for (let at = 0; at < all.length && !closed; at += maxCompared) {
-      const some = all.slice(at, at + maxCompared);
-      const revs = await readRevs(some.map(({ user }) => user));
-      for (const [index, listener] of some.entries())
-        if ([...listener.devices].some((device) => isBehind(device, revs[index] as number))) mark(listener);
-    }
-  }
-
-  let comparing = false;
-  const comparisons = setInterval(() => {
-    if (comparing || listeners.size === 0) return;
-    comparing = true;
-    compare()
-      .catch(() => {})
-      .finally(() => {
-        comparing = false;
-      });
-  }, compareMs).unref();
+  const endComparisons = startComparisons({ everyMs: compareMs, listeners: listeners.all, readRevs, mark });
 
   function remove(listener: Listener, device: Device): void {
     device.heldBack = false;
     if (!listener.devices.delete(device)) return;
     connections--;
     if (listener.devices.size > 0) return;
-    listeners.delete(listener.user);
-    const hash = userHash(listener.user);
-    byHash.get(hash)?.delete(listener);
-    if (byHash.get(hash)?.size === 0) byHash.delete(hash);
+    listeners.delete(listener);
     dirty.delete(listener);
     isolated.delete(listener);
     failing.delete(listener);
-  }
-
-  function listen(user: string): Listener {
-    const listener = { user, devices: new Set<Device>(), isolated: false };
-    listeners.set(user, listener);
-    const hash = userHash(user);
-    byHash.set(hash, (byHash.get(hash) ?? new Set()).add(listener));
-    return listener;
   }
 
   /** Devices get different pauses, so that they do not all reconnect at once. */
@@ -232,8 +191,7 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
         sendAway(sink);
         return { drained() {}, close() {} };
       }
-      const user = canonicalUser(name);
-      const listener = listeners.get(user) ?? listen(user);
+      const listener = listeners.open(name);
       const device: Device = { sink, rev, greeted: false, heldBack: false, asked: false };
       listener.devices.add(device);
       connections++;
@@ -251,19 +209,19 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
     touch(users: Iterable<string>): void {
       if (listeners.size === 0) return;
       for (const user of users) {
-        const listener = listeners.get(canonicalUser(user));
+        const listener = listeners.of(user);
         if (listener) mark(listener);
       }
     },
     /** The same for the hints of other instances, which have hashes of the users. */
     touchHashes(hashes: Iterable<number>): void {
-      for (const hash of hashes) for (const listener of byHash.get(hash) ?? []) mark(listener);
+      for (const hash of hashes) for (const listener of listeners.withHash(hash)) mark(listener);
     },
     /** Hints were lost: reads for every user with a device. */
     touchAll(): void {
-      for (const listener of listeners.values()) mark(listener);
+      for (const listener of listeners.all()) mark(listener);
     },
-    connections: (user: string): number => listeners.get(canonicalUser(user))?.devices.size ?? 0,
+    connections: (user: string): number => listeners.of(user)?.devices.size ?? 0,
     get size() {
       return { users: listeners.size, connections };
     },
@@ -271,8 +229,8 @@ export function createHub({ read, readRevs, compareMs, jitterMs, random, onRead,
     close(): void {
       closed = true;
       clearTimeout(retry);
-      clearInterval(comparisons);
-      for (const listener of [...listeners.values()])
+      endComparisons();
+      for (const listener of listeners.all())
         for (const device of listener.devices) {
           remove(listener, device);
           sendAway(device.sink);
