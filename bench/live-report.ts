@@ -70,6 +70,12 @@ const comparisons: Comparison[] = [
   { what: "memory, nobody listens", step: names.memory, figure: "mb" },
 ];
 
+/** Of the busiest step, in milliseconds from the 201 to the socket. */
+const delays = [
+  { what: "1000/s, same instance, p99 itself", figure: "near99", atMost: 25 },
+  { what: "1000/s, other instance, p99 itself", figure: "far99", atMost: 40 },
+];
+
 /** A process that takes 20,000 creates grows by itself: beside what one that stops costs stands what the load costs. */
 const growths = [
   { what: "memory growth", step: names.stall, figure: "growthMb", atMost: 20 },
@@ -92,6 +98,10 @@ export function judge({ steps }: LiveResults): Verdict[] {
     );
     return [verdict(what, values, "×", atMost === undefined ? undefined : { atMost })];
   });
+  const late = delays.flatMap(({ what, figure, atMost }) => {
+    const values = of(names.latency(1_000), "belfry").map(({ figures }) => figures[figure] ?? 0);
+    return values.length === 0 ? [] : [verdict(what, values, "ms", { atMost })];
+  });
   const grown = growths.flatMap(({ what, step, figure, atMost }) =>
     (["belfry", "reference"] as const).flatMap((side) => {
       const values = of(step, side).map(({ figures }) => figures[figure] ?? 0);
@@ -102,7 +112,7 @@ export function judge({ steps }: LiveResults): Verdict[] {
       ];
     }),
   );
-  return [...ratios, ...grown];
+  return [...ratios, ...late, ...grown];
 }
 
 const units: Record<string, string> = {
