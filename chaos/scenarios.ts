@@ -18,15 +18,15 @@ type Played = (place: Place) => Promise<Result | LiveResult>;
 /** Every scenario with its numbers: the full form for releases, the quick one inside `npm test`. */
 export const scenarios = {
   calm: both(calm, { creates: 20_000 }, { creates: 400 }),
-  kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
-  digests: both(digests, { creates: 20_000, kills: 200 }, { creates: 300, kills: 3 }),
-  broadcasts: both(broadcasts, { users: 50_000, kills: 50 }, { users: 600, kills: 3 }),
+  kills: both(kills, { creates: 20_000, kills: 200 }, { creates: 200, kills: 2 }),
+  digests: both(digests, { creates: 20_000, kills: 200 }, { creates: 200, kills: 2 }),
+  broadcasts: both(broadcasts, { users: 50_000, kills: 50 }, { users: 400, kills: 2 }),
   schedules: both(
     schedules,
     { count: 500, recipients: 20, kills: 50 },
-    { count: 40, recipients: 10, kills: 3 },
+    { count: 20, recipients: 10, kills: 2 },
   ),
-  recalls: both(recalls, { users: 20_000, kills: 50 }, { users: 600, kills: 3 }),
+  recalls: both(recalls, { users: 20_000, kills: 50 }, { users: 400, kills: 2 }),
   freezes: both(
     freezes,
     { freezes: 50, perSecond: 150, takeoverMs: 6_000 },
