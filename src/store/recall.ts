@@ -11,6 +11,8 @@ import type { createInboxWriter } from "./inbox-writes.ts";
 
 /** A key that names more deliveries is no name. All of them are stopped, and the newest are reported. */
 const mostReported = 10_000;
+/** A caller who never stops sending under a key does not keep its recall busy. */
+const mostTries = 5;
 /** Items removed at once. The pool has 20 connections. */
 const removedAtOnce = 4;
 const dayMs = 24 * 60 * 60_000;
@@ -35,7 +37,7 @@ export function createRecallStore(options: {
   const users = usersOf(db);
   const removing = createSemaphore(removedAtOnce);
 
-  async function stop(theirs: Filter<DeliveryDocument>, at: number): Promise<RecallReceipt[]> {
+  async function stop(theirs: Filter<DeliveryDocument>, at: number, tries = 0): Promise<RecallReceipt[]> {
     const isWaiting = { $in: ["$state", waiting] };
     const [time, expireAt] = [new Date(at), new Date(at + retentionDays * dayMs)];
     // A mark on those that do not wait keeps them from being sent again, by a retry, a redrive or a repeated digest.
@@ -55,6 +57,9 @@ export function createRecallStore(options: {
       .sort({ _id: -1 })
       .limit(mostReported)
       .toArray();
+    // One with this key was accepted meanwhile; or its part of a cluster was moving, and the update has missed it.
+    if (tries < mostTries && found.some(({ state }) => waiting.includes(state)))
+      return stop(theirs, at, tries + 1);
     const digests = await digestsOf(found);
     return found.map((one) => ({
       user: wireUserId(one.user),
