@@ -20,17 +20,9 @@ export function createUsedLimits({ counted }: Pick<Store["limits"], "counted">, 
   const reads = createBatcher({ run: counted, maxItems: 500 });
 
   return async (user: string, facts: Facts, by: string | undefined): Promise<UsedLimits> => {
-    const digest = (own: Facts, { scope, by: ofHold }: DigestKey) => {
-      const { throttle } = own.rules;
-      const isOfType = scope === `types.${own.type.key}`;
-      const rules = isOfType && throttle ? { throttle } : {};
-      return limitsOfDigest({ ...own, rules }, ofHold, budgets);
-    };
     const possible = [
       ...limitsOfMessage(facts, by, budgets),
-      ...(facts.type.mandatory
-        ? []
-        : [facts.by, undefined].flatMap((value) => limitsOfDigest(facts, value, budgets))),
+      ...[facts.by, undefined].flatMap((value) => limitsOfDigest(facts, value, budgets)),
     ];
     const keys = [...new Set(possible.map(({ key }) => key))];
     const times = await Promise.all(keys.map((key) => reads.submit({ user, key })));
@@ -45,7 +37,12 @@ export function createUsedLimits({ counted }: Pick<Store["limits"], "counted">, 
     }
     return {
       ofMessage: (own) => firstUsedUp(limitsOfMessage(own, by, budgets)),
-      ofDigest: (own, key) => firstUsedUp(digest(own, key)),
+      ofDigest(own, { scope, by: ofHold }) {
+        const { throttle } = own.rules;
+        const isOfType = scope === `types.${own.type.key}`;
+        const rules = isOfType && throttle ? { throttle } : {};
+        return firstUsedUp(limitsOfDigest({ ...own, rules }, ofHold, budgets));
+      },
     };
   };
 }
