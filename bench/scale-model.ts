@@ -144,7 +144,7 @@ const files = writeFiles("bench:scale-model", "scale-model", {
   title: "A billion users on paper",
   results: { load, machine, cost, rows },
   svg: plot(verdicts, {
-    title: "What a billion users need at their busiest hour",
+    title: "The servers that a billion users need",
     subtitle: "multiples of one shard, or of one process on one core; computed from measured costs",
   }),
   markdown: `
@@ -170,7 +170,7 @@ ${row(["connections", ...rows.map((one) => number(one.connections))])}
 ${row(["TB on each replica, uncompressed", ...rows.map((one) => number(one.terabytes))])}
 ${resources.map((name) => row([name, ...rows.map((one) => number(one[name]))])).join("\n")}
 
-![What a billion users need](../../bench/results/scale-model.svg)
+![The servers that a billion users need](../../bench/results/scale-model.svg)
 
 ## Which limit comes first
 | one of it is full at | users |

@@ -79,7 +79,7 @@ export function write(results: ScaleResults): string[] {
   const parts = Object.entries(results.parts) as Array<[PartName, Part]>;
   const verdicts = parts.flatMap(([name, part]) => judge(name, part));
   return writeFiles("bench:scale", "scale", {
-    title: "What more data costs",
+    title: "The cost of more data",
     results,
     svg: plot(
       verdicts.map((one) => ({ ...one, what: one.what.replace("an operator's page", "page") })),
