@@ -70,7 +70,7 @@ const comparisons: Comparison[] = [
   { what: "memory, nobody listens", step: names.memory, figure: "mb" },
 ];
 
-/** Of the busiest step, in milliseconds from the 201 to the socket. */
+/** Milliseconds from the 201 to the socket, in the busiest step. */
 const delays = [
   { what: "1000/s, same instance, p99 itself", figure: "near99", atMost: 25 },
   { what: "1000/s, other instance, p99 itself", figure: "far99", atMost: 40 },

@@ -64,7 +64,7 @@ export function freezes(
         played: `${count} freezes of ${(2 * leaseMs) / 1000} s, ${perSecond} creates a second, 1 API, 2 workers`,
         duplicatesAllowed: count * concurrency,
         notes: [
-          `What a frozen worker held was sent by the other after ${(longest / 1000).toFixed(1)} s at the longest (a lease is ${leaseMs / 1000} s).`,
+          `The other worker sent a frozen one's deliveries after ${(longest / 1000).toFixed(1)} s at the longest (a lease is ${leaseMs / 1000} s).`,
         ],
         problems: longest > takeoverMs ? [`a takeover took ${longest} ms`] : [],
       };

@@ -4,7 +4,7 @@ import type { DigestKey } from "../model/digest.ts";
 import { type Budgets, type Limit, limitsOfDigest, limitsOfMessage } from "../model/limit.ts";
 import type { Store } from "../store/index.ts";
 
-/** Whether a limit is used up at the time of the facts, if nothing else is sent until then. */
+/** Tells whether a limit is used up at the time of the facts, if nothing else is sent until then. */
 export interface UsedLimits {
   ofMessage(facts: Facts): Over | undefined;
   ofDigest(facts: Facts, digest: DigestKey): Over | undefined;

@@ -4,9 +4,9 @@ import { durationMs } from "./duration.ts";
 
 /** A limit that a message counts towards. Times in Unix ms. */
 export interface Limit {
-  /** What is counted. */
+  /** Messages with the same key count together. */
   key: string;
-  /** So many messages. With 0 nothing is counted. */
+  /** The number of messages. With 0 nothing is counted. */
   limit: number;
   /** Earlier messages no longer count. */
   since: number;

@@ -198,7 +198,7 @@ test("a dry run's answer is what then happens, when digests, quiet hours, a thro
   await compare(expected, `seed ${seed}`);
 });
 
-/** What became of each notification, and what its dry run had said. */
+/** Compares each dry run with what became of its notification. */
 async function compare(expected: Map<string, Array<Record<string, string>>>, run: string): Promise<void> {
   for (const [id, planned] of expected) {
     const deliveries = await db
