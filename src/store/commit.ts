@@ -9,7 +9,7 @@ import {
   type PlannedNotification,
 } from "../model/notification.ts";
 import { type AppendOptions, type CommitResults, createAppender, soonMs } from "./append.ts";
-import { deliveriesOf, newDelivery } from "./deliveries.ts";
+import { deliveriesOf, newDelivery, storedAmong } from "./deliveries.ts";
 import { duplicateKey, isRefusal, storeError } from "./failures.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
 import { createTransactions, isConflict, type RetryBudget } from "./transactions.ts";
@@ -45,6 +45,7 @@ const atOnce = 4;
 const searchMs = 500;
 /** A batch whose transaction failed is divided into this many parts. A batch of 300 users takes two or three steps. */
 const partsOfBatch = 16;
+const noneStored: ReadonlySet<string> = new Set();
 
 /**
  * Stores a batch: the inboxes of its users and its deliveries, in one transaction. A batch without deliveries needs
@@ -55,7 +56,7 @@ const partsOfBatch = 16;
  * lock is released, or fail with `database_unavailable`.
  */
 export function createCommitter(options: CommitOptions) {
-  const { transactions, now } = options;
+  const { db, transactions, now } = options;
   const inTransaction = createTransactions(options);
   const inboxes = createAppender({
     ...options,
@@ -116,8 +117,9 @@ export function createCommitter(options: CommitOptions) {
   }
 
   /**
-   * Stores the batch in one transaction. If it fails, the batch is divided by users. The notifications of a single
-   * user are then stored one by one, in order. `repeated`: some items may already be stored.
+   * Stores the batch in one transaction. If it fails, what is stored already is left out, or else the batch is divided by
+   * users. The notifications of a single user are then stored one by one, in order. `repeated`: some items may already be
+   * stored.
    */
   async function commitTogether(
     batch: PlannedNotification[],
@@ -145,7 +147,12 @@ export function createCommitter(options: CommitOptions) {
         const results = await commitTogether(part, leases, next, true);
         for (const [at, one] of part.entries()) settled.set(one, results[at]);
       };
-      if (users.length > 1) {
+      const there = batch.length > 1 && isDelivered(error) ? await storedAmong(db, batch) : noneStored;
+      if (there.size > 0) {
+        for (const one of batch) if (there.has(one.id)) settled.set(one, failureOf(one, error));
+        const rest = batch.filter((one) => !settled.has(one));
+        if (rest.length > 0) await store(rest);
+      } else if (users.length > 1) {
         const partOf = new Map(users.map((user, at) => [user, at % partsOfBatch]));
         const parts = Array.from({ length: Math.min(partsOfBatch, users.length) }, (_, part) =>
           batch.filter((one) => partOf.get(one.user) === part),

@@ -100,6 +100,24 @@ export async function deliveriesOfUser(db: Db, user: string, limit: number) {
   }));
 }
 
+/**
+ * The ids of those notifications that have deliveries: the part of a repeated batch that is stored. Without this read, a
+ * broadcast's page of 2,000 users that had been stored before a crash took some 3,000 transactions. Finds none when it fails:
+ * those tell the same.
+ */
+export async function storedAmong(
+  db: Db,
+  notifications: Array<{ id: string; user: string }>,
+): Promise<Set<string>> {
+  const user = { $in: notifications.map((one) => storedUserId(one.user)) };
+  const notification = { $in: notifications.map((one) => new ObjectId(one.id)) };
+  const found = await deliveriesOf(db)
+    .find({ user, notification }, { projection: { notification: 1 }, hint: "once", maxTimeMS: 2_000 })
+    .toArray()
+    .catch(() => []);
+  return new Set(found.map((one) => one.notification.toHexString()));
+}
+
 /** The delivery of the same notification on another channel. With several addresses, any of them. Index `once`. */
 export async function siblingOf(db: Db, user: string, notification: string, channel: Channel) {
   const found = await orUnavailable(() =>

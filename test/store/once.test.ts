@@ -1,16 +1,17 @@
-import { ObjectId } from "mongodb";
+import { MongoClient, ObjectId } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTypeRegistry } from "../../src/core/notification-types.ts";
 import { createNotifier, type Notifier, type NotifierOptions, type Target } from "../../src/core/notify.ts";
 import type { HeldDelivery } from "../../src/model/delivery.ts";
 import { createCommitter } from "../../src/store/commit.ts";
-import { type Connection, connect } from "../../src/store/connect.ts";
+import { type Connection, clientOptions, connect } from "../../src/store/connect.ts";
 import { createIdempotencyStore } from "../../src/store/idempotency.ts";
 import { newId } from "../../src/store/ids.ts";
 import { prepareCollections } from "../../src/store/indexes.ts";
 import { createPreferenceStore } from "../../src/store/preferences.ts";
 import { createTally } from "../../src/store/tally.ts";
 import { createUserWrites } from "../../src/store/user-writes.ts";
+import { closeAfterTest } from "../support/closing.ts";
 import { freshDatabase } from "../support/database.ts";
 
 // Two processes work on one request: each id is stored once and sent by one of them.
@@ -26,10 +27,10 @@ afterAll(() => connection.client.close());
 
 const { registry } = createTypeRegistry({ delayMs: 1, factor: 1, maxRetries: 0 });
 /** The commit path of one process. `held`: what its workers got to send. */
-function notifier(options: NotifierOptions & { transactions?: boolean } = {}) {
+function notifier(options: NotifierOptions & { transactions?: boolean; connection?: Connection } = {}) {
   const held: HeldDelivery[] = [];
   const commit = createCommitter({
-    ...connection,
+    ...(options.connection ?? connection),
     ...(options.transactions === false && { transactions: false }),
     bulkWrites,
     inboxLimit: 10,
@@ -124,6 +125,26 @@ test("a notification that is twice in one commit is stored once, beside others o
   ]);
   const { id } = results.at(-1) as { id: string };
   expect((await storedOf([one])).items).toStrictEqual([one.id, ...more.map((each) => each.id), id].sort());
+});
+
+test("a repeated batch is found stored by one failed transaction a queue, whatever the number of its users", async () => {
+  const client = new MongoClient(uri, { ...clientOptions, monitorCommands: true });
+  closeAfterTest(() => client.close());
+  const watched = notifier({ connection: { ...connection, client, db: client.db(db.databaseName) } });
+  const command = { type: "new_login", title: "once", channels: ["inbox", "email"] as const };
+  const stored = targets(150);
+  await watched.notifyEach(command, stored);
+  let inserts = 0;
+  client.on("commandStarted", ({ commandName, command: sent }) => {
+    if (commandName === "bulkWrite" || sent.insert === "deliveries") inserts++;
+  });
+  expect(await watched.notifyEach(command, stored)).toStrictEqual(stored);
+  // The users are divided between two queues, and so is each batch.
+  expect(inserts).toBeLessThanOrEqual(2);
+  const some = [...stored, ...targets(150)];
+  expect(await watched.notifyEach(command, some)).toStrictEqual(some);
+  expect(inserts).toBeLessThanOrEqual(6);
+  expect((await storedOf(some)).deliveries).toHaveLength(some.length);
 });
 
 test("a request repeated hours later stores nothing twice, and its deliveries have ids of their own time", async () => {
