@@ -5,7 +5,7 @@ import { calmness, cells, isCalm, type Verdict, verdict, writeFiles } from "./re
 import type { Facts } from "./stage.ts";
 
 /** `beside sends`: while single sends come. `with collections`: of garbage, twice a second, to see the heap. */
-export type StepName = "plain" | "broadcast" | "beside sends" | "with collections";
+export type StepName = "plain" | "broadcast" | "beside sends" | "plain, beside sends" | "with collections";
 
 export interface BroadcastStep {
   name: StepName;
@@ -31,9 +31,10 @@ export interface BroadcastResults extends Facts {
   tried: Array<{ batch: number; rate: number }>;
   batch: number;
   steps: BroadcastStep[];
-  /** Single sends without a broadcast, and during one. */
+  /** Single sends without a broadcast, during one, and during the plain loop. */
   idle: Times;
   during: Times;
+  besidePlain: Times;
   /** Of the service, after a collection each, in MB (10^6 B). */
   heap: Array<{ second: number; mb: number }>;
 }
@@ -45,7 +46,7 @@ export const timesOf = (values: number[]): Times => ({
   longest: Math.max(...values),
 });
 
-export function judge({ steps, idle, during, heap }: BroadcastResults): Verdict[] {
+export function judge({ steps, idle, during, besidePlain, heap }: BroadcastResults): Verdict[] {
   const of = (name: StepName) => steps.filter((one) => one.name === name);
   const plain = of("plain");
   const ratios = (name: StepName) => {
@@ -61,6 +62,7 @@ export function judge({ steps, idle, during, heap }: BroadcastResults): Verdict[
     verdict("users a second", ratios("broadcast"), "×", { atLeast: 0.8 }),
     verdict("users a second, beside single sends", ratios("beside sends"), "×", undefined),
     verdict("p99 of single sends beside it : idle", [during.p99 / idle.p99], "×", { atMost: 2 }),
+    verdict("p99 of single sends beside the plain loop : idle", [besidePlain.p99 / idle.p99], "×", undefined),
     verdict("heap, highest − lowest", [Math.max(...heaps) - Math.min(...heaps)], "MB", { atMost: 20 }),
   ];
 }
@@ -88,7 +90,7 @@ export function write(results: BroadcastResults, verdicts: Verdict[]): string[] 
 
 function markdown(results: BroadcastResults, verdicts: Verdict[]): string {
   const row = (texts: Array<string | number>) => `| ${texts.join(" | ")} |`;
-  const { users, rounds, singlesPerSecond, tried, batch, steps, idle, during, heap } = results;
+  const { users, rounds, singlesPerSecond, tried, batch, steps, idle, during, besidePlain, heap } = results;
   const rows = [...new Set(steps.map(({ name }) => name))].map((name) => {
     const own = steps.filter((one) => one.name === name);
     const percent = (process: string) => median(own.map(({ cpu }) => cpu[process] ?? 0)).toFixed(0);
@@ -123,6 +125,7 @@ ${row(["single sends", "number", "p50 ms", "p99 ms", "longest ms"])}
 |---|--:|--:|--:|--:|
 ${row(["without a broadcast", ...times(idle)])}
 ${row(["during a broadcast", ...times(during)])}
+${row(["during the plain loop", ...times(besidePlain)])}
 
 Heap after a collection, over the time of a broadcast:
 

@@ -68,22 +68,32 @@ try {
     steps.push(step);
   }
   const alone = async () => (await broadcast(service)).rate;
-  let idle: number[] = [];
+  /** The work, and the milliseconds of the single sends beside it. */
+  async function withSends(work: () => Promise<number>): Promise<{ rate: number; times: number[] }> {
+    let isRunning = true;
+    const sending = sends(service, () => isRunning);
+    const rate = await work().finally(() => {
+      isRunning = false;
+    });
+    return { rate, times: await sending };
+  }
   let during: number[] = [];
+  let besidePlain: number[] = [];
   let heap: BroadcastResults["heap"] = [];
   for (let round = 1; round <= rounds; round++) {
     await measure("plain", round, () => plainLoop(db, batch));
     await measure("broadcast", round, alone);
   }
   await sends(service, 3);
-  idle = await sends(service, idleSeconds);
+  const idle = await sends(service, idleSeconds);
   await measure("beside sends", rounds, async () => {
-    let isRunning = true;
-    const sending = sends(service, () => isRunning);
-    const { rate } = await broadcast(service).finally(() => {
-      isRunning = false;
-    });
-    during = await sending;
+    const { rate, times } = await withSends(alone);
+    during = times;
+    return rate;
+  });
+  await measure("plain, beside sends", rounds, async () => {
+    const { rate, times } = await withSends(() => plainLoop(db, batch));
+    besidePlain = times;
     return rate;
   });
   await measure("with collections", rounds, async () => {
@@ -103,6 +113,7 @@ try {
     steps,
     idle: timesOf(idle),
     during: timesOf(during),
+    besidePlain: timesOf(besidePlain),
     heap,
   };
   const verdicts = judge(results);

@@ -6,7 +6,7 @@ import type { JobKind } from "./kind.ts";
 import { sendTo } from "./send.ts";
 
 /** Users between two checkpoints. After a crash no more than these are looked at again. */
-const pageSize = 2_000;
+const pageSize = 1_000;
 /** The weight of the last page in the rate that is shown. */
 const newest = 0.2;
 

@@ -73,14 +73,14 @@ test("samples the queue from the start of the process, even when nobody reads it
   stats.stop();
 });
 
-test("spends at most a twentieth of the time on counting a long queue", async () => {
+test("spends at most a hundredth of the time on counting a long queue", async () => {
   const { depth, stats, pass } = start();
   depth.mockImplementation(async () => {
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     return { counts: [], oldestDue: undefined as never };
   });
-  await pass(300);
-  expect(depth.mock.calls.length).toBeLessThanOrEqual(8);
+  await pass(2_000);
+  expect(depth.mock.calls.length).toBeLessThanOrEqual(11);
   stats.stop();
 });
 
