@@ -1,4 +1,4 @@
-import { pipeline, Transform } from "node:stream";
+import { randomUUID } from "node:crypto";
 import nodemailer from "nodemailer";
 import DKIM from "nodemailer/lib/dkim";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -7,6 +7,7 @@ import type { EmailMessage, Provider } from "../../model/channel.ts";
 import { SendError } from "../../model/delivery.ts";
 import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
 import { type DkimOptions, signedHeaders } from "./dkim.ts";
+import { mimeOf } from "./mime.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
 
@@ -46,10 +47,10 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
     disableUrlAccess: true,
   });
   const signer = options.dkim && signerWith(options.dkim);
-  // One write to the socket for each mail instead of one for each part: 10 % less processor time. nodemailer's own option
-  // `dkim` would sign after this, and write in pieces.
-  transport.use("stream", (mail, done) => {
-    mail.message.processFunc((mime) => pipeline(signer ? signer.sign(mime) : mime, inOnePiece(), () => {}));
+  // nodemailer's own option `dkim` would read a stream.
+  transport.use("stream", ({ message }, done) => {
+    const mime = mimeOf(message);
+    Object.assign(message, { createReadStream: () => signer?.sign(mime) ?? mime });
     done();
   });
   const slots = createSemaphore(options.connections);
@@ -84,6 +85,8 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
           from: { address: from.address, name: fromName ?? from.name },
           to: { address: to, name: "" },
           messageId: messageIdOf(id, from.address),
+          // nodemailer's own asks the system for random bytes three times.
+          baseBoundary: randomUUID(),
           subject,
           text: inLines(text),
           ...(html !== undefined && { html: inLines(html) }),
@@ -122,19 +125,6 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
 
 /** nodemailer sends a lone CR as a line end, but signs it as it is: the signature would be wrong. */
 const inLines = (text: string): string => text.replace(/\r(?!\n)/g, "\r\n");
-
-function inOnePiece(): Transform {
-  const pieces: Buffer[] = [];
-  return new Transform({
-    transform(piece, _encoding, done) {
-      pieces.push(piece);
-      done();
-    },
-    flush(done) {
-      done(null, Buffer.concat(pieces));
-    },
-  });
-}
 
 const signerWith = ({ domain, selector, key }: DkimOptions) =>
   new DKIM({
