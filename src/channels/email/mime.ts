@@ -1,15 +1,53 @@
+import { randomUUID } from "node:crypto";
 import { encode as toBase64, wrap as wrapBase64 } from "nodemailer/lib/base64";
-import type MimeNode from "nodemailer/lib/mime-node";
+import MimeNode from "nodemailer/lib/mime-node";
 import { encode as toQuotedPrintable, wrap as wrapQuotedPrintable } from "nodemailer/lib/qp";
 
+interface Mailbox {
+  address: string;
+  name: string;
+}
+
+export interface Mail {
+  from: Mailbox;
+  to: Mailbox;
+  replyTo?: Mailbox | undefined;
+  messageId: string;
+  subject: string;
+  text: string;
+  html?: string | undefined;
+  headers: Record<string, string>;
+}
+
+/** The parts and headers of a mail. nodemailer encodes them, and converts the domains of the addresses. */
+export function composed({ from, to, replyTo, messageId, subject, text, html, headers }: Mail): MimeNode {
+  // nodemailer's own boundary asks the system for random bytes, once for each part.
+  const own = { baseBoundary: randomUUID() };
+  const all = { "text/plain; charset=utf-8": text, "text/html; charset=utf-8": html };
+  const parts = Object.entries(all).filter(([, content]) => content) as Array<[string, string]>;
+  const [[type, content] = ["text/plain; charset=utf-8", ""]] = parts;
+  const root = new MimeNode(parts.length > 1 ? "multipart/alternative" : type, own);
+  if (parts.length > 1) for (const [each, said] of parts) root.createChild(each, own).setContent(said);
+  else root.setContent(content);
+  root.addHeader(headers);
+  root.setHeader({
+    From: from,
+    To: to,
+    ...(replyTo && { "Reply-To": replyTo }),
+    Subject: subject,
+    "Message-ID": messageId,
+  });
+  return root.setEnvelope({ from: from.address, to: [to.address] });
+}
+
 /**
- * The message that nodemailer composed, as its `build()` writes it, for content that is text. nodemailer passes each part
- * through six streams, for attachments of any size: that takes two thirds of the processor time of a mail (decision 024).
+ * The message as nodemailer's `build()` writes it. nodemailer passes each part through six streams, for attachments of any
+ * size: that takes half of the processor time of a mail (decision 024).
  */
-export const mimeOf = (message: MimeNode): Buffer => {
+export function mimeOf(message: MimeNode): Buffer {
   const text = partOf(message);
   return Buffer.from(text.endsWith("\n") ? text : `${text}\r\n`);
-};
+}
 
 function partOf(node: MimeNode): string {
   // First: it decides the boundary and the encoding.
@@ -20,8 +58,7 @@ function partOf(node: MimeNode): string {
 }
 
 function encoded(node: MimeNode): string {
-  const content = node.content ?? "";
-  if (typeof content !== "string") throw new TypeError("a mail's parts are text");
+  const content = String(node.content ?? "");
   switch (node.getTransferEncoding()) {
     case "quoted-printable":
       return wrapQuotedPrintable(toQuotedPrintable(content));

@@ -1,13 +1,14 @@
-import { randomUUID } from "node:crypto";
 import nodemailer from "nodemailer";
 import DKIM from "nodemailer/lib/dkim";
+import type MimeNode from "nodemailer/lib/mime-node";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { SMTPPoolSentMessageInfo } from "nodemailer/lib/smtp-pool";
 import { createSemaphore } from "../../lib/semaphore.ts";
 import type { EmailMessage, Provider } from "../../model/channel.ts";
 import { SendError } from "../../model/delivery.ts";
 import { domainOf, isMailbox, messageIdOf, needsSmtpUtf8, notOneMailbox } from "../../model/mailbox.ts";
 import { type DkimOptions, signedHeaders } from "./dkim.ts";
-import { mimeOf } from "./mime.ts";
+import { composed, mimeOf } from "./mime.ts";
 import { type SmtpFailure, smtpOutcome } from "./smtp-outcome.ts";
 import { createTokenSource, type TokenOptions } from "./smtp-token.ts";
 
@@ -43,16 +44,9 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
     maxConnections: options.connections,
     maxMessages: 1_000,
     maxRequeues: 0,
-    disableFileAccess: true,
-    disableUrlAccess: true,
   });
+  const send = transport.transporter.send.bind(transport.transporter);
   const signer = options.dkim && signerWith(options.dkim);
-  // nodemailer's own option `dkim` would read a stream.
-  transport.use("stream", ({ message }, done) => {
-    const mime = mimeOf(message);
-    Object.assign(message, { createReadStream: () => signer?.sign(mime) ?? mime });
-    done();
-  });
   const slots = createSemaphore(options.connections);
   let utf8: { until: number; offered: Promise<boolean> } | undefined;
 
@@ -68,6 +62,16 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
     return utf8.offered;
   }
 
+  /** Past `sendMail`, which composes the message. When `signal` aborts, its connection is closed; the others go on. */
+  function handOver(message: MimeNode, signal: AbortSignal | undefined): Promise<SMTPPoolSentMessageInfo> {
+    const mime = mimeOf(message);
+    Object.assign(message, { createReadStream: () => signer?.sign(mime) ?? mime });
+    const mail = { data: signal ? { signal } : {}, message } as Parameters<typeof send>[0];
+    return new Promise((resolve, reject) =>
+      send(mail, (error, info) => (info ? resolve(info) : reject(error))),
+    );
+  }
+
   return {
     name: "smtp",
     channel: "email",
@@ -80,22 +84,18 @@ export function createSmtpProvider(options: SmtpOptions): Provider<EmailMessage>
       });
       try {
         if (needsSmtpUtf8(to) && !(await offersUtf8())) throw noUtf8();
-        const info = await transport.sendMail({
-          envelope: { from: from.address, to: [to] },
+        const message = composed({
           from: { address: from.address, name: fromName ?? from.name },
           to: { address: to, name: "" },
+          ...(replyTo !== undefined && { replyTo: { address: replyTo, name: "" } }),
           messageId: messageIdOf(id, from.address),
-          // nodemailer's own asks the system for random bytes three times.
-          baseBoundary: randomUUID(),
           subject,
           text: inLines(text),
           ...(html !== undefined && { html: inLines(html) }),
-          ...(replyTo !== undefined && { replyTo: { address: replyTo, name: "" } }),
           // RFC 3834: out-of-office programs do not answer.
           headers: { "Auto-Submitted": "auto-generated", ...headers },
-          // Its connection is closed; the pool's others go on.
-          ...(signal && { signal }),
         });
+        const info = await handOver(message, signal);
         return { providerId: info.messageId, text: info.response };
       } catch (error) {
         if (error instanceof SendError) throw error;
