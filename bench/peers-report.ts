@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { linesOf, linesToWrite, type Name, names, processes } from "./contenders.ts";
 import { median } from "./figures.ts";
-import type { KillResult } from "./peers-kills.ts";
+import { type KillResult, stuckSeconds } from "./peers-kills.ts";
 import type { MemoryUse, RateStep } from "./peers-rates.ts";
 import { plot } from "./plot.ts";
 import { calmness, isCalm, type Verdict, verdict, writeFiles } from "./report.ts";
@@ -261,5 +261,11 @@ ${kills.map(killRow).join("\n")}
 
 *half done*: of the creates that were never acknowledged, those that are in the inbox without a mail, or mailed without being in the
 inbox. *slowest mail*: from the answer to the mail. *back after*: median time from a kill until creates are acknowledged and mails go out again.
-`;
+${kills
+  .filter(({ isStuck }) => isStuck)
+  .map(
+    (one) =>
+      `\n${one.contender}: no mail went out for ${stuckSeconds} s after kill ${one.kills} of its ${one.victim}, so the kills ended there.\n`,
+  )
+  .join("")}`;
 }
