@@ -226,6 +226,9 @@ function buckets(times: number[], began: number): number[] {
 export const newUsers = (count: number) =>
   Array.from({ length: count }, () => randomBytes(12).toString("hex"));
 
+/** `option`: `name=value`. */
+export const withOption = (uri: string, option: string) => `${uri}${uri.includes("?") ? "&" : "?"}${option}`;
+
 /** Also for several hosts, which `URL` does not read. */
 export const withDatabase = (uri: string, name: string) =>
   uri.replace(/^(mongodb:\/\/[^/]+)\/?/, `$1/${name}`);

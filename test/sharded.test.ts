@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { MongoClient } from "mongodb";
-import { afterAll, beforeAll, expect, inject, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { HeldDelivery } from "../src/model/delivery.ts";
 import { createClaims } from "../src/store/claims.ts";
 import { type DeliveryDocument, deliveriesOf } from "../src/store/deliveries.ts";
@@ -71,7 +71,9 @@ test("belfry shard shards users and deliveries by user, once, and shows its comm
 });
 
 test("belfry shard refuses a server that is no mongos, and another shard key", async () => {
-  expect(await shard([], inject("mongoUri"))).toMatchObject({
+  const [hosts] = await client.db("config").collection<{ host: string }>("shards").distinct("host");
+  const [name, members] = String(hosts).split("/");
+  expect(await shard([], `mongodb://${members}/?replicaSet=${name}`)).toMatchObject({
     code: 1,
     err: expect.stringMatching(/^MongoDB is not a sharded cluster here: DB_URI must name its mongos\./),
   });

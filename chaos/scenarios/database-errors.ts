@@ -1,5 +1,5 @@
 import { failNowAndThen, readFailures } from "../fail-command.ts";
-import { fewest, onStage, type Place, type Result } from "../stage.ts";
+import { fewest, onStage, type Place, type Result, withOption } from "../stage.ts";
 
 const commands = ["insert", "update", "bulkWrite", "commitTransaction", "find", "aggregate"];
 const failures = [
@@ -18,7 +18,7 @@ export function databaseErrors(
       scenario: "MongoDB errors",
       place,
       // A server that only claims to step down tells the driver so at the next heartbeat alone, by default after 10 s.
-      mongoUri: `${place.mongoUri}&heartbeatFrequencyMS=500`,
+      mongoUri: withOption(place.mongoUri, "heartbeatFrequencyMS=500"),
       mayBe: ["503"],
       variables: () => ({ LEASE_MS: String(leaseMs) }),
     },

@@ -10,7 +10,7 @@ import { failNowAndThen, loseHints, readFailures } from "../fail-command.ts";
 import { createFleet, type Member } from "../fleet.ts";
 import { type InboxUsers, notify, startInboxUsers } from "../inbox-users.ts";
 import { createRandom, oneOf } from "../random.ts";
-import { newUsers, type Place, tidy, type Verdict, withDatabase } from "../stage.ts";
+import { newUsers, type Place, tidy, type Verdict, withDatabase, withOption } from "../stage.ts";
 
 export interface LiveResult extends Verdict {
   /** Of inboxes, made and acknowledged. */
@@ -55,7 +55,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
   const { changes, perSecond, each } = options;
   const name = `chaos_${randomBytes(6).toString("hex")}`;
   // A server that only claims to step down tells the driver so at the next heartbeat alone, by default after 10 s.
-  const uri = withDatabase(`${place.mongoUri}&heartbeatFrequencyMS=500`, name);
+  const uri = withDatabase(withOption(place.mongoUri, "heartbeatFrequencyMS=500"), name);
   const client = new MongoClient(uri);
   const variables = { DB_URI: uri, EMAIL: "user@receiver.example", INBOX_LIMIT: String(inboxLimit) };
   const folder = mkdtempSync(join(place.folder, "scenario-"));

@@ -89,9 +89,13 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
         // The update may have been applied although its answer was lost. The read below finds out.
         if (isRefusal(error)) throw error;
       });
-    const won = await deliveries
+    const found = await deliveries
       .find({ ...these, "lease.token": token }, { projection: heldFields, ...byId })
       .toArray();
+    // The shards of a cluster answer in any order.
+    const places = new Map(candidates.map(({ _id }, place) => [_id.toHexString(), place]));
+    const placeOf = ({ _id }: Pick<DeliveryDocument, "_id">) => places.get(_id.toHexString()) ?? 0;
+    const won = found.sort((a, b) => placeOf(a) - placeOf(b));
     return won.map((one) => ({
       id: one._id.toHexString(),
       notification: one.notification.toHexString(),

@@ -30,26 +30,14 @@ function delivery(due: number, bulk: boolean): DeliveryDocument {
 const some = (count: number, due: (at: number) => number, bulk: boolean) =>
   Array.from({ length: count }, (_, at) => delivery(due(at), bulk));
 
-test("a claim takes others first, however long a broadcast has waited, and then the broadcast, longest waiting first", async () => {
+test("a claim takes others first, however long a broadcast has waited, and then the broadcast, each in the order in which they are due", async () => {
   const bulk = some(20, (at) => now - 60_000 + at, true);
   const single = some(5, (at) => now - at, false);
   await deliveries.insertMany([...bulk, ...single]);
-  const idsOf = (list: DeliveryDocument[]) => list.map((one) => one._id.toHexString());
-  const first = await claims.claim(8, lease(), now);
-  expect(
-    first
-      .filter((one) => !one.bulk)
-      .map((one) => one.id)
-      .sort(),
-  ).toStrictEqual(idsOf(single).sort());
-  expect(
-    first
-      .filter((one) => one.bulk)
-      .map((one) => one.id)
-      .sort(),
-  ).toStrictEqual(idsOf(bulk.slice(0, 3)).sort());
-  const second = await claims.claim(100, lease(), now);
-  expect(second.map((one) => one.id).sort()).toStrictEqual(idsOf(bulk.slice(3)).sort());
+  const idsOf = (list: Array<{ _id: { toHexString(): string } }>) => list.map((one) => one._id.toHexString());
+  const claim = async (limit: number) => (await claims.claim(limit, lease(), now)).map(({ id }) => id);
+  expect(await claim(8)).toStrictEqual([...idsOf(single).reverse(), ...idsOf(bulk.slice(0, 3))]);
+  expect(await claim(100)).toStrictEqual(idsOf(bulk.slice(3)));
 });
 
 test("the next due time is the earlier of the two", async () => {
