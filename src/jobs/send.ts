@@ -23,7 +23,7 @@ export async function sendTo(
     while (next < targets.length) {
       const part = targets.slice(next, next + together);
       next += together;
-      // Planning a page at once would keep every other request waiting for 5 ms.
+      // Other requests go on between two parts: planning a whole page takes some milliseconds.
       await setImmediate();
       outcomes.push(...(await notifyEach(command, part)));
     }
