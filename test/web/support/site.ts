@@ -5,6 +5,8 @@ import { onTestFinished } from "vitest";
 
 export interface Site {
   url: string;
+  /** The paths of the pages that it has sent. */
+  pages: string[];
   /** What its next visitors get: the body of its one page, what its own script does, and where the tag is from. */
   shows(body: string, script?: string, module?: string | null): void;
 }
@@ -45,6 +47,7 @@ export async function startSite(
     <link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css">
     ${content.module ? `<script type="module" src="${content.module}"></script>` : ""}<script type="module" src="/page.js"></script>
     <main>${content.body}</main></html>`;
+  const pages: string[] = [];
   const server = createServer(async ({ url = "/" }, response) => {
     const send = (type: string, text: string) =>
       response.writeHead(200, { "content-type": type, "content-security-policy": policy }).end(text);
@@ -56,7 +59,10 @@ export async function startSite(
         (made) => send("text/plain", made),
         () => response.writeHead(500).end(),
       );
-    else send("text/html", page());
+    else {
+      pages.push(url);
+      send("text/html", page());
+    }
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   onTestFinished(() => {
@@ -65,6 +71,7 @@ export async function startSite(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    pages,
     shows: (body, script = "", module = `${service}/inbox.js`) => {
       content = { body, script, module };
     },
