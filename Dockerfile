@@ -36,5 +36,4 @@ STOPSIGNAL SIGTERM
 # Liveness, not readiness: a database outage must not restart the process.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Size of the young generation: with Node's default of 16 MB an idle process keeps 20 MB more.
-CMD ["node", "--max-semi-space-size=8", "dist/main.js"]
+CMD ["node", "dist/main.js"]

@@ -1,11 +1,14 @@
 import { type App, startApp } from "./app.ts";
 import { ConfigError, readConfig } from "./config/load.ts";
+import { shrinkHeap } from "./heap.ts";
 import { createLogger, isForPeople, type Logger } from "./log.ts";
 import { wakeClosedSockets } from "./store/closed-sockets.ts";
 import { DatabaseError } from "./store/connect.ts";
 
 /** A stop that takes longer is cut off. */
 const stopLimitMs = 15_000;
+/** After this time a start has ended, with its first timers and connections. */
+const settledMs = 2_000;
 
 wakeClosedSockets();
 let log: Logger | undefined;
@@ -69,6 +72,7 @@ async function run(
     if (stopping) return;
     throw error;
   }
+  setTimeout(() => void shrinkHeap(), settledMs).unref();
   void app.broken.then((why) => !stopping && stop(why, 1));
   if (forPeople) process.stdout.write(`Database  ${app.database}\nConsole   ${app.url}/\nStop      Ctrl+C\n`);
   else {
