@@ -7,8 +7,8 @@ const src = fileURLToPath(new URL("../src/", import.meta.url));
 const text = readFileSync(new URL("../ARCHITECTURE.md", import.meta.url), "utf8");
 /** Files that only list what other files make. */
 const lists = ["store/index.ts", "channels/index.ts"];
-/** Twelve, and two that ask the rules of the type and of the user. */
-const mostFiles = 14;
+/** More than this, and a reader loses the way (decision 023). */
+const mostFiles = 12;
 
 function importsOf(file: string): string[] {
   const found = readFileSync(src + file, "utf8").matchAll(/\bfrom "(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/g);

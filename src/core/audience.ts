@@ -1,7 +1,12 @@
 import { type Static, Type } from "typebox";
 import type { Audience, AudienceFilter, FilterValue } from "../model/broadcast.ts";
-import { type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
-import { escapePointer, problemInText } from "../model/json-limits.ts";
+import {
+  type ErrorDetail,
+  escapePointer,
+  invalidRequest,
+  problemInText,
+  shortPointer,
+} from "../model/errors.ts";
 import { idPattern, maxIdCharacters } from "../model/user-id.ts";
 import type { UserDocument } from "../store/inbox.ts";
 import { distinctUsers } from "./distinct-users.ts";

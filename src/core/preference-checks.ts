@@ -1,7 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { channelNames } from "../channels/index.ts";
-import { BelfryError, type ErrorDetail, invalidRequest, sentenceOf, shortPointer } from "../model/errors.ts";
-import { escapePointer } from "../model/json-limits.ts";
+import {
+  BelfryError,
+  type ErrorDetail,
+  escapePointer,
+  invalidRequest,
+  sentenceOf,
+  shortPointer,
+} from "../model/errors.ts";
 import { didYouMean } from "../model/nearest.ts";
 import { type Choices, ownOf, type Preferences } from "../model/preferences.ts";
 import { coversTheWeek } from "../model/quiet-hours.ts";

@@ -1,7 +1,7 @@
 import { createPoll } from "../lib/timers.ts";
 import type { HeldDelivery } from "../model/delivery.ts";
-import type { Availability } from "./health.ts";
 import type { HeldLeases } from "./held-leases.ts";
+import type { Availability } from "./slot.ts";
 import { createWaiting } from "./waiting.ts";
 import type { WorkerOptions } from "./worker.ts";
 

@@ -1,5 +1,4 @@
-import { type ErrorDetail, shortPointer } from "../model/errors.ts";
-import { escapePointer } from "../model/json-limits.ts";
+import { type ErrorDetail, escapePointer, shortPointer } from "../model/errors.ts";
 import { didYouMean } from "../model/nearest.ts";
 import { patternSentences } from "./patterns.ts";
 

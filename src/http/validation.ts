@@ -1,9 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import { Ajv, type ValidateFunction } from "ajv";
 import type { FastifyInstance } from "fastify";
-import { BelfryError, type ErrorDetail, invalidRequest, shortPointer } from "../model/errors.ts";
+import {
+  BelfryError,
+  type ErrorDetail,
+  escapePointer,
+  invalidRequest,
+  shortPointer,
+} from "../model/errors.ts";
 import { findInexactNumber } from "../model/exact-numbers.ts";
-import { escapePointer } from "../model/json-limits.ts";
 import { collectProblems, isNullable, isOptional, type Schema } from "./schema-problems.ts";
 
 declare module "fastify" {

@@ -166,3 +166,13 @@ const maxPointer = 256;
 /** Callers choose their names: an answer must not be as long as their request. */
 export const shortPointer = (pointer: string): string =>
   pointer.length > maxPointer ? `${pointer.slice(0, maxPointer)}…`.toWellFormed() : pointer;
+
+/** A lone surrogate has no UTF-8 form: it would come back as U+FFFD. */
+export function problemInText(text: string, pointer: string): ErrorDetail | undefined {
+  return text.isWellFormed()
+    ? undefined
+    : { pointer, detail: "has half of a surrogate pair, which is not valid text" };
+}
+
+/** RFC 6901, section 3. */
+export const escapePointer = (key: string): string => key.replaceAll("~", "~0").replaceAll("/", "~1");

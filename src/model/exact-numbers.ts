@@ -1,4 +1,4 @@
-import { escapePointer } from "./json-limits.ts";
+import { escapePointer } from "./errors.ts";
 
 /** A number that may be too long, or have an exponent, somewhere behind a colon, a comma or a bracket. */
 const suspicious = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE])/;

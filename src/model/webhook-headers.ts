@@ -1,5 +1,4 @@
-import type { ErrorDetail } from "./errors.ts";
-import { escapePointer } from "./json-limits.ts";
+import { type ErrorDetail, escapePointer } from "./errors.ts";
 
 const maxHeaders = 10;
 const maxValueCharacters = 2_048;

@@ -2,9 +2,14 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { channelOf as rulesOf } from "../../src/channels/index.ts";
 import { smsSegments } from "../../src/channels/sms/segments.ts";
 import { type DeliverOptions, deliver } from "../../src/delivery/deliver.ts";
-import { createHealth, type HealthState } from "../../src/delivery/health.ts";
 import { createRateLimit, type Rate } from "../../src/delivery/rate.ts";
-import { channelAvailability, type ProviderSlot, ratePatienceMs } from "../../src/delivery/slot.ts";
+import {
+  channelAvailability,
+  createHealth,
+  type HealthState,
+  type ProviderSlot,
+  ratePatienceMs,
+} from "../../src/delivery/slot.ts";
 import type { EmailMessage, Provider, Recipient, Rendered, SmsMessage } from "../../src/model/channel.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
 

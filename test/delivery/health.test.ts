@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { channelOf } from "../../src/channels/index.ts";
 import { deliver } from "../../src/delivery/deliver.ts";
-import { createHealth, type HealthState } from "../../src/delivery/health.ts";
-import { settlementOf } from "../../src/delivery/settle.ts";
-import { channelAvailability, type ProviderSlot } from "../../src/delivery/slot.ts";
+import {
+  channelAvailability,
+  createHealth,
+  type HealthState,
+  type ProviderSlot,
+} from "../../src/delivery/slot.ts";
+import { settlementOf } from "../../src/delivery/worker.ts";
 import { type AttemptOutcome, type HeldDelivery, SendError } from "../../src/model/delivery.ts";
 import { withoutRules } from "./without-rules.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { settlementOf } from "../../src/delivery/settle.ts";
+import { settlementOf } from "../../src/delivery/worker.ts";
 import type { Attempt, AttemptOutcome, DeliveryRun, HeldDelivery } from "../../src/model/delivery.ts";
 
 const policy = { delayMs: 10_000, factor: 2, maxRetries: 2, resendUnknown: true };

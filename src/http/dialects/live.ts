@@ -2,8 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { type Static, Type } from "typebox";
 import type { Core } from "../../core/core.ts";
 import { directType } from "../../core/types.ts";
-import { BelfryError } from "../../model/errors.ts";
-import { problemInText } from "../../model/json-limits.ts";
+import { BelfryError, problemInText } from "../../model/errors.ts";
 import { canonicalUser } from "../../model/user-id.ts";
 import { userInPath } from "../auth.ts";
 import { invalidField, prepareErrorReply } from "../errors.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { maxDataBytes, maxDataDepth, measureData, problemInText } from "../../src/model/json-limits.ts";
+import { maxDataBytes, maxDataDepth, measureData } from "../../src/core/plan.ts";
+import { problemInText } from "../../src/model/errors.ts";
 
 const problem = (data: Record<string, unknown>) => {
   const found = measureData(data, "/data");
