@@ -36,4 +36,5 @@ STOPSIGNAL SIGTERM
 # Liveness, not readiness: a database outage must not restart the process.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/main.js"]
+# Size of the young generation: Node 20's own. That of Node 24 may grow to several times as much under load.
+CMD ["node", "--max-semi-space-size=16", "dist/main.js"]

@@ -85,7 +85,7 @@ export async function createContender(name: Name, setting: Setting): Promise<Con
     });
 
   if (name === "Belfry") {
-    const args = [join(root, "dist/main.js")];
+    const args = ["--max-semi-space-size=16", join(root, "dist/main.js")];
     const env = {
       ...common,
       DELIVERY_CONCURRENCY: concurrency,

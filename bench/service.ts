@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../main.js", import.meta.url));
+/** As `npm start` has them. */
+const startOptions = ["--max-semi-space-size=16"];
 
 export interface Service {
   url: string;
@@ -31,7 +33,7 @@ export async function startService(
   const port = await freePort();
   const { PATH = "", HOME = "", XDG_CACHE_HOME, MONGOD_BINARY } = process.env;
   const began = performance.now();
-  const child = spawn(process.execPath, [...nodeOptions, main], {
+  const child = spawn(process.execPath, [...startOptions, ...nodeOptions, main], {
     env: {
       PATH,
       HOME,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { getHeapSpaceStatistics } from "node:v8";
 import { expect, test } from "vitest";
 import { shrinkHeap } from "../src/heap.ts";
@@ -22,4 +23,17 @@ test("shrinking the heap takes back what the young generation grew by, and it ca
   const shrunk = youngBytes();
   expect(shrunk).toBeLessThan(grown);
   expect(grow(shrunk)).toBeGreaterThan(shrunk);
+});
+
+test("shrinking the heap where Node forbids the inspector changes nothing and ends no process", () => {
+  const permission = process.allowedNodeEnvironmentFlags.has("--permission")
+    ? "--permission"
+    : "--experimental-permission";
+  const heap = new URL("../dist/heap.js", import.meta.url);
+  const program = `import { Session } from "node:inspector";
+    import { shrinkHeap } from "${heap}";
+    try { new Session().connect(); } catch { await shrinkHeap(); console.log("goes on"); }`;
+  const options = [permission, "--allow-fs-read=*", "--input-type=module", "--eval", program];
+  const { stdout, status } = spawnSync(process.execPath, options, { encoding: "utf8" });
+  expect([stdout.trim(), status]).toEqual(["goes on", 0]);
 });

@@ -10,7 +10,9 @@ import { WebSocket, WebSocketServer } from "ws";
  * whom it came from (`/`) or to everyone (`/all`), and asks idle connections whether they are still there. It stores nothing.
  */
 export async function startBare(heartbeatSeconds: number) {
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [`${heartbeatSeconds}`]);
+  // As the service is started, so that memory compares.
+  const options = { execArgv: ["--max-semi-space-size=16"] };
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [`${heartbeatSeconds}`], options);
   const [port] = (await once(child, "message")) as [number];
   return {
     url: `http://127.0.0.1:${port}`,
