@@ -20,6 +20,8 @@ export interface AppendOptions {
   transact?: (work: (session: ClientSession) => Promise<void>) => Promise<void>;
 }
 
+export type Appender = ReturnType<typeof createAppender>;
+
 /** How long a transaction that locks one user may delay the rest of a batch: many times what a batch takes. */
 export const soonMs = 200;
 
@@ -54,9 +56,25 @@ export function createAppender(options: AppendOptions) {
   const writeConcern = { w: "majority", wtimeout: patienceMs };
 
   return {
-    /** Appends as part of a transaction. Throws the first error. `repeated`: some items may already be stored. */
-    async within(session: ClientSession, batch: PlannedNotification[], repeated = false): Promise<void> {
-      throwIf(await attempt(sharesOf(batch, repeated), session));
+    /**
+     * Appends as part of a transaction. Throws the first error. `repeated`: some items may already be stored. `reached`:
+     * the number of users that the statement of `first` has reached; undefined when it was not run.
+     */
+    async within(
+      session: ClientSession,
+      batch: PlannedNotification[],
+      repeated = false,
+      reached?: number,
+    ): Promise<void> {
+      throwIf(await attempt(sharesOf(batch, repeated), session, reached));
+    },
+
+    /** The first statement of `within`, for a caller who sends it together with others; undefined when there is none. */
+    first(batch: PlannedNotification[], repeated: boolean) {
+      const shares = sharesOf(batch, repeated).filter(hasItems);
+      if (shares.length === 0) return undefined;
+      const { pipeline, filter } = firstOf(shares);
+      return { statement: statementOf(shares, pipeline, filter), variables: variablesOf(shares, pipeline) };
     },
 
     /**
@@ -128,11 +146,15 @@ export function createAppender(options: AppendOptions) {
   };
 
   /** One command for all users, and one more for those who do not exist yet. Returns the first error, if any. */
-  async function attempt(shares: Share[], session?: ClientSession): Promise<WriteError | undefined> {
-    const withItems = shares.filter((share) => share.items.length > 0);
-    const appended = await append(withItems, session);
+  async function attempt(
+    shares: Share[],
+    session?: ClientSession,
+    reached?: number,
+  ): Promise<WriteError | undefined> {
+    const withItems = shares.filter(hasItems);
+    const appended = await append(withItems, session, reached);
     if (appended.failed) return appended.failed;
-    const without = shares.filter((share) => share.items.length === 0);
+    const without = shares.filter((share) => !hasItems(share));
     if (appended.n === withItems.length && without.length === 0) return undefined;
     const found = await usersOf(db)
       .find({ _id: idsOf(shares) }, { projection: { _id: 1 }, ...(session && { session }) })
@@ -152,25 +174,33 @@ export function createAppender(options: AppendOptions) {
     return undefined;
   }
 
-  /**
-   * Users without preferences get the pipeline that asks nothing, and the others a second statement: the pipeline that
-   * asks costs a sixth of the requests per second (measured at 128 connections), and most users have none.
-   */
-  async function append(shares: Share[], session?: ClientSession) {
-    const statement = (pipeline: Pipeline, filter: Document = {}) =>
-      update(
-        shares,
-        pipeline,
-        [{ q: { _id: idsOf(shares), ...filter }, u: pipelineFor(shares, pipeline), multi: true }],
-        session,
-      );
-    if (pipelineOf(shares) === "all" || shares.some(isOff)) return statement(pipelineOf(shares));
-    const plain = await statement("all", { notificationPreferences: { $exists: false } });
-    if (plain.failed || plain.n === shares.length) return plain;
+  async function append(shares: Share[], session?: ClientSession, reached?: number) {
+    const { pipeline, filter } = firstOf(shares);
+    const first =
+      reached === undefined
+        ? await update(shares, pipeline, [statementOf(shares, pipeline, filter)], session)
+        : { n: reached, failed: undefined };
+    if (!filter || first.failed || first.n === shares.length) return first;
     // Outside a transaction, a user may set preferences between the two.
     const guard = session ? {} : withoutItems(shares);
-    const wanted = await statement("wanted", { notificationPreferences: { $exists: true }, ...guard });
-    return { ...wanted, n: plain.n + wanted.n };
+    const rest = statementOf(shares, "wanted", { notificationPreferences: { $exists: true }, ...guard });
+    const wanted = await update(shares, "wanted", [rest], session);
+    return { ...wanted, n: first.n + wanted.n };
+  }
+
+  /**
+   * Users without preferences get the pipeline that asks nothing, and the others a second statement: the pipeline that
+   * asks costs a sixth of the requests per second (measured at 128 connections), and most users have none. `filter`: the
+   * users of the first of two statements.
+   */
+  function firstOf(shares: Share[]): { pipeline: Pipeline; filter?: Document } {
+    const pipeline = pipelineOf(shares);
+    if (pipeline === "all" || shares.some(isOff)) return { pipeline };
+    return { pipeline: "all", filter: { notificationPreferences: { $exists: false } } };
+  }
+
+  function statementOf(shares: Share[], pipeline: Pipeline, filter?: Document) {
+    return { q: { _id: idsOf(shares), ...filter }, u: pipelineFor(shares, pipeline), multi: true };
   }
 
   function pipelineFor(shares: Share[], pipeline: Pipeline): Document[] {
@@ -191,16 +221,7 @@ export function createAppender(options: AppendOptions) {
   /** A plain command: the driver's retryable writes cost a session record per statement and do not support `multi`. */
   async function update(shares: Share[], pipeline: Pipeline, updates: Document[], session?: ClientSession) {
     if (shares.length === 0) return { n: 0, errors: [], failed: undefined };
-    const ids = shares.map((share) => share.user);
-    // Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path.
-    const variables = {
-      ids: { $literal: ids },
-      items: { $literal: shares.map(({ items }) => items.map(({ item }) => item)) },
-      ...(pipeline === "wanted" && {
-        asked: { $literal: shares.map(({ items }) => items.map(({ ask = null }) => ask)) },
-        someOff: shares.some(isOff),
-      }),
-    };
+    const variables = variablesOf(shares, pipeline);
     const command = { update: "users", updates, let: variables, ordered: false };
     const reply = await (session
       ? db.command(command, { session })
@@ -250,6 +271,20 @@ type Pipeline = "all" | "wanted";
 
 const pipelineOf = (shares: Share[]): Pipeline =>
   shares.some(({ items }) => items.some(({ ask }) => ask !== undefined)) ? "wanted" : "all";
+
+/** Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path. */
+function variablesOf(shares: Share[], pipeline: Pipeline): Document {
+  return {
+    ids: { $literal: shares.map((share) => share.user) },
+    items: { $literal: shares.map(({ items }) => items.map(({ item }) => item)) },
+    ...(pipeline === "wanted" && {
+      asked: { $literal: shares.map(({ items }) => items.map(({ ask = null }) => ask)) },
+      someOff: shares.some(isOff),
+    }),
+  };
+}
+
+const hasItems = ({ items }: Share): boolean => items.length > 0;
 
 const isOff = ({ items }: Share): boolean => items.some(({ ask }) => ask?.isOnByDefault === false);
 
