@@ -144,6 +144,8 @@ export function createNotifier(
     sendMany,
     /** How many notifications wait to be stored, without broadcasts. */
     waiting: () => queue.waiting,
+    /** How many users of a broadcast `notifyEach` should get at once: fewer while others send. */
+    broadcastPage: () => queue.bulkPage,
     drained: queue.drained,
   };
 }

@@ -5,17 +5,15 @@ import { idOf } from "./ids.ts";
 import type { JobKind } from "./kind.ts";
 import { sendTo } from "./send.ts";
 
-/** Users between two checkpoints. After a crash no more than these are looked at again. */
-const pageSize = 1_000;
 /** The weight of the last page in the rate that is shown. */
 const newest = 0.2;
 
 /**
  * One notification to an audience, page by page. Its ids are made of the job and the user, so a page that is repeated
- * after a crash stores nothing twice, and counts those who have it.
+ * after a crash stores nothing twice, and counts those who have it. Each page ends with a checkpoint.
  */
 export const broadcast = (
-  core: Pick<Notifier, "notifyEach"> & { broadcasts: Pick<Broadcasts, "page"> },
+  core: Pick<Notifier, "notifyEach" | "broadcastPage"> & { broadcasts: Pick<Broadcasts, "page"> },
 ): JobKind<BroadcastCommand, BroadcastCursor> => ({
   name: "broadcast",
   atOnce: 4,
@@ -23,7 +21,8 @@ export const broadcast = (
     const at = secondsOfId(id) * 1_000;
     let rate = cursor?.rate;
     let error: string | undefined;
-    const read = (from: string | undefined) => core.broadcasts.page(command, from, pageSize, signal);
+    const read = (from: string | undefined) =>
+      core.broadcasts.page(command, from, core.broadcastPage(), signal);
     let reading = read(cursor?.next);
     for (;;) {
       const began = performance.now();

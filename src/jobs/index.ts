@@ -17,7 +17,7 @@ export const jobKinds = ["later", "occurrence", "broadcast"];
 /** The runner of every kind of job, which also makes the jobs of schedules. */
 export function createJobRunner(
   store: Store,
-  core: Pick<Core, "notifyEach" | "schedules" | "broadcasts">,
+  core: Pick<Core, "notifyEach" | "broadcastPage" | "schedules" | "broadcasts">,
   { onAdvance, ...options }: JobOptions,
 ) {
   const { recipientsByZone } = core.schedules;

@@ -41,10 +41,21 @@ test("a broadcast beside single sends has one small batch in flight, and lets th
   work.end();
   await single;
   await turn();
-  expect(work.sizes).toStrictEqual([1, 50]);
+  expect(work.sizes).toStrictEqual([1, 25]);
   work.end();
   await turn();
-  expect(work.sizes).toStrictEqual([1, 50, 50]);
+  expect(work.sizes).toStrictEqual([1, 25, 25]);
+});
+
+test("a broadcast submits fewer users at once beside single sends", async () => {
+  const work = manual();
+  expect(work.queue.bulkPage).toBe(1_000);
+  const single = work.queue.submit(planned());
+  expect(work.queue.bulkPage).toBe(200);
+  await turn();
+  work.end();
+  await single;
+  expect(work.queue.bulkPage).toBe(200);
 });
 
 test("a broadcast goes on while single sends never end", async () => {
