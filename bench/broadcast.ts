@@ -25,7 +25,7 @@ const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 /** A folder that the service writes a CPU profile to. */
 const profile = process.env.BENCH_PROFILE;
 const singlesPerSecond = Number(process.env.BENCH_SINGLES ?? 20);
-const idleSeconds = 20;
+const idleSeconds = 60;
 const batches = [500, 1_000, 2_000, 4_000];
 const sample = Math.min(20_000, users);
 

@@ -14,6 +14,8 @@ export interface Point {
   range: [number, number];
   /** Per cent of one core that other programs took at most. */
   others: number;
+  /** The work of the plain driver, and not of Belfry: it has no target. */
+  isReference?: true;
 }
 
 /** Bytes. `size`: of the documents before compression. */
@@ -71,7 +73,8 @@ function judge(name: PartName, part: Part): Verdict[] {
   return pointsOf(part).map((points) => {
     const [first, last] = [points[0], points.at(-1)] as [Point, Point];
     const what = `${first.what}, ${short(last.size)} : ${short(first.size)} ${titles[name]}`;
-    return verdict(what, [last.micros / first.micros], "×", name === "followers" ? undefined : target);
+    const isJudged = name !== "followers" && !first.isReference;
+    return verdict(what, [last.micros / first.micros], "×", isJudged ? target : undefined);
   });
 }
 

@@ -4,7 +4,7 @@ import type { Db, Document } from "mongodb";
 import { ObjectId } from "mongodb";
 import { createClaims } from "../src/store/claims.ts";
 import { newId } from "../src/store/ids.ts";
-import { inboxDocument, newDelivery, targetId, userId } from "./data.ts";
+import { inboxDocument, newDelivery, newItem, targetId, userId } from "./data.ts";
 import { median } from "./figures.ts";
 import { cpuSeconds, watchCpu } from "./machine.ts";
 import { type Part, type PartName, type Point, readParts, type Storage, write } from "./scale-report.ts";
@@ -80,7 +80,7 @@ async function growingBacklog() {
   return { points };
 }
 
-/** Larger inboxes, all of them full. */
+/** Larger inboxes, all of them full; and the least that any program does with such a document. */
 async function growingInbox() {
   const points: Point[] = [];
   for (const limit of numbers("SCALE_INBOX", "20,100,1000")) {
@@ -89,9 +89,22 @@ async function growingInbox() {
     let count = 0;
     await fill(db, "users", users, () => inboxDocument(userId(count++), limit));
     const user = () => userId(Math.floor(Math.random() * users));
+    const documents = db.collection<{ notifications: object[] }>("users");
+    const append = () => {
+      const id = user();
+      const notifications = newItem(id, "new_message", 1);
+      return documents.updateOne({ _id: new ObjectId(id) }, { $push: { notifications } });
+    };
+    const read = () =>
+      documents.findOne(
+        { _id: new ObjectId(user()) },
+        { projection: { notifications: { $slice: -itemsPerInbox } } },
+      );
     points.push(
       await point("create", limit, service, create(service, "new_message", user)),
       await point("list", limit, service, () => get(service, `/list?user_id=${user()}`)),
+      await point("the driver appends an item", limit, undefined, append, { isReference: true }),
+      await point("the driver reads ten items", limit, undefined, read, { isReference: true }),
     );
     await service.stop();
   }
@@ -197,7 +210,12 @@ async function point(
   size: number,
   service: Service | undefined,
   ask: () => Promise<unknown>,
-  { count = requests, atOnce = inFlight, of }: { count?: number; atOnce?: number; of?: number[] } = {},
+  {
+    count = requests,
+    atOnce = inFlight,
+    of,
+    isReference,
+  }: { count?: number; atOnce?: number; of?: number[]; isReference?: true } = {},
 ): Promise<Point> {
   const sum = (pids: number[]) => pids.reduce((total, pid) => total + cpuSeconds(pid), 0);
   const pids = service ? [mongod.pid, service.pid] : [mongod.pid];
@@ -215,7 +233,8 @@ async function point(
   }
   say(`${what}, ${size}: ${micros.join(" ")} µs; others ${noise.join(" ")} %`);
   const range = [Math.min(...micros), Math.max(...micros)] satisfies [number, number];
-  return { what, size, micros: median(micros), range, others: Math.max(...noise) };
+  const figures = { micros: median(micros), range, others: Math.max(...noise) };
+  return { what, size, ...figures, ...(isReference && { isReference }) };
 }
 
 async function repeated(count: number, ask: () => Promise<unknown>, atOnce: number): Promise<void> {
