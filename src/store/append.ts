@@ -1,11 +1,22 @@
-import type { ClientSession, Db, Document, ObjectId } from "mongodb";
+import type { ClientSession, Db, Document } from "mongodb";
 import { MongoServerError } from "mongodb";
 import { backoffMs, pause } from "../lib/backoff.ts";
-import type { InboxQuestion, PlannedNotification, StoredInboxItem } from "../model/notification.ts";
+import type { PlannedNotification } from "../model/notification.ts";
 import { appendPipelines } from "./append-pipelines.ts";
 import { duplicateKey, isRefusal, storeError, unavailableCodes, writeConflict } from "./failures.ts";
-import { storedUserId, wireUserId } from "./ids.ts";
+import { wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
+import {
+  hasItems,
+  idsOf,
+  isOff,
+  type Pipeline,
+  pipelineOf,
+  type Share,
+  sharesOf,
+  variablesOf,
+  withoutItems,
+} from "./shares.ts";
 
 export interface AppendOptions {
   db: Db;
@@ -20,23 +31,24 @@ export interface AppendOptions {
   transact?: (work: (session: ClientSession) => Promise<void>) => Promise<void>;
 }
 
-export type Appender = ReturnType<typeof createAppender>;
+/** The statement that appends to most inboxes of a batch, and the variables that it reads. */
+export interface FirstStatement {
+  q: Document;
+  u: Document[];
+  variables: Document;
+}
+
+/**
+ * Sends what the caller stores in the same transaction, and `first` with it if there are items. Returns the number of users
+ * that `first` reached; undefined when it was not sent.
+ */
+type Ahead = (first: FirstStatement | undefined) => Promise<number | undefined>;
 
 /** How long a transaction that locks one user may delay the rest of a batch: many times what a batch takes. */
 export const soonMs = 200;
 
 /** One entry per notification, in order: undefined when it is stored, or the reason why it is not. */
 export type CommitResults = Array<undefined | Error>;
-
-/** One user's part of a batch. */
-interface Share {
-  user: ObjectId | string;
-  /** The places of its notifications in the batch. */
-  positions: number[];
-  items: Array<{ item: StoredInboxItem; ask?: InboxQuestion | undefined }>;
-  /** Some of the items may already be stored. */
-  once: boolean;
-}
 
 interface WriteError {
   index: number;
@@ -57,24 +69,16 @@ export function createAppender(options: AppendOptions) {
 
   return {
     /**
-     * Appends as part of a transaction. Throws the first error. `repeated`: some items may already be stored. `reached`:
-     * the number of users that the statement of `first` has reached; undefined when it was not run.
+     * Appends as part of a transaction. Throws the first error. `repeated`: some items may already be stored. `ahead`: sends
+     * the first statement together with others; see `Ahead`.
      */
     async within(
       session: ClientSession,
       batch: PlannedNotification[],
       repeated = false,
-      reached?: number,
+      ahead?: Ahead,
     ): Promise<void> {
-      throwIf(await attempt(sharesOf(batch, repeated), session, reached));
-    },
-
-    /** The first statement of `within`, for a caller who sends it together with others; undefined when there is none. */
-    first(batch: PlannedNotification[], repeated: boolean) {
-      const shares = sharesOf(batch, repeated).filter(hasItems);
-      if (shares.length === 0) return undefined;
-      const { pipeline, filter } = firstOf(shares);
-      return { statement: statementOf(shares, pipeline, filter), variables: variablesOf(shares, pipeline) };
+      throwIf(await attempt(sharesOf(batch, repeated), session, ahead));
     },
 
     /**
@@ -149,10 +153,10 @@ export function createAppender(options: AppendOptions) {
   async function attempt(
     shares: Share[],
     session?: ClientSession,
-    reached?: number,
+    ahead?: Ahead,
   ): Promise<WriteError | undefined> {
     const withItems = shares.filter(hasItems);
-    const appended = await append(withItems, session, reached);
+    const appended = await append(withItems, session, ahead);
     if (appended.failed) return appended.failed;
     const without = shares.filter((share) => !hasItems(share));
     if (appended.n === withItems.length && without.length === 0) return undefined;
@@ -174,11 +178,15 @@ export function createAppender(options: AppendOptions) {
     return undefined;
   }
 
-  async function append(shares: Share[], session?: ClientSession, reached?: number) {
+  async function append(shares: Share[], session?: ClientSession, ahead?: Ahead) {
     const { pipeline, filter } = firstOf(shares);
+    const { q, u, multi } = statementOf(shares, pipeline, filter);
+    const reached = await ahead?.(
+      shares.length > 0 ? { q, u, variables: variablesOf(shares, pipeline) } : undefined,
+    );
     const first =
       reached === undefined
-        ? await update(shares, pipeline, [statementOf(shares, pipeline, filter)], session)
+        ? await update(shares, pipeline, [{ q, u, multi }], session)
         : { n: reached, failed: undefined };
     if (!filter || first.failed || first.n === shares.length) return first;
     // Outside a transaction, a user may set preferences between the two.
@@ -266,53 +274,5 @@ function throwIf(failed: WriteError | undefined): void {
   if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
 }
 
-/** `wanted` asks whether a user wants an item. */
-type Pipeline = "all" | "wanted";
-
-const pipelineOf = (shares: Share[]): Pipeline =>
-  shares.some(({ items }) => items.some(({ ask }) => ask !== undefined)) ? "wanted" : "all";
-
-/** Caller data is wrapped in `$literal`. Otherwise MongoDB would read a string such as "$email" as a field path. */
-function variablesOf(shares: Share[], pipeline: Pipeline): Document {
-  return {
-    ids: { $literal: shares.map((share) => share.user) },
-    items: { $literal: shares.map(({ items }) => items.map(({ item }) => item)) },
-    ...(pipeline === "wanted" && {
-      asked: { $literal: shares.map(({ items }) => items.map(({ ask = null }) => ask)) },
-      someOff: shares.some(isOff),
-    }),
-  };
-}
-
-const hasItems = ({ items }: Share): boolean => items.length > 0;
-
-const isOff = ({ items }: Share): boolean => items.some(({ ask }) => ask?.isOnByDefault === false);
-
-/** Users who have none of these items. */
-function withoutItems(shares: Share[]): Document {
-  const ids = { $nin: shares.flatMap(({ items }) => items.map(({ item }) => item.id)) };
-  return { "notifications.id": ids, "removedNotifications.id": ids };
-}
-
-const idsOf = (shares: Share[]) => ({ $in: shares.map((share) => share.user) });
-
 /** The document belongs to the product team, and the field may not be an array. */
 const itemIds = (array: unknown): unknown[] => (Array.isArray(array) ? array.map((item) => item?.id) : []);
-
-function sharesOf(batch: PlannedNotification[], allOnce = false): Share[] {
-  const shares = new Map<string, Share>();
-  for (const [position, { user, item, ask, once = allOnce }] of batch.entries()) {
-    let share = shares.get(user);
-    if (!share) {
-      share = { user: storedUserId(user), positions: [], items: [], once };
-      shares.set(user, share);
-    }
-    share.positions.push(position);
-    share.once ||= once;
-    if (item && !(once && share.items.some((one) => one.item.id === item.id)))
-      share.items.push({ item, ask });
-  }
-  // The items share one `rev`. An inbox orders equal `rev`s by id, and the batch may have another order.
-  for (const { items } of shares.values()) items.sort((a, b) => (a.item.id < b.item.id ? -1 : 1));
-  return [...shares.values()];
-}

@@ -8,7 +8,13 @@ import {
   isTakenAtOnce,
   type PlannedNotification,
 } from "../model/notification.ts";
-import { type Appender, type AppendOptions, type CommitResults, createAppender, soonMs } from "./append.ts";
+import {
+  type AppendOptions,
+  type CommitResults,
+  createAppender,
+  type FirstStatement,
+  soonMs,
+} from "./append.ts";
 import { deliveriesOf, newDelivery, storedAmong } from "./deliveries.ts";
 import { duplicateKey, isRefusal, storeError } from "./failures.ts";
 import { usersOf } from "./inbox.ts";
@@ -130,10 +136,10 @@ export function createCommitter(options: CommitOptions) {
   ): Promise<CommitResults> {
     try {
       await inTransaction(async (session, slot) => {
-        const reached = batch.some((one) => one.deliveries.length > 0)
-          ? await insertDeliveries(options, batch, leases, slot, session, inboxes.first(batch, repeated))
-          : undefined;
-        await inboxes.within(session, batch, repeated, reached);
+        const deliver = (first?: FirstStatement) =>
+          insertDeliveries(options, batch, leases, slot, session, first);
+        const delivers = batch.some((one) => one.deliveries.length > 0);
+        await inboxes.within(session, batch, repeated, delivers ? deliver : undefined);
       }, budget);
       return batch.map(() => undefined);
     } catch (error) {
@@ -203,7 +209,7 @@ export async function insertDeliveries(
   leases: Leases,
   slot: number,
   session?: ClientSession,
-  inbox?: ReturnType<Appender["first"]>,
+  inbox?: FirstStatement,
 ): Promise<number | undefined> {
   const { db, storedAt = options.now } = options;
   const at = new Date(storedAt());
@@ -229,9 +235,7 @@ export async function insertDeliveries(
       ops: [
         ...documents.map((document) => ({ insert: 0, document })),
         { update: 1, filter, updateMods: update, upsert: true },
-        ...(inbox
-          ? [{ update: 2, filter: inbox.statement.q, updateMods: inbox.statement.u, multi: true }]
-          : []),
+        ...(inbox ? [{ update: 2, filter: inbox.q, updateMods: inbox.u, multi: true }] : []),
       ],
       nsInfo: [
         { ns: deliveriesOf(db).namespace },
