@@ -59,7 +59,8 @@ function partOf(node: MimeNode): string {
 
 function encoded(node: MimeNode): string {
   const content = String(node.content ?? "");
-  switch (node.getTransferEncoding()) {
+  // As `buildHeaders` wrote it.
+  switch (node.getHeader("Content-Transfer-Encoding")) {
     case "quoted-printable":
       return wrapQuotedPrintable(toQuotedPrintable(content));
     case "base64":
