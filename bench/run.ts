@@ -96,12 +96,15 @@ async function measureRates(): Promise<Step[]> {
 
     /** The whole process. Its time ends when the last mail is stored; so nothing is still sent while the next step is measured. */
     const sending = async (name: `new_login ${32 | 128} sending`, connections: number) => {
+      const deliveries = wholeDb.collection("deliveries");
+      const open = { channel: "email", state: { $in: ["pending", "sending"] } };
       await http(name, whole, wholeDb, "new_login", connections);
       const accepted = steps.at(-1) as Step;
       const began = performance.now();
       const cpuSince = watchCpu({ belfry: whole.pid, mongod: mongod.pid });
-      accepted.backlog = await unsent(wholeDb);
-      while ((await unsent(wholeDb)) > 0) await sleep(50);
+      accepted.backlog = await deliveries.countDocuments({ state: { $ne: "sent" } });
+      // By index: to count them again and again took MongoDB a tenth of its time.
+      while (await deliveries.findOne(open, { projection: { _id: 1 } })) await sleep(50);
       const after = (performance.now() - began) / 1000;
       const spent = cpuSince();
       const cpu = Object.entries(accepted.cpu).map(([process, percent]) => {
@@ -128,10 +131,6 @@ async function measureRates(): Promise<Step[]> {
   await api.stop();
   await whole.stop();
   return steps;
-}
-
-function unsent(db: Db): Promise<number> {
-  return db.collection("deliveries").countDocuments({ state: { $ne: "sent" } });
 }
 
 /** A step that something else on the machine has disturbed is measured once more; the calmer one counts. */
