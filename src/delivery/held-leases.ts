@@ -15,7 +15,11 @@ export function createHeldLeases(
   const settlements: Batcher<Settlement, void> = createBatcher({
     async run(batch) {
       const { lost } = await claims.settle(batch, now());
-      if (lost > 0) log.warn({ lost }, "late outcomes refused: another worker holds the leases");
+      if (lost > 0)
+        log.warn(
+          { lost },
+          "late outcomes refused: another worker holds the leases, or a try without an answer has stored them",
+        );
       return batch.map(() => undefined);
     },
     maxItems: 500,

@@ -1,10 +1,17 @@
-import { type AnyBulkWriteOperation, type Db, ObjectId } from "mongodb";
+import { type Db, type Filter, MongoServerError, ObjectId, type UpdateFilter } from "mongodb";
 import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
+import { clientOptions } from "./connect.ts";
 import { type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { sweep } from "./sweep.ts";
+
+interface Update {
+  q: Filter<DeliveryDocument>;
+  u: UpdateFilter<DeliveryDocument>;
+  hint: typeof byId.hint;
+}
 
 /** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
 const keptAttempts = 200;
@@ -57,6 +64,22 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     user: { $in: usersOf(held) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
+
+  /**
+   * Returns how many matched. As a plain command: the driver's retryable writes cost a session record per statement. A repeated
+   * update matches nothing, because the first one took the lease away.
+   */
+  async function updateAll(updates: Update[], ordered: boolean): Promise<number> {
+    const { n, writeErrors, writeConcernError } = await db.command({
+      update: deliveries.collectionName,
+      updates,
+      ordered,
+      writeConcern: { w: "majority", wtimeout: clientOptions.wtimeoutMS },
+    });
+    const failed = writeErrors?.[0] ?? writeConcernError;
+    if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
+    return n;
+  }
 
   /** A conditional update, in which the loser of a race matches nothing, and a read by token of what was won. */
   async function take(
@@ -183,7 +206,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           ...(decision && { decisions: { $each: [storedDecision(decision)], $slice: -keptDecisions } }),
         },
       });
-      const operations = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+      const ends = settlements.map((one): Update => {
         const { state, due, reason, detail } = one;
         const { set, ...update } = history(one);
         const $set = {
@@ -201,24 +224,23 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
           state: "sending" as const,
           ...(state === "pending" && { recalledAt: { $exists: false } }),
         };
-        return { updateOne: { filter, update: { $set, ...update }, ...byId } };
+        return { q: filter, u: { $set, ...update }, ...byId };
       });
-      const { matchedCount } = await deliveries.bulkWrite(operations, { ordered: false });
-      if (matchedCount === settlements.length) return { lost: 0 };
+      const ended = await updateAll(ends, false);
+      if (ended === settlements.length) return { lost: 0 };
 
-      const recalled = settlements.flatMap((one): AnyBulkWriteOperation<DeliveryDocument>[] => {
+      const recalled = settlements.flatMap((one): Update[] => {
         if (one.state !== "pending") return [];
         const { set, ...update } = history(one);
         const filter = { ...held(one), state: "sending" as const, recalledAt: { $exists: true } };
         const end = { state: "recalled" as const, updatedAt: new Date(now), expireAt: expireAt(now) };
-        return [{ updateOne: { filter, update: { $set: { ...set, ...end }, ...update }, ...byId } }];
+        return [{ q: filter, u: { $set: { ...set, ...end }, ...update }, ...byId }];
       });
-      const overtaken = settlements.map((one): AnyBulkWriteOperation<DeliveryDocument> => {
+      const overtaken = settlements.map((one): Update => {
         const { set, ...update } = history(one);
-        return { updateOne: { filter: held(one), update: { $set: set, ...update }, ...byId } };
+        return { q: held(one), u: { $set: set, ...update }, ...byId };
       });
-      const late = await deliveries.bulkWrite([...recalled, ...overtaken]);
-      return { lost: settlements.length - matchedCount - late.matchedCount };
+      return { lost: settlements.length - ended - (await updateAll([...recalled, ...overtaken], true)) };
     },
 
     /** Marks that a send begins. False when the lease was lost. */

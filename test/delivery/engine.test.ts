@@ -2,7 +2,7 @@ import { ObjectId } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { newId } from "../../src/store/ids.ts";
-import { freshDatabase } from "../support/database.ts";
+import { failCommands, freshDatabase } from "../support/database.ts";
 import { addUser } from "../support/provider-deliveries.ts";
 import { eventually, startService } from "../support/service.ts";
 import { startSmtp } from "../support/smtp.ts";
@@ -41,3 +41,43 @@ test("tries one of several claimed mails to a bad address and skips the rest", a
   ]);
   expect(asked).toBe(1);
 });
+
+const lostAnswers: Array<[string, object]> = [
+  ["a connection closed before the update", { closeConnection: true }],
+  ["a primary stepping down", { errorCode: 189 }],
+  [
+    "an update that is applied but not confirmed",
+    { writeConcernError: { code: 64, errmsg: "waiting for replication" } },
+  ],
+];
+test.each(lostAnswers)(
+  "an outcome is stored once after %s, and the mail is sent once",
+  async (_name, data) => {
+    const sink = await startSmtp({});
+    onTestFinished(() => sink.close());
+    const { url } = await startService({ DB_URI: database.uri, ...sink.variables });
+    const user = await addUser(database, { email: "someone@users.example" });
+    const namespace = deliveriesOf(database.db).namespace;
+    const restore = await failCommands(
+      database.client,
+      { times: 2 },
+      { failCommands: ["update"], namespace, ...data },
+    );
+    onTestFinished(restore);
+
+    const created = await fetch(`${url}/v1/notifications`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ type: "new_login", recipients: [user] }),
+    });
+    expect(created.status).toBe(201);
+
+    const stored = await eventually(
+      () => deliveriesOf(database.db).findOne({ user: new ObjectId(user), state: "sent" }),
+      "the outcome is stored",
+    );
+    expect(stored).toMatchObject({ tries: 1, attempts: [{ outcome: "sent" }] });
+    expect(stored.lease).toBeUndefined();
+    expect(sink.mails).toHaveLength(1);
+  },
+);

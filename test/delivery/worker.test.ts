@@ -359,7 +359,7 @@ test("a process suspended for two leases drops what it had not begun, and its la
   expect(calls.lost).toBe(3);
   expect(states()).toEqual({ sending: 9 });
   expect([...entries.values()].every((entry) => entry.token === "next")).toBe(true);
-  expect(stopped.lines).toContain("late outcomes refused: another worker holds the leases");
+  expect(stopped.lines.join("\n")).toContain("late outcomes refused: another worker holds the leases");
   await stopped.stop(0);
 });
 
