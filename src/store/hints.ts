@@ -49,7 +49,8 @@ export function createHints(db: Db, serverNow: () => number) {
 
   async function insert(lists: Array<number[] | null>): Promise<void> {
     const hints = lists.map((users) => ({ _id: new ObjectId(newIdAt(serverNow())), from, users }));
-    await hintsOf(db).insertMany(hints, { writeConcern: { w: 1 } });
+    // As a plain command: a retryable write costs a session record, and creates 5 % of their rate (measured).
+    await db.command({ insert: hintsOf(db).collectionName, documents: hints, writeConcern: { w: 1 } });
   }
 
   return {
