@@ -39,8 +39,8 @@ export function prepareErrorReply(
 ): BelfryError {
   const shown = publicError(error);
   if (shown.status >= 500)
-    request.log.error({ err: shown.cause ?? shown, code: shown.code }, "request failed");
-  else request.log.debug({ code: shown.code }, "request refused");
+    request.log.error({ reqId: request.id, err: shown.cause ?? shown, code: shown.code }, "request failed");
+  else request.log.debug({ reqId: request.id, code: shown.code }, "request refused");
   const wait = retryAfterSeconds(shown);
   if (wait !== undefined) reply.header("retry-after", wait);
   if (shown.status === 401) reply.header("www-authenticate", "Bearer");

@@ -72,8 +72,9 @@ test.each(lostAnswers)(
     });
     expect(created.status).toBe(201);
 
+    const sent = { user: new ObjectId(user), state: "sent" as const };
     const stored = await eventually(
-      () => deliveriesOf(database.db).findOne({ user: new ObjectId(user), state: "sent" }),
+      async () => (await deliveriesOf(database.db).findOne(sent)) ?? undefined,
       "the outcome is stored",
     );
     expect(stored).toMatchObject({ tries: 1, attempts: [{ outcome: "sent" }] });

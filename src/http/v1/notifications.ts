@@ -157,7 +157,7 @@ export function notificationRoutes(
       const defect = failed.find((one) => one.status >= 500);
       if (defect)
         request.log.error(
-          { err: defect.cause ?? defect, code: defect.code },
+          { reqId: request.id, err: defect.cause ?? defect, code: defect.code },
           "some notifications were not stored",
         );
       return reply.code(first ? 207 : 201).send({ notifications: outcomes.map(onWire) });
