@@ -23,7 +23,7 @@ import { setUp } from "./stage.ts";
 import { measureMemory, measureStarts } from "./start.ts";
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
-const rounds = 3;
+const rounds = 5;
 const warmSeconds = 1;
 /** How long the whole run may wait for other programs; used up, disturbed steps stay as they are. */
 let patienceMs = 60_000;

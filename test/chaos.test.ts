@@ -144,14 +144,13 @@ test("loses nothing acknowledged when the primary is killed, and recovers within
 });
 
 // Five kills and a cluster to start: it belongs to the suites on a cluster.
-test.runIf(inject("isSharded"))(
-  "loses nothing acknowledged when shards' primaries, routers and config servers of a cluster are killed",
-  { timeout: limitMs },
-  async () => {
+if (inject("isSharded"))
+  test("loses nothing acknowledged when shards' primaries, routers and config servers of a cluster are killed", {
+    timeout: limitMs,
+  }, async () => {
     const result = await quick("cluster");
     expect(result.faults).toHaveLength(5);
-  },
-);
+  });
 
 test("devices show the stored inbox after lost connections and killed instances", {
   timeout: limitMs,
