@@ -80,5 +80,7 @@ test.each(lostAnswers)(
     expect(stored).toMatchObject({ tries: 1, attempts: [{ outcome: "sent" }] });
     expect(stored.lease).toBeUndefined();
     expect(sink.mails).toHaveLength(1);
+    const injected = { configureFailPoint: "failCommand", mode: "off" };
+    expect((await database.client.db("admin").command(injected)).count).toBeGreaterThan(0);
   },
 );
