@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { simpleParser } from "mailparser";
 import MailComposer from "nodemailer/lib/mail-composer";
+import MimeNode from "nodemailer/lib/mime-node";
 import { expect, test } from "vitest";
 import { composed, type Mail, mimeOf } from "../../src/channels/email/mime.ts";
 
@@ -76,8 +77,9 @@ test("a message says what it says when nodemailer composes it and writes it", as
         to: fc.constantFrom("anna@example.com", "anna@müller.example", "Anna.B+c@EXAMPLE.com"),
         replyTo: fc.option(fc.constant({ address: "help@example.com", name: "" }), { nil: undefined }),
         listHeader: fc.string({ unit: "grapheme-ascii", maxLength: 300 }),
+        headerName: fc.constantFrom("x-campaign", "X-CAMPAIGN", "list-id", "x-otp-token", "Feedback-id"),
       }),
-      async ({ name, to, listHeader, ...rest }) => {
+      async ({ name, to, listHeader, headerName, ...rest }) => {
         // nodemailer names no charset for a message without a text.
         fc.pre(rest.text !== "" || Boolean(rest.html));
         await expectSame({
@@ -85,12 +87,24 @@ test("a message says what it says when nodemailer composes it and writes it", as
           ...rest,
           from: { ...mail.from, name },
           to: { address: to, name: "" },
-          headers: { ...mail.headers, "List-Unsubscribe": listHeader },
+          headers: { ...mail.headers, "List-Unsubscribe": listHeader, [headerName]: "spring" },
         });
       },
     ),
     { numRuns: 300 },
   );
+});
+
+test("nodemailer asks its nodes how to spell a header's name, so a kept answer is used", () => {
+  const asked: string[] = [];
+  class Asked extends MimeNode {
+    _normalizeHeaderKey(name: string): string {
+      asked.push(name);
+      return name;
+    }
+  }
+  new Asked("text/plain").setHeader({ Subject: "Hello" }).buildHeaders();
+  expect(asked).toContain("Subject");
 });
 
 test("a long message says what it says when nodemailer composes it and writes it", async () => {
