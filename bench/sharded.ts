@@ -2,17 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient, ObjectId } from "mongodb";
-import { createClaims } from "../src/store/claims.ts";
-import { newId } from "../src/store/ids.ts";
 import { prepareCollections } from "../src/store/indexes.ts";
 import { shardSteps } from "../src/store/shard.ts";
 import { type Cluster, startCluster } from "../test/support/cluster.ts";
-import { newDelivery, userId } from "./data.ts";
 import { median, percentile } from "./figures.ts";
 import { inCrowd } from "./live/crowd.ts";
 import { create } from "./live/writer.ts";
-import { cpuSeconds } from "./machine.ts";
 import { startService, stopServices } from "./service.ts";
+import { measureClaims, type ShardedBench } from "./sharded-claims.ts";
 import { inWords, type Step, writeReport } from "./sharded-report.ts";
 
 /** `BENCH_ONLY=live` takes the parts whose names contain it. Only a whole run is written. */
@@ -20,7 +17,6 @@ const only = process.env.BENCH_ONLY;
 const wanted = (part: string) => only === undefined || part.includes(only);
 
 const users = 500;
-const deliveries = 4_000;
 const folder = mkdtempSync(join(tmpdir(), "belfry-sharded-"));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const steps: Step[] = [];
@@ -29,63 +25,38 @@ const note = (step: Step) => {
   say(inWords(step).join("  "));
 };
 
+const clusters: ShardedBench[] = [];
 try {
-  for (const shards of [1, 2, 4]) {
-    const cluster = await startCluster({ shards: Array.from({ length: shards }, () => 1) });
-    try {
-      const client = new MongoClient(cluster.uri);
-      const db = client.db("bench");
-      for (const { run } of await shardSteps(db)) await run();
-      await prepareCollections(db);
-      if (wanted("transactions") && shards === 2) await measureTransactions(client);
-      if (wanted("claims")) await measureClaims(client, cluster, shards);
-      if (wanted("creates") && shards < 4) await measureCreates(cluster, shards);
-      if (wanted("live") && shards === 2) await measureLive(cluster);
-      await client.close();
-    } finally {
-      await stopServices();
-      await cluster.close();
-    }
-  }
+  for (const shards of [1, 2, 4]) clusters.push(await open(shards));
+  if (wanted("claims")) for (const step of await measureClaims(clusters, say)) note(step);
+  const [one, two] = clusters as [ShardedBench, ShardedBench];
+  await clusters.pop()?.close();
+  if (wanted("creates")) for (const each of [one, two]) await measureCreates(each);
+  await one.close();
+  if (wanted("transactions")) await measureTransactions(two.client);
+  if (wanted("live")) await measureLive(two.cluster);
   if (only === undefined) for (const file of writeReport(steps)) say(`wrote ${file}`);
 } finally {
+  await stopServices();
+  for (const each of clusters) await each.close();
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** A backlog, claimed and settled by four workers; the first claims warm up. */
-async function measureClaims(client: MongoClient, cluster: Cluster, shards: number): Promise<void> {
-  const claims = createClaims(client.db("bench"), "email", 90);
-  const collection = client.db("bench").collection("deliveries");
-  const batch = 50;
-  const fill = async (count: number) => {
-    const made = Array.from({ length: count }, (_, n) => newDelivery(userId(n % 10_000), newId()));
-    await collection.insertMany(made);
+async function open(shards: number): Promise<ShardedBench> {
+  const cluster = await startCluster({ shards: Array.from({ length: shards }, () => 1) });
+  const client = new MongoClient(cluster.uri);
+  const db = client.db("bench");
+  for (const { run } of await shardSteps(db)) await run();
+  await prepareCollections(db);
+  const close = async () => {
+    await client.close();
+    await cluster.close();
   };
-  const drain = () =>
-    Promise.all(
-      Array.from({ length: 4 }, async () => {
-        for (;;) {
-          const lease = { token: newId(), until: Date.now() + 60_000 };
-          const held = await claims.claim(batch, lease, Date.now() + 1_000);
-          if (held.length === 0) return;
-          const sent = held.map((delivery) => ({ delivery, state: "sent" as const, tries: 1, attempts: [] }));
-          await claims.settle(sent, Date.now());
-        }
-      }),
-    );
-  await fill(1_000);
-  await drain();
-  await fill(deliveries);
-  const before = cluster.pids().reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const began = performance.now();
-  await drain();
-  const ms = (performance.now() - began) / deliveries;
-  const cpu = (cluster.pids().reduce((sum, pid) => sum + cpuSeconds(pid), 0) - before) / deliveries;
-  note({ name: "claim and settle, per delivery", shards, ms, cpuMs: cpu * 1_000 });
+  return { shards, cluster, client, close };
 }
 
 /** Creates with a mail: one after the other, and 64 at once. */
-async function measureCreates(cluster: Cluster, shards: number): Promise<void> {
+async function measureCreates({ cluster, shards }: ShardedBench): Promise<void> {
   const variables = { DB_URI: `${cluster.uri}bench`, ROLES: "api", EMAIL: "user@receiver.example" };
   const service = await startService(variables, folder);
   const one = (n: number) => create(service.url, n % 10_000, { n }, "new_login");
@@ -189,9 +160,12 @@ async function measureLive(cluster: Cluster): Promise<void> {
     far: far.pid,
     ...Object.fromEntries(cluster.pids().map((pid, at) => [`server ${at}`, pid])),
   };
-  for (const rate of [5, 250, 500, 1_000]) {
-    const task = { target, rate, seconds: rate < 100 ? 15 : 6, users };
-    const { figures, cpu } = await inCrowd("latency", task, pids);
+  const atRate = (rate: number, seconds: number) =>
+    inCrowd("latency", { target, rate, seconds, users }, pids);
+  // Warms up, and lasts until the services have given back the memory of their start.
+  await atRate(100, 5);
+  for (const rate of [5, 100, 250, 1_000]) {
+    const { figures, cpu } = await atRate(rate, Math.max(6, 150 / rate));
     const spent = Object.entries(cpu).reduce(
       (sum, [name, percent]) => (name === "others" ? sum : sum + percent),
       0,
