@@ -20,7 +20,7 @@ import { startSink } from "./sink.ts";
 import { setUp } from "./stage.ts";
 
 const backlog = Number(process.env.BENCH_BACKLOG ?? 10_000);
-const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 /** `BENCH_ONLY=mongodb` runs the cases whose names contain it, prints, and writes nothing. */
 const only = process.env.BENCH_ONLY;
 /** A folder that the workers write CPU profiles to. */
