@@ -32,7 +32,7 @@ try {
   const [one, two] = clusters as [ShardedBench, ShardedBench];
   await clusters.pop()?.close();
   if (wanted("creates")) for (const each of [one, two]) await measureCreates(each);
-  await one.close();
+  await clusters.shift()?.close();
   if (wanted("transactions")) await measureTransactions(two.client);
   if (wanted("live")) await measureLive(two.cluster);
   if (only === undefined) for (const file of writeReport(steps)) say(`wrote ${file}`);

@@ -17,8 +17,8 @@ export interface Results {
   /** Scenarios that ended before they could be judged. */
   broken: string[];
   scenarios: Result[];
-  /** The scenario about devices. */
-  live?: LiveResult;
+  /** The scenarios about devices. */
+  live: LiveResult[];
 }
 
 export function results(run: {
@@ -38,15 +38,16 @@ export function results(run: {
     ...(run.skipped !== undefined && { withoutBroker: run.skipped }),
     broken: run.broken,
     scenarios,
-    ...(live && { live }),
+    live,
   };
 }
 
 const isLive = (one: Result | LiveResult): one is LiveResult => "devices" in one;
 
-function apart(played: Array<Result | LiveResult>): { scenarios: Result[]; live: LiveResult | undefined } {
-  return { scenarios: played.filter((one): one is Result => !isLive(one)), live: played.find(isLive) };
-}
+const apart = (played: Array<Result | LiveResult>) => ({
+  scenarios: played.filter((one): one is Result => !isLive(one)),
+  live: played.filter(isLive),
+});
 
 const heads = [
   "",
@@ -115,7 +116,7 @@ export function table(played: Array<Result | LiveResult>): string {
   const { scenarios, live } = apart(played);
   return [
     ...(scenarios.length > 0 ? [columns([heads, ...scenarios.map(cells)])] : []),
-    ...(live ? [columns([liveHeads, liveCells(live)])] : []),
+    ...(live.length > 0 ? [columns([liveHeads, ...live.map(liveCells)])] : []),
   ].join("\n\n");
 }
 
@@ -156,18 +157,19 @@ ${markdown(results)}`,
 }
 
 function together({ scenarios, live }: Results, file: string): Pick<Results, "scenarios" | "live"> {
-  if (!existsSync(file)) return { scenarios };
+  if (!existsSync(file)) return { scenarios, live };
   const before: Results = JSON.parse(readFileSync(file, "utf8"));
-  const kept = before.scenarios.map((old) => scenarios.find((one) => one.scenario === old.scenario) ?? old);
-  return {
-    scenarios: [...kept, ...scenarios.filter((one) => !kept.includes(one))],
-    ...(before.live && !live && { live: before.live }),
-  };
+  return { scenarios: newest(before.scenarios, scenarios), live: newest(before.live, live) };
+}
+
+function newest<Played extends Verdict>(before: Played[], now: Played[]): Played[] {
+  const kept = before.map((old) => now.find((one) => one.scenario === old.scenario) ?? old);
+  return [...kept, ...now.filter((one) => !kept.includes(one))];
 }
 
 function markdown(results: Results): string {
   const { scenarios, live, withoutBroker, broken } = results;
-  const all: Verdict[] = [...scenarios, ...(live ? [live] : [])];
+  const all: Verdict[] = [...scenarios, ...live];
   const sum = (of: (one: Result) => number) => scenarios.reduce((all, one) => all + of(one), 0);
   const problems = all.flatMap((one) => one.problems.map((text) => `${one.scenario}: ${text}`));
   const left = [
@@ -181,7 +183,7 @@ In all ${sum((one) => one.acknowledged)} creates acknowledged and ${sum((one) =>
 ${left.map((text) => `\n- ${text}`).join("")}
 
 ${markdownTable([heads, ...scenarios.map(cells)])}
-${live ? `\n${markdownTable([liveHeads, liveCells(live)])}\n` : ""}
+${live.length > 0 ? `\n${markdownTable([liveHeads, ...live.map(liveCells)])}\n` : ""}
 ![Creates acknowledged and mails sent over time, with the faults](../../chaos/results/reliability.svg)
 
 ${all.map((one) => `- **${one.scenario}**: ${[`${one.played}.`, `${one.took} s, seed ${one.seed}.`, ...one.notes].join(" ")}`).join("\n")}

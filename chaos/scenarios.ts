@@ -1,6 +1,7 @@
 import { broker } from "./scenarios/broker.ts";
 import { calm } from "./scenarios/calm.ts";
 import { cluster } from "./scenarios/cluster.ts";
+import { clusterLive } from "./scenarios/cluster-live.ts";
 import { broadcasts, schedules } from "./scenarios/crowds.ts";
 import { databaseErrors } from "./scenarios/database-errors.ts";
 import { freezes } from "./scenarios/freezes.ts";
@@ -63,6 +64,29 @@ export const scenarios = {
     live,
     { changes: 10_000, perSecond: 150, drops: 500, kills: 10, users: 8, each: 7 },
     { changes: 400, perSecond: 200, drops: 30, kills: 1, users: 3, each: 4 },
+  ),
+  "cluster-live": both(
+    clusterLive,
+    {
+      changes: 10_000,
+      perSecond: 100,
+      drops: 300,
+      kills: 5,
+      users: 8,
+      each: 7,
+      electionMs: 10_000,
+      pauseMs: 3_000,
+    },
+    {
+      changes: 400,
+      perSecond: 50,
+      drops: 30,
+      kills: 1,
+      users: 3,
+      each: 4,
+      electionMs: 1_000,
+      pauseMs: 1_000,
+    },
   ),
 } satisfies Record<string, Record<Form, Played>>;
 

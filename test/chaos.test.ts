@@ -39,7 +39,7 @@ afterAll(async () => {
   rmSync(place.folder, { recursive: true, force: true });
 });
 
-async function quick(name: Exclude<ScenarioName, "live">): Promise<Result> {
+async function quick(name: Exclude<ScenarioName, "live" | "cluster-live">): Promise<Result> {
   const result = await scenarios[name].quick(place);
   const { acknowledged, unanswered, refused, lost, duplicates, duplicatesAllowed, problems, played } = result;
   process.stdout.write(
@@ -143,14 +143,24 @@ test("loses nothing acknowledged when the primary is killed, and recovers within
   expect(result.slowestMs).toBeLessThan(20_000);
 });
 
-// Five kills and a cluster to start: it belongs to the suites on a cluster.
-if (inject("isSharded"))
+// Kills and a cluster to start: they belong to the suites on a cluster.
+if (inject("isSharded")) {
   test("loses nothing acknowledged when shards' primaries, routers and config servers of a cluster are killed", {
     timeout: limitMs,
   }, async () => {
     const result = await quick("cluster");
     expect(result.faults).toHaveLength(5);
   });
+
+  test("devices show the stored inbox after shards' primaries, routers and config servers of a cluster are killed", {
+    timeout: limitMs,
+  }, async () => {
+    const result = await scenarios["cluster-live"].quick(place);
+    process.stdout.write(`cluster-live: ${result.played}; ${result.notes.join(" ")}\n`);
+    expect(result).toMatchObject({ kills: 1, resyncs: 0, gaps: 0, different: 0, problems: [] });
+    expect(result.notes[0]).toMatch(/^([3-9]|\d\d+) kills of a shard's primary/);
+  });
+}
 
 test("devices show the stored inbox after lost connections and killed instances", {
   timeout: limitMs,

@@ -41,6 +41,13 @@ export interface LiveOptions {
   each: number;
 }
 
+/** Where the scenario is played with other faults of the servers than failing reads and lost hints. */
+export interface OtherServers {
+  scenario: string;
+  /** Breaks servers until it is over, and says how. */
+  breakThem: (isOver: () => boolean) => Promise<string>;
+}
+
 const instances = 2;
 /** So low that inboxes are trimmed, so high that a list has pages. */
 const inboxLimit = 60;
@@ -51,7 +58,7 @@ const patienceSeconds = 60;
  * instance; instances are killed, MongoDB fails, and hints are lost. In the end each device shows what
  * the inbox holds.
  */
-export async function live(place: Place, options: LiveOptions): Promise<LiveResult> {
+export async function live(place: Place, options: LiveOptions, servers?: OtherServers): Promise<LiveResult> {
   const { changes, perSecond, each } = options;
   const name = `chaos_${randomBytes(6).toString("hex")}`;
   // A server that only claims to step down tells the driver so at the next heartbeat alone, by default after 10 s.
@@ -65,7 +72,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
   const devices: Device[] = [];
   const began = Date.now();
   let load: InboxUsers | undefined;
-  let breaking: ReturnType<typeof breakDatabase> | undefined;
+  let breaking: Promise<string> | undefined;
   let over = false;
   try {
     await Promise.all([fleet.add("api", instances), workers.add("worker", 1)]);
@@ -90,14 +97,14 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
       changes,
       perSecond,
     });
-    breaking = breakDatabase(load);
+    breaking = servers ? servers.breakThem(() => over) : breakDatabase(load);
     const kills = await playAlong(
       load,
       devices.filter((one) => !strays.includes(one)),
     );
     await load.done;
     over = true;
-    const failed = await breaking;
+    const broken = await breaking;
     for (const one of strays) one.comeBack();
 
     let different = await compare(fleet.urls()[0] as string, devices);
@@ -110,13 +117,13 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
     const sum = (of: keyof Device["counts"]) => devices.reduce((all, one) => all + one.counts[of], 0);
     const resyncs = sum("resyncs");
     return {
-      scenario: "live",
+      scenario: servers?.scenario ?? "live",
       playedAt: new Date(began).toISOString(),
       seed: place.seed,
       played: `${load.made()} changes, at most ${perSecond} a second, of ${users.length} inboxes with ${each} devices each, ${instances} instances, 1 worker: ${sum("drops")} sockets destroyed, ${kills} kills of an instance`,
       took: Math.ceil((Date.now() - began) / 1_000),
       notes: [
-        `MongoDB failed ${failed.reads} reads and said ${failed.lost} times that an instance fell behind the hints.`,
+        broken,
         `One device of each user was away from the first change to the last: they alone may have to read their lists anew.`,
       ],
       problems: [
@@ -191,7 +198,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
   }
 
   /** Reads fail now and then; half way hints are lost. */
-  async function breakDatabase(load: InboxUsers): Promise<{ reads: number; lost: number }> {
+  async function breakDatabase(load: InboxUsers): Promise<string> {
     const task = {
       commands: ["find", "aggregate", "getMore"],
       failures: readFailures,
@@ -201,7 +208,7 @@ export async function live(place: Place, options: LiveOptions): Promise<LiveResu
     const before = await failNowAndThen(place.mongoUri, { ...task, until: half });
     const lost = await loseHints(place.mongoUri, name);
     const after = await failNowAndThen(place.mongoUri, { ...task, until: () => over });
-    return { reads: before + after, lost };
+    return `MongoDB failed ${before + after} reads and said ${lost} times that an instance fell behind the hints.`;
   }
 }
 
