@@ -49,7 +49,7 @@ const cpuMsOf = ({ costs }: ClaimStep) => median(costs.map(({ cpuMs }) => cpuMs)
 /** A claim and its outcomes: read the candidates, update them, read what was won, and store the outcomes. */
 const commandsOfClaim = 4;
 
-/** What the commands alone, with nothing in them, make of a claim of 50. */
+/** The cost that the commands of a claim have on more shards even with nothing in them. */
 function limitOfClaims(steps: Step[]): string {
   const cost = (name: ClaimStep["name"], shards: number) =>
     claimsOf(steps, name)
