@@ -162,7 +162,7 @@ async function measureLive(cluster: Cluster): Promise<void> {
   };
   const atRate = (rate: number, seconds: number) =>
     inCrowd("latency", { target, rate, seconds, users }, pids);
-  // Warms up, and lasts until the services have given back the memory of their start.
+  // The first seconds after a start are slower.
   await atRate(100, 5);
   for (const rate of [5, 100, 250, 1_000]) {
     const { figures, cpu } = await atRate(rate, Math.max(6, 150 / rate));
