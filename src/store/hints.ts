@@ -1,4 +1,5 @@
 import { type Collection, type Db, ObjectId } from "mongodb";
+import { pause } from "../lib/backoff.ts";
 import { userHash } from "../model/user-id.ts";
 import { newId, newIdAt } from "./ids.ts";
 
@@ -17,6 +18,12 @@ export const hintBytes = 16 * 1024 * 1024;
 export const hintsOf = (db: Db): Collection<Hint> => db.collection("hints");
 
 const usersOfHint = 1_000;
+/**
+ * The pause after a hint, for each of its users. So at 100 changes a second hardly any of them waits, and at 1,000 the hints
+ * are few and large. One for each of 200 commits a second made creates slower (decision 027).
+ */
+const pauseMsPerUser = 2;
+const longestPauseMs = 12;
 /** More than this are "anyone". MongoDB is too slow then, and a list of them would only take memory. */
 const mostWaiting = 20_000;
 
@@ -26,13 +33,13 @@ const mostWaiting = 20_000;
  * `hints` is a capped collection, which any kind of deployment can follow. Through mongos a change stream reports a change
  * after up to 10 s, because it waits for idle shards; a hint takes milliseconds (decision 021).
  */
-export function createHints(db: Db, serverNow: () => number) {
+export function createHints(db: Db, serverNow: () => number, sleep: (ms: number) => Promise<void> = pause) {
   const from = newId();
   const waiting = new Set<number>();
   let isAnyone = false;
   let writing: Promise<void> | undefined;
 
-  /** One insert at a time; the next one takes what has come meanwhile. */
+  /** The first one begins at once. The next one takes what has come until the pause ends. */
   async function write(): Promise<void> {
     while (waiting.size > 0) {
       const users = [...waiting];
@@ -43,6 +50,7 @@ export function createHints(db: Db, serverNow: () => number) {
         users.slice(part * usersOfHint, (part + 1) * usersOfHint),
       );
       await insert(isTooMany ? [null] : parts).catch(() => {});
+      await sleep(Math.min(longestPauseMs, users.length * pauseMsPerUser));
     }
     writing = undefined;
   }

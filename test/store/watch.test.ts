@@ -103,6 +103,29 @@ test("users who changed while one hint was written share the next", async () => 
   );
 });
 
+test("the more users a hint has, the longer the next one gathers others: 2 ms for each, 12 ms at most", async () => {
+  const pauses: number[] = [];
+  let end = () => {};
+  const sleep = (ms: number) => {
+    pauses.push(ms);
+    return new Promise<void>((resolve) => {
+      end = resolve;
+    });
+  };
+  const { tell, written } = createHints(db, Date.now, sleep);
+  const paused = (times: number) => eventually(() => pauses.length === times, `pauses ${times} times`);
+  tell(["alex"]);
+  await paused(1);
+  for (let n = 0; n < 7; n++) tell([`user ${n}`]);
+  expect(await hintsOf(db).countDocuments()).toBe(1);
+  end();
+  await paused(2);
+  end();
+  await written();
+  expect(pauses).toEqual([2, 12]);
+  expect((await hintsOf(db).find().toArray()).map(({ users }) => users?.length)).toEqual([1, 7]);
+});
+
 test("too many users for a hint are anyone", async () => {
   const { open, told } = follow();
   await open();
