@@ -7,10 +7,13 @@ import { plot } from "./plot.ts";
 import type { Facts } from "./stage.ts";
 import type { Memory, StartTimes } from "./start.ts";
 
+/** 32 deliveries in progress, or as many as the name says. */
+export type SendingStep = `new_login ${32 | 128} sending${"" | ", 128 in progress"}`;
+
 export type StepName =
   | `reference ${"create" | "login" | "sending" | "list"}`
-  | `new_message ${32 | 128}`
-  | `new_login ${32 | 128}${"" | " sending" | " sending until sent"}`
+  | `${"" | "relay "}${"new_message" | "new_login"} ${32 | 128}`
+  | `${SendingStep}${"" | " until sent"}`
   | `list ${32 | 128}`;
 
 export interface Step extends Load {
@@ -66,6 +69,21 @@ const comparisons: Array<{ what: string; step: StepName; reference: StepName; at
       ...(connections === 128 && { atLeast: 3 }),
     },
   ]),
+  {
+    what: "sending, 128 in progress",
+    step: "new_login 128 sending, 128 in progress",
+    reference: "reference login",
+  },
+  {
+    what: "until sent, 128 in progress",
+    step: "new_login 128 sending, 128 in progress until sent",
+    reference: "reference sending",
+  },
+  ...(["new_message", "new_login"] as const).map((operation) => ({
+    what: `bare relay: ${operation}, 128`,
+    step: `relay ${operation} 128` as const,
+    reference: operation === "new_login" ? ("reference login" as const) : ("reference create" as const),
+  })),
   { what: "list, 32 connections", step: "list 32", reference: "reference list", atLeast: 1 },
   { what: "list, 128 connections", step: "list 128", reference: "reference list", atLeast: 1 },
 ];
@@ -263,7 +281,7 @@ ${row(["step", "a second", "p50", "p99", "failed", "belfry", "mongod", "client",
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ${stepRows.join("\n")}
 
-${limits(results, verdicts)}- Deliveries not yet sent at the end of a *sending* step: ${backlog.map((one) => `${one.backlog} (${one.name.split(" ")[1]})`).join(", ")}.
+${limits(results, verdicts)}- Deliveries not yet sent at the end of a *sending* step: ${backlog.map((one) => `${one.backlog} (${one.name.replace("new_login ", "").replace(" sending", "")})`).join(", ")}.
 - Oplog bytes of a create at an inbox of 100 (${oplog.creates} creates): Belfry ${oplog.belfry}, plain append ${oplog.append}, reference ${oplog.sliced}.
 - Ready: ${seconds(starts.withMongo)} with MongoDB there; managed ${seconds(starts.managedFirst)} at first, ${seconds(starts.managedAgain)} later.
 - Resident memory of the service, idle and after 200 requests: ${memory.withMongo.idle} and ${memory.withMongo.used} MB with MongoDB there, ${memory.managed.idle} and ${memory.managed.used} MB with the managed one (mongod itself not counted).

@@ -6,6 +6,7 @@ import { type Load, load, needWrk, type Operation } from "./load.ts";
 import { watchCpu } from "./machine.ts";
 import { measureOplog } from "./oplog.ts";
 import { type ReferenceKind, startReference } from "./reference.ts";
+import { startRelay } from "./relay.ts";
 import {
   calmness,
   calmPercent,
@@ -13,6 +14,7 @@ import {
   judge,
   others,
   type Results,
+  type SendingStep,
   type Step,
   type StepName,
   table,
@@ -33,6 +35,7 @@ const leastSeconds = 4;
 if (!(seconds >= 1)) throw new Error("BENCH_SECONDS must be a number of at least 1.");
 const { say, folder, mongod, client, uriOf, facts, strike } = await setUp("bench");
 let reference: ReturnType<typeof startReference> | undefined;
+let relay: Awaited<ReturnType<typeof startRelay>> | undefined;
 try {
   needWrk(say);
   const steps = await measureRates();
@@ -66,6 +69,7 @@ try {
   process.exitCode = 1;
 } finally {
   await reference?.stop();
+  await relay?.stop();
   await strike();
 }
 
@@ -77,8 +81,13 @@ async function measureRates(): Promise<Step[]> {
   await prepareCollections(plain);
   const api = await startService({ DB_URI: uriOf("bench_api"), ROLES: "api" }, folder);
   const whole = await startService({ DB_URI: uriOf("bench_whole") }, folder);
+  const wide = await startService({ DB_URI: uriOf("bench_wide"), DELIVERY_CONCURRENCY: "128" }, folder);
+  relay = await startRelay(uriOf("bench_relay"));
+  const bare = relay;
   const apiDb = client.db("bench_api");
   const wholeDb = client.db("bench_whole");
+  const wideDb = client.db("bench_wide");
+  const bareDb = client.db("bench_relay");
 
   const steps: Step[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -87,7 +96,13 @@ async function measureRates(): Promise<Step[]> {
         (reference as NonNullable<typeof reference>).run({ kind, database: db.databaseName, seconds: time });
       steps.push(await step(name, round, () => fill(db, inbox), run, { driver: reference?.pid ?? 0 }));
     };
-    const http = async (name: StepName, to: Service, db: Db, operation: Operation, connections: number) => {
+    const http = async (
+      name: StepName,
+      to: Pick<Service, "url" | "pid">,
+      db: Db,
+      operation: Operation,
+      connections: number,
+    ) => {
       const run = (time: number) => load(to.url, operation, connections, time);
       const prepare = () => fill(db, operation === "list" ? 20 : 10);
       const done = await step(name, round, prepare, run, { belfry: to.pid });
@@ -95,13 +110,13 @@ async function measureRates(): Promise<Step[]> {
     };
 
     /** The whole process. Its time ends when the last mail is stored; so nothing is still sent while the next step is measured. */
-    const sending = async (name: `new_login ${32 | 128} sending`, connections: number) => {
-      const deliveries = wholeDb.collection("deliveries");
+    const sending = async (name: SendingStep, connections: number, service = whole, db = wholeDb) => {
+      const deliveries = db.collection("deliveries");
       const open = { channel: "email", state: { $in: ["pending", "sending"] } };
-      await http(name, whole, wholeDb, "new_login", connections);
+      await http(name, service, db, "new_login", connections);
       const accepted = steps.at(-1) as Step;
       const began = performance.now();
-      const cpuSince = watchCpu({ belfry: whole.pid, mongod: mongod.pid });
+      const cpuSince = watchCpu({ belfry: service.pid, mongod: mongod.pid });
       accepted.backlog = await deliveries.countDocuments({ state: { $ne: "sent" } });
       // By index: to count them again and again took MongoDB a tenth of its time.
       while (await deliveries.findOne(open, { projection: { _id: 1 } })) await sleep(50);
@@ -118,18 +133,22 @@ async function measureRates(): Promise<Step[]> {
     await driver("reference create", "create", plain, 10);
     await http("new_message 32", api, apiDb, "new_message", 32);
     await http("new_message 128", api, apiDb, "new_message", 128);
+    await http("relay new_message 128", bare, bareDb, "new_message", 128);
     await driver("reference login", "login", plain, 10);
     await http("new_login 32", api, apiDb, "new_login", 32);
     await http("new_login 128", api, apiDb, "new_login", 128);
+    await http("relay new_login 128", bare, bareDb, "new_login", 128);
     await driver("reference sending", "sent", plain, 10);
     await sending("new_login 32 sending", 32);
     await sending("new_login 128 sending", 128);
+    await sending("new_login 128 sending, 128 in progress", 128, wide, wideDb);
     await driver("reference list", "list", apiDb, 20);
     await http("list 32", api, apiDb, "list", 32);
     await http("list 128", api, apiDb, "list", 128);
   }
   await api.stop();
   await whole.stop();
+  await wide.stop();
   return steps;
 }
 

@@ -165,7 +165,7 @@ async function measureLive(cluster: Cluster): Promise<void> {
   // The first seconds after a start are slower.
   await atRate(100, 5);
   for (const rate of [5, 100, 250, 1_000]) {
-    const { figures, cpu } = await atRate(rate, Math.max(6, 150 / rate));
+    const { figures, cpu } = await atRate(rate, Math.max(20, 150 / rate));
     const spent = Object.entries(cpu).reduce(
       (sum, [name, percent]) => (name === "others" ? sum : sum + percent),
       0,
