@@ -14,7 +14,7 @@ import { createTally } from "../src/store/tally.ts";
 
 /**
  * The least that a service around Belfry's commit can do: Node's own HTTP server reads the request, and the same two lanes store
- * it. It checks nothing, plans nothing, counts nothing and tells no other instance, so it shows what all of that costs.
+ * it. It checks nothing, has no metrics and tells no other instance, so it shows what all of that costs.
  */
 export async function startRelay(uri: string) {
   const child: ChildProcess = fork(fileURLToPath(import.meta.url), [uri]);
