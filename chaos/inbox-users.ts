@@ -83,7 +83,8 @@ export function startInboxUsers(options: {
     if (status === 503 || status === 207) {
       refused++;
       await pause(Number(headers.get("retry-after")) * 1_000);
-    } else if (status !== 200 && status !== 201) problems.push(`a change was answered with ${status}`);
+    } else if (status !== 200 && status !== 201)
+      problems.push(`a change was answered with ${status}: ${JSON.stringify(body)}`);
     else if (body.changed !== 0 && (!body.item || body.item.rev === body.rev)) made++;
   }
 

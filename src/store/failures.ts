@@ -7,28 +7,51 @@ export const duplicateKey = 11000;
 export const interrupted = 11601;
 
 /**
- * The statement is valid and can be retried: HostUnreachable, HostNotFound, MaxTimeMSExpired, WriteConcernTimeout,
- * NetworkTimeout, ShutdownInProgress, WriteConflict, PrimarySteppedDown, ExceededTimeLimit, SocketException,
- * NotWritablePrimary, InterruptedAtShutdown, Interrupted (a killed session), InterruptedDueToReplStateChange, and the
- * two NotPrimary… of secondaries.
+ * The statement is valid and can be retried: these codes tell that a server, its connections or the place of a document are
+ * changing, or that it has too much to do. MongoDB's `error_codes.yml` has most of them as network, interruption and
+ * retriable errors. Through a router some come without a label that says so.
  */
-export const unavailableCodes = new Set([
-  6,
-  7,
-  50,
-  64,
-  89,
-  91,
+export const unavailableCodes: ReadonlySet<number> = new Set([
+  6, // HostUnreachable
+  7, // HostNotFound
+  24, // LockTimeout
+  43, // CursorNotFound: the router that had it has ended
+  50, // MaxTimeMSExpired
+  64, // WriteConcernTimeout
+  89, // NetworkTimeout
+  90, // CallbackCanceled
+  91, // ShutdownInProgress
   writeConflict,
-  189,
-  262,
-  9001,
-  10107,
-  11600,
+  133, // FailedToSatisfyReadPreference: a shard has no primary
+  134, // ReadConcernMajorityNotAvailableYet
+  145, // PooledConnectionsDropped
+  150, // StaleEpoch
+  175, // QueryPlanKilled
+  189, // PrimarySteppedDown
+  202, // NetworkInterfaceExceededTimeLimit
+  237, // CursorKilled
+  249, // StaleDbVersion
+  251, // NoSuchTransaction
+  262, // ExceededTimeLimit
+  272, // MigrationConflict
+  279, // ClientDisconnect
+  281, // TransactionCoordinatorSteppingDown
+  282, // TransactionCoordinatorReachedAbortDecision
+  290, // TransactionExceededLifetimeLimitSeconds
+  355, // InterruptedDueToStorageChange
+  365, // TemporarilyUnavailable
+  402, // ResourceExhausted
+  407, // PooledConnectionAcquisitionExceededTimeLimit
+  433, // AdmissionQueueOverflow
+  449, // RateLimitExceeded
+  9001, // SocketException
+  10107, // NotWritablePrimary
+  11600, // InterruptedAtShutdown
   interrupted,
-  11602,
-  13435,
-  13436,
+  11602, // InterruptedDueToReplStateChange
+  13388, // StaleConfig
+  13435, // NotPrimaryNoSecondaryOk
+  13436, // NotPrimaryOrSecondary
 ]);
 
 /** Whether the server rejected the statement itself, so that a retry cannot help. */

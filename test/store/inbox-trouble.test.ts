@@ -101,32 +101,36 @@ test("a change that waits long for the majority is made once and answered normal
   expect(await inbox.list("slow")).toMatchObject({ rev: 3, unread: 0, unseen: 0, total: 1 });
 });
 
-test("rejects with database_unavailable while the database does not answer, and works again afterwards", async () => {
+test.each([
+  ["the server shuts down", 91],
+  ["a shard has no primary", 133],
+  ["a router waits for a shard in vain", 202],
+  ["a router's cursor is gone", 43],
+])("rejects with database_unavailable while %s, and works again afterwards", async (_, errorCode) => {
   const inbox = openInboxes(db, 10);
-  const [id] = (await inbox.notify("trouble")) as [string];
+  const user = `trouble ${errorCode}`;
+  const [id] = (await inbox.notify(user)) as [string];
   const troubled = named("inbox-trouble");
   const writer = createInboxWriter(troubled, 10, () => storedAt * 1000, createUserWrites(troubled, true));
   const reader = createInboxReader(troubled, 10);
   const changesSince = createChangesReader(troubled, 10);
   const heal = await failCommands(client, "alwaysOn", {
     failCommands: ["find", "findAndModify"],
-    errorCode: 91,
+    errorCode,
     appName: "inbox-trouble",
   });
   const asked = await Promise.allSettled([
-    writer.change("trouble", id, "read"),
-    writer.remove("trouble", id),
-    writer.readAll("trouble"),
-    writer.seen("trouble"),
-    reader.get("trouble", id),
-    reader.read({ user: "trouble", skip: 0, limit: 1 }),
-    changesSince([{ user: "trouble", since: 0 }]),
+    writer.change(user, id, "read"),
+    writer.remove(user, id),
+    writer.readAll(user),
+    writer.seen(user),
+    reader.get(user, id),
+    reader.read({ user, skip: 0, limit: 1 }),
+    changesSince([{ user, since: 0 }]),
   ]).finally(heal);
   for (const one of asked)
     expect(one).toMatchObject({ status: "rejected", reason: { code: "database_unavailable" } });
-  expect(await changesSince([{ user: "trouble", since: 0 }])).toMatchObject([
-    { unread: 1, unseen: 1, total: 1 },
-  ]);
+  expect(await changesSince([{ user, since: 0 }])).toMatchObject([{ unread: 1, unseen: 1, total: 1 }]);
 });
 
 test("rejects with user_document_conflict when a schema rule protects the document, which stays unchanged", async () => {
