@@ -1,5 +1,5 @@
 import type { ClientSession, Document, MongoClient } from "mongodb";
-import { MongoError, MongoServerError } from "mongodb";
+import { MongoServerError } from "mongodb";
 import { createSemaphore } from "../lib/semaphore.ts";
 import {
   AlreadyStored,
@@ -16,7 +16,7 @@ import {
   soonMs,
 } from "./append.ts";
 import { deliveriesOf, newDelivery, storedAmong } from "./deliveries.ts";
-import { duplicateKey, isRefusal, storeError } from "./failures.ts";
+import { duplicateKey, isPassing, storeError } from "./failures.ts";
 import { usersOf } from "./inbox.ts";
 import { bucketsOf, type Tally } from "./tally.ts";
 import { createTransactions, isConflict, type RetryBudget } from "./transactions.ts";
@@ -178,12 +178,6 @@ export function createCommitter(options: CommitOptions) {
     }
   }
 }
-
-/**
- * Whether the failure concerns the whole batch, because the database is unavailable. A refusal, or a command that is
- * too large, concerns only a part of it.
- */
-const isPassing = (error: unknown): boolean => error instanceof MongoError && !isRefusal(error);
 
 const failureOf = ({ once }: PlannedNotification, error: unknown): Error =>
   once && isDelivered(error) ? new AlreadyStored() : storeError(error);

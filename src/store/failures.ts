@@ -65,6 +65,26 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
+/** Node's codes for a socket that its server has closed. */
+const socketCodes: ReadonlySet<unknown> = new Set([
+  "EPIPE",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+]);
+
+/**
+ * Node's own error about a socket to MongoDB. The driver (7.8) passes it on as it is, and does not retry, when a command is
+ * written between the end of a connection and its `close` event.
+ */
+export const isSocketError = (error: unknown): boolean =>
+  error instanceof Error && socketCodes.has((error as NodeJS.ErrnoException).code);
+
+/** MongoDB could not do it now, whatever was asked. A refusal, or a command that is too large, is about what was asked. */
+export const isPassing = (error: unknown): boolean =>
+  isSocketError(error) || (error instanceof MongoError && !isRefusal(error));
+
 export const unauthorized = 13;
 
 /** The error that a caller gets for a failed commit. Missing write privileges are our problem, not the document's. */
@@ -85,9 +105,9 @@ export async function orUnavailable<Found>(query: () => Promise<Found>): Promise
   try {
     return await query();
   } catch (error) {
-    if (!(error instanceof MongoError) || isRefusal(error)) throw error;
+    if (!isPassing(error)) throw error;
     const says =
-      error.code === maxTimeExpired
+      (error as MongoError).code === maxTimeExpired
         ? "The search took too long. Limit it, for example with from and to."
         : undefined;
     throw new BelfryError("database_unavailable", says, [], error);

@@ -2,7 +2,7 @@ import { type Db, type Document, type Filter, MongoError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import { fromNow, type InboxState, type ItemChange } from "../model/live.ts";
 import type { StoredInboxItem } from "../model/notification.ts";
-import { storeError } from "./failures.ts";
+import { isSocketError, storeError } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import {
@@ -208,7 +208,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
       const whole = [{ $documents: { $literal: [found] } }, { $project: projection }];
       return (await db.aggregate(whole).next())?.view;
     } catch (error) {
-      throw error instanceof MongoError ? storeError(error) : error;
+      throw error instanceof MongoError || isSocketError(error) ? storeError(error) : error;
     }
   }
 }

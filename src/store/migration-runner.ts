@@ -1,6 +1,6 @@
 import { type Collection, type Db, MongoError, MongoServerError, type UpdateFilter } from "mongodb";
 import { backoffMs, pause } from "../lib/backoff.ts";
-import { duplicateKey, isRefusal, unauthorized } from "./failures.ts";
+import { duplicateKey, isPassing, unauthorized } from "./failures.ts";
 import { type Migration, migrations, type SaveMigration } from "./migrations.ts";
 
 interface MigrationRecord {
@@ -224,9 +224,9 @@ function explained(error: unknown): { error: string; remedy: string } {
       error: "MongoDB does not permit it",
       remedy: "Give the MongoDB user of DB_URI the role readWrite on Belfry's database.",
     };
-  if (error instanceof MongoError && !isRefusal(error))
+  if (isPassing(error))
     return {
-      error: `MongoDB did not answer (${error.name})`,
+      error: `MongoDB did not answer (${(error as Error).name})`,
       remedy: "Belfry tries again by itself. Check that MongoDB has a primary.",
     };
   const { code, codeName, message } = error as { code?: unknown; codeName?: unknown; message: string };

@@ -5,7 +5,7 @@ import { isPreferences, type Preferences } from "../model/preferences.ts";
 import type { AppendOptions } from "./append.ts";
 import { newUserFields } from "./append-pipelines.ts";
 import { patienceMs } from "./commit.ts";
-import { duplicateKey, orUnavailable, storeError } from "./failures.ts";
+import { duplicateKey, isSocketError, orUnavailable, storeError } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { nextRev, numberOf, removedBefore } from "./inbox-items.ts";
@@ -120,7 +120,7 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
       return value;
     } catch (error) {
       if (error instanceof MongoServerError && error.code === duplicateKey) return null;
-      throw error instanceof MongoError ? storeError(error) : error;
+      throw error instanceof MongoError || isSocketError(error) ? storeError(error) : error;
     }
   }
 }

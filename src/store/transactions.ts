@@ -2,7 +2,7 @@ import { type ClientSession, type MongoClient, MongoError, type TransactionOptio
 import { backoffMs, pause } from "../lib/backoff.ts";
 import type { Semaphore } from "../lib/semaphore.ts";
 import { createAbandonedCheck } from "./abandoned.ts";
-import { interrupted, writeConflict } from "./failures.ts";
+import { interrupted, isSocketError, writeConflict } from "./failures.ts";
 
 /** How long a transaction is retried. */
 export interface RetryBudget {
@@ -47,8 +47,9 @@ export function createTransactions(options: {
   ): Promise<void> {
     const begun = now();
     const mayRepeat = (error: unknown, label: string) =>
-      error instanceof MongoError &&
-      (error.hasErrorLabel(label) || isConflict(error) || error.code === interrupted) &&
+      (isSocketError(error) ||
+        (error instanceof MongoError &&
+          (error.hasErrorLabel(label) || isConflict(error) || error.code === interrupted))) &&
       now() < (isConflict(error) ? conflicts : deadline);
     await client.withSession(async (session) => {
       for (let failures = 1; ; failures++) {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextRound } from "node:timers/promises";
@@ -6,6 +8,7 @@ import { MongoClient } from "mongodb";
 import { expect, onTestFinished, test } from "vitest";
 import { startManagedMongod } from "../../mongod/index.ts";
 import { clientOptions } from "../../src/store/connect.ts";
+import { orUnavailable } from "../../src/store/failures.ts";
 
 // `test/support/wake-sockets.ts` has called `wakeClosedSockets`.
 test("a command sent at the moment MongoDB is killed fails instead of waiting for ever", async () => {
@@ -39,4 +42,22 @@ test("a command sent at the moment MongoDB is killed fails instead of waiting fo
   }
   await Promise.all(open);
   await expect(ping()).rejects.toThrow();
+});
+
+// The driver passes this error on as it is (7.8). A run of the chaos suite on a cluster had it in 2 of 10,000 requests.
+test("Node's error about a socket that its server has ended is database_unavailable", async () => {
+  const server = createServer((socket) => void socket.end());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const failed = once(socket, "error");
+  // By then Node has ended its own side, and `close` has not come yet.
+  socket
+    .resume()
+    .once("end", () => process.nextTick(() => process.nextTick(() => socket.write("a command"))));
+  const [error] = await failed;
+  expect(error).toMatchObject({ code: "EPIPE", message: "This socket has been ended by the other party" });
+  const unavailable = { code: "database_unavailable", cause: error };
+  await expect(orUnavailable(() => Promise.reject(error))).rejects.toMatchObject(unavailable);
 });
