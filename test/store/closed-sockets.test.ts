@@ -9,6 +9,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { startManagedMongod } from "../../mongod/index.ts";
 import { clientOptions } from "../../src/store/connect.ts";
 import { orUnavailable } from "../../src/store/failures.ts";
+import { createTransactions } from "../../src/store/transactions.ts";
+import { freshDatabase } from "../support/database.ts";
 
 // `test/support/wake-sockets.ts` has called `wakeClosedSockets`.
 test("a command sent at the moment MongoDB is killed fails instead of waiting for ever", async () => {
@@ -44,8 +46,10 @@ test("a command sent at the moment MongoDB is killed fails instead of waiting fo
   await expect(ping()).rejects.toThrow();
 });
 
+const { client: shared, db } = freshDatabase();
+
 // The driver passes this error on as it is (7.8). A run of the chaos suite on a cluster had it in 2 of 10,000 requests.
-test("Node's error about a socket that its server has ended is database_unavailable", async () => {
+async function errorOfEndedSocket(): Promise<NodeJS.ErrnoException> {
   const server = createServer((socket) => void socket.end());
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -58,6 +62,28 @@ test("Node's error about a socket that its server has ended is database_unavaila
     .once("end", () => process.nextTick(() => process.nextTick(() => socket.write("a command"))));
   const [error] = await failed;
   expect(error).toMatchObject({ code: "EPIPE", message: "This socket has been ended by the other party" });
+  return error;
+}
+
+test("Node's error about a socket that its server has ended is database_unavailable", async () => {
+  const error = await errorOfEndedSocket();
   const unavailable = { code: "database_unavailable", cause: error };
   await expect(orUnavailable(() => Promise.reject(error))).rejects.toMatchObject(unavailable);
+});
+
+test("a transaction in which a socket has ended is repeated as a whole", async () => {
+  const error = await errorOfEndedSocket();
+  const counts = db.collection<{ _id: string; n: number }>("counts");
+  await counts.insertOne({ _id: "one", n: 0 });
+  const inTransaction = createTransactions({ client: shared, now: Date.now });
+  let tries = 0;
+  await inTransaction(
+    async (session) => {
+      await counts.updateOne({ _id: "one" }, { $inc: { n: 1 } }, { session });
+      if (tries++ === 0) throw error;
+    },
+    { conflicts: 0, deadline: Date.now() + 5_000 },
+  );
+  expect(tries).toBe(2);
+  expect(await counts.findOne({ _id: "one" })).toEqual({ _id: "one", n: 1 });
 });
