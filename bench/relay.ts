@@ -1,5 +1,3 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -11,23 +9,13 @@ import { clientOptions, databaseName } from "../src/store/connect.ts";
 import { newId } from "../src/store/ids.ts";
 import { prepareCollections } from "../src/store/indexes.ts";
 import { createTally } from "../src/store/tally.ts";
+import { startChild } from "./child.ts";
 
 /**
  * The least that a service around Belfry's commit can do: Node's own HTTP server reads the request, and the same two lanes store
  * it. It checks nothing, has no metrics and tells no other instance, so it shows what all of that costs.
  */
-export async function startRelay(uri: string) {
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [uri]);
-  const [port] = await once(child, "message");
-  return {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid as number,
-    async stop() {
-      child.disconnect();
-      await once(child, "exit");
-    },
-  };
-}
+export const startRelay = (uri: string) => startChild(fileURLToPath(import.meta.url), uri);
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const uri = process.argv[2] as string;

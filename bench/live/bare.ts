@@ -1,28 +1,15 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { WebSocket, WebSocketServer } from "ws";
+import { startChild } from "../child.ts";
 
 /**
  * What a program without Belfry would do, in a process of its own: a bare `ws` server that greets, sends a text back to
  * whom it came from (`/`) or to everyone (`/all`), and asks idle connections whether they are still there. It stores nothing.
  */
-export async function startBare(heartbeatSeconds: number) {
-  // As the service is started, so that memory compares.
-  const options = { execArgv: ["--max-semi-space-size=16"] };
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [`${heartbeatSeconds}`], options);
-  const [port] = (await once(child, "message")) as [number];
-  return {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid as number,
-    async stop() {
-      child.disconnect();
-      await once(child, "exit");
-    },
-  };
-}
+export const startBare = (heartbeatSeconds: number) =>
+  startChild(fileURLToPath(import.meta.url), `${heartbeatSeconds}`);
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) serve(Number(process.argv[2]) * 1000);
 

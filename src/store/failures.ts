@@ -81,9 +81,11 @@ const socketCodes: ReadonlySet<unknown> = new Set([
 export const isSocketError = (error: unknown): boolean =>
   error instanceof Error && socketCodes.has((error as NodeJS.ErrnoException).code);
 
+/** The error comes from MongoDB or the way to it, and is not a defect of ours. */
+export const isFromMongo = (error: unknown): boolean => error instanceof MongoError || isSocketError(error);
+
 /** MongoDB could not do it now, whatever was asked. A refusal, or a command that is too large, is about what was asked. */
-export const isPassing = (error: unknown): boolean =>
-  isSocketError(error) || (error instanceof MongoError && !isRefusal(error));
+export const isPassing = (error: unknown): boolean => isFromMongo(error) && !isRefusal(error);
 
 export const unauthorized = 13;
 

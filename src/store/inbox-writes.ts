@@ -1,8 +1,8 @@
-import { type Db, type Document, type Filter, MongoError } from "mongodb";
+import type { Db, Document, Filter } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import { fromNow, type InboxState, type ItemChange } from "../model/live.ts";
 import type { StoredInboxItem } from "../model/notification.ts";
-import { isSocketError, storeError } from "./failures.ts";
+import { isFromMongo, storeError } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import {
@@ -208,7 +208,7 @@ export function createInboxWriter(db: Db, inboxLimit: number, now: () => number,
       const whole = [{ $documents: { $literal: [found] } }, { $project: projection }];
       return (await db.aggregate(whole).next())?.view;
     } catch (error) {
-      throw error instanceof MongoError || isSocketError(error) ? storeError(error) : error;
+      throw isFromMongo(error) ? storeError(error) : error;
     }
   }
 }

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Db, type Document, type Filter, MongoError, MongoServerError } from "mongodb";
+import { type Db, type Document, type Filter, MongoServerError } from "mongodb";
 import { BelfryError } from "../model/errors.ts";
 import { isPreferences, type Preferences } from "../model/preferences.ts";
 import type { AppendOptions } from "./append.ts";
 import { newUserFields } from "./append-pipelines.ts";
 import { patienceMs } from "./commit.ts";
-import { duplicateKey, isSocketError, orUnavailable, storeError } from "./failures.ts";
+import { duplicateKey, isFromMongo, orUnavailable, storeError } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 import { type UserDocument, usersOf } from "./inbox.ts";
 import { nextRev, numberOf, removedBefore } from "./inbox-items.ts";
@@ -120,7 +120,7 @@ export function createPreferenceStore(db: Db, writes: UserWrites, newUser: Appen
       return value;
     } catch (error) {
       if (error instanceof MongoServerError && error.code === duplicateKey) return null;
-      throw error instanceof MongoError || isSocketError(error) ? storeError(error) : error;
+      throw isFromMongo(error) ? storeError(error) : error;
     }
   }
 }
