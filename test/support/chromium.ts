@@ -8,12 +8,17 @@ import { WebSocket } from "ws";
 
 /** Chromium without its window and its own pages: it opens a page for a third of the processor time. */
 const shell = "/usr/bin/chromium-headless-shell";
+const missing = "no Chromium to test with: apt-get install chromium-headless-shell";
 const known = [shell, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+/** Looked for each time: `installChromium` may have run since this file was loaded. */
 const findChromium = (): string | undefined => known.find((path) => existsSync(path));
-const program = findChromium();
 
-/** The program, for who starts it otherwise than `openPage` does. */
-export const chromiumPath = (): string => program as string;
+/** The program, for callers that start it otherwise than `openPage` does. */
+export function chromiumPath(): string {
+  const path = findChromium();
+  if (!path) throw new Error(missing);
+  return path;
+}
 
 /** Once for the whole run: Debian's own, where this process may install it. */
 export function installChromium(log: (message: string) => void): void {
@@ -28,11 +33,10 @@ export function installChromium(log: (message: string) => void): void {
 
 /** Why no browser can be run here, to skip with. With `CI=true` nothing is skipped: it throws. */
 export function chromiumMissing(): string | undefined {
-  if (program) return undefined;
-  const text = "no Chromium to test with: apt-get install chromium-headless-shell";
-  if (process.env.CI === "true") throw new Error(text);
-  process.stderr.write(`\nSKIPPED: ${text}\n\n`);
-  return text;
+  if (findChromium()) return undefined;
+  if (process.env.CI === "true") throw new Error(missing);
+  process.stderr.write(`\nSKIPPED: ${missing}\n\n`);
+  return missing;
 }
 
 export interface Page {
@@ -49,7 +53,7 @@ export interface Page {
 export async function openPage(url: string): Promise<Page> {
   const profile = mkdtempSync(join(tmpdir(), "belfry-chromium-"));
   const browser = spawn(
-    program as string,
+    chromiumPath(),
     [
       "--headless=new",
       "--no-sandbox",
