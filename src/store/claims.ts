@@ -1,21 +1,12 @@
-import { type Db, type Filter, MongoServerError, ObjectId, type UpdateFilter } from "mongodb";
-import type { HeldDelivery, Settlement, StoredDecision } from "../model/delivery.ts";
+import { type Db, ObjectId } from "mongodb";
+import type { HeldDelivery } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { clientOptions } from "./connect.ts";
-import { type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
+import { byId, type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
+import { createSettler } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 
-interface Update {
-  q: Filter<DeliveryDocument>;
-  u: UpdateFilter<DeliveryDocument>;
-  hint: typeof byId.hint;
-}
-
-/** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
-const keptAttempts = 200;
-const keptDecisions = 20;
 const dayMs = 24 * 60 * 60_000;
 
 const heldFields = {
@@ -33,12 +24,6 @@ const heldFields = {
   "attempts.target": 1,
   "attempts.outcome": 1,
 } as const;
-
-/**
- * The filters name the users, so that a sharded cluster asks only the shards that have them. The id alone finds the
- * delivery: by index `user`, a list of ids and one of users would cost a seek for each pair.
- */
-const byId = { hint: { _id: 1 } } as const;
 
 const usersOf = (held: HeldDelivery[]) => [...new Set(held.map((one) => one.user))].map(storedUserId);
 
@@ -64,22 +49,6 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
     user: { $in: usersOf(held) },
     "lease.token": { $in: [...new Set(held.map((one) => one.token))].map((token) => new ObjectId(token)) },
   });
-
-  /**
-   * Returns how many matched. As a plain command: the driver's retryable writes cost a session record per statement. A repeated
-   * update matches nothing, because the first one took the lease away.
-   */
-  async function updateAll(updates: Update[], ordered: boolean): Promise<number> {
-    const { n, writeErrors, writeConcernError } = await db.command({
-      update: deliveries.collectionName,
-      updates,
-      ordered,
-      writeConcern: { w: "majority", wtimeout: clientOptions.wtimeoutMS },
-    });
-    const failed = writeErrors?.[0] ?? writeConcernError;
-    if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
-    return n;
-  }
 
   /** A conditional update, in which the loser of a race matches nothing, and a read by token of what was won. */
   async function take(
@@ -184,65 +153,6 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       );
     },
 
-    /**
-     * A provider's callback may have moved the state on already (`store/receipts.ts`). Then a second, rare round trip
-     * adds the attempt and leaves the state. It also ends a delivery that would wait again, but was recalled while it
-     * was being sent. A delivery whose lease was lost matches no update and counts as `lost`.
-     */
-    async settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
-      const held = ({ delivery }: Settlement) => ({
-        _id: new ObjectId(delivery.id),
-        user: storedUserId(delivery.user),
-        "lease.token": new ObjectId(delivery.token),
-      });
-      const history = ({ tries, attempts, providerId, decision }: Settlement) => ({
-        set: { tries, ...(providerId && { providerId }) },
-        $unset: { lease: 1 } as const,
-        $push: {
-          attempts: {
-            $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
-            $slice: -keptAttempts,
-          },
-          ...(decision && { decisions: { $each: [storedDecision(decision)], $slice: -keptDecisions } }),
-        },
-      });
-      const ends = settlements.map((one): Update => {
-        const { state, due, reason, detail } = one;
-        const { set, ...update } = history(one);
-        const $set = {
-          ...set,
-          state,
-          updatedAt: new Date(now),
-          ...(state === "pending"
-            ? due !== undefined && { due: new Date(due) }
-            : { expireAt: expireAt(now) }),
-          ...(reason && { reason }),
-          ...(detail && { detail }),
-        };
-        const filter = {
-          ...held(one),
-          state: "sending" as const,
-          ...(state === "pending" && { recalledAt: { $exists: false } }),
-        };
-        return { q: filter, u: { $set, ...update }, ...byId };
-      });
-      const ended = await updateAll(ends, false);
-      if (ended === settlements.length) return { lost: 0 };
-
-      const recalled = settlements.flatMap((one): Update[] => {
-        if (one.state !== "pending") return [];
-        const { set, ...update } = history(one);
-        const filter = { ...held(one), state: "sending" as const, recalledAt: { $exists: true } };
-        const end = { state: "recalled" as const, updatedAt: new Date(now), expireAt: expireAt(now) };
-        return [{ q: filter, u: { $set: { ...set, ...end }, ...update }, ...byId }];
-      });
-      const overtaken = settlements.map((one): Update => {
-        const { set, ...update } = history(one);
-        return { q: held(one), u: { $set: set, ...update }, ...byId };
-      });
-      return { lost: settlements.length - ended - (await updateAll([...recalled, ...overtaken], true)) };
-    },
-
     /** Marks that a send begins. False when the lease was lost. */
     async begin(delivery: HeldDelivery, begun: "once" | "again"): Promise<boolean> {
       const { matchedCount } = await deliveries.updateOne(
@@ -258,16 +168,12 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       return matchedCount === 1;
     },
 
+    settle: createSettler(db, expireAt),
+
     sweep: (now: number) => sweep(db, channel, now, expireAt(now)),
 
     nextDue: () => orUnavailable(() => nextDue(db, channel)),
   };
 }
-
-export const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
-  at: new Date(at),
-  ...rest,
-  ...(until !== undefined && { until: new Date(until) }),
-});
 
 export type Claims = ReturnType<typeof createClaims>;

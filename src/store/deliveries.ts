@@ -210,3 +210,15 @@ export function newDelivery(
     updatedAt: now,
   };
 }
+
+/**
+ * The filters name the users, so that a sharded cluster asks only the shards that have them. The id alone finds the
+ * delivery: by index `user`, a list of ids and one of users would cost a seek for each pair.
+ */
+export const byId = { hint: { _id: 1 } } as const;
+
+export const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
+  at: new Date(at),
+  ...rest,
+  ...(until !== undefined && { until: new Date(until) }),
+});

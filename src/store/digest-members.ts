@@ -1,8 +1,7 @@
 import { type AnyBulkWriteOperation, type Db, ObjectId, type UpdateFilter } from "mongodb";
 import type { DeliveryContent, DeliveryState, Reason, StoredDecision } from "../model/delivery.ts";
 import type { CallRules } from "../model/rules.ts";
-import { storedDecision } from "./claims.ts";
-import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { type DeliveryDocument, deliveriesOf, storedDecision } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId } from "./ids.ts";
 

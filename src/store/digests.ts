@@ -1,8 +1,7 @@
 import { type AnyBulkWriteOperation, type ClientSession, type Db, ObjectId } from "mongodb";
 import type { HeldDelivery, StoredDecision } from "../model/delivery.ts";
 import type { Hold } from "../model/digest.ts";
-import { storedDecision } from "./claims.ts";
-import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { type DeliveryDocument, deliveriesOf, storedDecision } from "./deliveries.ts";
 import { createDigestMembers, gathered } from "./digest-members.ts";
 import {
   groupKey,

@@ -1,9 +1,9 @@
 import { type Db, type Document, type IndexDescription, MongoNetworkTimeoutError } from "mongodb";
 import { DatabaseError } from "./connect.ts";
 import { deliveriesOf } from "./deliveries.ts";
+import { endedBadly } from "./delivery-query.ts";
 import { duplicateKey } from "./failures.ts";
 import { hintBytes } from "./hints.ts";
-import { endedBadly } from "./operator-deliveries.ts";
 import { beginLedger } from "./tally.ts";
 
 /** Bytes of captured messages to keep; the oldest are overwritten. */

@@ -2,8 +2,8 @@ import type { Db, MongoClient } from "mongodb";
 import type { DeliveryState } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
 import { deliveriesOf } from "./deliveries.ts";
+import { idsBetween } from "./delivery-query.ts";
 import { orUnavailable } from "./failures.ts";
-import { idsBetween } from "./operator-deliveries.ts";
 import { bucketsOf, sinceId } from "./tally.ts";
 
 const minuteMs = 60_000;

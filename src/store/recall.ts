@@ -23,7 +23,7 @@ const waiting: DeliveryState[] = ["pending", "held"];
  *
  * One update per document decides the race with a claim: either it finds the delivery waiting, and nobody can claim
  * it any more, or the claim was first and the delivery is marked. A marked delivery that would wait again ends as
- * `recalled` instead (`store/claims.ts`, `store/sweep.ts`). Everything may be repeated, with the same receipts.
+ * `recalled` instead (`store/settle.ts`, `store/sweep.ts`). Everything may be repeated, with the same receipts.
  */
 export function createRecallStore(options: {
   db: Db;
