@@ -212,11 +212,12 @@ export function newDelivery(
 }
 
 /**
- * The filters name the users, so that a sharded cluster asks only the shards that have them. The id alone finds the
- * delivery: by index `user`, a list of ids and one of users would cost a seek for each pair.
+ * For filters that name deliveries and their users. The users are for a sharded cluster, which then asks only the shards
+ * that have them. The id alone finds the delivery: by index `user`, two such lists would cost a seek for each pair.
  */
 export const byId = { hint: { _id: 1 } } as const;
 
+/** A decision with dates in place of Unix milliseconds. */
 export const storedDecision = ({ at, until, ...rest }: StoredDecision) => ({
   at: new Date(at),
   ...rest,
