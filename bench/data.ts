@@ -71,6 +71,14 @@ export async function fill(db: Db, size: number, users = userCount): Promise<voi
   }
 }
 
+/** Whether a mail is still to be sent. One query for both states would read the whole collection each time. */
+export async function someOpen(db: Db): Promise<boolean> {
+  for (const state of ["pending", "sending"])
+    if (await db.collection("deliveries").findOne({ channel: "email", state }, { projection: { _id: 1 } }))
+      return true;
+  return false;
+}
+
 /** Far quicker than `deleteMany`, and leaves the oplog alone; its indexes are made again. */
 export async function empty(db: Db, name: string): Promise<void> {
   const indexes = await db

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ObjectId } from "mongodb";
 import { type Broker, rabbitmqMissing, startRabbitmq } from "../test/support/rabbitmq.ts";
-import { fill, newDelivery, randomUser } from "./data.ts";
+import { fill, newDelivery, randomUser, someOpen } from "./data.ts";
 import {
   type Case,
   cases,
@@ -183,8 +183,7 @@ async function drain({ queue, processes, connections }: Case, count: number): Pr
   }
 
   async function settled(): Promise<void> {
-    const open = { channel: "email", state: { $in: ["pending", "sending"] } };
-    while (await deliveries().findOne(open, { projection: { _id: 1 } })) await sleep(20);
+    while (await someOpen(db)) await sleep(20);
   }
 }
 

@@ -45,7 +45,7 @@ export async function measureClaims(
 
 /** Four workers; the processor time is that of the cluster's servers. */
 function claimsOf({ client, cluster }: ShardedBench) {
-  const claims = createClaims(client.db("bench"), "email", 90);
+  const claims = createClaims(client.db("bench"), "email", { retentionDays: 90, routed: true });
   const collection = client.db("bench").collection("deliveries");
   const lease = () => ({ token: newId(), until: Date.now() + 60_000 });
   const spent = () => cluster.pids().reduce((sum, pid) => sum + cpuSeconds(pid), 0);

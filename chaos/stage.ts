@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Db, MongoClient } from "mongodb";
-import { isRouter, shardSteps } from "../src/store/shard.ts";
+import { connectionOn } from "../src/store/connect.ts";
+import { shardSteps } from "../src/store/shard.ts";
 import { type SmtpBehaviour, type SmtpSink, startSmtp } from "../test/support/smtp.ts";
 import { type Audit, audit } from "./audit.ts";
 import { type Callers, startCallers } from "./callers.ts";
@@ -116,7 +117,8 @@ export async function onStage(
   const name = `chaos_${randomBytes(6).toString("hex")}`;
   const uri = withDatabase(options.mongoUri ?? place.mongoUri, name);
   const client = new MongoClient(uri);
-  if (await isRouter(client.db(name))) for (const { run } of await shardSteps(client.db(name))) await run();
+  const { db, routed } = await connectionOn(client, client.db(name));
+  if (routed) for (const { run } of await shardSteps(db)) await run();
   const fleet = createFleet(
     {
       DB_URI: uri,
@@ -136,7 +138,7 @@ export async function onStage(
   const seconds = () => Math.round((Date.now() - began) / 10) / 100;
   const stage: Stage = {
     place,
-    db: client.db(name),
+    db,
     fleet,
     sink,
     random: createRandom(place.seed),

@@ -56,7 +56,7 @@ beforeAll(async () => {
   // It connects with the first command, and none is sent.
   const client = new MongoClient("mongodb://belfry.invalid");
   const db = client.db("unused");
-  const connection = { client, db, transactions: true, writes: createUserWrites(db, true) };
+  const connection = { client, db, transactions: true, routed: false, writes: createUserWrites(db, true) };
   const store = createStore(connection, {
     channels: channelNames(),
     inboxLimit: 100,

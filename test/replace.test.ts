@@ -99,7 +99,7 @@ describe("a notification that replaces another", () => {
 
   test("of one that is being sent is sent after it, and a failed try of the old one is the last", async () => {
     const { id } = await program.notify({ user, type: "mail", title: "Old", key: "k" });
-    const claims = createClaims(db, "email", 90);
+    const claims = createClaims(db, "email", { retentionDays: 90, routed: false });
     const now = open.clock.now();
     const [held] = await claims.claim(1, { token: new ObjectId().toHexString(), until: now + 60_000 }, now);
     if (!held) throw new Error("nothing to claim");

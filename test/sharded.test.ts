@@ -212,7 +212,7 @@ test("every request and every step of a delivery about one user asks one shard",
   const { url } = await startService({ DB_URI: uri, ROLES: "api", EMAIL: "user@receiver.example" });
   await eventually(async () => (await call(url, "GET", "/v1/stats")).body.samples.length > 0, "the sample");
   const db = client.db("belfry");
-  const claims = createClaims(db, "email", 90);
+  const claims = createClaims(db, "email", { retentionDays: 90, routed: true });
   const digests = createDigestStore({
     client,
     db,

@@ -12,9 +12,9 @@ export const shard = {
   },
   examples: ["belfry shard --dry-run", "belfry shard"],
   async run(given: Given): Promise<void> {
-    const { isRouter, OtherShardKey, shardSteps } = await import("../store/shard.ts");
-    await withConnection(async ({ db }) => {
-      if (!(await isRouter(db)))
+    const { OtherShardKey, shardSteps } = await import("../store/shard.ts");
+    await withConnection(async ({ db, routed }) => {
+      if (!routed)
         throw new CommandError(
           "MongoDB is not a sharded cluster here: DB_URI must name its mongos. A replica set needs no sharding.",
         );

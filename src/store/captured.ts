@@ -2,7 +2,7 @@ import { type Collection, type Db, ObjectId } from "mongodb";
 import type { CapturedMessage } from "../model/channel.ts";
 import { nobody } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
-import { deliveriesOf } from "./deliveries.ts";
+import { byId, deliveriesOf } from "./deliveries.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
 
 type CapturedDocument = Omit<CapturedMessage, "id" | "at"> & { _id: ObjectId; at: Date; channel: Channel };
@@ -22,7 +22,6 @@ export function createCapturedStore(db: Db, now: () => number) {
       const results: Array<undefined | Error> = messages.map(() => undefined);
       for (const { index, code, errmsg } of reply.writeErrors ?? [])
         if (code !== duplicateKey) results[index] = new Error(`not captured: ${errmsg}`);
-      await forgetErased(documents.map((one) => one._id));
       return results;
     },
 
@@ -37,16 +36,17 @@ export function createCapturedStore(db: Db, now: () => number) {
       return found ? messageOf(found) : undefined;
     },
   };
-  /**
-   * Deletes messages of users who were erased while the message was being captured. The erasure anonymizes deliveries
-   * before it deletes captured messages. So a message captured after that deletion has a delivery without a user.
-   */
-  async function forgetErased(ids: ObjectId[]): Promise<void> {
-    const found = await deliveriesOf(db)
-      .find({ _id: { $in: ids }, user: nobody }, { projection: { _id: 1 }, batchSize: ids.length + 1 })
-      .toArray();
-    if (found.length > 0) await captured.deleteMany({ _id: { $in: found.map((one) => one._id) } });
-  }
+}
+
+/**
+ * Deletes messages of users who were erased while the message was being captured. The erasure anonymizes deliveries
+ * before it deletes captured messages, so a message captured after that has a delivery without a user.
+ */
+export async function forgetErased(db: Db, deliveries: ObjectId[]): Promise<void> {
+  const found = await deliveriesOf(db)
+    .find({ _id: { $in: deliveries }, user: nobody }, { projection: { _id: 1 }, ...byId })
+    .toArray();
+  if (found.length > 0) await capturedOf(db).deleteMany({ _id: { $in: found.map((one) => one._id) } });
 }
 
 const messageOf = ({ _id, at, ...rest }: CapturedDocument): CapturedMessage => ({

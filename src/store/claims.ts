@@ -1,6 +1,7 @@
 import { type Db, ObjectId } from "mongodb";
 import type { HeldDelivery } from "../model/delivery.ts";
 import type { Channel } from "../model/notification.ts";
+import type { Connection } from "./connect.ts";
 import { byId, type DeliveryDocument, deliveriesOf, nextDue, waitingAgain } from "./deliveries.ts";
 import { isRefusal, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
@@ -39,7 +40,11 @@ function outcomesOf({ attempts, againAt }: DeliveryDocument): Pick<HeldDelivery,
  * One channel's queries for the delivery engine. Each names the lease that it depends on, so it may be repeated.
  * `retentionDays`: how long a finished delivery is kept.
  */
-export function createClaims(db: Db, channel: Channel, retentionDays: number) {
+export function createClaims(
+  db: Db,
+  channel: Channel,
+  { retentionDays, routed }: { retentionDays: number } & Pick<Connection, "routed">,
+) {
   const deliveries = deliveriesOf(db);
   const expireAt = (now: number) => new Date(now + retentionDays * dayMs);
 
@@ -168,7 +173,7 @@ export function createClaims(db: Db, channel: Channel, retentionDays: number) {
       return matchedCount === 1;
     },
 
-    settle: createSettler(db, expireAt),
+    settle: createSettler(db, { routed, expireAt }),
 
     sweep: (now: number) => sweep(db, channel, now, expireAt(now)),
 

@@ -6,6 +6,8 @@ export interface Connection {
   db: Db;
   /** False on a standalone mongod: there a commit cannot be atomic over two collections. */
   transactions: boolean;
+  /** Whether the server is a `mongos`, the router of a sharded cluster. */
+  routed: boolean;
   serverVersion: string;
 }
 
@@ -61,8 +63,8 @@ export async function connect(uri: string, signal?: AbortSignal): Promise<Connec
 /** A connection that uses an existing client. */
 export async function connectionOn(client: MongoClient, db: Db): Promise<Omit<Connection, "serverVersion">> {
   const hello = await db.admin().command({ hello: 1 });
-  const transactions = typeof hello.setName === "string" || hello.msg === "isdbgrid";
-  return { client, db, transactions };
+  const routed = hello.msg === "isdbgrid";
+  return { client, db, routed, transactions: routed || typeof hello.setName === "string" };
 }
 
 /** MongoDB cannot be used. The message is a sentence for an operator and contains no credentials. */

@@ -62,7 +62,7 @@ const pingMs = 1_000;
 
 /** Everything that is stored in one MongoDB. Reading needs no preparation; call `open` before storing notifications. */
 export function createStore(
-  { client, db, transactions }: Omit<Connection, "serverVersion">,
+  { client, db, transactions, routed }: Omit<Connection, "serverVersion">,
   {
     channels,
     inboxLimit,
@@ -156,7 +156,7 @@ export function createStore(
       pendingDue: () => pendingDue(db, channels, now()),
     },
     /** The delivery engine's queries of one channel. */
-    claims: (channel: Channel) => createClaims(db, channel, retentionDays),
+    claims: (channel: Channel) => createClaims(db, channel, { retentionDays, routed }),
     jobs,
     schedules,
     /** The job runner's queries. */

@@ -1,75 +1,54 @@
-import { type Db, type Filter, MongoServerError, ObjectId, type UpdateFilter } from "mongodb";
+import { type Db, type Document, MongoServerError, ObjectId } from "mongodb";
 import type { Settlement } from "../model/delivery.ts";
+import { forgetErased } from "./captured.ts";
 import { clientOptions } from "./connect.ts";
-import { byId, type DeliveryDocument, deliveriesOf, storedDecision } from "./deliveries.ts";
+import { byId, deliveriesOf, storedDecision } from "./deliveries.ts";
 import { storedUserId } from "./ids.ts";
-
-interface Update {
-  q: Filter<DeliveryDocument>;
-  u: UpdateFilter<DeliveryDocument>;
-  hint: typeof byId.hint;
-}
+import { arrayIn } from "./inbox-items.ts";
 
 /** An upper bound, well above `MAX_RETRIES` plus the provider pauses of a bad week. */
 const keptAttempts = 200;
 const keptDecisions = 20;
 
+export interface SettleOptions {
+  /** Whether `mongos` is in between. */
+  routed: boolean;
+  /** When a delivery that ends at `now` (Unix ms) is deleted. */
+  expireAt: (now: number) => Date;
+}
+
 /**
  * Stores outcomes and ends the leases, in one round trip. May be repeated, because each update names its lease.
- * `expireAt`: when a delivery that ends at `now` (Unix ms) is deleted.
  *
  * A provider's callback may have moved the state on already (`store/receipts.ts`). Then a second, rare round trip
- * adds the attempt and leaves the state. It also ends a delivery that would wait again, but was recalled while it
- * was being sent. A delivery whose lease was lost matches no update and counts as `lost`.
+ * adds the attempt and leaves the state. A delivery whose lease was lost matches no update and counts as `lost`.
+ *
+ * A batch is one statement: with 32 outcomes, each takes `mongod` 56 µs, and 125 µs with a statement of its own. Through `mongos`
+ * it has its own, because a statement for several documents does not see that one is moving to another shard.
  */
-export function createSettler(db: Db, expireAt: (now: number) => Date) {
+export function createSettler(db: Db, { routed, expireAt }: SettleOptions) {
   const deliveries = deliveriesOf(db);
 
   return async function settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
-    const ends = settlements.map((one): Update => {
-      const { state, due, reason, detail } = one;
-      const { set, ...update } = history(one);
-      const $set = {
-        ...set,
-        state,
-        updatedAt: new Date(now),
-        ...(state === "pending" ? due !== undefined && { due: new Date(due) } : { expireAt: expireAt(now) }),
-        ...(reason && { reason }),
-        ...(detail && { detail }),
-      };
-      const filter = {
-        ...held(one),
-        state: "sending" as const,
-        ...(state === "pending" && { recalledAt: { $exists: false } }),
-      };
-      return { q: filter, u: { $set, ...update }, ...byId };
-    });
-    const ended = await updateAll(ends, false);
+    const groups = routed ? settlements.map((one) => [one]) : [settlements];
+    const change = (one: Settlement) => changeBy(one, now, expireAt(now));
+    const ended = await updateAll(groups.map((group) => statementOf(group, { state: "sending" }, change)));
     if (ended === settlements.length) return { lost: 0 };
-
-    const recalled = settlements.flatMap((one): Update[] => {
-      if (one.state !== "pending") return [];
-      const { set, ...update } = history(one);
-      const filter = { ...held(one), state: "sending" as const, recalledAt: { $exists: true } };
-      const end = { state: "recalled" as const, updatedAt: new Date(now), expireAt: expireAt(now) };
-      return [{ q: filter, u: { $set: { ...set, ...end }, ...update }, ...byId }];
-    });
-    const overtaken = settlements.map((one): Update => {
-      const { set, ...update } = history(one);
-      return { q: held(one), u: { $set: set, ...update }, ...byId };
-    });
-    return { lost: settlements.length - ended - (await updateAll([...recalled, ...overtaken], true)) };
+    const overtaken = await updateAll(groups.map((group) => statementOf(group)));
+    const lost = settlements.length - ended - overtaken;
+    if (lost > 0) await forgetErased(db, idsOf(settlements));
+    return { lost };
   };
 
   /**
    * Returns how many matched. As a plain command: the driver's retryable writes cost a session record per statement. A repeated
    * update matches nothing, because the first one took the lease away.
    */
-  async function updateAll(updates: Update[], ordered: boolean): Promise<number> {
+  async function updateAll(updates: Document[]): Promise<number> {
     const { n, writeErrors, writeConcernError } = await db.command({
       update: deliveries.collectionName,
       updates,
-      ordered,
+      ordered: false,
       writeConcern: { w: "majority", wtimeout: clientOptions.wtimeoutMS },
     });
     const failed = writeErrors?.[0] ?? writeConcernError;
@@ -78,21 +57,78 @@ export function createSettler(db: Db, expireAt: (now: number) => Date) {
   }
 }
 
-/** Matches the delivery while its lease is still ours. */
-const held = ({ delivery }: Settlement) => ({
-  _id: new ObjectId(delivery.id),
-  user: storedUserId(delivery.user),
-  "lease.token": new ObjectId(delivery.token),
-});
+/** What a delivery becomes. */
+interface Change {
+  set: Document;
+  /** Set after that, when its caller has taken the delivery back. */
+  ifRecalled?: Document;
+}
 
-const history = ({ tries, attempts, providerId, decision }: Settlement) => ({
-  set: { tries, ...(providerId && { providerId }) },
-  $unset: { lease: 1 } as const,
-  $push: {
-    attempts: {
-      $each: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
-      $slice: -keptAttempts,
+/** After an outcome that is the first news of the delivery. */
+function changeBy({ state, due, reason, detail }: Settlement, now: number, expireAt: Date): Change {
+  const set = {
+    state,
+    updatedAt: new Date(now),
+    ...(state === "pending" ? due !== undefined && { due: new Date(due) } : { expireAt }),
+    ...(reason && { reason }),
+    ...(detail && { detail }),
+  };
+  return { set, ...(state === "pending" && { ifRecalled: { state: "recalled", expireAt } }) };
+}
+
+/**
+ * Changes the deliveries whose leases are still ours, adds to their histories and ends the leases. No document makes it fail,
+ * because the others would fail with it.
+ */
+function statementOf(
+  settlements: Settlement[],
+  filter: Document = {},
+  changeOf: (one: Settlement) => Change = () => ({ set: {} }),
+): Document {
+  const ids = idsOf(settlements);
+  const leases = settlements.map(({ delivery }, at) => ({
+    id: ids[at],
+    token: new ObjectId(delivery.token),
+  }));
+  const changes = settlements.map((one) => {
+    const { set, ...rest } = changeOf(one);
+    const { tries, attempts, providerId, decision } = one;
+    return {
+      set: { tries, ...(providerId && { providerId }), ...set },
+      ...rest,
+      attempts: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+      decisions: decision ? [storedDecision(decision)] : [],
+    };
+  });
+  const lease = { id: "$_id", token: "$lease.token" };
+  const change = { $arrayElemAt: [{ $literal: changes }, { $indexOfArray: [{ $literal: leases }, lease] }] };
+  const last = (most: number, field: string) => ({
+    $slice: [{ $concatArrays: [arrayIn(`$${field}`), `$$change.${field}`] }, -most],
+  });
+  const changed = {
+    $mergeObjects: [
+      "$$ROOT",
+      "$$change.set",
+      { attempts: last(keptAttempts, "attempts") },
+      { $cond: [{ $eq: ["$$change.decisions", []] }, {}, { decisions: last(keptDecisions, "decisions") }] },
+      { $cond: [{ $gt: ["$recalledAt", null] }, "$$change.ifRecalled", {}] },
+    ],
+  };
+  const users = settlements.map(({ delivery }) => storedUserId(delivery.user));
+  return {
+    q: {
+      _id: among(ids),
+      user: among(users),
+      $expr: { $in: [lease, { $literal: leases }] },
+      ...filter,
     },
-    ...(decision && { decisions: { $each: [storedDecision(decision)], $slice: -keptDecisions } }),
-  },
-});
+    u: [{ $replaceWith: { $let: { vars: { change }, in: changed } } }, { $unset: "lease" }],
+    multi: settlements.length > 1,
+    ...byId,
+  };
+}
+
+const idsOf = (settlements: Settlement[]) => settlements.map(({ delivery }) => new ObjectId(delivery.id));
+
+/** An update of one document on a sharded collection must name its shard key by a single value. */
+const among = <T>(values: T[]) => (values.length === 1 ? values[0] : { $in: values });

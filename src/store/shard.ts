@@ -19,11 +19,6 @@ export interface ShardStep {
 /** The collection is sharded by another key, which MongoDB changes only with `reshardCollection`. */
 export class OtherShardKey extends Error {}
 
-/** Whether the server is a `mongos`, the router of a sharded cluster. */
-export async function isRouter(db: Db): Promise<boolean> {
-  return (await db.admin().command({ hello: 1 })).msg === "isdbgrid";
-}
-
 /** The steps that are left until `users` and `deliveries` are sharded. Empty when they are. */
 export async function shardSteps(db: Db): Promise<ShardStep[]> {
   const steps = await Promise.all(

@@ -32,7 +32,7 @@ async function open() {
       ?.result;
   /** The digest as a worker has it that has read its members. */
   async function claimed() {
-    const claims = createClaims(db, "email", 90);
+    const claims = createClaims(db, "email", { retentionDays: 90, routed: false });
     const digest = await deliveries.findOne({ digest: { $exists: true } });
     const now = digest?.due.getTime() as number;
     const lease = { token: new ObjectId().toHexString(), until: now + 60_000 };

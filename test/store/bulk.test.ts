@@ -15,7 +15,7 @@ import { freshDatabase } from "../support/database.ts";
 
 const { db, client } = freshDatabase();
 const deliveries = deliveriesOf(db);
-const claims = createClaims(db, "email", 90);
+const claims = createClaims(db, "email", { retentionDays: 90, routed: false });
 const now = Date.now();
 const lease = () => ({ token: newId(), until: now + 30_000 });
 

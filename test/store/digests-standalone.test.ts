@@ -63,7 +63,11 @@ test("without transactions, a delivery that joins a digest while that is claimed
     async () => (await deliveries.findOne({ digest: { $exists: true } }))?.digest?.count === 2,
     "the digest has counted it",
   );
-  const [digest] = await createClaims(db, "email", 90).claim(1, { ...lease, token: newId() }, Date.now());
+  const [digest] = await createClaims(db, "email", { retentionDays: 90, routed: false }).claim(
+    1,
+    { ...lease, token: newId() },
+    Date.now(),
+  );
   expect(digest?.digest).toMatchObject({ scope: "types.comment" });
   await joined;
   await stop();

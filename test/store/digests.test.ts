@@ -16,7 +16,7 @@ import { sized } from "../support/form.ts";
 
 const { uri, db } = freshDatabase();
 const deliveries = deliveriesOf(db);
-const claims = createClaims(db, "email", 90);
+const claims = createClaims(db, "email", { retentionDays: 90, routed: false });
 let connection: Connection;
 beforeAll(async () => {
   connection = await connect(uri);

@@ -2,6 +2,7 @@ import { ObjectId } from "mongodb";
 import { beforeAll, expect, test } from "vitest";
 import { nobody } from "../../src/model/delivery.ts";
 import { createCapturedStore } from "../../src/store/captured.ts";
+import { createClaims } from "../../src/store/claims.ts";
 import { deliveriesOf, newDelivery } from "../../src/store/deliveries.ts";
 import { createEraser } from "../../src/store/erase.ts";
 import { newId } from "../../src/store/ids.ts";
@@ -25,19 +26,27 @@ const message = (id: string, user: string) =>
 
 test("does not keep a message captured after its user was erased, and keeps its neighbour", async () => {
   const [gone, stays] = [newId(), newId()];
-  const one = newDelivery(
-    { id: newId(), channel: "sms", content: { key: "direct", at: 0, body: "hello" } },
-    { notification: newId(), user: gone },
-    new Date(),
-    { token: newId(), until: Date.now() + 60_000 },
+  const pending = [gone, stays].map((user) =>
+    newDelivery(
+      { id: newId(), channel: "sms", content: { key: "direct", at: 0, body: "hello" } },
+      { notification: newId(), user },
+      new Date(),
+      undefined,
+    ),
   );
-  await deliveries.insertOne(one);
+  await deliveries.insertMany(pending);
+  const claims = createClaims(db, "sms", { retentionDays: 90, routed: false });
+  const held = await claims.claim(2, { token: newId(), until: Date.now() + 60_000 }, Date.now());
+  expect(held.map((one) => one.user).sort()).toEqual([gone, stays].sort());
   await erase(gone);
-  const id = one._id.toHexString();
-  const other = message(newId(), stays);
-  // The sender got success, so nothing is retried.
-  expect(await captured.add([message(id, gone), other])).toStrictEqual([undefined, undefined]);
-  expect(await captured.list(0, 10)).toStrictEqual([{ ...other, at: 0 }]);
+  expect(await captured.add(held.map((one) => message(one.id, one.user)))).toStrictEqual([
+    undefined,
+    undefined,
+  ]);
+  const attempts = [{ at: 0, provider: "capture", outcome: "sent" as const, ms: 1 }];
+  const sent = held.map((delivery) => ({ delivery, attempts, state: "sent" as const, tries: 1 }));
+  expect(await claims.settle(sent, Date.now())).toEqual({ lost: 1 });
+  expect(await captured.list(0, 10)).toMatchObject([{ user_id: stays }]);
 });
 
 test("does not suppress a bad address of a user who was erased", async () => {

@@ -11,7 +11,7 @@ import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();
 const deliveries = deliveriesOf(db);
-const claims = createClaims(db, "email", 90);
+const claims = createClaims(db, "email", { retentionDays: 90, routed: false });
 const operator = createOperatorDeliveries(db);
 const now = Date.now();
 const recalls = createRecallStore({

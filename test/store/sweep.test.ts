@@ -6,7 +6,7 @@ import { freshDatabase } from "../support/database.ts";
 
 const { db } = freshDatabase();
 const deliveries = deliveriesOf(db);
-const books = createClaims(db, "email", 90);
+const books = createClaims(db, "email", { retentionDays: 90, routed: false });
 const now = Date.now();
 const leaseMs = 1_000;
 let id: string;
