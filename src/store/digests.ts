@@ -1,7 +1,7 @@
 import { type AnyBulkWriteOperation, type ClientSession, type Db, ObjectId } from "mongodb";
 import type { HeldDelivery, StoredDecision } from "../model/delivery.ts";
 import type { Hold } from "../model/digest.ts";
-import { type DeliveryDocument, deliveriesOf, storedDecision } from "./deliveries.ts";
+import { byId, type DeliveryDocument, deliveriesOf, storedDecision } from "./deliveries.ts";
 import { createDigestMembers, gathered } from "./digest-members.ts";
 import {
   groupKey,
@@ -100,7 +100,7 @@ export function createDigestStore(options: {
             $unset: { lease: 1 },
             ...(decision && { $push: { decisions: storedDecision(decision) } }),
           },
-          hint: { _id: 1 },
+          ...byId,
         },
       };
     });
@@ -114,7 +114,7 @@ export function createDigestStore(options: {
       const found = await deliveries
         .find(
           { ...these, state: "held", updatedAt: at },
-          { projection: { _id: 1 }, hint: { _id: 1 }, ...(session && { session }) },
+          { projection: { _id: 1 }, ...byId, ...(session && { session }) },
         )
         .toArray();
       const ids = new Set(found.map((one) => one._id.toHexString()));
@@ -212,7 +212,7 @@ export function createDigestStore(options: {
         $unset: { lease: 1 },
         $push: { decisions: storedDecision(decision) },
       },
-      { hint: { _id: 1 }, ...own },
+      { ...byId, ...own },
     );
     // Another worker has the digest, and may be sending it.
     if (matchedCount === 0 && session) throw new LostLeases([]);

@@ -9,7 +9,7 @@ import {
   redrivableStates,
   retryableStates,
 } from "../model/delivery-record.ts";
-import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { byId, type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { queryOf } from "./delivery-query.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
@@ -157,7 +157,7 @@ export function createOperatorDeliveries(db: Db) {
       return orUnavailable(async () => {
         const _id = { $in: ids.map((id) => new ObjectId(id)) };
         const again = { _id, state: { $in: [...redrivableStates] }, ...resendable };
-        return (await deliveries.updateMany(again, pendingAgain(now), { hint: { _id: 1 } })).modifiedCount;
+        return (await deliveries.updateMany(again, pendingAgain(now), byId)).modifiedCount;
       });
     },
   };

@@ -2,7 +2,7 @@ import { type Db, type Filter, ObjectId } from "mongodb";
 import { createSemaphore } from "../lib/semaphore.ts";
 import type { DeliveryState } from "../model/delivery.ts";
 import type { RecallName, RecallReceipt } from "../model/recall.ts";
-import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { byId, type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 import { usersOf } from "./inbox.ts";
@@ -77,7 +77,7 @@ export function createRecallStore(options: {
     const fields = { user: 1, state: 1, updatedAt: 1, "attempts.at": 1, "attempts.outcome": 1 } as const;
     const user = { $in: found.map((one) => one.user) };
     const digests = await deliveries
-      .find({ _id: { $in: ids }, user }, { projection: fields, hint: { _id: 1 } })
+      .find({ _id: { $in: ids }, user }, { projection: fields, ...byId })
       .toArray();
     return new Map(digests.map((one) => [one._id.toHexString(), one]));
   }

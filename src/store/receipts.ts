@@ -1,7 +1,7 @@
 import { type Collection, type Db, type Filter, MongoServerError, ObjectId } from "mongodb";
 import { type DeliveryState, nobody } from "../model/delivery.ts";
 import type { KnownDelivery, Receipt } from "../model/receipt.ts";
-import { type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
+import { byId, type DeliveryDocument, deliveriesOf } from "./deliveries.ts";
 import { duplicateKey, orUnavailable } from "./failures.ts";
 import { storedUserId, wireUserId } from "./ids.ts";
 
@@ -56,7 +56,7 @@ export function createReceiptStore(db: Db, retentionDays: number) {
         deliveries.updateOne(
           { _id: new ObjectId(delivery), user: storedUserId(user), channel, $or: movable },
           outcome.state === "delivered" ? { $set: set, $unset: { reason: 1, detail: 1 } } : { $set: set },
-          { hint: { _id: 1 } },
+          byId,
         ),
       );
     },
