@@ -57,7 +57,7 @@ export function createSettler(db: Db, { routed, expireAt }: SettleOptions) {
   }
 }
 
-/** What a delivery becomes. */
+/** The fields that a delivery gets. */
 interface Change {
   set: Document;
   /** Set after that, when its caller has taken the delivery back. */

@@ -15,7 +15,7 @@ const kept = new Date(now + 1_000);
 const until = now + 60_000;
 beforeAll(async () => void (await prepareCollections(db)));
 
-/** What happened to a delivery while it was being sent. */
+/** Events while a delivery was being sent. */
 const before = ["nothing", "called back", "recalled", "taken by another", "foreign history"] as const;
 type Before = (typeof before)[number];
 
