@@ -24,7 +24,7 @@ export interface SettleOptions {
  * adds the attempt and leaves the state. A delivery whose lease was lost matches no update and counts as `lost`.
  *
  * A batch is one statement: with 32 outcomes, each takes `mongod` 56 µs, and 125 µs with a statement of its own. Through `mongos`
- * it has its own, because a statement for several documents does not see that one is moving to another shard.
+ * it has its own, because a statement for several documents may miss one that is moving to another shard.
  */
 export function createSettler(db: Db, { routed, expireAt }: SettleOptions) {
   const deliveries = deliveriesOf(db);

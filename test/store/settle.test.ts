@@ -92,7 +92,7 @@ function afterwards(document: DeliveryDocument, what: Before, one: Settlement): 
 
 test.each([
   ["in one statement", false],
-  ["through a router", true],
+  ["with a statement for each", true],
 ])("a batch of outcomes stored %s changes each delivery by its own outcome alone", async (_, routed) => {
   const settle = createSettler(db, { routed, expireAt: () => kept });
   const cases = fc.array(fc.tuple(fc.constantFrom(...before), outcome, fc.constantFrom(0, 1, 199)), {
