@@ -20,40 +20,52 @@ export interface SettleOptions {
 /**
  * Stores outcomes and ends the leases, in one round trip. May be repeated, because each update names its lease.
  *
- * A provider's callback may have moved the state on already (`store/receipts.ts`). Then a second, rare round trip
+ * A provider's callback may have moved the state on already (`store/receipts.ts`). Then another, rare round trip
  * adds the attempt and leaves the state. A delivery whose lease was lost matches no update and counts as `lost`.
  *
  * A batch is one statement: with 32 outcomes, each takes `mongod` 56 µs, and 125 µs with a statement of its own. Through `mongos`
- * it has its own, because a statement for several documents may miss one that is moving to another shard.
+ * it has its own, because a statement for several documents may miss one that is moving to another shard. An outcome alone is tried as
+ * a plain update first, which costs the servers half as much.
  */
 export function createSettler(db: Db, { routed, expireAt }: SettleOptions) {
   const deliveries = deliveriesOf(db);
 
   return async function settle(settlements: Settlement[], now: number): Promise<{ lost: number }> {
     const groups = routed ? settlements.map((one) => [one]) : [settlements];
+    const alone = groups.flatMap((group) => (group.length === 1 ? group : []));
     const change = (one: Settlement) => changeBy(one, now, expireAt(now));
-    const ended = await updateAll(groups.map((group) => statementOf(group, { state: "sending" }, change)));
-    if (ended === settlements.length) return { lost: 0 };
-    const overtaken = await updateAll(groups.map((group) => statementOf(group)));
-    const lost = settlements.length - ended - overtaken;
+    let lost = settlements.length;
+    if (alone.length > 0) {
+      const { matched } = await updateAll(alone.map((one) => plainStatementOf(one, change(one))));
+      lost -= matched;
+    }
+    for (const statement of [
+      (group: Settlement[]) => statementOf(group, { state: "sending" }, change),
+      (group: Settlement[]) => statementOf(group),
+    ]) {
+      if (lost === 0) return { lost };
+      const { matched, refusal } = await updateAll(groups.map(statement));
+      if (refusal) throw refusal;
+      lost -= matched;
+    }
     if (lost > 0) await forgetErased(db, idsOf(settlements));
     return { lost };
   };
 
   /**
-   * Returns how many matched. As a plain command: the driver's retryable writes cost a session record per statement. A repeated
-   * update matches nothing, because the first one took the lease away.
+   * As a plain command: the driver's retryable writes cost a session record per statement. A repeated update matches nothing,
+   * because the first one took the lease away. `refusal`: why a statement was not carried out.
    */
-  async function updateAll(updates: Document[]): Promise<number> {
+  async function updateAll(updates: Document[]): Promise<{ matched: number; refusal?: MongoServerError }> {
     const { n, writeErrors, writeConcernError } = await db.command({
       update: deliveries.collectionName,
       updates,
       ordered: false,
       writeConcern: { w: "majority", wtimeout: clientOptions.wtimeoutMS },
     });
-    const failed = writeErrors?.[0] ?? writeConcernError;
-    if (failed) throw new MongoServerError({ message: failed.errmsg, code: failed.code });
-    return n;
+    const error = ({ errmsg, code }: Document) => new MongoServerError({ message: errmsg, code });
+    if (writeConcernError) throw error(writeConcernError);
+    return { matched: n, ...(writeErrors?.[0] && { refusal: error(writeErrors[0]) }) };
   }
 }
 
@@ -76,6 +88,42 @@ function changeBy({ state, due, reason, detail }: Settlement, now: number, expir
   return { set, ...(state === "pending" && { ifRecalled: { state: "recalled", expireAt } }) };
 }
 
+/** Matches no delivery that was called back or recalled, and refuses a history that is no array. `statementOf` takes them all. */
+function plainStatementOf(one: Settlement, change: Change): Document {
+  const { set, attempts, decisions } = additionsOf(one, change);
+  const { id, user, token } = one.delivery;
+  return {
+    q: {
+      _id: new ObjectId(id),
+      user: storedUserId(user),
+      "lease.token": new ObjectId(token),
+      state: "sending",
+      recalledAt: { $exists: false },
+    },
+    u: {
+      $set: set,
+      $unset: { lease: 1 },
+      $push: {
+        attempts: { $each: attempts, $slice: -keptAttempts },
+        ...(decisions.length > 0 && { decisions: { $each: decisions, $slice: -keptDecisions } }),
+      },
+    },
+    ...byId,
+  };
+}
+
+function additionsOf(
+  { tries, providerId, attempts, decision }: Settlement,
+  { set, ifRecalled }: Change = { set: {} },
+) {
+  return {
+    set: { tries, ...(providerId && { providerId }), ...set },
+    ...(ifRecalled && { ifRecalled }),
+    attempts: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
+    decisions: decision ? [storedDecision(decision)] : [],
+  };
+}
+
 /**
  * Changes the deliveries whose leases are still ours, adds to their histories and ends the leases. No document makes it fail,
  * because the others would fail with it.
@@ -83,23 +131,14 @@ function changeBy({ state, due, reason, detail }: Settlement, now: number, expir
 function statementOf(
   settlements: Settlement[],
   filter: Document = {},
-  changeOf: (one: Settlement) => Change = () => ({ set: {} }),
+  changeOf?: (one: Settlement) => Change,
 ): Document {
   const ids = idsOf(settlements);
   const leases = settlements.map(({ delivery }, at) => ({
     id: ids[at],
     token: new ObjectId(delivery.token),
   }));
-  const changes = settlements.map((one) => {
-    const { set, ...rest } = changeOf(one);
-    const { tries, attempts, providerId, decision } = one;
-    return {
-      set: { tries, ...(providerId && { providerId }), ...set },
-      ...rest,
-      attempts: attempts.map((each) => ({ ...each, at: new Date(each.at) })),
-      decisions: decision ? [storedDecision(decision)] : [],
-    };
-  });
+  const changes = settlements.map((one) => additionsOf(one, changeOf?.(one)));
   const lease = { id: "$_id", token: "$lease.token" };
   const change = { $arrayElemAt: [{ $literal: changes }, { $indexOfArray: [{ $literal: leases }, lease] }] };
   const last = (most: number, field: string) => ({

@@ -56,7 +56,7 @@ function documentOf(token: string, what: Before, earlier: number): DeliveryDocum
   if (what === "called back") document.state = "delivered";
   if (what === "recalled") document.recalledAt = new Date(now - 1);
   if (what === "taken by another") document.lease = { token: new ObjectId(), until: new Date(until) };
-  if (what === "foreign history") document.attempts = "none" as never;
+  if (what === "foreign history") Object.assign(document, { attempts: "none", decisions: "none" });
   return document;
 }
 
