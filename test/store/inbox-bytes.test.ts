@@ -34,8 +34,9 @@ test("trims the oldest of 1,500 items of 25 KB, with exact counts, and a device 
   }
   expect((await sizeOf(user)).items).toBeGreaterThan(200);
   // Everything that changes the whole inbox still fits.
+  const { items } = await sizeOf(user);
   const all = await inbox.readAll(user);
-  expect([all.unread, all.changed]).toStrictEqual([0, all.total]);
+  expect([all.unread, all.total]).toStrictEqual([0, items]);
   const archived = await inbox.change(user, ids.at(-1) as string, "archive");
   expect(archived).toMatchObject({ total: all.total });
   expect(await inbox.remove(user, ids.at(-2) as string)).toMatchObject({ total: all.total - 1 });
