@@ -20,8 +20,8 @@ export interface SettleOptions {
 /**
  * Stores outcomes and ends the leases, in one round trip. May be repeated, because each update names its lease.
  *
- * A provider's callback may have moved the state on already (`store/receipts.ts`). Then another, rare round trip
- * adds the attempt and leaves the state. A delivery whose lease was lost matches no update and counts as `lost`.
+ * A provider's callback may have moved the state on already (`store/receipts.ts`). Then one or two rare round trips more
+ * add the attempt and leave the state. A delivery whose lease was lost matches no update and counts as `lost`.
  *
  * A batch is one statement: with 32 outcomes, each takes `mongod` 56 µs, and 125 µs with a statement of its own. Through `mongos`
  * it has its own, because a statement for several documents may miss one that is moving to another shard. An outcome alone is tried as
@@ -36,6 +36,7 @@ export function createSettler(db: Db, { routed, expireAt }: SettleOptions) {
     const change = (one: Settlement) => changeBy(one, now, expireAt(now));
     let lost = settlements.length;
     if (alone.length > 0) {
+      // A refused one is tried again below, like those that did not match.
       const { matched } = await updateAll(alone.map((one) => plainStatementOf(one, change(one))));
       lost -= matched;
     }
